@@ -1,0 +1,53 @@
+"""Where jobs run: in this process, or on Ray. Both give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeAlias
+
+from fakeoff.arena.jobs import Job, Outcome, Result, execute
+
+Load: TypeAlias = Callable[[str], Result]
+"""Reads a stored result by its key."""
+
+
+class Observer(Protocol):
+    """Sees what happens while jobs run; all calls come from the driver's thread."""
+
+    def progress(self, job: Job, done: int, total: int, note: str) -> None:
+        """A job took a step."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A job ended."""
+
+
+class Executor(Protocol):
+    """Runs jobs. One job's failure is its outcome; the others go on."""
+
+    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
+        """Runs jobs that do not depend on each other and yields their outcomes as they end.
+
+        Args:
+            jobs: What to run.
+            load: Reads the results that the jobs name as inputs.
+            observer: Told about steps; the caller tells it about ends.
+        """
+
+    def close(self) -> None:
+        """Gives workers back. A closed executor may be used again."""
+
+
+class SerialExecutor:
+    """Runs jobs one after the other in this process."""
+
+    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
+        for job in jobs:
+            inputs = {name: load(key) for name, key in job.inputs.items()}
+
+            def report(done: int, total: int, note: str = "", job: Job = job) -> None:
+                observer.progress(job, done, total, note)
+
+            yield execute(job, inputs, report)
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,147 @@
+"""Jobs: pure functions of specs, pool keys and a seed, known by the hash of what they depend on."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fakeoff.arena.compute import prepare_process
+from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
+from fakeoff.arena.registry import load_plugin_file
+from fakeoff.arena.seeds import canonical_json, digest, rng_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a job returns.
+
+    Attributes:
+        record: JSON-able, without NaN.
+        arrays: By name.
+    """
+
+    record: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One piece of work.
+
+    Attributes:
+        task: Where its function is: ``package.module:function``.
+        version: Of the function's code: raise it when the same inputs give another result.
+        payload: JSON-able arguments.
+        inputs: Keys of the results that it reads, by name.
+        threads: For one operation. It decides the order of sums, so it is part of the key.
+        label: For people; not part of the key.
+        player: Who forfeits if the job fails; not part of the key.
+        places: Where things lie on this machine: ``plugins`` to import first, ``weights``, ``photographs``. Not
+            part of the key: their hashes are, in the payload.
+    """
+
+    task: str
+    version: int
+    payload: Mapping[str, Any]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
+    label: str = ""
+    player: str = ""
+    places: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """The sha256 of everything that the result depends on."""
+        return digest(
+            {
+                "task": self.task,
+                "version": self.version,
+                "payload": dict(self.payload),
+                "inputs": dict(self.inputs),
+                "threads": self.threads,
+            }
+        )
+
+
+class Report(Protocol):
+    """Tells how far a job is."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Args: steps done, steps in all, and a few words such as the current loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a task is given.
+
+    Attributes:
+        key: The job's key.
+        payload: The job's payload.
+        places: The job's places.
+        inputs: The results that it reads, by name.
+        report: Tells how far it is.
+    """
+
+    key: str
+    payload: Mapping[str, Any]
+    places: Mapping[str, Any]
+    inputs: Mapping[str, Result]
+    report: Report
+
+    def rng(self, purpose: str) -> torch.Generator:
+        """A random generator that only this job and this purpose decide."""
+        return rng_from(self.key, purpose)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a job ended: with a result, or with the reason why there is none."""
+
+    job: Job
+    result: Result | None
+    failure: str | None
+    seconds: float
+
+
+def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
+    """Runs a job in this process. Whatever a player raises becomes the outcome's failure."""
+    started = time.perf_counter()
+    result: Result | None = None
+    failure: str | None = None
+    try:
+        prepare_process(threads=job.threads)
+        for path in job.places.get("plugins", ()):
+            load_plugin_file(Path(path))
+        context = Context(key=job.key, payload=job.payload, places=job.places, inputs=inputs, report=report)
+        result = _task(job.task)(context)
+        _check(result)
+    except (JobFailed, FakeoffError) as error:
+        result, failure = None, str(error)
+    except (Exception, SystemExit) as error:
+        result, failure = None, f"raised {one_line(error)}"
+    return Outcome(job=job, result=result, failure=failure, seconds=time.perf_counter() - started)
+
+
+def _task(name: str) -> Callable[[Context], Result]:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+
+
+def _check(result: Result) -> None:
+    try:
+        canonical_json(result.record)
+    except ValueError as error:
+        raise JobFailed("gave figures that are not finite") from error
+    for name, array in result.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise JobFailed(f"left values that are not finite in '{name}'")
+

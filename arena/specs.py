@@ -1,0 +1,126 @@
+"""Recipes: what travels to workers and goes into job keys, in place of models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from fakeoff.arena.errors import PluginError, one_line
+from fakeoff.arena.registry import Registry
+
+WEIGHTS = "weights"
+"""The parameter that names a player's pretrained weights, where it has one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerSpec:
+    """A player's recipe.
+
+    Attributes:
+        name: What the player is called in this tournament.
+        plugin: The registered name.
+        parameters: All keyword arguments of its constructor, defaults included.
+        fingerprint: What decides the player's behaviour besides the parameters: its code's version and the
+            hash of its weights.
+        weights: Where its pretrained weights lie, where it has any.
+    """
+
+    name: str
+    plugin: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What goes into job keys: neither names nor paths, so that results are shared between tournaments."""
+        parameters = {key: value for key, value in self.parameters.items() if key != WEIGHTS}
+        return {"plugin": self.plugin, "parameters": parameters, "fingerprint": dict(self.fingerprint)}
+
+
+def write_spec(
+    registry: Registry[Any], *, name: str, plugin: str, parameters: Mapping[str, Any], weights_folder: Path
+) -> PlayerSpec:
+    """Checks a recipe and completes it with defaults and fingerprint.
+
+    Args:
+        registry: The players of that kind.
+        name: What the player is called in this tournament.
+        plugin: The registered name.
+        parameters: As the user gave them.
+        weights_folder: Where weights that ship lie.
+
+    Raises:
+        PluginError: Unknown plugin or parameter, or no such weights.
+    """
+    complete = registry.complete(plugin, parameters)
+    fingerprint: dict[str, Any] = {"version": registry.entry(plugin).version}
+    preset = registry.entry(plugin).preset
+    if preset:
+        fingerprint["preset"] = dict(preset)
+    weights: Path | None = None
+    if complete.get(WEIGHTS) is not None:
+        path = find_weights(str(complete[WEIGHTS]), weights_folder)
+        fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        weights = path.resolve()
+    return PlayerSpec(name=name, plugin=plugin, parameters=complete, fingerprint=fingerprint, weights=weights)
+
+
+def find_weights(name: str, folder: Path) -> Path:
+    """Finds weights by the name of a file that ships, or by path.
+
+    Raises:
+        PluginError: There are none.
+    """
+    for path in (folder / f"{name}.safetensors", Path(name)):
+        if path.is_file():
+            return path
+    ships = ", ".join(sorted(path.stem for path in folder.glob("*.safetensors"))) or "none"
+    raise PluginError(f"no weights '{name}': give a .safetensors or .pt file, or a name that ships ({ships})")
+
+
+def load_weights(player: nn.Module, path: Path) -> None:
+    """Loads safetensors, or a torch checkpoint of tensors only, into a player. Never unpickles code.
+
+    Raises:
+        PluginError: Not such a file, or it does not fit the player.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        player.load_state_dict(state)
+    except (SafetensorError, RuntimeError, OSError, TypeError, AttributeError, EOFError) as error:
+        raise PluginError(f"the weights '{path.name}' do not fit {type(player).__name__}: {one_line(error)}") from error
+    except Exception as error:  # torch raises pickle.UnpicklingError for anything but tensors
+        raise PluginError(f"the weights '{path.name}' are not plain tensors: {one_line(error)[:200]}") from error
+
+
+def state_arrays(player: nn.Module) -> dict[str, npt.NDArray[Any]]:
+    """Copies a player's state dict to numpy."""
+    return {name: value.detach().cpu().contiguous().numpy().copy() for name, value in player.state_dict().items()}
+
+
+def load_arrays(player: nn.Module, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Loads what :func:`state_arrays` returned; the arrays may be read-only and are copied."""
+    player.load_state_dict({name: torch.from_numpy(np.array(value, copy=True)) for name, value in arrays.items()})
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """The sha256 of a state dict's names, shapes and bytes."""
+    sha256 = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        sha256.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+        sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()

@@ -1,0 +1,108 @@
+"""What a detector is: the players who catch fakes.
+
+Images are float32, ``(n, 3, h, w)``, RGB in [0, 1]; scores are float32 ``(n,)``, P(fake) in [0, 1].
+Randomness is an argument: a player draws from ``rng`` and never from, or into, global state.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fakeoff.detectors.receptive_field import ReceptiveField
+
+
+class Detector(nn.Module):
+    """A judge of whole images.
+
+    A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults. Everything
+    that decides what :meth:`score` returns belongs in the state dict: it is all that is kept of a version.
+    """
+
+    def score(self, images: Tensor) -> Tensor:
+        """Judges images, each by itself, without changing the detector.
+
+        Args:
+            images: float32 ``(n, 3, h, w)``, RGB in [0, 1].
+
+        Returns:
+            float32 ``(n,)``: P(fake) in [0, 1].
+        """
+        raise NotImplementedError
+
+    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+        """Takes one step of training; the capability *trainable*.
+
+        A detector without it plays with the weights that it came with.
+
+        Args:
+            images: float32 ``(n, 3, h, w)``, RGB in [0, 1].
+            is_fake: bool ``(n,)``.
+            rng: A CPU generator, the only source of randomness.
+
+        Returns:
+            What the step measured, by name, for the training curves.
+        """
+        raise NotImplementedError
+
+    def evasion_loss(self, images: Tensor) -> Tensor:
+        """Says how far images are from passing as real; the capability *differentiable*.
+
+        Args:
+            images: float ``(n, 3, h, w)``, RGB in [0, 1].
+
+        Returns:
+            A scalar that the images' gradients flow from, low where they pass as real. By default the cross
+            entropy of :meth:`score` against *real*.
+        """
+        score = self.score(images).float().clamp(1e-6, 1 - 1e-6)
+        return -torch.log1p(-score).mean()
+
+
+class PatchDetector(Detector):
+    """A judge of patches; an image's score is the mean over its patches (the paper's Eq. 2).
+
+    Attributes:
+        receptive_field: What one patch sees.
+    """
+
+    receptive_field: ReceptiveField
+
+    def patch_logits(self, images: Tensor) -> Tensor:
+        """Judges patches before the softmax.
+
+        Args:
+            images: float ``(n, 3, h, w)``, RGB in [0, 1].
+
+        Returns:
+            float32 ``(n, 2, h', w')``: logits of real and of fake.
+        """
+        raise NotImplementedError
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        """Judges patches.
+
+        Returns:
+            float32 ``(n, h', w')``: P(fake) of each patch.
+        """
+        return self.patch_logits(images).softmax(1)[:, 1]
+
+    def score(self, images: Tensor) -> Tensor:
+        return self.patch_scores(images).mean((1, 2))
+
+    def evasion_loss(self, images: Tensor) -> Tensor:
+        """The cross entropy of every patch against *real*: the second term of Eq. 4."""
+        logits = self.patch_logits(images)
+        return F.cross_entropy(logits, torch.zeros(logits[:, 0].shape, dtype=torch.long))
+
+
+_CAPABILITIES = {"train_step": "trainable"}
+
+
+def capabilities(player: type[Detector]) -> tuple[str, ...]:
+    """What a detector class can do beyond scoring: of ``trainable``, ``patch``."""
+    words = [
+        word for method, word in _CAPABILITIES.items() if getattr(player, method) is not getattr(Detector, method)
+    ]
+    return (*words, "patch") if issubclass(player, PatchDetector) else tuple(words)

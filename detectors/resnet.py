@@ -1,0 +1,29 @@
+"""ResNet-18 cut after layer1: patches of 43 pixels.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; truncated as in the paper's section 3.1.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+from torchvision.models import resnet18
+
+from fakeoff.detectors.receptive_field import ReceptiveField
+from fakeoff.detectors.truncated import TruncatedNetwork
+
+
+class TruncatedResNet18(TruncatedNetwork):
+    """ResNet-18 cut after layer1.
+
+    Args:
+        learning_rate: Adam's.
+        init_seed: Of the initial weights.
+    """
+
+    # conv1, maxpool, then two basic blocks of two convolutions: (kernel, stride, padding)
+    receptive_field = ReceptiveField.of([(7, 2, 3), (3, 2, 1), *[(3, 1, 1)] * 4])
+
+    def __init__(self, *, learning_rate: float = 1e-3, init_seed: int = 0) -> None:
+        whole = resnet18(weights=None)
+        backbone = nn.Sequential(whole.conv1, whole.bn1, whole.relu, whole.maxpool, whole.layer1)
+        super().__init__(backbone, features=64, learning_rate=learning_rate, init_seed=init_seed)

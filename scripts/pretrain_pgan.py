@@ -1,0 +1,91 @@
+"""Pretrains a Progressive GAN on the training people of a source of reals; resumes where it stopped.
+
+    python scripts/pretrain_pgan.py --out scratch/pgan-orl-64
+
+made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import click
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from fakeoff.arena import compute, images
+from fakeoff.arena.reals import open_source
+from fakeoff.arena.seeds import rng_from
+from fakeoff.generators.pgan import ProgressiveGAN
+
+
+def _write(path: Path, data: object) -> None:
+    """Replaces a checkpoint in one step, so that a kill never leaves half a file."""
+    partial = path.with_suffix(".partial")
+    torch.save(data, partial)
+    os.replace(partial, path)
+
+
+@click.command()
+@click.option("--reals", default="orl", show_default=True, help="'orl' or a folder of images.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint, log and samples.")
+@click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
+@click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
+@click.option("--batch", default=16, show_default=True, help="Images a step.")
+@click.option("--fade", default=16_000, show_default=True, help="Images to fade a level in.")
+@click.option("--stable", default=16_000, show_default=True, help="Images to train a level for.")
+@click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(
+    reals: str, out: Path, resolution: int, total: int, batch: int, fade: int, stable: int, every: int,
+    threads: int, seed: int,
+) -> None:
+    compute.prepare_process(threads=threads)
+    source = open_source(reals)
+    photographs = images.to_tensor(source.load("train", resolution=resolution, colour=source.colour))
+    out.mkdir(parents=True, exist_ok=True)
+    player = ProgressiveGAN(
+        resolution=resolution, channels=1 if source.colour == "grey" else 3, fade_images=fade, stable_images=stable,
+        weights=None, init_seed=seed,
+    )
+    player = compute.channels_last(player)
+    rng = rng_from("pretrain", seed)
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        player.load_state_dict(saved["player"])
+        player.load_training_state(saved["training"])
+        rng.set_state(saved["rng"])
+        click.echo(f"carries on at {int(player.images_seen)} images")
+
+    started, last = time.monotonic(), int(player.images_seen)
+    sums: dict[str, float] = {}
+    while int(player.images_seen) < total:
+        index = torch.randint(len(photographs), (batch,), generator=rng)
+        flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
+        reals_now = torch.where(flip, photographs[index].flip(-1), photographs[index])
+        with compute.autocast("bfloat16"):
+            measured = player.train_step(compute.image_layout(reals_now), rng=rng)
+        for name, value in measured.items():
+            sums[name] = 0.98 * sums.get(name, value) + 0.02 * value
+        seen = int(player.images_seen)
+        if seen // every > last // every or seen >= total:
+            last = seen
+            fakes = images.quantise(player.sample(40, rng=rng_from("grid", seed)), colour=source.colour)
+            sheet = Image.fromarray(images.grid(fakes, columns=10))
+            sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.NEAREST).save(out / "samples.png")
+            line = {"images": seen, "level": player.level, "seconds": round(time.monotonic() - started, 1), **sums}
+            with (out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            click.echo(json.dumps(line))
+            _write(checkpoint, {"player": player.state_dict(), "training": player.training_state(), "rng": rng.get_state()})
+            save_file({k: v.contiguous() for k, v in player.state_dict().items()}, out / "weights.safetensors")
+
+
+if __name__ == "__main__":
+    main()
