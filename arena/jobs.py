@@ -33,7 +33,7 @@ class Result:
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
     """One piece of work.
 

@@ -1,0 +1,102 @@
+"""The scoreboard file: everything that a tournament found, rebuilt from stored scores, byte by byte the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.store import write_atomically
+from fakeoff.protocols.metrics import METRICS
+from fakeoff.protocols.records import Match, TournamentRecord
+from fakeoff.protocols.standings import newest, rank_detectors, rank_generators
+
+SCHEMA_VERSION = 1
+FILE_NAME = "scoreboard.json"
+
+
+def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
+    """Derives the scoreboard from a record.
+
+    Returns:
+        ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``forfeits`` and
+        ``cells``; no times and no paths.
+    """
+    config = record.config.model_dump(mode="json")
+    config["reals"]["source"] = record.source_name
+    versions = record.versions
+    generator_versions = [version for version in versions if version.kind == "generator"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config": config,
+        "data": record.data,
+        "round": record.round,
+        "standings": {
+            "detectors": [
+                dataclasses.asdict(standing) for standing in rank_detectors(record.matches, newest(versions, "detector"))
+            ],
+            "generators": [
+                dataclasses.asdict(standing)
+                for standing in rank_generators(
+                    record.matches, newest(versions, "generator"), lineage=generator_versions
+                )
+            ],
+        },
+        "attacks": [
+            {"generator": version.player, "round": version.round, "targets": list(version.targets)}
+            for version in generator_versions
+            if version.targets
+        ],
+        "costs": [
+            {"generator": cost.generator.player, "generator_round": cost.generator.round, **cost.figures}
+            for cost in record.costs
+        ],
+        "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
+        "cells": [_cell(match) for match in record.matches],
+    }
+
+
+def write_scoreboard(scoreboard: Mapping[str, Any], home: Path) -> Path:
+    """Writes ``HOME/scoreboard.json`` in one step."""
+    path = home / FILE_NAME
+    write_atomically(path, (json.dumps(scoreboard, indent=2, allow_nan=False) + "\n").encode())
+    return path
+
+
+def read_scoreboard(home: Path) -> dict[str, Any]:
+    """Reads a home's scoreboard.
+
+    Raises:
+        StoreError: There is none, it is damaged, or a later version wrote it.
+    """
+    path = home / FILE_NAME
+    try:
+        scoreboard: dict[str, Any] = json.loads(path.read_bytes())
+        schema = scoreboard["schema_version"]
+    except FileNotFoundError as error:
+        raise StoreError(f"no scoreboard in '{home}'; play first: fakeoff run --home {home}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
+    if schema != SCHEMA_VERSION:
+        raise StoreError(f"'{path}' has schema {schema}, this Fakeoff reads {SCHEMA_VERSION}; update Fakeoff")
+    return scoreboard
+
+
+def _cell(match: Match) -> dict[str, Any]:
+    figures = match.figures
+    cell = {
+        "generator": match.generator.player,
+        "generator_round": match.generator.round,
+        "detector": match.detector.player,
+        "detector_round": match.detector.round,
+        "is_target": match.is_target,
+        "n_real": figures["n_real"],
+        "n_fake": figures["n_fake"],
+    }
+    for metric in METRICS:
+        cell[metric] = figures[metric]
+        cell[f"{metric}_ci"] = figures[f"{metric}_ci"]
+    return cell

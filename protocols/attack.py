@@ -1,0 +1,66 @@
+"""Attack: a generator is finetuned to pass as real before a frozen detector (Eq. 4, section 4.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fakeoff.arena import compute, images
+from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.specs import state_arrays
+from fakeoff.protocols import referee
+
+VERSION = 1
+
+
+def attack(context: Context) -> Result:
+    """Finetunes one generator on its own objective plus ``weight`` times the detector's evasion loss.
+
+    The detector sees the fakes as it will be shown them: through luminance where the arena is grey,
+    quantised, at the arena's resolution. Against several targets the evasion losses are averaged.
+
+    Payload: ``generator`` (identity), ``targets`` (identities), ``weight``, ``steps``, ``batch``,
+    ``arena_resolution``, ``colour``, ``precision``.
+    Inputs: ``version``, ``target_0`` ..., ``reals`` (train pool at the generator's resolution).
+
+    Raises:
+        JobFailed: The generator broke its interface or wrote to a frozen detector.
+    """
+    payload = context.payload
+    generator = referee.build_generator(payload["generator"], version=context.inputs["version"])
+    targets = [
+        referee.build_detector(identity, version=context.inputs[f"target_{index}"])
+        for index, identity in enumerate(payload["targets"])
+    ]
+    reals = images.to_tensor(context.inputs["reals"].arrays["images"])
+    resolution, colour, weight = payload["arena_resolution"], payload["colour"], payload["weight"]
+
+    def evasion(fakes: Tensor) -> Tensor:
+        seen = images.as_seen(fakes, resolution=resolution, colour=colour)
+        losses = [target.evasion_loss(seen) for target in targets]
+        mean: Tensor = sum(losses[1:], losses[0]) / len(losses) * weight
+        if not torch.isfinite(mean):
+            raise JobFailed("drove the frozen detector's loss to a value that is not finite")
+        return mean
+
+    rng = context.rng("attack")
+    curves: dict[str, list[float]] = {}
+    generator.train()
+    with referee.frozen(targets):
+        for step in range(payload["steps"]):
+            batch = draw_reals(reals, payload["batch"], rng=rng)
+            with compute.autocast(payload["precision"]):
+                measured = generator.train_step(batch, rng=rng, extra_loss=evasion)
+            for name, value in referee.check_measured(measured, step=step).items():
+                curves.setdefault(name, []).append(value)
+            note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
+            context.report(step + 1, payload["steps"], note)
+    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
+
+
+def draw_reals(reals: Tensor, n: int, *, rng: torch.Generator) -> Tensor:
+    """Draws a batch with replacement, each image flipped with even odds."""
+    index = torch.randint(len(reals), (n,), generator=rng)
+    flip = torch.rand(n, 1, 1, 1, generator=rng) < 0.5
+    return compute.image_layout(torch.where(flip, reals[index].flip(-1), reals[index]))

@@ -1,0 +1,208 @@
+"""The configuration of a tournament: typed, every field with a unit and a default."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from tomlkit.container import Container
+from tomlkit.items import Table
+
+from fakeoff.arena.errors import ConfigError, suggestion
+
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Player(_Section):
+    """Who plays."""
+
+    plugin: Annotated[str, Field(description="the registered name; see: fakeoff plugins")]
+    name: Annotated[str, Field(description="what it is called here; the plugin's name by default", pattern=_NAME)] = ""
+    parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
+
+    def __init__(self, **data: Any) -> None:
+        super().__init__(**{**data, "name": data.get("name") or data.get("plugin", "")})
+
+
+class Reals(_Section):
+    """Where real photographs come from."""
+
+    source: Annotated[str, Field(description="'orl' (embedded) or a folder of images")] = "orl"
+    split_by: Annotated[
+        Literal["folder", "file"], Field(description="what train, val and test never share: a 'folder' or a 'file'")
+    ] = "folder"
+    skip_corrupt: Annotated[bool, Field(description="leave damaged images out instead of refusing the folder")] = False
+
+
+class Arena(_Section):
+    """What detectors see."""
+
+    resolution: Annotated[int, Field(description="pixels a side", ge=16, le=1024)] = 64
+    colour: Annotated[
+        Literal["auto", "grey", "rgb"], Field(description="'auto' is grey where every real photograph is")
+    ] = "auto"
+
+
+class Pools(_Section):
+    """How many fakes each generator version shows; the reals are all there are."""
+
+    train_fakes: Annotated[int, Field(description="images, for defence", ge=16)] = 560
+    val_fakes: Annotated[int, Field(description="images, for early stopping and the threshold", ge=8)] = 80
+    test_fakes: Annotated[int, Field(description="images, for the score", ge=8)] = 160
+
+
+class Attack(_Section):
+    """How generators are finetuned against a frozen detector (Eq. 4)."""
+
+    target: Annotated[
+        str, Field(description="'champion' (best of the last round), 'all', or a detector's name")
+    ] = "champion"
+    weight: Annotated[float, Field(description="of the evasion loss beside the generator's own loss", ge=0)] = 1.0
+    steps: Annotated[int, Field(description="generator steps", ge=1)] = 300
+    batch: Annotated[int, Field(description="images a step", ge=2)] = 16
+    generator_lr: Annotated[float, Field(description="the generator's learning rate", gt=0)] = 5e-4
+    critic_lr: Annotated[float, Field(description="its critic's learning rate", gt=0)] = 5e-4
+
+
+class Defend(_Section):
+    """How new detectors are trained."""
+
+    history: Annotated[
+        Literal["all", "latest"], Field(description="on the fakes of 'all' rounds so far, or of the 'latest'")
+    ] = "all"
+    steps: Annotated[int, Field(description="steps at most", ge=1)] = 200
+    batch: Annotated[int, Field(description="images a step, half of them real", ge=4, multiple_of=2)] = 32
+    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 20
+    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 4
+
+
+class Score(_Section):
+    """How sure the figures are."""
+
+    resamples: Annotated[int, Field(description="bootstrap resamples of the test images", ge=100)] = 1000
+    confidence: Annotated[float, Field(description="of the intervals, as a share", gt=0.5, lt=1)] = 0.95
+
+
+class Compute(_Section):
+    """How jobs are computed; part of their identity, because it decides how sums round."""
+
+    precision: Annotated[Literal["bfloat16", "float32"], Field(description="of training; scoring is float32")] = "bfloat16"
+    attack_threads: Annotated[int, Field(description="threads of an attack", ge=1)] = 2
+    defend_threads: Annotated[int, Field(description="threads of a detector's training", ge=1)] = 1
+
+
+class TournamentConfig(_Section):
+    """A tournament."""
+
+    rounds: Annotated[int, Field(description="attack-defend rounds after round 0", ge=0, le=1000)] = 2
+    seed: Annotated[int, Field(description="of everything random", ge=0)] = 0
+    generators: Annotated[tuple[Player, ...], Field(min_length=1)] = (Player(plugin="pgan"),)
+    detectors: Annotated[tuple[Player, ...], Field(min_length=1)] = (
+        Player(plugin="xception_block1"),
+        Player(plugin="resnet18_layer1"),
+    )
+    reals: Reals = Reals()
+    arena: Arena = Arena()
+    pools: Pools = Pools()
+    attack: Attack = Attack()
+    defend: Defend = Defend()
+    score: Score = Score()
+    compute: Compute = Compute()
+
+    @field_validator("generators", "detectors")
+    @classmethod
+    def _names_differ(cls, players: tuple[Player, ...]) -> tuple[Player, ...]:
+        names = [player.name for player in players]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two players are called '{name}'; give one of them a 'name' of its own")
+        return players
+
+
+def parse_config(data: Mapping[str, Any], *, where: str) -> TournamentConfig:
+    """Checks a configuration.
+
+    Args:
+        data: As read from TOML.
+        where: Its file, for messages.
+
+    Raises:
+        ConfigError: With the first thing that is wrong, where it is, and what may be meant.
+    """
+    try:
+        return TournamentConfig(**data)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error)}") from error
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Reads a TOML file, unchecked.
+
+    Raises:
+        ConfigError: It cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"configuration '{path}' cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration '{path}' is not TOML: {error}") from error
+
+
+def print_config(config: TournamentConfig) -> str:
+    """Returns a configuration as TOML, with what each field means beside it."""
+    document = tomlkit.document()
+    _fill(document, config)
+    return tomlkit.dumps(document)
+
+
+def _fill(table: Container | Table, section: BaseModel) -> None:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            inner = tomlkit.table()
+            _fill(inner, value)
+            table.add(name, inner)
+        elif isinstance(value, tuple):
+            players = tomlkit.aot()
+            for player in value:
+                inner = tomlkit.table()
+                _fill(inner, player)
+                players.append(inner)
+            table.add(name, players)
+        else:
+            item = tomlkit.item(value)
+            if field.description and not isinstance(value, dict):
+                item.comment(field.description)
+            table.add(name, item)
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    location = [part for part in first["loc"]]
+    path = ".".join(str(part) for part in location)
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(location[:-1])
+        return (
+            f"unknown key '{path}'{suggestion(str(location[-1]), known)} "
+            f"Known here: {', '.join(known)}. See: fakeoff run --print-config"
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    return f"'{path}': {message}, not {first['input']!r}" if first["type"] != "value_error" else f"'{path}': {message}"
+
+
+def _fields_at(location: list[Any]) -> list[str]:
+    model: Any = TournamentConfig
+    for part in location:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            model = next((a for a in get_args(annotation) if isinstance(a, type)), annotation)
+    return list(model.model_fields)

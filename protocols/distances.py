@@ -1,0 +1,105 @@
+"""How far sets of images are apart, without a network that somebody else trained.
+
+- ``eigenface_kid`` sees the whole face: the kernel distance of Binkowski et al., "Demystifying MMD GANs", ICLR
+  2018, with the coordinates on the leading principal components of the training reals (eigenfaces: Turk and
+  Pentland, 1991) in place of Inception features, which mean little for small grey faces.
+- ``sliced_wasserstein`` sees local texture at each scale: the metric that Karras et al. propose for Progressive
+  GANs (ICLR 2018, section 5), on 7 x 7 patches of a Laplacian pyramid.
+- ``pixel_l1`` and ``ssim`` compare two images of the same latent.
+
+All images are uint8 ``(n, h, w, 3)``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.metrics import structural_similarity
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import polynomial_kernel
+
+from fakeoff.arena.images import Pixels
+
+Array = npt.NDArray[np.float64]
+
+_EIGENFACES = 48
+_PATCH = 7
+_PATCHES_EACH = 64
+_PROJECTIONS = 256
+_COARSEST = 16
+
+
+def pixel_l1(images: Pixels, others: Pixels) -> float:
+    """The mean absolute difference, image by image, in [0, 1]."""
+    return float(np.abs(images.astype(np.float64) - others).mean() / 255)
+
+
+def ssim(images: Pixels, others: Pixels) -> float:
+    """The mean structural similarity, image by image; 1 is identical (Wang et al., 2004)."""
+    pairs = zip(_grey(images), _grey(others), strict=True)
+    return float(np.mean([structural_similarity(a, b, data_range=1.0) for a, b in pairs]))
+
+
+def eigenface_kid(images: Pixels, others: Pixels, *, basis: Pixels) -> float:
+    """The unbiased squared kernel distance between two sets, times 1,000.
+
+    Args:
+        images: One set.
+        others: The other.
+        basis: What the eigenfaces are computed from: the training reals.
+
+    Returns:
+        About 0 for two samples of one distribution; it may be slightly negative.
+    """
+    components = min(_EIGENFACES, len(basis) - 1)
+    pca = PCA(components, whiten=True, svd_solver="full").fit(_flat(basis))
+    x, y = pca.transform(_flat(images)), pca.transform(_flat(others))
+    xx, yy, xy = (polynomial_kernel(a, b, degree=3, coef0=1) for a, b in ((x, x), (y, y), (x, y)))
+    n, m = len(x), len(y)
+    within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
+    return float((within - 2 * xy.mean()) * 1000)
+
+
+def sliced_wasserstein(images: Pixels, others: Pixels, *, rng: np.random.Generator) -> float:
+    """The mean sliced Wasserstein distance over the levels of a Laplacian pyramid, times 1,000."""
+    levels = zip(_pyramid(_grey(images)), _pyramid(_grey(others)), strict=True)
+    return float(np.mean([_level_distance(a, b, rng) for a, b in levels]) * 1000)
+
+
+def _level_distance(images: Array, others: Array, rng: np.random.Generator) -> float:
+    a, b = _patches(images, rng), _patches(others, rng)
+    directions = rng.standard_normal((a.shape[1], _PROJECTIONS))
+    directions /= np.linalg.norm(directions, axis=0)
+    quantiles = np.linspace(0, 1, 1001)
+    one, other = (np.quantile(patches @ directions, quantiles, axis=0) for patches in (a, b))
+    return float(np.abs(one - other).mean())
+
+
+def _patches(images: Array, rng: np.random.Generator) -> Array:
+    n, h, w = images.shape
+    windows = np.lib.stride_tricks.sliding_window_view(images, (_PATCH, _PATCH), axis=(1, 2))
+    which = np.repeat(np.arange(n), _PATCHES_EACH)
+    top = rng.integers(0, h - _PATCH + 1, len(which))
+    left = rng.integers(0, w - _PATCH + 1, len(which))
+    return windows[which, top, left].reshape(len(which), -1)
+
+
+def _pyramid(images: Array) -> list[Array]:
+    levels = []
+    while images.shape[1] > _COARSEST:
+        small = ndimage.gaussian_filter(images, sigma=(0, 1, 1))[:, ::2, ::2]
+        back = ndimage.zoom(small, (1, 2, 2), order=1, grid_mode=True, mode="nearest")[
+            :, : images.shape[1], : images.shape[2]
+        ]
+        levels.append(images - back)
+        images = small
+    return [*levels, images]
+
+
+def _grey(images: Pixels) -> Array:
+    return images.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) / 255
+
+
+def _flat(images: Pixels) -> Array:
+    return images.reshape(len(images), -1).astype(np.float64) / 255

@@ -1,0 +1,114 @@
+"""What a tournament leaves behind: versions, matches, costs and forfeits, each with the key of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from fakeoff.protocols.config import TournamentConfig
+
+Kind: TypeAlias = Literal["generator", "detector"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A player after a round: ``pgan@2``.
+
+    Attributes:
+        kind: ``generator`` or ``detector``.
+        player: Its name.
+        round: 0 is as it came.
+        key: Of the result that holds its state.
+        targets: A generator's: the detector versions that its attack in this round was against.
+        pools: A generator's: keys of its fake pools by split.
+        resolution: A generator's, in pixels.
+    """
+
+    kind: Kind
+    player: str
+    round: int
+    key: str
+    targets: tuple[str, ...] = ()
+    pools: Mapping[str, str] = field(default_factory=dict)
+    resolution: int = 0
+
+    @property
+    def label(self) -> str:
+        """``pgan@2``."""
+        return f"{self.player}@{self.round}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One generator version against one detector version.
+
+    Attributes:
+        generator: The fakes' maker.
+        detector: Their judge.
+        is_target: This detector version was the frozen target of this generator version's attack.
+        key: Of the result with its scores.
+        figures: The metrics and their intervals.
+    """
+
+    generator: Version
+    detector: Version
+    is_target: bool
+    key: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """How far a generator version went from its version 0 and from the reals."""
+
+    generator: Version
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forfeit:
+    """What a player lost by failing.
+
+    Attributes:
+        kind: ``generator`` or ``detector``.
+        player: Its name.
+        round: When.
+        stage: ``enter``, ``attack``, ``sample``, ``defend`` or ``score``.
+        against: Of ``score``: the generator version that could not be scored.
+        reason: One line.
+    """
+
+    kind: Kind
+    player: str
+    round: int
+    stage: str
+    reason: str
+    against: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TournamentRecord:
+    """All that has been played so far, in an order that does not depend on the executor.
+
+    Attributes:
+        config: What was asked for.
+        source_name: Of the reals.
+        data: Hashes, counts and split of the reals; nothing of this machine.
+        round: The last round played.
+        versions: Of all players.
+        matches: Every version against every version.
+        costs: One for each generator version.
+        forfeits: What failed.
+        real_pools: Keys of the real pools by generator resolution and split.
+    """
+
+    config: TournamentConfig
+    source_name: str
+    data: Mapping[str, Any]
+    round: int
+    versions: tuple[Version, ...]
+    matches: tuple[Match, ...]
+    costs: tuple[Cost, ...]
+    forfeits: tuple[Forfeit, ...]
+    real_pools: Mapping[int, Mapping[str, str]]

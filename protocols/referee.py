@@ -1,0 +1,152 @@
+"""The referee: builds players, and holds them to their interface at the border of every job."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from fakeoff import detectors, generators
+from fakeoff.arena import compute
+from fakeoff.arena.errors import JobFailed, one_line
+from fakeoff.arena.jobs import Result
+from fakeoff.arena.registry import Registry
+from fakeoff.arena.seeds import seed_from
+from fakeoff.arena.specs import load_arrays, load_weights, weights_hash
+from fakeoff.detectors import Detector
+from fakeoff.generators import Generator
+
+PlayerT = TypeVar("PlayerT", bound=nn.Module)
+
+_RANGE_TOLERANCE = 1e-3
+_SCORE_BATCH = 64
+
+
+def build_generator(identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None) -> Generator:
+    """Builds a generator from its identity, and a version's state or pretrained weights.
+
+    Raises:
+        JobFailed: Its constructor raised, or the state does not fit.
+    """
+    return _build(generators.players, identity, version=version, weights=weights)
+
+
+def build_detector(identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None) -> Detector:
+    """Builds a detector; see :func:`build_generator`."""
+    return _build(detectors.players, identity, version=version, weights=weights)
+
+
+def _build(
+    registry: Registry[PlayerT], identity: Mapping[str, Any], *, version: Result | None, weights: str | None
+) -> PlayerT:
+    # A constructor that draws from global state draws the same each time, and leaves no trace.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_from("build", identity))
+        try:
+            player = registry.build(identity["plugin"], identity["parameters"])
+        except Exception as error:
+            raise JobFailed(f"cannot be built: {one_line(error)}") from error
+    if version is not None:
+        load_arrays(player, version.arrays)
+    elif weights is not None:
+        load_weights(player, Path(weights))
+    return compute.channels_last(player)
+
+
+def draw(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
+    """Samples a generator in eval mode and checks what comes.
+
+    Returns:
+        float32 ``(n, 3, resolution, resolution)`` in [0, 1].
+
+    Raises:
+        JobFailed: Wrong type, shape, range, or not finite.
+    """
+    generator.eval()
+    with torch.no_grad():
+        images = generator.sample(n, rng=rng)
+    expected = (n, 3, generator.resolution, generator.resolution)
+    _check_tensor(images, expected, what="sample")
+    low, high = images.min().item(), images.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"sample gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
+    return images
+
+
+def judge(detector: Detector, images: Tensor) -> Tensor:
+    """Scores images in eval mode, in float32, and checks what comes.
+
+    Returns:
+        float32 ``(n,)`` in [0, 1].
+
+    Raises:
+        JobFailed: Wrong type, shape, range, or not finite.
+    """
+    detector.eval()
+    scores = []
+    with torch.no_grad():
+        for batch in images.split(_SCORE_BATCH):
+            score = detector.score(compute.image_layout(batch))
+            _check_tensor(score, (len(batch),), what="score")
+            scores.append(score)
+    whole = torch.cat(scores)
+    low, high = whole.min().item(), whole.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"score gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
+    return whole.clamp(0, 1)
+
+
+def check_measured(measured: Any, *, step: int) -> dict[str, float]:
+    """Checks what a ``train_step`` returned.
+
+    Raises:
+        JobFailed: Not a dict of finite numbers.
+    """
+    if not isinstance(measured, dict):
+        raise JobFailed(f"train_step returned {type(measured).__name__} at step {step}, not a dict of numbers")
+    for name, value in measured.items():
+        if not isinstance(value, int | float):
+            raise JobFailed(f"train_step returned {type(value).__name__} for '{name}' at step {step}, not a number")
+        if not math.isfinite(value):
+            raise JobFailed(f"train_step returned {value} for '{name}' at step {step}")
+    return {str(name): float(value) for name, value in measured.items()}
+
+
+@contextlib.contextmanager
+def frozen(players: Sequence[Detector]) -> Iterator[None]:
+    """Freezes detectors: eval mode, no gradient on their weights; their hash is checked at the end.
+
+    Raises:
+        JobFailed: Somebody changed the weights.
+    """
+    before = []
+    for player in players:
+        player.eval()
+        player.requires_grad_(False)
+        before.append(weights_hash(player.state_dict()))
+    yield
+    for player, expected in zip(players, before, strict=True):
+        if weights_hash(player.state_dict()) != expected:
+            raise JobFailed("changed the weights of the frozen detector that it was trained against")
+
+
+def _check_tensor(value: Any, shape: tuple[int, ...], *, what: str) -> None:
+    if not isinstance(value, Tensor):
+        raise JobFailed(f"{what} returned {type(value).__name__}, not a tensor of shape {shape}")
+    if tuple(value.shape) != shape:
+        raise JobFailed(f"{what} returned shape {tuple(value.shape)}, not {shape}")
+    if value.dtype != torch.float32:
+        raise JobFailed(f"{what} returned {value.dtype}, not torch.float32")
+    if not torch.isfinite(value).all():
+        raise JobFailed(f"{what} returned NaN or infinite values")
+
+
+def is_trainable(player: nn.Module) -> bool:
+    """Whether a player overrides ``train_step``."""
+    base = Generator if isinstance(player, Generator) else Detector
+    return type(player).train_step is not base.train_step
