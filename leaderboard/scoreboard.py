@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fakeoff.arena.errors import StoreError
 from fakeoff.arena.store import write_atomically
 from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.records import Match, TournamentRecord
@@ -59,30 +58,16 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
     }
 
 
+def scoreboard_text(scoreboard: Mapping[str, Any]) -> str:
+    """The text of the scoreboard file."""
+    return json.dumps(scoreboard, indent=2, allow_nan=False) + "\n"
+
+
 def write_scoreboard(scoreboard: Mapping[str, Any], home: Path) -> Path:
     """Writes ``HOME/scoreboard.json`` in one step."""
     path = home / FILE_NAME
-    write_atomically(path, (json.dumps(scoreboard, indent=2, allow_nan=False) + "\n").encode())
+    write_atomically(path, scoreboard_text(scoreboard).encode())
     return path
-
-
-def read_scoreboard(home: Path) -> dict[str, Any]:
-    """Reads a home's scoreboard.
-
-    Raises:
-        StoreError: There is none, it is damaged, or a later version wrote it.
-    """
-    path = home / FILE_NAME
-    try:
-        scoreboard: dict[str, Any] = json.loads(path.read_bytes())
-        schema = scoreboard["schema_version"]
-    except FileNotFoundError as error:
-        raise StoreError(f"no scoreboard in '{home}'; play first: fakeoff run --home {home}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
-    if schema != SCHEMA_VERSION:
-        raise StoreError(f"'{path}' has schema {schema}, this Fakeoff reads {SCHEMA_VERSION}; update Fakeoff")
-    return scoreboard
 
 
 def _cell(match: Match) -> dict[str, Any]:

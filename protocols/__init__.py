@@ -1,0 +1,1 @@
+"""The rules: what is played. Attack, defend, evaluate, and the tournament of them."""

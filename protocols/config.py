@@ -157,6 +157,70 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"configuration '{path}' is not TOML: {error}") from error
 
 
+def effective_config(
+    path: Path | None,
+    *,
+    home: Path,
+    rounds: int | None = None,
+    seed: int | None = None,
+    generators: str | None = None,
+    detectors: str | None = None,
+    source: str | None = None,
+    split_by: str | None = None,
+    skip_corrupt: bool | None = None,
+) -> TournamentConfig:
+    """Puts a configuration together: a file, or what the home was last played with, or the defaults; then options.
+
+    Args:
+        path: A TOML file.
+        home: Where ``config.toml`` of the last tournament lies, if any.
+        rounds: Over ``rounds``.
+        seed: Over ``seed``.
+        generators: Names separated by commas. A player that the file describes keeps its parameters.
+        detectors: Likewise.
+        source: Over ``reals.source``.
+        split_by: Over ``reals.split_by``.
+        skip_corrupt: Over ``reals.skip_corrupt``.
+
+    Raises:
+        ConfigError: See :func:`parse_config`.
+    """
+    kept = home / "config.toml"
+    used = path if path is not None else kept if kept.is_file() else None
+    base = read_config(used) if used is not None else {}
+    reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
+    over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
+    for kind, names in (("generators", generators), ("detectors", detectors)):
+        if names is not None:
+            described = base.get(kind, [])
+            over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
+    config = parse_config(merge(base, _given(over)), where=str(used or "the command line"))
+    if config.reals.source != "orl":
+        resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
+        config = config.model_copy(update={"reals": resolved})
+    return config
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None and value != {}}
+
+
+def _player(name: str, described: Any) -> dict[str, Any]:
+    for player in described if isinstance(described, list) else []:
+        if isinstance(player, dict) and name in (player.get("name"), player.get("plugin")):
+            return player
+    return {"plugin": name}
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lays one unchecked configuration over another, section by section; lists are replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        inner = merged.get(key)
+        merged[key] = merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
 def print_config(config: TournamentConfig) -> str:
     """Returns a configuration as TOML, with what each field means beside it."""
     document = tomlkit.document()

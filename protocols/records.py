@@ -60,9 +60,16 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """How far a generator version went from its version 0 and from the reals."""
+    """How far a generator version went from its version 0 and from the reals.
+
+    Attributes:
+        generator: Which version.
+        key: Of the result with the figures.
+        figures: See :mod:`fakeoff.protocols.distances`.
+    """
 
     generator: Version
+    key: str
     figures: Mapping[str, float]
 
 

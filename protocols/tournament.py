@@ -334,7 +334,7 @@ class Tournament:
         }  # fmt: skip
         done = self._run("cost", list(jobs), self._forfeit("generator", "cost"))
         self._costs += [
-            Cost(generator=version, figures=self._store.record(job.key))
+            Cost(generator=version, key=job.key, figures=self._store.record(job.key))
             for job, version in jobs.items()
             if job.key in done
         ]

@@ -1,0 +1,181 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from fakeoff import __version__
+from fakeoff.arena.errors import ConfigError, FakeoffError
+
+DEFAULT_HOME = Path("fakeoff-home")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _OneLineErrors(click.Group):
+    """Prints what a user can mend as one line, exit code 2; an interrupt says how to go on, exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FakeoffError as error:
+            click.echo(f"fakeoff: {error}", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("fakeoff: interrupted; what was computed is kept, the same command carries on", err=True)
+            sys.exit(130)
+
+
+def _home_option(command: F) -> F:
+    return click.option(
+        "--home", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_HOME, show_default=True,
+        envvar="FAKEOFF_HOME", help="Where everything is kept.",
+    )(command)  # fmt: skip
+
+
+def _plugin_option(command: F) -> F:
+    return click.option(
+        "--plugin", "plugins", type=click.Path(path_type=Path), multiple=True,
+        help="A Python file whose players register themselves. It is run: give only files that you trust.",
+    )(command)  # fmt: skip
+
+
+@click.group(cls=_OneLineErrors)
+@click.version_option(__version__, prog_name="fakeoff")
+def main() -> None:
+    """Attack-defend rounds between fake-image generators and fake-image detectors."""
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option("--rounds", type=int, help="Attack-defend rounds after round 0.")
+@click.option("--generators", help="Names, separated by commas.")
+@click.option("--detectors", help="Names, separated by commas.")
+@click.option("--reals", help="'orl' (embedded) or a folder of images.")
+@click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
+@click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
+@click.option("--seed", type=int, help="Of everything random.")
+@_home_option
+@click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
+@click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
+@_plugin_option
+@click.option("--print-config", "show_config", is_flag=True, help="Print the effective configuration and stop.")
+def run(
+    config: Path | None, rounds: int | None, generators: str | None, detectors: str | None, reals: str | None,
+    split_by: str | None, skip_corrupt: bool | None, seed: int | None, home: Path, workers: int | None, serial: bool,
+    plugins: tuple[Path, ...], show_config: bool,
+) -> None:  # fmt: skip
+    """Play a tournament, or what is missing of it.
+
+    Without CONFIG, the configuration that the home was last played with is used, or the embedded one. Options
+    go over it.
+    """
+    from fakeoff.arena.registry import load_plugin_file
+    from fakeoff.protocols.config import effective_config, print_config
+
+    if serial and workers:
+        raise ConfigError("--serial and --workers exclude each other; give one")
+    effective = effective_config(
+        config, home=home, rounds=rounds, seed=seed, generators=generators, detectors=detectors, source=reals,
+        split_by=split_by, skip_corrupt=skip_corrupt,
+    )  # fmt: skip
+    if show_config:
+        click.echo(print_config(effective), nl=False)
+        return
+    for path in plugins:
+        load_plugin_file(path)
+
+    from fakeoff.leaderboard.play import play
+    from fakeoff.leaderboard.tables import print_scoreboard
+
+    console = Console(soft_wrap=False)
+    executor = _executor(serial=serial, workers=workers or os.cpu_count() or 1)
+    scoreboard = play(effective, home=home, executor=executor, plugin_files=plugins, console=console)
+    print_scoreboard(scoreboard, console)
+    console.print(f"\nIn MLflow, with charts and faces: fakeoff ui --home {home}", markup=False, soft_wrap=True)
+    if scoreboard["forfeits"]:
+        click.echo(f"fakeoff: {len(scoreboard['forfeits'])} forfeit(s); see above", err=True)
+        sys.exit(1)
+
+
+def _executor(*, serial: bool, workers: int) -> Any:
+    if serial:
+        from fakeoff.arena.executors import SerialExecutor
+
+        return SerialExecutor()
+    from fakeoff.arena.ray_executor import RayExecutor
+
+    return RayExecutor(workers=workers)
+
+
+@main.command()
+@_home_option
+@click.option("--json", "as_json", is_flag=True, help="Print the scoreboard file's text instead of tables.")
+def leaderboard(home: Path, as_json: bool) -> None:
+    """Print a home's scoreboard, rebuilt from its stored scores."""
+    from fakeoff.leaderboard.play import rebuild_scoreboard
+    from fakeoff.leaderboard.scoreboard import scoreboard_text
+    from fakeoff.leaderboard.tables import print_scoreboard
+
+    scoreboard = rebuild_scoreboard(home)
+    if as_json:
+        click.echo(scoreboard_text(scoreboard), nl=False)
+    else:
+        print_scoreboard(scoreboard, Console())
+
+
+@main.command()
+@_home_option
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
+def ui(home: Path, port: int) -> None:
+    """Show a home in MLflow, on 127.0.0.1."""
+    from fakeoff.leaderboard.ui import leaderboard_addresses, served
+
+    leaderboard_addresses(home, "")  # nothing to show is said before a server starts
+    with served(home, port=port) as (base, process):
+        for name, address in leaderboard_addresses(home, base).items():
+            click.echo(f"{name}: {address}")
+        click.echo("Ctrl-C stops the server.")
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            return
+    raise FakeoffError(f"MLflow's server ended; see '{home / 'ui.log'}'")
+
+
+@main.command()
+@_plugin_option
+def plugins(plugins: tuple[Path, ...]) -> None:
+    """List the players that can be entered."""
+    from fakeoff.arena.registry import load_plugin_file
+    from fakeoff.leaderboard.listing import print_players
+
+    for path in plugins:
+        load_plugin_file(path)
+    print_players(Console())
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@_home_option
+@click.option(
+    "--split", "splits", type=click.Choice(["train", "val", "test"]), multiple=True, default=("test",),
+    show_default=True, help="Which images; may be given again.",
+)  # fmt: skip
+def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
+    """Write a home's real and fake pools to FOLDER as PNG files."""
+    from fakeoff.leaderboard.play import export_pools
+
+    for name, count in export_pools(home, folder, splits=splits).items():
+        click.echo(f"{folder / name}: {count} images")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What a home remembers of its tournament: who played whom, by the keys of the results.
+
+``HOME/tournament.json`` holds no figures. The scoreboard is rebuilt from it and the stored scores.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.store import Store, write_atomically
+from fakeoff.protocols.config import parse_config
+from fakeoff.protocols.records import Cost, Forfeit, Match, TournamentRecord, Version
+
+_FILE_NAME = "tournament.json"
+_SCHEMA_VERSION = 1
+
+
+def write_ledger(record: TournamentRecord, home: Path) -> None:
+    """Writes ``HOME/tournament.json`` in one step."""
+    ledger = {
+        "schema_version": _SCHEMA_VERSION,
+        "config": record.config.model_dump(mode="json"),
+        "source_name": record.source_name,
+        "data": record.data,
+        "round": record.round,
+        "versions": [dataclasses.asdict(version) for version in record.versions],
+        "matches": [[m.generator.label, m.detector.label, m.is_target, m.key] for m in record.matches],
+        "costs": [[cost.generator.label, cost.key] for cost in record.costs],
+        "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
+        "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
+    }
+    write_atomically(home / _FILE_NAME, json.dumps(ledger, indent=1).encode())
+
+
+def read_ledger(home: Path, store: Store) -> TournamentRecord:
+    """Reads a tournament back, its figures from the store.
+
+    Raises:
+        StoreError: There is none, or it is damaged.
+    """
+    path = home / _FILE_NAME
+    try:
+        ledger: dict[str, Any] = json.loads(path.read_bytes())
+        if ledger["schema_version"] != _SCHEMA_VERSION:
+            raise StoreError(f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}")
+        return _rebuild(ledger, store)
+    except FileNotFoundError as error:
+        raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
+
+
+def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
+    versions = [Version(**{**kept, "targets": tuple(kept["targets"])}) for kept in ledger["versions"]]
+    by_label = {(version.kind, version.label): version for version in versions}
+    return TournamentRecord(
+        config=parse_config(ledger["config"], where=_FILE_NAME),
+        source_name=ledger["source_name"],
+        data=ledger["data"],
+        round=ledger["round"],
+        versions=tuple(versions),
+        matches=tuple(
+            Match(
+                generator=by_label["generator", generator],
+                detector=by_label["detector", detector],
+                is_target=is_target,
+                key=key,
+                figures=store.record(key),
+            )
+            for generator, detector, is_target, key in ledger["matches"]
+        ),
+        costs=tuple(
+            Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
+            for label, key in ledger["costs"]
+        ),
+        forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
+        real_pools={int(resolution): pools for resolution, pools in ledger["real_pools"].items()},
+    )

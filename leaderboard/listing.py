@@ -1,0 +1,26 @@
+"""The players that can be entered, as a table."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fakeoff import detectors, generators
+
+
+def print_players(console: Console) -> None:
+    """Prints every registered player: its kind, what it can do, its parameters, and where it comes from."""
+    table = Table(title="Players", title_justify="left", title_style="bold")
+    for heading in ("kind", "name", "can do", "parameters", "from"):
+        table.add_column(heading, overflow="fold")
+    for kind, module in (("generator", generators), ("detector", detectors)):
+        for entry in module.players:
+            player = module.players.load(entry.name)
+            parameters = ", ".join(
+                f"{p.name}" if p.required else f"{p.name}={p.default!r}" for p in module.players.parameters(entry.name)
+            )
+            words = ", ".join(module.capabilities(player))  # type: ignore[arg-type]
+            table.add_row(kind, entry.name, words or "-", Text(parameters), entry.origin)
+    console.print(table)
+    console.print("Enter one: fakeoff run --generators NAME --detectors NAME", markup=False)

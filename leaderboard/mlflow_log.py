@@ -1,0 +1,341 @@
+"""A tournament in MLflow: written by the driver alone, and readable by anybody who has MLflow.
+
+One experiment for each arena. In it a run for the tournament, a run for each player with step = round, and, nested
+under their player, the attack and defence jobs with their training curves.
+
+A driver may be killed at any time and play on later. What was logged is remembered in ``HOME/mlflow.json``: run ids,
+and one start time that every timestamp derives from, because MLflow takes a point that is logged again for a second
+point unless its timestamp is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.jobs import Result
+from fakeoff.arena.seeds import digest
+from fakeoff.arena.store import Store, write_atomically
+from fakeoff.leaderboard import plots
+from fakeoff.leaderboard.duels import find_duels
+from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.leaderboard.views import VIEWS, view_tag
+from fakeoff.protocols.config import print_config
+from fakeoff.protocols.records import TournamentRecord, Version
+from fakeoff.protocols.standings import rank_detectors, rank_generators
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+"""What MLflow must find set before it is imported or served."""
+
+_STATE = "mlflow.json"
+_DATABASE = "mlflow.db"
+_BATCH = 1000
+_FACES = 10
+
+
+def database_uri(home: Path) -> str:
+    """MLflow's tracking address of a home."""
+    return f"sqlite:///{(home / _DATABASE).resolve()}"
+
+
+def tournament_id(record: TournamentRecord) -> str:
+    """What tells tournaments apart: configuration and data, without the number of rounds, which may grow."""
+    config = record.config.model_dump(mode="json")
+    del config["rounds"]
+    config["reals"]["source"] = record.source_name
+    return digest([config, record.data])[:10]
+
+
+class MlflowLog:
+    """Logs records round by round; what was logged before is not logged again.
+
+    Args:
+        home: Where the database and the artifacts lie.
+        store: Where curves and images are read from.
+    """
+
+    def __init__(self, home: Path, store: Store) -> None:
+        self._home, self._store = home, store
+        self._state: dict[str, Any] = {}
+        self._client_: Any = None
+
+    def log_round(self, record: TournamentRecord) -> None:
+        """Logs the record's last round, and closes the tournament after its last one.
+
+        Raises:
+            StoreError: MLflow's database cannot be used.
+        """
+        name = tournament_id(record)
+        self._state = self._read_state(name, record)
+        finished = record.round >= record.config.rounds
+        logged = self._state["rounds_logged"]
+        if record.round < logged and not (finished and not self._state["finished"]):
+            return
+        try:
+            if record.round >= logged:
+                self._log_players(record, name)
+                self._log_jobs(record, name)
+                self._log_tournament(record, name)
+                self._state["rounds_logged"] = record.round + 1
+                self._state["finished"] = False
+            if finished:
+                self._finish(record)
+            self._write_state(name)
+        except OSError as error:
+            raise StoreError(f"MLflow's files in '{self._home}' cannot be written: {error}") from error
+
+    def interrupt(self) -> None:
+        """Marks the runs of an unfinished tournament as killed; playing on revives them."""
+        if self._client_ is not None and self._state and not self._state["finished"]:
+            for run_id in self._state["runs"].values():
+                self._client.set_terminated(run_id, status="KILLED")
+
+    def _log_tournament(self, record: TournamentRecord, name: str) -> None:
+        scoreboard = build_scoreboard(record)
+        tags = {"arena.kind": "tournament", "arena.tournament": name}
+        run = self._run(f"tournament {name}", tags)
+        self._revive(run)
+        for key, value in _flatten(scoreboard["config"]):
+            if key != "rounds":  # may grow
+                self._client.log_param(run, key[:250], str(value)[:6000])
+        self._client.set_tag(run, "rounds", str(record.config.rounds))
+        self._client.log_text(run, json.dumps(scoreboard, indent=2), "scoreboard.json")
+        self._client.log_text(run, print_config(record.config), "config.toml")
+        self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
+        matrix = plots.payoff_matrix(scoreboard) if scoreboard["cells"] else None
+        if matrix is not None:
+            self._client.log_figure(run, matrix, f"payoff/round-{record.round:03d}.png")
+            self._image(run, "payoff matrix", plots.to_pixels(matrix), record.round)
+        if find_duels(scoreboard):
+            self._client.log_figure(run, plots.duel_chart(scoreboard), "duels.png")
+            self._log_duels(run, scoreboard, record.round)
+
+    def _log_duels(self, run: str, scoreboard: Mapping[str, Any], round_: int) -> None:
+        points: dict[str, float] = {}
+        for duel in find_duels(scoreboard):
+            if duel.generator_round == round_:
+                points |= _duel_points(duel, suffix=f"{duel.generator} vs {duel.detector}")
+        self._metrics(run, points, round_)
+
+    def _log_players(self, record: TournamentRecord, name: str) -> None:
+        scoreboard = build_scoreboard(record)
+        duels = [duel for duel in find_duels(scoreboard) if duel.generator_round == record.round]
+        lineage = [version for version in record.versions if version.kind == "generator"]
+        fresh = [version for version in record.versions if version.round == record.round]
+        standings: dict[str, dict[str, float]] = {}
+        for detector in rank_detectors(record.matches, [v for v in fresh if v.kind == "detector"]):
+            standings[detector.player] = {
+                "score": detector.worst_auc, "mean_auc": detector.mean_auc, "mean_ap": detector.mean_ap,
+                "mean_accuracy": detector.mean_accuracy,
+            }  # fmt: skip
+        for generator in rank_generators(
+            record.matches, [v for v in fresh if v.kind == "generator"], lineage=lineage
+        ):
+            standings[generator.player] = {"score": generator.evasion}
+            if generator.target_evasion is not None:
+                standings[generator.player]["target_evasion"] = generator.target_evasion
+        for version in fresh:
+            run = self._player_run(version.kind, version.player, name)
+            points = dict(standings.get(version.player, {}))
+            for match in record.matches:
+                mine, other = match.generator, match.detector
+                if version.kind == "detector":
+                    mine, other = other, mine
+                if mine.label == version.label:
+                    opponent = f"{other.player}:{other.round}"
+                    points |= {f"{metric}/{opponent}": match.figures[metric] for metric in ("ap", "auc", "accuracy")}
+            for cost in record.costs:
+                if cost.generator.label == version.label:
+                    points |= {f"cost/{key}": value for key, value in cost.figures.items()}
+            for duel in duels:
+                if version.kind == "generator" and duel.generator == version.player:
+                    points |= _duel_points(duel, suffix=duel.detector)
+            self._metrics(run, points, version.round)
+            if version.kind == "generator":
+                self._log_faces(run, version, record)
+        for forfeit in record.forfeits:
+            run = self._player_run(forfeit.kind, forfeit.player, name)
+            against = f" on {forfeit.against}" if forfeit.against else ""
+            text = f"round {forfeit.round}: {forfeit.stage}{against}: {forfeit.reason}"
+            self._client.set_tag(run, "arena.forfeit", text[:4000])
+            self._client.set_terminated(run, status="FAILED")
+
+    def _log_faces(self, run: str, version: Version, record: TournamentRecord) -> None:
+        older = [
+            v for v in record.versions
+            if v.kind == "generator" and v.player == version.player and v.round in (0, version.round - 1)
+        ]  # fmt: skip
+        lineup = sorted({v.label: v for v in [*older, version]}.values(), key=lambda v: v.round)
+        rows = [(f"{v.label}{_attacked(v)}", self._faces(v.pools["test"])) for v in lineup]
+        real_pool = record.real_pools[version.resolution]["test"]
+        spread = self._store.read(real_pool).arrays["images"]
+        rows.append(("held-out real people", spread[:: max(1, len(spread) // _FACES)][:_FACES]))
+        figure = plots.before_and_after(rows)
+        self._client.log_figure(run, figure, f"faces/round-{version.round:03d}.png")
+        self._image(run, "faces before and after", plots.to_pixels(figure), version.round)
+
+    def _faces(self, pool: str) -> Any:
+        return self._store.read(pool).arrays["images"][:_FACES]
+
+    def _log_jobs(self, record: TournamentRecord, name: str) -> None:
+        for version in record.versions:
+            if version.round != record.round or (version.kind == "generator" and not version.targets):
+                continue
+            verb = "attack" if version.kind == "generator" else "defend"
+            parent = self._player_run(version.kind, version.player, name)
+            tags = {"arena.kind": "job", "arena.tournament": name, "mlflow.parentRunId": parent}
+            run = self._run(f"{verb} {version.player}:{version.round}", tags)
+            result = self._store.read(version.key)
+            self._curves(run, result)
+            self._client.set_tag(run, "arena.result", version.key)
+            if version.targets:
+                self._client.set_tag(run, "arena.targets", ", ".join(version.targets))
+            if "threshold" in result.record:
+                self._metrics(run, {"threshold": result.record["threshold"]}, 0)
+            self._client.set_terminated(run, status="FINISHED")
+
+    def _curves(self, run: str, result: Result) -> None:
+        from mlflow.entities import Metric
+
+        started = self._state["started_ms"]
+        points = [
+            Metric(f"train/{_metric_name(name)}", value, started + step, step)
+            for name, values in result.record.get("curves", {}).items()
+            for step, value in enumerate(values, start=1)
+        ]
+        points += [
+            Metric("val/accuracy", value, started + int(step), int(step))
+            for step, value in result.record.get("val_curve", [])
+        ]
+        for start in range(0, len(points), _BATCH):
+            self._client.log_batch(run, metrics=points[start : start + _BATCH])
+
+    def _finish(self, record: TournamentRecord) -> None:
+        failed = {f"{forfeit.kind} {forfeit.player}" for forfeit in record.forfeits}
+        for label, run in self._state["runs"].items():
+            self._client.set_terminated(run, status="FAILED" if label in failed else "FINISHED")
+        self._state["finished"] = True
+
+    def _player_run(self, role: str, player: str, name: str) -> str:
+        tags = {"arena.kind": "player", "arena.role": role, "arena.tournament": name, "arena.player": player}
+        run = self._run(player, tags, label=f"{role} {player}")
+        self._revive(run)
+        return run
+
+    def _run(self, title: str, tags: Mapping[str, str], *, label: str = "") -> str:
+        """The id of a run, made on first need."""
+        label = label or title
+        if label not in self._state["runs"]:
+            run = self._client.create_run(
+                self._experiment(), start_time=self._state["started_ms"], tags=dict(tags), run_name=title
+            )
+            self._state["runs"][label] = run.info.run_id
+            self._write_state(tags["arena.tournament"])
+        return self._state["runs"][label]  # type: ignore[no-any-return]
+
+    def _revive(self, run: str) -> None:
+        self._client.update_run(run, status="RUNNING")
+
+    def _metrics(self, run: str, points: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        moment = self._state["started_ms"] + step
+        batch = [Metric(_metric_name(name), value, moment, step) for name, value in points.items()]
+        for start in range(0, len(batch), _BATCH):
+            self._client.log_batch(run, metrics=batch[start : start + _BATCH])
+
+    def _image(self, run: str, key: str, pixels: Any, step: int) -> None:
+        # A file name holds a random part, so an image that is logged again would be there twice.
+        marker = f"{run}/{key}/{step}"
+        if marker in self._state["images"]:
+            return
+        self._client.log_image(
+            run, pixels, key=key, step=step, timestamp=self._state["started_ms"] + step, synchronous=True
+        )
+        self._state["images"].append(marker)
+
+    @property
+    def _client(self) -> Any:
+        if self._client_ is None:
+            os.environ.update(ENVIRONMENT)
+            from mlflow import MlflowClient  # it takes seconds, and reads the environment
+
+            self._client_ = MlflowClient(tracking_uri=database_uri(self._home))
+        return self._client_
+
+    def _experiment(self) -> str:
+        name: str = self._state["experiment"]
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            experiment: str = found.experiment_id
+        else:
+            folder = (self._home / "mlflow-artifacts").resolve()
+            experiment = self._client.create_experiment(name, artifact_location=folder.as_uri())
+            self._client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
+        for view in VIEWS:
+            key, value = view_tag(view, created_ms=self._state["started_ms"])
+            self._client.set_experiment_tag(experiment, key, value)
+        return experiment
+
+    def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
+        if self._state.get("name") == name:
+            return self._state
+        path = self._home / _STATE
+        kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        fresh = {
+            "name": name,
+            "experiment": f"fakeoff {record.source_name} {record.config.arena.resolution}px {record.data['colour']}",
+            "started_ms": int(time.time() * 1000),
+            "runs": {},
+            "images": [],
+            "rounds_logged": 0,
+            "finished": False,
+        }
+        return {**fresh, **kept.get(name, {})}
+
+    def _write_state(self, name: str) -> None:
+        path = self._home / _STATE
+        kept = json.loads(path.read_bytes()) if path.exists() else {}
+        write_atomically(path, json.dumps({**kept, name: self._state}, indent=1).encode())
+
+
+def _duel_points(duel: Any, *, suffix: str) -> dict[str, float]:
+    points = {f"frozen target/{metric} after, {suffix}": duel.after[metric] for metric in ("accuracy", "ap")}
+    if duel.before is not None:
+        points |= {f"frozen target/{metric} before, {suffix}": duel.before[metric] for metric in ("accuracy", "ap")}
+    if duel.retrained is not None:
+        points |= {f"frozen target/{metric} retrained, {suffix}": duel.retrained[metric] for metric in ("accuracy", "ap")}
+    return {_metric_name(name): value for name, value in points.items()}
+
+
+def _metric_name(name: str) -> str:
+    """Maps what MLflow does not allow in a name: ``@`` to ``:``, anything else to ``_``; one slash at most."""
+    section, slash, rest = name.replace("@", ":").partition("/")
+    allowed = "".join(c if c.isalnum() or c in "_-.: " else "_" for c in rest)
+    return f"{section}{slash}{allowed}"[:250]
+
+
+def _attacked(version: Version) -> str:
+    return f", finetuned against {', '.join(version.targets)}" if version.targets else ", as it came"
+
+
+def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for index, item in enumerate(value):
+            yield from _flatten(item, f"{prefix}.{index}")
+    else:
+        yield prefix, value

@@ -1,0 +1,141 @@
+"""One tournament in one home: played, logged and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.executors import Executor
+from fakeoff.arena.images import save_png
+from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.reals import RealSource, open_source
+from fakeoff.arena.store import Store, locked, write_atomically
+from fakeoff.leaderboard.ledger import read_ledger, write_ledger
+from fakeoff.leaderboard.mlflow_log import MlflowLog
+from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
+from fakeoff.protocols.config import TournamentConfig, print_config
+from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.tournament import Tournament
+
+CONFIG_NAME = "config.toml"
+_STORE = "store"
+
+
+def play(
+    config: TournamentConfig, *, home: Path, executor: Executor, plugin_files: Sequence[Path], console: Console
+) -> dict[str, Any]:
+    """Plays a tournament, or what is missing of it.
+
+    Args:
+        config: What to play.
+        home: Where everything is kept. It is locked meanwhile.
+        executor: Where jobs run; it is closed at the end.
+        plugin_files: Users' files that were imported.
+        console: For progress.
+
+    Returns:
+        The scoreboard, as written to ``HOME/scoreboard.json``.
+
+    Raises:
+        FakeoffError: Bad input, a damaged store, or a home that is in use.
+    """
+    with locked(home):
+        source = open_source(
+            config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
+        )
+        _tell_left_out(source, console)
+        store = Store(home / _STORE)
+        log = MlflowLog(home, store)
+        with ProgressDisplay(console) as display:
+            witness = _Witness(home=home, log=log, display=display)
+            tournament = Tournament(
+                config, source=source, store=store, executor=executor, observer=witness, plugin_files=plugin_files
+            )
+            # Only now: a configuration that cannot be played must not replace the one that was.
+            write_atomically(home / CONFIG_NAME, print_config(config).encode())
+            try:
+                record = tournament.play()
+            except BaseException:
+                log.interrupt()
+                raise
+            finally:
+                executor.close()
+        return build_scoreboard(record)
+
+
+def rebuild_scoreboard(home: Path) -> dict[str, Any]:
+    """Rebuilds a home's scoreboard from its stored scores alone.
+
+    Raises:
+        StoreError: Nothing was played there, or the store is damaged.
+    """
+    return build_scoreboard(read_ledger(home, _open_store(home)))
+
+
+def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str, int]:
+    """Writes a home's real and fake pools as PNG files: ``FOLDER/real/test/``, ``FOLDER/pgan@1/test/``.
+
+    Reals are written as they are paired with each generator resolution; with more than one, the folder is
+    called ``real-64px``.
+
+    Returns:
+        Images written, by folder.
+
+    Raises:
+        StoreError: Nothing was played there, or the store is damaged.
+    """
+    store = _open_store(home)
+    record = read_ledger(home, store)
+    several = len(record.real_pools) > 1
+    pools = [
+        (f"real-{resolution}px" if several else "real", split, record.real_pools[resolution][split])
+        for resolution in record.real_pools
+        for split in splits
+    ]
+    pools += [
+        (version.label, split, version.pools[split])
+        for version in record.versions
+        if version.kind == "generator"
+        for split in splits
+    ]
+    return {
+        f"{name}/{split}": len(save_png(store.read(key).arrays["images"], folder / name / split, prefix=split))
+        for name, split, key in pools
+    }
+
+
+def _open_store(home: Path) -> Store:
+    if not (home / _STORE).is_dir():
+        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
+    return Store(home / _STORE)
+
+
+class _Witness:
+    """Passes what happens on to the display, MLflow and the files."""
+
+    def __init__(self, *, home: Path, log: MlflowLog, display: ProgressDisplay) -> None:
+        self._home, self._log, self._display = home, log, display
+
+    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
+        self._display.phase(round_, stage, jobs, reused)
+
+    def progress(self, job: Job, done: int, total: int, note: str) -> None:
+        self._display.progress(job, done, total, note)
+
+    def finished(self, outcome: Outcome) -> None:
+        self._display.finished(outcome)
+
+    def round_finished(self, record: TournamentRecord) -> None:
+        write_ledger(record, self._home)
+        write_scoreboard(build_scoreboard(record), self._home)
+        self._log.log_round(record)
+
+
+def _tell_left_out(source: RealSource, console: Console) -> None:
+    for file in source.left_out:
+        console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)

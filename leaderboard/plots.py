@@ -1,0 +1,120 @@
+"""Pictures of a tournament: the payoff matrix, the duels, and faces before and after an attack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fakeoff.arena.images import Pixels
+from fakeoff.leaderboard.duels import find_duels
+
+_DPI = 120
+_INK = "#1b1f24"
+_TARGET = "#d1242f"
+
+
+def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
+    """Draws every detector version (rows) against every generator version (columns).
+
+    Colour is accuracy at 0.5, from 50% (every fake passes) to 100%; each cell also says AP. A red frame marks
+    the frozen target of that attack.
+    """
+    cells = scoreboard["cells"]
+    columns = sorted({(cell["generator"], cell["generator_round"]) for cell in cells})
+    rows = sorted({(cell["detector"], cell["detector_round"]) for cell in cells})
+    accuracy = np.full((len(rows), len(columns)), np.nan)
+    figure = Figure(figsize=(3.0 + 1.25 * len(columns), 1.9 + 0.62 * len(rows)), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    for cell in cells:
+        row = rows.index((cell["detector"], cell["detector_round"]))
+        column = columns.index((cell["generator"], cell["generator_round"]))
+        accuracy[row, column] = cell["accuracy"]
+        axes.text(
+            column, row, f"{cell['accuracy']:.0%}\nAP {cell['ap']:.2f}", ha="center", va="center", fontsize=9,
+            color=_INK,
+        )  # fmt: skip
+        if cell["is_target"]:
+            axes.add_patch(_frame(column, row))
+    picture = axes.imshow(accuracy, cmap="RdYlGn", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.75)
+    axes.set_xticks(range(len(columns)), [f"{name}@{round_}" for name, round_ in columns])
+    axes.set_yticks(range(len(rows)), [f"{name}@{round_}" for name, round_ in rows])
+    axes.set_xlabel("generator version")
+    axes.set_ylabel("detector version")
+    axes.set_title(
+        f"Who catches whom, after round {scoreboard['round']}\n"
+        "accuracy at 0.5 and AP on held-out images; red frame: frozen target of that attack",
+        fontsize=10, loc="left",
+    )  # fmt: skip
+    bar = figure.colorbar(picture, ax=axes, ticks=[0.5, 0.75, 1.0], label="accuracy (50% = every fake passes)")
+    bar.ax.set_yticklabels(["50%", "75%", "100%"])
+    return figure
+
+
+def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
+    """Draws each attack as three bars a metric: the frozen target before, after, and its retrained successor."""
+    duels = find_duels(scoreboard)
+    figure = Figure(figsize=(max(6.0, 2.2 * len(duels) + 2.5), 5.2), dpi=_DPI, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    sides = (("before", "frozen detector, before the attack", "#57606a"),
+             ("after", "the same frozen detector, after", _TARGET),
+             ("retrained", "retrained detector, after", "#1a7f37"))  # fmt: skip
+    for axes, metric, name in ((upper, "accuracy", "accuracy at 0.5"), (lower, "ap", "average precision")):
+        for offset, (side, label, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):
+            found = [(index, getattr(duel, side)) for index, duel in enumerate(duels)]
+            xs = [index + offset for index, cell in found if cell is not None]
+            cells = [cell for _, cell in found if cell is not None]
+            values = [cell[metric] for cell in cells]
+            # A percentile interval can leave out the value itself by a rounding.
+            errors = [
+                [max(0.0, v - c[f"{metric}_ci"][0]) for v, c in zip(values, cells, strict=True)],
+                [max(0.0, c[f"{metric}_ci"][1] - v) for v, c in zip(values, cells, strict=True)],
+            ]
+            bars = axes.bar(xs, values, width=0.25, color=colour, label=label, yerr=errors, capsize=2, ecolor=_INK)
+            texts = [f"{v:.0%}" if metric == "accuracy" else f"{v:.2f}" for v in values]
+            axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8)
+        axes.axhline(0.5, color=_INK, linewidth=0.8, linestyle=":")
+        axes.set_ylim(0, 1.08)
+        axes.set_ylabel(name)
+        axes.spines[["top", "right"]].set_visible(False)
+    lower.set_xticks(
+        range(len(duels)),
+        [f"{d.generator}@{d.generator_round}\nagainst {d.detector}@{d.detector_round}" for d in duels],
+    )
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8, frameon=False)
+    figure.suptitle("Every attack, on held-out images (95% bootstrap intervals; dotted: chance)", fontsize=10)
+    return figure
+
+
+def before_and_after(rows: Sequence[tuple[str, Pixels]]) -> Figure:
+    """Draws rows of faces of the same latents, each with a caption.
+
+    Args:
+        rows: Caption and uint8 ``(n, h, w, 3)``.
+    """
+    count = len(rows[0][1])
+    figure = Figure(figsize=(1.0 * count + 0.2, 1.42 * len(rows)), dpi=_DPI, layout="constrained")
+    boxes = figure.subplots(len(rows), count, squeeze=False)
+    for line, (caption, images) in zip(boxes, rows, strict=True):
+        for axes, image in zip(line, images, strict=True):
+            axes.imshow(image, interpolation="nearest")
+            axes.set_axis_off()
+        line[0].set_title(caption, loc="left", fontsize=9)
+    return figure
+
+
+def to_pixels(figure: Figure) -> Pixels:
+    """Renders a figure; uint8 ``(height, width, 3)``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a plot that is only saved needs no canvas
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _frame(column: int, row: int) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor=_TARGET, linewidth=2.2)

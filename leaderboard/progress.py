@@ -1,0 +1,75 @@
+"""How a tournament's progress is shown: live bars on a terminal, a plain line for each finished job elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from fakeoff.arena.jobs import Job, Outcome
+
+_STAGES = {
+    "enter": "generators enter",
+    "reals": "real pools",
+    "attack": "generators attack",
+    "sample": "fakes are sampled",
+    "defend": "detectors defend",
+    "score": "matches are scored",
+    "cost": "what evasion cost",
+}
+
+
+class ProgressDisplay:
+    """Shows what runs; use it as a context manager.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._started = time.monotonic()
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = Progress(
+            TextColumn("  {task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}"),
+            console=console, transient=True, disable=not self._live,
+        )  # fmt: skip
+
+    def __enter__(self) -> ProgressDisplay:
+        self._bars.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, trace)
+
+    def phase(self, round_: int, stage: str, jobs: Sequence[Job], reused: int) -> None:
+        """A stage begins."""
+        if jobs or stage in ("attack", "defend"):
+            there = f", {reused} already there" if reused else ""
+            self._print(f"round {round_}: {_STAGES[stage]} ({len(jobs)} to run{there})")
+        for job in jobs:
+            self._tasks[job.key] = self._bars.add_task(job.label, total=None, note="")
+
+    def progress(self, job: Job, done: int, total: int, note: str) -> None:
+        """A job took a step."""
+        if job.key in self._tasks:
+            self._bars.update(self._tasks[job.key], completed=done, total=total, note=note)
+
+    def finished(self, outcome: Outcome) -> None:
+        """A job ended."""
+        task = self._tasks.pop(outcome.job.key, None)
+        if task is not None:
+            self._bars.remove_task(task)
+        ending = "done" if outcome.failure is None else f"FORFEIT: {outcome.failure}"
+        self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s)")
+
+    def _print(self, line: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        self._console.print(f"[{minutes:02d}:{seconds:02d}] {line}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,116 @@
+"""The scoreboard as tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fakeoff.leaderboard.duels import Duel, find_duels
+
+_PASSES = 0.5
+
+
+def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
+    """Prints detectors, generators, the story of each attack, and what was forfeited."""
+    data, config = scoreboard["data"], scoreboard["config"]
+    split = data["split"]
+    console.print()
+    console.print(
+        f"[bold]Scoreboard after round {scoreboard['round']}[/bold]: {data['source']} faces, "
+        f"{config['arena']['resolution']} px, {data['colour']}; all figures on held-out images: "
+        f"{split['test']['photographs']} reals of {len(split['test']['groups'])} people or folders, "
+        f"{config['pools']['test_fakes']} fakes of each version"
+    )
+    for table in (_detectors(scoreboard), _generators(scoreboard), _duels(scoreboard)):
+        if table.row_count:
+            console.print()
+            console.print(table)
+    if scoreboard["forfeits"]:
+        console.print()
+        console.print(_forfeits(scoreboard))
+
+
+def _detectors(scoreboard: Mapping[str, Any]) -> Table:
+    table = _table("Detectors, by worst-case then mean AUC over every generator version")
+    for heading in ("worst AUC", "against", "mean AUC", "mean AP", "mean accuracy"):
+        table.add_column(heading, justify="left" if heading == "against" else "right")
+    for place, row in enumerate(scoreboard["standings"]["detectors"], start=1):
+        table.add_row(
+            str(place), f"{row['player']}@{row['round']}", _share(row["worst_auc"]), row["worst_against"],
+            _share(row["mean_auc"]), _share(row["mean_ap"]), _percent(row["mean_accuracy"]),
+        )  # fmt: skip
+    return table
+
+
+def _generators(scoreboard: Mapping[str, Any]) -> Table:
+    table = _table("Generators, by evasion: the share of fakes that pass as real before detectors they never trained against")
+    for heading in ("evasion", "evasion of its target", "SSIM to @0", "KID to reals", "SWD to reals"):
+        table.add_column(heading, justify="right")
+    costs = {(cost["generator"], cost["generator_round"]): cost for cost in scoreboard["costs"]}
+    for place, row in enumerate(scoreboard["standings"]["generators"], start=1):
+        cost = costs.get((row["player"], row["round"]))
+        target = row["target_evasion"]
+        table.add_row(
+            str(place), f"{row['player']}@{row['round']}", _percent(row["evasion"]),
+            "-" if target is None else _percent(target),
+            *([f"{cost['ssim_to_first']:.2f}", f"{cost['kid_to_reals']:.0f}", f"{cost['swd_to_reals']:.1f}"] if cost else "---"),
+        )  # fmt: skip
+    return table
+
+
+def _duels(scoreboard: Mapping[str, Any]) -> Table:
+    table = Table(title="Attack by attack: what finetuning against a frozen detector did", title_justify="left", title_style="bold")
+    table.add_column("attack")
+    table.add_column("frozen target")
+    for heading in ("its accuracy", "its AP", "its AUC", "retrained: AP", "accuracy"):
+        table.add_column(heading, justify="right")
+    for duel in find_duels(scoreboard):
+        table.add_row(*_duel_row(duel))
+    return table
+
+
+def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
+    def change(metric: str, form: Any) -> str:
+        before = form(duel.before[metric]) if duel.before else "?"
+        return f"{before} -> {form(duel.after[metric])}"
+
+    accuracy = Text(change("accuracy", _percent), style="red" if duel.after["accuracy"] < 0.65 else "")
+    retrained = duel.retrained
+    return (
+        f"{duel.generator}@{duel.generator_round}",
+        f"{duel.detector}@{duel.detector_round}",
+        accuracy,
+        change("ap", _share),
+        change("auc", _share),
+        "-" if retrained is None else Text(_share(retrained["ap"]), style="green" if retrained["ap"] > 0.99 else ""),
+        "-" if retrained is None else _percent(retrained["accuracy"]),
+    )
+
+
+def _forfeits(scoreboard: Mapping[str, Any]) -> Table:
+    table = Table(title="Forfeits: these matches were not played", title_justify="left", title_style="bold red")
+    for heading in ("round", "player", "stage", "why"):
+        table.add_column(heading, overflow="fold")
+    for forfeit in scoreboard["forfeits"]:
+        against = f" on {forfeit['against']}" if forfeit["against"] else ""
+        table.add_row(str(forfeit["round"]), forfeit["player"], forfeit["stage"] + against, Text(forfeit["reason"]))
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("player")
+    return table
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
