@@ -35,16 +35,23 @@ class _OneLineErrors(click.Group):
 
 def _home_option(command: F) -> F:
     return click.option(
-        "--home", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_HOME, show_default=True,
-        envvar="FAKEOFF_HOME", help="Where everything is kept.",
-    )(command)  # fmt: skip
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_HOME,
+        show_default=True,
+        envvar="FAKEOFF_HOME",
+        help="Where everything is kept.",
+    )(command)
 
 
 def _plugin_option(command: F) -> F:
     return click.option(
-        "--plugin", "plugins", type=click.Path(path_type=Path), multiple=True,
+        "--plugin",
+        "plugins",
+        type=click.Path(path_type=Path),
+        multiple=True,
         help="A Python file whose players register themselves. It is run: give only files that you trust.",
-    )(command)  # fmt: skip
+    )(command)
 
 
 @click.group(cls=_OneLineErrors)
@@ -68,10 +75,20 @@ def main() -> None:
 @_plugin_option
 @click.option("--print-config", "show_config", is_flag=True, help="Print the effective configuration and stop.")
 def run(
-    config: Path | None, rounds: int | None, generators: str | None, detectors: str | None, reals: str | None,
-    split_by: str | None, skip_corrupt: bool | None, seed: int | None, home: Path, workers: int | None, serial: bool,
-    plugins: tuple[Path, ...], show_config: bool,
-) -> None:  # fmt: skip
+    config: Path | None,
+    rounds: int | None,
+    generators: str | None,
+    detectors: str | None,
+    reals: str | None,
+    split_by: str | None,
+    skip_corrupt: bool | None,
+    seed: int | None,
+    home: Path,
+    workers: int | None,
+    serial: bool,
+    plugins: tuple[Path, ...],
+    show_config: bool,
+) -> None:
     """Play a tournament, or what is missing of it.
 
     Without CONFIG, the configuration that the home was last played with is used, or the embedded one. Options
@@ -83,9 +100,16 @@ def run(
     if serial and workers:
         raise ConfigError("--serial and --workers exclude each other; give one")
     effective = effective_config(
-        config, home=home, rounds=rounds, seed=seed, generators=generators, detectors=detectors, source=reals,
-        split_by=split_by, skip_corrupt=skip_corrupt,
-    )  # fmt: skip
+        config,
+        home=home,
+        rounds=rounds,
+        seed=seed,
+        generators=generators,
+        detectors=detectors,
+        source=reals,
+        split_by=split_by,
+        skip_corrupt=skip_corrupt,
+    )
     if show_config:
         click.echo(print_config(effective), nl=False)
         return
@@ -166,9 +190,14 @@ def plugins(plugins: tuple[Path, ...]) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_home_option
 @click.option(
-    "--split", "splits", type=click.Choice(["train", "val", "test"]), multiple=True, default=("test",),
-    show_default=True, help="Which images; may be given again.",
-)  # fmt: skip
+    "--split",
+    "splits",
+    type=click.Choice(["train", "val", "test"]),
+    multiple=True,
+    default=("test",),
+    show_default=True,
+    help="Which images; may be given again.",
+)
 def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
     """Write a home's real and fake pools to FOLDER as PNG files."""
     from fakeoff.leaderboard.play import export_pools

@@ -52,7 +52,7 @@ def prepare_process(*, threads: int) -> None:
     keep_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def quiet_threads() -> None:
@@ -73,7 +73,7 @@ def autocast(precision: Precision) -> Iterator[None]:
 
 def channels_last(model: ModuleT) -> ModuleT:
     """Moves a model's convolution weights to the memory format that the CPU kernels are fastest in."""
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return model.to(memory_format=torch.channels_last)
 
 
 def image_layout(images: Tensor) -> Tensor:

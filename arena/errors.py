@@ -1,11 +1,11 @@
 """The exception tree.
 
-    FakeoffError            anything that a user can mend; printed as one line, exit code 2
-      ConfigError           the configuration asks for something that cannot be
-      DataError             images that cannot be used
-      PluginError           a player is unknown, or does not keep to its interface
-      StoreError            the store is damaged, locked or from a later version
-    JobFailed               one job ended without a result; its player forfeits
+FakeoffError            anything that a user can mend; printed as one line, exit code 2
+  ConfigError           the configuration asks for something that cannot be
+  DataError             images that cannot be used
+  PluginError           a player is unknown, or does not keep to its interface
+  StoreError            the store is damaged, locked or from a later version
+JobFailed               one job ended without a result; its player forfeits
 """
 
 from __future__ import annotations

@@ -63,9 +63,7 @@ def to_arena(pixels: Pixels, *, resolution: int) -> Pixels:
     if pixels.shape[1:3] == (resolution, resolution):
         return pixels
     size = (resolution, resolution)
-    return np.stack(
-        [np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pixels]
-    )
+    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pixels])
 
 
 def luminance(images: Tensor) -> Tensor:

@@ -144,4 +144,3 @@ def _check(result: Result) -> None:
     for name, array in result.arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise JobFailed(f"left values that are not finite in '{name}'")
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -120,7 +121,7 @@ class RayExecutor:
             num_gpus=0,
             include_dashboard=False,
             log_to_driver=True,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             configure_logging=True,
             _temp_dir=self._scratch,
         )

@@ -42,7 +42,9 @@ class Store:
         if marker.exists():
             found = json.loads(marker.read_text())["format"]
             if found != _FORMAT:
-                raise StoreError(f"the store '{root}' has format {found}, this Fakeoff reads {_FORMAT}; use another --home")
+                raise StoreError(
+                    f"the store '{root}' has format {found}, this Fakeoff reads {_FORMAT}; use another --home"
+                )
         else:
             write_atomically(marker, json.dumps({"format": _FORMAT}).encode())
         for leftover in root.glob("writing-*"):  # of a driver that was killed
@@ -62,7 +64,7 @@ class Store:
         _write_synced(scratch / "record.json", canonical_json(record).encode())
         folder = self._folder(key)
         folder.parent.mkdir(exist_ok=True)
-        os.rename(scratch, folder)
+        scratch.rename(folder)
 
     def read(self, key: str) -> Result:
         """Reads a result back and checks its bytes.
@@ -78,7 +80,9 @@ class Store:
                 raise ValueError("the arrays do not have the hash that was recorded")
             return Result(record=kept["record"], arrays=load(arrays))
         except (OSError, ValueError, KeyError) as error:
-            raise StoreError(f"the stored result '{folder}' is damaged ({error}); delete that folder and run again") from error
+            raise StoreError(
+                f"the stored result '{folder}' is damaged ({error}); delete that folder and run again"
+            ) from error
 
     def record(self, key: str) -> dict[str, Any]:
         """Reads only a result's record.
@@ -90,7 +94,9 @@ class Store:
         try:
             return json.loads(path.read_bytes())["record"]  # type: ignore[no-any-return]
         except (OSError, ValueError, KeyError) as error:
-            raise StoreError(f"the stored record '{path}' is damaged ({error}); delete its folder and run again") from error
+            raise StoreError(
+                f"the stored record '{path}' is damaged ({error}); delete its folder and run again"
+            ) from error
 
     def _folder(self, key: str) -> Path:
         return self.root / key[:2] / key
@@ -101,7 +107,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     _write_synced(partial, data)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """The players who catch fakes.
 
-    from fakeoff.detectors import Detector, register
+from fakeoff.detectors import Detector, register
 
-    @register("my_detector")
-    class MyDetector(Detector):
-        ...
+@register("my_detector")
+class MyDetector(Detector):
+    ...
 """
 
 from pathlib import Path

@@ -102,7 +102,5 @@ _CAPABILITIES = {"train_step": "trainable"}
 
 def capabilities(player: type[Detector]) -> tuple[str, ...]:
     """What a detector class can do beyond scoring: of ``trainable``, ``patch``."""
-    words = [
-        word for method, word in _CAPABILITIES.items() if getattr(player, method) is not getattr(Detector, method)
-    ]
+    words = [word for method, word in _CAPABILITIES.items() if getattr(player, method) is not getattr(Detector, method)]
     return (*words, "patch") if issubclass(player, PatchDetector) else tuple(words)

@@ -48,7 +48,7 @@ class TruncatedNetwork(PatchDetector):
         truth = is_fake.long().view(-1, 1, 1).expand(len(images), *logits.shape[-2:])
         loss = F.cross_entropy(logits, truth)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimiser.step()
         return {"loss": loss.item(), "patch_accuracy": (logits.argmax(1) == truth).float().mean().item()}
 

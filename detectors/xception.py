@@ -58,13 +58,15 @@ class TruncatedXception(TruncatedNetwork):
         init_seed: Of the initial weights.
     """
 
-    def __init__(
-        self, *, block: Literal[1, 2, 3, 4, 5], learning_rate: float = 1e-3, init_seed: int = 0
-    ) -> None:
+    def __init__(self, *, block: Literal[1, 2, 3, 4, 5], learning_rate: float = 1e-3, init_seed: int = 0) -> None:
         layers: list[nn.Module] = [
-            nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
-            nn.Conv2d(32, _STEM_CHANNELS, 3, bias=False), nn.BatchNorm2d(_STEM_CHANNELS), nn.ReLU(),
-        ]  # fmt: skip
+            nn.Conv2d(3, 32, 3, 2, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.Conv2d(32, _STEM_CHANNELS, 3, bias=False),
+            nn.BatchNorm2d(_STEM_CHANNELS),
+            nn.ReLU(),
+        ]
         field = ReceptiveField.of([(3, 2, 0), (3, 1, 0)])
         channels = _STEM_CHANNELS
         for index, (outputs, convolutions, stride) in enumerate(_BLOCKS[:block]):

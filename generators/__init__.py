@@ -1,10 +1,10 @@
 """The players who make fakes.
 
-    from fakeoff.generators import Generator, register
+from fakeoff.generators import Generator, register
 
-    @register("my_gan")
-    class MyGAN(Generator):
-        ...
+@register("my_gan")
+class MyGAN(Generator):
+    ...
 """
 
 from pathlib import Path

@@ -44,13 +44,14 @@ def gradient_penalty(
     """The mean of ``(|gradient| - 1)^2`` at random points between reals and fakes (WGAN-GP, weight 1)."""
     mix = torch.rand(len(reals), 1, 1, 1, generator=rng).to(reals)
     points = torch.lerp(reals, fakes, mix).detach().requires_grad_()
-    return (_gradient(critic, points).norm(dim=1) - 1).square().mean()
+    norms: Tensor = torch.linalg.vector_norm(_gradient(critic, points), dim=1)
+    return (norms - 1).square().mean()
 
 
 def r1_penalty(critic: Callable[[Tensor], Tensor], reals: Tensor) -> Tensor:
     """Half the mean squared gradient of the critic at the reals (R1, weight 1)."""
     points = reals.detach().requires_grad_()
-    return _gradient(critic, points).square().sum(1).mean() / 2
+    return 0.5 * _gradient(critic, points).square().sum(1).mean()
 
 
 def _gradient(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:

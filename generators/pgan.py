@@ -95,23 +95,34 @@ class ProgressiveGAN(Generator):
         draw_weights(self.synthesis, rng=rng)
         draw_weights(self.critic, rng=rng)
         self.average = copy.deepcopy(self.synthesis).requires_grad_(False)
+        # The level is state, not schedule: a version stays as grown as it is under any other schedule.
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("images_at_level", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("grown", torch.zeros((), dtype=torch.float64))
         self._optimisers: tuple[torch.optim.Adam, torch.optim.Adam] | None = None
         self._session_images = 0
         self._session_steps = 0
 
     images_seen: Tensor
+    images_at_level: Tensor
+    grown: Tensor
 
     @property
     def level(self) -> float:
         """How far the networks have grown: 0 is 4 pixels; fractions are being faded in (section 2)."""
-        top = int(math.log2(self.resolution)) - 2
-        seen = int(self.images_seen) - self.stable_images
-        if seen < 0:
-            return 0.0
-        phase = self.fade_images + self.stable_images
-        done, within = divmod(seen, phase)
-        return min(float(top), done + min(1.0, (within + 1) / max(1, self.fade_images)))
+        return float(self.grown)
+
+    def _grow(self, images: int) -> None:
+        """Trains a level until it is stable, then fades the next one in."""
+        self.images_seen += images
+        done = math.floor(self.level)
+        if self.level > done:
+            self.grown.fill_(min(done + 1.0, self.level + images / self.fade_images))
+        elif done < int(math.log2(self.resolution)) - 2:
+            self.images_at_level += images
+            if int(self.images_at_level) >= self.stable_images:
+                self.images_at_level.zero_()
+                self.grown += min(1.0, images / max(1, self.fade_images))
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         z = torch.randn(n, self.latent_dim, generator=rng)
@@ -144,11 +155,11 @@ class ProgressiveGAN(Generator):
             measured["extra_loss"] = extra.item()
             loss = loss + extra
         generator_optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         generator_optimiser.step()
         self.critic.requires_grad_(True)
 
-        self.images_seen += len(reals)
+        self._grow(len(reals))
         self._session_images += len(reals)
         self._session_steps += 1
         self._update_average(len(reals))
@@ -192,7 +203,7 @@ class ProgressiveGAN(Generator):
             loss = loss + penalty * self.penalty_weight * self.penalty_every
             measured["critic_penalty"] = penalty.item()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         return measured
 

@@ -9,6 +9,7 @@ quarter (section 2). Both networks work at the full resolution's interface at ev
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -100,7 +101,7 @@ class Synthesis(nn.Module):
         self.latent_dim = latent_dim
         self.dense = EqualisedLinear(latent_dim, features[0] * 16, gain=2**0.5 / 4)
         self.conv = EqualisedConv2d(features[0], features[0], 3, padding=1)
-        self.blocks = nn.ModuleList(_SynthesisBlock(a, b) for a, b in zip(features, features[1:], strict=False))
+        self.blocks = nn.ModuleList(_SynthesisBlock(a, b) for a, b in itertools.pairwise(features))
         self.to_image = nn.ModuleList(EqualisedConv2d(f, channels, 1, gain=1.0) for f in features)
 
     def forward(self, z: Tensor, *, level: float) -> Tensor:
@@ -134,7 +135,7 @@ class Critic(nn.Module):
     def __init__(self, *, features: list[int], channels: int) -> None:
         super().__init__()
         self.from_image = nn.ModuleList(EqualisedConv2d(channels, f, 1) for f in features)
-        self.blocks = nn.ModuleList(_CriticBlock(b, a) for a, b in zip(features, features[1:], strict=False))
+        self.blocks = nn.ModuleList(_CriticBlock(b, a) for a, b in itertools.pairwise(features))
         self.conv = EqualisedConv2d(features[0] + 1, features[0], 3, padding=1)
         self.dense = EqualisedLinear(features[0] * 16, features[0])
         self.out = EqualisedLinear(features[0], 1, gain=1.0)

@@ -20,7 +20,7 @@ def print_players(console: Console) -> None:
             parameters = ", ".join(
                 f"{p.name}" if p.required else f"{p.name}={p.default!r}" for p in module.players.parameters(entry.name)
             )
-            words = ", ".join(module.capabilities(player))  # type: ignore[arg-type]
+            words = ", ".join(module.capabilities(player))
             table.add_row(kind, entry.name, words or "-", Text(parameters), entry.origin)
     console.print(table)
     console.print("Enter one: fakeoff run --generators NAME --detectors NAME", markup=False)

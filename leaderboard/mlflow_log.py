@@ -11,6 +11,7 @@ point unless its timestamp is the same.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -136,12 +137,12 @@ class MlflowLog:
         standings: dict[str, dict[str, float]] = {}
         for detector in rank_detectors(record.matches, [v for v in fresh if v.kind == "detector"]):
             standings[detector.player] = {
-                "score": detector.worst_auc, "mean_auc": detector.mean_auc, "mean_ap": detector.mean_ap,
+                "score": detector.worst_auc,
+                "mean_auc": detector.mean_auc,
+                "mean_ap": detector.mean_ap,
                 "mean_accuracy": detector.mean_accuracy,
-            }  # fmt: skip
-        for generator in rank_generators(
-            record.matches, [v for v in fresh if v.kind == "generator"], lineage=lineage
-        ):
+            }
+        for generator in rank_generators(record.matches, [v for v in fresh if v.kind == "generator"], lineage=lineage):
             standings[generator.player] = {"score": generator.evasion}
             if generator.target_evasion is not None:
                 standings[generator.player]["target_evasion"] = generator.target_evasion
@@ -173,9 +174,10 @@ class MlflowLog:
 
     def _log_faces(self, run: str, version: Version, record: TournamentRecord) -> None:
         older = [
-            v for v in record.versions
+            v
+            for v in record.versions
             if v.kind == "generator" and v.player == version.player and v.round in (0, version.round - 1)
-        ]  # fmt: skip
+        ]
         lineup = sorted({v.label: v for v in [*older, version]}.values(), key=lambda v: v.round)
         rows = [(f"{v.label}{_attacked(v)}", self._faces(v.pools["test"])) for v in lineup]
         real_pool = record.real_pools[version.resolution]["test"]
@@ -271,6 +273,8 @@ class MlflowLog:
             os.environ.update(ENVIRONMENT)
             from mlflow import MlflowClient  # it takes seconds, and reads the environment
 
+            logging.getLogger("mlflow").setLevel(logging.WARNING)
+            logging.getLogger("alembic").setLevel(logging.WARNING)
             self._client_ = MlflowClient(tracking_uri=database_uri(self._home))
         return self._client_
 
@@ -315,7 +319,9 @@ def _duel_points(duel: Any, *, suffix: str) -> dict[str, float]:
     if duel.before is not None:
         points |= {f"frozen target/{metric} before, {suffix}": duel.before[metric] for metric in ("accuracy", "ap")}
     if duel.retrained is not None:
-        points |= {f"frozen target/{metric} retrained, {suffix}": duel.retrained[metric] for metric in ("accuracy", "ap")}
+        points |= {
+            f"frozen target/{metric} retrained, {suffix}": duel.retrained[metric] for metric in ("accuracy", "ap")
+        }
     return {_metric_name(name): value for name, value in points.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fakeoff.arena.images import Pixels
+from fakeoff.arena.images import Pixels, grid
 from fakeoff.leaderboard.duels import find_duels
 
 _DPI = 120
@@ -26,28 +26,36 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
     columns = sorted({(cell["generator"], cell["generator_round"]) for cell in cells})
     rows = sorted({(cell["detector"], cell["detector_round"]) for cell in cells})
     accuracy = np.full((len(rows), len(columns)), np.nan)
-    figure = Figure(figsize=(3.0 + 1.25 * len(columns), 1.9 + 0.62 * len(rows)), dpi=_DPI, layout="constrained")
+    figure = Figure(
+        figsize=(max(7.0, 3.4 + 1.25 * len(columns)), 2.0 + 0.6 * len(rows)), dpi=_DPI, layout="constrained"
+    )
     axes = figure.subplots()
     for cell in cells:
         row = rows.index((cell["detector"], cell["detector_round"]))
         column = columns.index((cell["generator"], cell["generator_round"]))
         accuracy[row, column] = cell["accuracy"]
         axes.text(
-            column, row, f"{cell['accuracy']:.0%}\nAP {cell['ap']:.2f}", ha="center", va="center", fontsize=9,
+            column,
+            row,
+            f"{cell['accuracy']:.0%}\nAP {cell['ap']:.2f}",
+            ha="center",
+            va="center",
+            fontsize=9,
             color=_INK,
-        )  # fmt: skip
+        )
         if cell["is_target"]:
             axes.add_patch(_frame(column, row))
-    picture = axes.imshow(accuracy, cmap="RdYlGn", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.75)
+    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.75)
     axes.set_xticks(range(len(columns)), [f"{name}@{round_}" for name, round_ in columns])
     axes.set_yticks(range(len(rows)), [f"{name}@{round_}" for name, round_ in rows])
     axes.set_xlabel("generator version")
     axes.set_ylabel("detector version")
     axes.set_title(
         f"Who catches whom, after round {scoreboard['round']}\n"
-        "accuracy at 0.5 and AP on held-out images; red frame: frozen target of that attack",
-        fontsize=10, loc="left",
-    )  # fmt: skip
+        "accuracy at 0.5 and AP on held-out images; red frame: the attack's frozen target",
+        fontsize=10,
+        loc="left",
+    )
     bar = figure.colorbar(picture, ax=axes, ticks=[0.5, 0.75, 1.0], label="accuracy (50% = every fake passes)")
     bar.ax.set_yticklabels(["50%", "75%", "100%"])
     return figure
@@ -56,11 +64,13 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
 def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
     """Draws each attack as three bars a metric: the frozen target before, after, and its retrained successor."""
     duels = find_duels(scoreboard)
-    figure = Figure(figsize=(max(6.0, 2.2 * len(duels) + 2.5), 5.2), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(8.0, 2.4 * len(duels) + 1.0), 5.6), dpi=_DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
-    sides = (("before", "frozen detector, before the attack", "#57606a"),
-             ("after", "the same frozen detector, after", _TARGET),
-             ("retrained", "retrained detector, after", "#1a7f37"))  # fmt: skip
+    sides = (
+        ("before", "frozen detector, before the attack", "#57606a"),
+        ("after", "the same frozen detector, after", _TARGET),
+        ("retrained", "retrained detector, after", "#1a7f37"),
+    )
     for axes, metric, name in ((upper, "accuracy", "accuracy at 0.5"), (lower, "ap", "average precision")):
         for offset, (side, label, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):
             found = [(index, getattr(duel, side)) for index, duel in enumerate(duels)]
@@ -74,16 +84,17 @@ def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
             ]
             bars = axes.bar(xs, values, width=0.25, color=colour, label=label, yerr=errors, capsize=2, ecolor=_INK)
             texts = [f"{v:.0%}" if metric == "accuracy" else f"{v:.2f}" for v in values]
-            axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8)
+            axes.bar_label(bars, texts, label_type="edge", padding=3, color=_INK, fontsize=8)
         axes.axhline(0.5, color=_INK, linewidth=0.8, linestyle=":")
-        axes.set_ylim(0, 1.08)
+        axes.set_ylim(0, 1.18)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
         axes.set_ylabel(name)
         axes.spines[["top", "right"]].set_visible(False)
     lower.set_xticks(
         range(len(duels)),
         [f"{d.generator}@{d.generator_round}\nagainst {d.detector}@{d.detector_round}" for d in duels],
     )
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8, frameon=False)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle("Every attack, on held-out images (95% bootstrap intervals; dotted: chance)", fontsize=10)
     return figure
 
@@ -94,14 +105,15 @@ def before_and_after(rows: Sequence[tuple[str, Pixels]]) -> Figure:
     Args:
         rows: Caption and uint8 ``(n, h, w, 3)``.
     """
-    count = len(rows[0][1])
-    figure = Figure(figsize=(1.0 * count + 0.2, 1.42 * len(rows)), dpi=_DPI, layout="constrained")
-    boxes = figure.subplots(len(rows), count, squeeze=False)
-    for line, (caption, images) in zip(boxes, rows, strict=True):
-        for axes, image in zip(line, images, strict=True):
-            axes.imshow(image, interpolation="nearest")
-            axes.set_axis_off()
-        line[0].set_title(caption, loc="left", fontsize=9)
+    sheets = [grid(images, columns=len(images)) for _, images in rows]
+    height, width = sheets[0].shape[:2]
+    inches = 11.0
+    figure = Figure(figsize=(inches, (inches * height / width + 0.32) * len(rows)), dpi=_DPI, layout="constrained")
+    boxes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for axes, (caption, _), sheet in zip(boxes, rows, sheets, strict=True):
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_axis_off()
+        axes.set_title(caption, loc="left", fontsize=10)
     return figure
 
 

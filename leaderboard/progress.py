@@ -35,10 +35,15 @@ class ProgressDisplay:
         self._started = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(
-            TextColumn("  {task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}"),
-            console=console, transient=True, disable=not self._live,
-        )  # fmt: skip
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+            transient=True,
+            disable=not self._live,
+        )
 
     def __enter__(self) -> ProgressDisplay:
         self._bars.__enter__()

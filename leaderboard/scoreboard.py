@@ -35,7 +35,8 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         "round": record.round,
         "standings": {
             "detectors": [
-                dataclasses.asdict(standing) for standing in rank_detectors(record.matches, newest(versions, "detector"))
+                dataclasses.asdict(standing)
+                for standing in rank_detectors(record.matches, newest(versions, "detector"))
             ],
             "generators": [
                 dataclasses.asdict(standing)

@@ -11,8 +11,6 @@ from rich.text import Text
 
 from fakeoff.leaderboard.duels import Duel, find_duels
 
-_PASSES = 0.5
-
 
 def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
     """Prints detectors, generators, the story of each attack, and what was forfeited."""
@@ -36,37 +34,55 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
 
 def _detectors(scoreboard: Mapping[str, Any]) -> Table:
     table = _table("Detectors, by worst-case then mean AUC over every generator version")
-    for heading in ("worst AUC", "against", "mean AUC", "mean AP", "mean accuracy"):
+    for heading in ("worst AUC", "against", "mean AUC", "mean AP", "accuracy"):
         table.add_column(heading, justify="left" if heading == "against" else "right")
     for place, row in enumerate(scoreboard["standings"]["detectors"], start=1):
         table.add_row(
-            str(place), f"{row['player']}@{row['round']}", _share(row["worst_auc"]), row["worst_against"],
-            _share(row["mean_auc"]), _share(row["mean_ap"]), _percent(row["mean_accuracy"]),
-        )  # fmt: skip
+            str(place),
+            f"{row['player']}@{row['round']}",
+            _share(row["worst_auc"]),
+            row["worst_against"],
+            _share(row["mean_auc"]),
+            _share(row["mean_ap"]),
+            _percent(row["mean_accuracy"]),
+        )
     return table
 
 
 def _generators(scoreboard: Mapping[str, Any]) -> Table:
-    table = _table("Generators, by evasion: the share of fakes that pass as real before detectors they never trained against")
-    for heading in ("evasion", "evasion of its target", "SSIM to @0", "KID to reals", "SWD to reals"):
+    table = _table(
+        "Generators, by evasion: fakes that pass as real before detectors they never trained against;\n"
+        "SSIM to its first version, KID and SWD to the reals say what it cost"
+    )
+    for heading in ("evasion", "of its target", "SSIM to @0", "KID", "SWD"):
         table.add_column(heading, justify="right")
     costs = {(cost["generator"], cost["generator_round"]): cost for cost in scoreboard["costs"]}
     for place, row in enumerate(scoreboard["standings"]["generators"], start=1):
         cost = costs.get((row["player"], row["round"]))
         target = row["target_evasion"]
         table.add_row(
-            str(place), f"{row['player']}@{row['round']}", _percent(row["evasion"]),
+            str(place),
+            f"{row['player']}@{row['round']}",
+            _percent(row["evasion"]),
             "-" if target is None else _percent(target),
-            *([f"{cost['ssim_to_first']:.2f}", f"{cost['kid_to_reals']:.0f}", f"{cost['swd_to_reals']:.1f}"] if cost else "---"),
-        )  # fmt: skip
+            *(
+                [f"{cost['ssim_to_first']:.2f}", f"{cost['kid_to_reals']:.0f}", f"{cost['swd_to_reals']:.1f}"]
+                if cost
+                else "---"
+            ),
+        )
     return table
 
 
 def _duels(scoreboard: Mapping[str, Any]) -> Table:
-    table = Table(title="Attack by attack: what finetuning against a frozen detector did", title_justify="left", title_style="bold")
-    table.add_column("attack")
-    table.add_column("frozen target")
-    for heading in ("its accuracy", "its AP", "its AUC", "retrained: AP", "accuracy"):
+    table = Table(
+        title="Attack by attack: the frozen detector before and after, and its retrained successor after",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("attack", no_wrap=True)
+    table.add_column("frozen target", no_wrap=True)
+    for heading in ("accuracy", "AP", "retrained AP"):
         table.add_column(heading, justify="right")
     for duel in find_duels(scoreboard):
         table.add_row(*_duel_row(duel))
@@ -85,9 +101,7 @@ def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
         f"{duel.detector}@{duel.detector_round}",
         accuracy,
         change("ap", _share),
-        change("auc", _share),
         "-" if retrained is None else Text(_share(retrained["ap"]), style="green" if retrained["ap"] > 0.99 else ""),
-        "-" if retrained is None else _percent(retrained["accuracy"]),
     )
 
 
@@ -104,7 +118,7 @@ def _forfeits(scoreboard: Mapping[str, Any]) -> Table:
 def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("#", justify="right")
-    table.add_column("player")
+    table.add_column("player", no_wrap=True)
     return table
 
 

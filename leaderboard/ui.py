@@ -66,9 +66,21 @@ def served(home: Path, *, port: int) -> Iterator[tuple[str, subprocess.Popen[byt
             raise ConfigError(f"port {port} is taken; give another --port") from error
     base = f"http://{_HOST}:{port}"
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database_uri(home),
-        "--default-artifact-root", (home / "mlflow-artifacts").resolve().as_uri(), "--host", _HOST, "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        database_uri(home),
+        "--default-artifact-root",
+        (home / "mlflow-artifacts").resolve().as_uri(),
+        "--host",
+        _HOST,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     with (home / "ui.log").open("wb") as log:
         process = subprocess.Popen(
             command, env={**os.environ, **ENVIRONMENT}, stdout=log, stderr=log, start_new_session=True

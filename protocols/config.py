@@ -62,9 +62,9 @@ class Pools(_Section):
 class Attack(_Section):
     """How generators are finetuned against a frozen detector (Eq. 4)."""
 
-    target: Annotated[
-        str, Field(description="'champion' (best of the last round), 'all', or a detector's name")
-    ] = "champion"
+    target: Annotated[str, Field(description="'champion' (best of the last round), 'all', or a detector's name")] = (
+        "champion"
+    )
     weight: Annotated[float, Field(description="of the evasion loss beside the generator's own loss", ge=0)] = 1.0
     steps: Annotated[int, Field(description="generator steps", ge=1)] = 300
     batch: Annotated[int, Field(description="images a step", ge=2)] = 16
@@ -94,7 +94,9 @@ class Score(_Section):
 class Compute(_Section):
     """How jobs are computed; part of their identity, because it decides how sums round."""
 
-    precision: Annotated[Literal["bfloat16", "float32"], Field(description="of training; scoring is float32")] = "bfloat16"
+    precision: Annotated[Literal["bfloat16", "float32"], Field(description="of training; scoring is float32")] = (
+        "bfloat16"
+    )
     attack_threads: Annotated[int, Field(description="threads of an attack", ge=1)] = 2
     defend_threads: Annotated[int, Field(description="threads of a detector's training", ge=1)] = 1
 
@@ -251,7 +253,7 @@ def _fill(table: Container | Table, section: BaseModel) -> None:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    location = [part for part in first["loc"]]
+    location = list(first["loc"])
     path = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         known = _fields_at(location[:-1])

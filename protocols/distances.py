@@ -82,7 +82,8 @@ def _patches(images: Array, rng: np.random.Generator) -> Array:
     which = np.repeat(np.arange(n), _PATCHES_EACH)
     top = rng.integers(0, h - _PATCH + 1, len(which))
     left = rng.integers(0, w - _PATCH + 1, len(which))
-    return windows[which, top, left].reshape(len(which), -1)
+    patches: Array = windows[which, top, left].reshape(len(which), -1)
+    return patches
 
 
 def _pyramid(images: Array) -> list[Array]:

@@ -81,9 +81,9 @@ def _figures(
     ap_real, _ = _ap_and_auc(-fake, -real, fake_weights, real_weights)
 
     def accuracy(threshold: float) -> npt.NDArray[np.float64]:
-        right: npt.NDArray[np.float64] = (
-            real_weights @ (real < threshold).astype(float) + fake_weights @ (fake >= threshold).astype(float)
-        )
+        right: npt.NDArray[np.float64] = real_weights @ (real < threshold).astype(float) + fake_weights @ (
+            fake >= threshold
+        ).astype(float)
         return right / 2
 
     return {

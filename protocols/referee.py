@@ -27,7 +27,9 @@ _RANGE_TOLERANCE = 1e-3
 _SCORE_BATCH = 64
 
 
-def build_generator(identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None) -> Generator:
+def build_generator(
+    identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None
+) -> Generator:
     """Builds a generator from its identity, and a version's state or pretrained weights.
 
     Raises:
@@ -36,7 +38,9 @@ def build_generator(identity: Mapping[str, Any], *, version: Result | None = Non
     return _build(generators.players, identity, version=version, weights=weights)
 
 
-def build_detector(identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None) -> Detector:
+def build_detector(
+    identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None
+) -> Detector:
     """Builds a detector; see :func:`build_generator`."""
     return _build(detectors.players, identity, version=version, weights=weights)
 
@@ -148,5 +152,6 @@ def _check_tensor(value: Any, shape: tuple[int, ...], *, what: str) -> None:
 
 def is_trainable(player: nn.Module) -> bool:
     """Whether a player overrides ``train_step``."""
-    base = Generator if isinstance(player, Generator) else Detector
-    return type(player).train_step is not base.train_step
+    if isinstance(player, Generator):
+        return type(player).train_step is not Generator.train_step
+    return isinstance(player, Detector) and type(player).train_step is not Detector.train_step

@@ -10,7 +10,7 @@ from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.executors import Executor, Observer
 from fakeoff.arena.jobs import Job, Outcome
-from fakeoff.arena.reals import SPLITS, RealSource
+from fakeoff.arena.reals import SPLITS, RealSource, Split
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.specs import PlayerSpec, write_spec
 from fakeoff.arena.store import Store
@@ -66,18 +66,24 @@ class Tournament:
         self._colour = source.colour if config.arena.colour == "auto" else config.arena.colour
         self._generators = {
             player.name: write_spec(
-                generators.players, name=player.name, plugin=player.plugin, parameters=player.parameters,
+                generators.players,
+                name=player.name,
+                plugin=player.plugin,
+                parameters=player.parameters,
                 weights_folder=generators.WEIGHTS_FOLDER,
             )
             for player in config.generators
-        }  # fmt: skip
+        }
         self._detectors = {
             player.name: write_spec(
-                detectors.players, name=player.name, plugin=player.plugin, parameters=player.parameters,
+                detectors.players,
+                name=player.name,
+                plugin=player.plugin,
+                parameters=player.parameters,
                 weights_folder=detectors.WEIGHTS_FOLDER,
             )
             for player in config.detectors
-        }  # fmt: skip
+        }
         target = config.attack.target
         if target not in ("champion", "all", *self._detectors):
             known = ("champion", "all", *self._detectors)
@@ -99,7 +105,8 @@ class Tournament:
         Returns:
             What was played; forfeits are in it.
         """
-        for self._round in range(self._config.rounds + 1):
+        for round_ in range(self._config.rounds + 1):
+            self._round = round_
             if self._round == 0:
                 self._enter()
             else:
@@ -132,11 +139,15 @@ class Tournament:
     def _enter(self) -> None:
         jobs = [
             self._job(
-                "enter", pools.enter, version=pools.VERSION, player=name, payload={"generator": spec.identity()},
+                "enter",
+                pools.enter,
+                version=pools.VERSION,
+                player=name,
+                payload={"generator": spec.identity()},
                 places={"weights": str(spec.weights) if spec.weights else None},
             )
             for name, spec in self._generators.items()
-        ]  # fmt: skip
+        ]
         done = self._run("enter", jobs, self._forfeit("generator", "enter"))
         for job in jobs:
             if job.key in done:
@@ -147,7 +158,7 @@ class Tournament:
         self._prepare_reals({version.resolution for version in self._versions})
 
     def _prepare_reals(self, resolutions: set[int]) -> None:
-        jobs: dict[tuple[int, str, bool], Job] = {}
+        jobs: dict[tuple[int, Split, bool], Job] = {}
         for resolution in sorted(resolutions):
             for split in SPLITS:
                 # Attacks train on the reals at the generator's own resolution.
@@ -158,16 +169,21 @@ class Tournament:
         for (resolution, split, own), job in jobs.items():
             self._real_pools.setdefault(resolution, {})["attack" if own else split] = job.key
 
-    def _real_job(self, split: str, resolution: int, arena_resolution: int) -> Job:
-        photographs = self._source.photographs[split]  # type: ignore[index]
+    def _real_job(self, split: Split, resolution: int, arena_resolution: int) -> Job:
+        photographs = self._source.photographs[split]
         return self._job(
-            "reals", pools.real_pool, version=pools.VERSION, player=f"{split} reals",
+            "reals",
+            pools.real_pool,
+            version=pools.VERSION,
+            player=f"{split} reals",
             payload={
                 "photographs": [photograph.sha256 for photograph in photographs],
-                "resolution": resolution, "arena_resolution": arena_resolution, "colour": self._colour,
+                "resolution": resolution,
+                "arena_resolution": arena_resolution,
+                "colour": self._colour,
             },
             places={"photographs": [(photograph.name, str(photograph.path)) for photograph in photographs]},
-        )  # fmt: skip
+        )
 
     def _attack(self) -> None:
         targets = self._targets()
@@ -185,31 +201,41 @@ class Tournament:
             tuned = PlayerSpec(name=name, plugin=spec.plugin, parameters=parameters, fingerprint=spec.fingerprint)
             jobs.append(
                 self._job(
-                    "attack", attack.attack, version=attack.VERSION, player=name,
+                    "attack",
+                    attack.attack,
+                    version=attack.VERSION,
+                    player=name,
                     threads=self._config.compute.attack_threads,
                     payload={
                         "generator": tuned.identity(),
                         "targets": [self._detectors[target.player].identity() for target in targets],
-                        "weight": settings.weight, "steps": settings.steps, "batch": settings.batch,
-                        "seed": self._config.seed, **self._arena(),
+                        "weight": settings.weight,
+                        "steps": settings.steps,
+                        "batch": settings.batch,
+                        "seed": self._config.seed,
+                        **self._arena(),
                         "precision": self._config.compute.precision,
                     },
                     inputs={
-                        "version": version.key, "reals": self._real_pools[version.resolution]["attack"],
+                        "version": version.key,
+                        "reals": self._real_pools[version.resolution]["attack"],
                         **{f"target_{index}": target.key for index, target in enumerate(targets)},
                     },
                 )
-            )  # fmt: skip
+            )
         done = self._run("attack", jobs, self._forfeit("generator", "attack"))
         for job in jobs:
             if job.key in done:
                 self._versions.append(
                     Version(
-                        kind="generator", player=job.player, round=self._round, key=job.key,
+                        kind="generator",
+                        player=job.player,
+                        round=self._round,
+                        key=job.key,
                         targets=tuple(target.label for target in targets),
                         resolution=before[job.player].resolution,
                     )
-                )  # fmt: skip
+                )
 
     def _targets(self) -> list[Version]:
         latest = self._latest("detector")
@@ -226,16 +252,22 @@ class Tournament:
         counts = self._config.pools
         jobs = {
             (version.player, split): self._job(
-                "sample", pools.fake_pool, version=pools.VERSION, player=version.player,
+                "sample",
+                pools.fake_pool,
+                version=pools.VERSION,
+                player=version.player,
                 payload={
-                    "generator": self._generators[version.player].identity(), "split": split,
-                    "n": getattr(counts, f"{split}_fakes"), "seed": self._config.seed, **self._arena(),
+                    "generator": self._generators[version.player].identity(),
+                    "split": split,
+                    "n": getattr(counts, f"{split}_fakes"),
+                    "seed": self._config.seed,
+                    **self._arena(),
                 },
                 inputs={"version": version.key},
             )
             for version in fresh
             for split in SPLITS
-        }  # fmt: skip
+        }
         done = self._run("sample", list(jobs.values()), self._forfeit("generator", "sample"))
         for version in fresh:
             self._versions.remove(version)
@@ -258,18 +290,26 @@ class Tournament:
                 inputs[f"fake_{split}_{index}"] = version.pools[split]
         jobs = [
             self._job(
-                "defend", defend.defend, version=defend.VERSION, player=name,
+                "defend",
+                defend.defend,
+                version=defend.VERSION,
+                player=name,
                 threads=self._config.compute.defend_threads,
                 payload={
-                    "detector": spec.identity(), "steps": settings.steps, "batch": settings.batch,
-                    "check_every": settings.check_every, "patience": settings.patience,
-                    "seed": self._config.seed, "precision": self._config.compute.precision,
+                    "detector": spec.identity(),
+                    "steps": settings.steps,
+                    "batch": settings.batch,
+                    "check_every": settings.check_every,
+                    "patience": settings.patience,
+                    "seed": self._config.seed,
+                    "precision": self._config.compute.precision,
                 },
-                inputs=inputs, places={"weights": str(spec.weights) if spec.weights else None},
+                inputs=inputs,
+                places={"weights": str(spec.weights) if spec.weights else None},
             )
             for name, spec in self._detectors.items()
             if ("detector", name) not in self._out
-        ]  # fmt: skip
+        ]
         done = self._run("defend", jobs, self._forfeit("detector", "defend"))
         self._versions += [
             Version(kind="detector", player=job.player, round=self._round, key=job.key)
@@ -298,40 +338,55 @@ class Tournament:
             else:
                 self._forfeits.append(
                     Forfeit(
-                        kind="detector", player=detector.player, round=self._round, stage="score",
-                        reason=lost[job.key], against=generator.label,
+                        kind="detector",
+                        player=detector.player,
+                        round=self._round,
+                        stage="score",
+                        reason=lost[job.key],
+                        against=generator.label,
                     )
-                )  # fmt: skip
+                )
         self._weigh_costs(sides[0])
 
     def _match_job(self, generator: Version, detector: Version) -> Job:
         settings = self._config.score
         return self._job(
-            "score", evaluate.match, version=evaluate.VERSION, player=detector.player, suffix=f"@{detector.round} on {generator.label}",
+            "score",
+            evaluate.match,
+            version=evaluate.VERSION,
+            player=detector.player,
+            suffix=f"@{detector.round} on {generator.label}",
             payload={
                 "detector": self._detectors[detector.player].identity(),
-                "resamples": settings.resamples, "confidence": settings.confidence,
+                "resamples": settings.resamples,
+                "confidence": settings.confidence,
             },
             inputs={
-                "version": detector.key, "real": self._real_pools[generator.resolution]["test"],
+                "version": detector.key,
+                "real": self._real_pools[generator.resolution]["test"],
                 "fake": generator.pools["test"],
             },
-        )  # fmt: skip
+        )
 
     def _weigh_costs(self, versions: Sequence[Version]) -> None:
         weighed = {c.generator.label for c in self._costs}
         jobs = {
             self._job(
-                "cost", evaluate.cost, version=evaluate.VERSION, player=version.player, payload={},
+                "cost",
+                evaluate.cost,
+                version=evaluate.VERSION,
+                player=version.player,
+                payload={},
                 inputs={
-                    "fake": version.pools["test"], "fake_0": self._first(version.player).pools["test"],
+                    "fake": version.pools["test"],
+                    "fake_0": self._first(version.player).pools["test"],
                     "real": self._real_pools[version.resolution]["test"],
                     "real_train": self._real_pools[version.resolution]["train"],
                 },
             ): version
             for version in versions
             if version.label not in weighed
-        }  # fmt: skip
+        }
         done = self._run("cost", list(jobs), self._forfeit("generator", "cost"))
         self._costs += [
             Cost(generator=version, key=job.key, figures=self._store.record(job.key))
@@ -386,15 +441,28 @@ class Tournament:
         return {"arena_resolution": self._config.arena.resolution, "colour": self._colour}
 
     def _job(
-        self, stage: str, task: Callable[..., Any], *, version: int, player: str, payload: Mapping[str, Any],
-        inputs: Mapping[str, str] | None = None, threads: int = 1, places: Mapping[str, Any] | None = None,
+        self,
+        stage: str,
+        task: Callable[..., Any],
+        *,
+        version: int,
+        player: str,
+        payload: Mapping[str, Any],
+        inputs: Mapping[str, str] | None = None,
+        threads: int = 1,
+        places: Mapping[str, Any] | None = None,
         suffix: str = "",
-    ) -> Job:  # fmt: skip
+    ) -> Job:
         return Job(
-            task=f"{task.__module__}:{task.__name__}", version=version, payload=payload, inputs=inputs or {},
-            threads=threads, label=f"round {self._round}: {stage} {player}{suffix}", player=player,
+            task=f"{task.__module__}:{task.__name__}",
+            version=version,
+            payload=payload,
+            inputs=inputs or {},
+            threads=threads,
+            label=f"round {self._round}: {stage} {player}{suffix}",
+            player=player,
             places={"plugins": self._plugins, **(places or {})},
-        )  # fmt: skip
+        )
 
     def _data(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,6 @@ made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and t
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def _write(path: Path, data: object) -> None:
     """Replaces a checkpoint in one step, so that a kill never leaves half a file."""
     partial = path.with_suffix(".partial")
     torch.save(data, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 @click.command()
@@ -42,16 +41,28 @@ def _write(path: Path, data: object) -> None:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
-    reals: str, out: Path, resolution: int, total: int, batch: int, fade: int, stable: int, every: int,
-    threads: int, seed: int,
+    reals: str,
+    out: Path,
+    resolution: int,
+    total: int,
+    batch: int,
+    fade: int,
+    stable: int,
+    every: int,
+    threads: int,
+    seed: int,
 ) -> None:
     compute.prepare_process(threads=threads)
     source = open_source(reals)
     photographs = images.to_tensor(source.load("train", resolution=resolution, colour=source.colour))
     out.mkdir(parents=True, exist_ok=True)
     player = ProgressiveGAN(
-        resolution=resolution, channels=1 if source.colour == "grey" else 3, fade_images=fade, stable_images=stable,
-        weights=None, init_seed=seed,
+        resolution=resolution,
+        channels=1 if source.colour == "grey" else 3,
+        fade_images=fade,
+        stable_images=stable,
+        weights=None,
+        init_seed=seed,
     )
     player = compute.channels_last(player)
     rng = rng_from("pretrain", seed)
@@ -83,7 +94,9 @@ def main(
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             click.echo(json.dumps(line))
-            _write(checkpoint, {"player": player.state_dict(), "training": player.training_state(), "rng": rng.get_state()})
+            _write(
+                checkpoint, {"player": player.state_dict(), "training": player.training_state(), "rng": rng.get_state()}
+            )
             save_file({k: v.contiguous() for k, v in player.state_dict().items()}, out / "weights.safetensors")
 
 
