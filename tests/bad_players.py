@@ -1,0 +1,108 @@
+"""Players that misbehave: a plugin file for the tests of forfeits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fakeoff.detectors import Detector
+from fakeoff.detectors import register as register_detector
+from fakeoff.generators import ExtraLoss, Generator
+from fakeoff.generators import register as register_generator
+
+
+class _Trainable(Generator):
+    """A sane start; what is wrong shows only in round 1."""
+
+    def __init__(self, *, resolution: int = 16) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.mean = nn.Parameter(torch.zeros(3, resolution, resolution))
+        self.register_buffer("attacks", torch.zeros((), dtype=torch.int64))
+
+    attacks: Tensor
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        noise = 0.05 * torch.randn(n, 3, self.resolution, self.resolution, generator=rng)
+        return torch.sigmoid(self.mean + noise).detach()
+
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        self.attacks += 1
+        return {"own_loss": 0.0}
+
+
+@register_generator("raises")
+class Raises(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        raise RuntimeError("the plugin's own bug")
+
+
+@register_generator("returns_nan")
+class ReturnsNaN(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        return {"own_loss": float("nan")}
+
+
+@register_generator("samples_nan")
+class SamplesNaN(_Trainable):
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        images = super().sample(n, rng=rng)
+        return images * float("nan") if int(self.attacks) else images
+
+
+@register_generator("wrong_shape")
+class WrongShape(_Trainable):
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        images = super().sample(n, rng=rng)
+        return images[:, :1] if int(self.attacks) else images
+
+
+@register_generator("wrong_range")
+class WrongRange(_Trainable):
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        images = super().sample(n, rng=rng)
+        return images * 255 if int(self.attacks) else images
+
+
+@register_generator("exits")
+class Exits(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        raise SystemExit(3)
+
+
+@register_generator("tampers")
+class Tampers(_Trainable):
+    """Writes to the frozen detector through the closure that it was handed."""
+
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        assert extra_loss is not None
+        cells = [cell.cell_contents for cell in extra_loss.__closure__ or ()]  # type: ignore[attr-defined]
+        for target in next(found for found in cells if isinstance(found, list)):
+            for parameter in target.parameters():
+                with torch.no_grad():
+                    parameter.add_(1)
+        return {"own_loss": 0.0}
+
+
+@register_detector("scores_nan")
+class ScoresNaN(Detector):
+    def score(self, images: Tensor) -> Tensor:
+        return torch.full((len(images),), float("nan"))
+
+
+@register_detector("fixed_brightness")
+class FixedBrightness(Detector):
+    """Cannot be trained: calls bright images fake."""
+
+    def score(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))

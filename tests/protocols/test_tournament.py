@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.store import Store
+from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
+from fakeoff.protocols.records import TournamentRecord
+
+Play = Callable[..., tuple[TournamentRecord, Any]]
+Config = Callable[..., Any]
+
+
+def _cells(record: TournamentRecord) -> dict[tuple[str, str], Any]:
+    return {(match.generator.label, match.detector.label): match.figures for match in record.matches}
+
+
+def test_every_version_meets_every_version(play: Play, toy_config: Config) -> None:
+    record, _ = play(toy_config(rounds=2))
+    labels = [f"toy_generator@{i}" for i in range(3)], [f"toy_detector@{i}" for i in range(3)]
+    assert set(_cells(record)) == {(g, d) for g in labels[0] for d in labels[1]}
+    assert not record.forfeits
+
+
+def test_the_target_of_an_attack_is_the_last_rounds_detector(play: Play, toy_config: Config) -> None:
+    record, _ = play(toy_config(rounds=2))
+    targets = {(m.generator.label, m.detector.label) for m in record.matches if m.is_target}
+    assert targets == {("toy_generator@1", "toy_detector@0"), ("toy_generator@2", "toy_detector@1")}
+
+
+def test_an_attack_lowers_the_frozen_targets_recall(play: Play, toy_config: Config) -> None:
+    config = toy_config(
+        attack={"steps": 60, "batch": 8, "generator_lr": 0.05, "weight": 5.0},
+        defend={"steps": 60, "batch": 16, "check_every": 20},
+    )
+    record, _ = play(config)
+    cells = _cells(record)
+    assert cells["toy_generator@0", "toy_detector@0"]["recall_fake"] > 0.9
+    assert cells["toy_generator@1", "toy_detector@0"]["recall_fake"] < 0.5
+    assert cells["toy_generator@1", "toy_detector@1"]["recall_fake"] > 0.9
+
+
+def test_the_same_tournament_gives_the_same_bytes_in_any_order(
+    play: Play, toy_config: Config, backwards: SerialExecutor
+) -> None:
+    config = toy_config(
+        generators=[{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}],
+        detectors=[{"plugin": "toy_detector"}, {"plugin": "toy_detector", "name": "b", "parameters": {"init_seed": 1}}],
+    )
+    one, _ = play(config, home="one")
+    other, _ = play(config, home="other", executor=backwards)
+    assert scoreboard_text(build_scoreboard(one)) == scoreboard_text(build_scoreboard(other))
+
+
+def test_what_was_played_is_not_played_again(play: Play, toy_config: Config) -> None:
+    first, ran = play(toy_config())
+    again, ran_again = play(toy_config())
+    assert ran.ran
+    assert not ran_again.ran
+    assert build_scoreboard(first) == build_scoreboard(again)
+
+
+def test_more_rounds_play_only_what_is_new(play: Play, toy_config: Config) -> None:
+    play(toy_config(rounds=1))
+    _, ran = play(toy_config(rounds=2))
+    assert {job.label.split(":")[0] for job in ran.ran} == {"round 2"}
+
+
+def test_a_new_detector_changes_no_other_match(play: Play, toy_config: Config) -> None:
+    attack = {"steps": 4, "batch": 4, "target": "toy_detector"}
+    other = {"plugin": "toy_detector", "name": "newcomer", "parameters": {"init_seed": 7}}
+    alone, _ = play(toy_config(attack=attack, rounds=2), home="alone")
+    company, _ = play(
+        toy_config(attack=attack, rounds=2, detectors=[{"plugin": "toy_detector"}, other]), home="company"
+    )
+    before, after = _cells(alone), _cells(company)
+    assert {key: after[key] for key in before} == before
+    assert len(after) == 2 * len(before)
+
+
+def test_a_new_generator_leaves_round_0s_other_fakes_alone(play: Play, toy_config: Config) -> None:
+    alone, _ = play(toy_config(rounds=0), home="alone")
+    both = [{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}]
+    company, _ = play(toy_config(rounds=0, generators=both), home="company")
+    versions = {version.label: version.key for version in company.versions}
+    pools = {version.label: version.pools for version in company.versions}
+    assert versions["toy_generator@0"] == alone.versions[-1].key
+    assert pools["toy_generator@0"] == alone.versions[-1].pools
+
+
+def test_another_seed_gives_other_fakes(play: Play, toy_config: Config) -> None:
+    one, _ = play(toy_config(rounds=0), home="one")
+    other, _ = play(toy_config(rounds=0, seed=1), home="other")
+    assert one.versions[-1].pools["test"] != other.versions[-1].pools["test"]
+
+
+def test_training_never_reads_a_test_pool(play: Play, toy_config: Config) -> None:
+    record, ran = play(toy_config(rounds=2))
+    test_pools = {version.pools["test"] for version in record.versions if version.pools}
+    test_pools |= {pools["test"] for pools in record.real_pools.values()}
+    readers = {job.task.rpartition(":")[2] for job in ran.ran if test_pools & set(job.inputs.values())}
+    assert readers == {"match", "cost"}
+
+
+def test_splits_share_no_fake_image(play: Play, toy_config: Config, tmp_path: Path) -> None:
+    record, _ = play(toy_config(rounds=0))
+    store = Store(tmp_path / "home" / "store")
+    pools = next(version.pools for version in record.versions if version.pools)
+    seen = [{image.tobytes() for image in store.read(key).arrays["images"]} for key in pools.values()]
+    assert not (seen[0] & seen[1])
+    assert not (seen[0] & seen[2])
+    assert not (seen[1] & seen[2])
+
+
+def test_all_as_target_attacks_every_detector(play: Play, toy_config: Config) -> None:
+    two = [{"plugin": "toy_detector"}, {"plugin": "toy_detector", "name": "b", "parameters": {"init_seed": 1}}]
+    record, _ = play(toy_config(detectors=two, attack={"steps": 2, "batch": 4, "target": "all"}))
+    attacked = next(v for v in record.versions if v.label == "toy_generator@1")
+    assert attacked.targets == ("b@0", "toy_detector@0")
+
+
+def test_latest_history_trains_on_the_newest_fakes_alone(play: Play, toy_config: Config) -> None:
+    _, ran = play(toy_config(defend={"steps": 2, "batch": 8, "check_every": 2, "history": "latest"}))
+    last = [job for job in ran.ran if job.label == "round 1: defend toy_detector"]
+    assert sum(name.startswith("fake_train") for name in last[0].inputs) == 1
+
+
+def test_players_that_cannot_be_trained_keep_their_place(play: Play, toy_config: Config, bad_players: Path) -> None:
+    config = toy_config(
+        generators=[{"plugin": "toy_fixed_generator"}],
+        detectors=[{"plugin": "fixed_brightness"}, {"plugin": "toy_detector"}],
+        attack={"steps": 2, "batch": 4, "target": "toy_detector"},
+    )
+    record, _ = play(config, plugins=[bad_players])
+    assert {v.label for v in record.versions} == {
+        "toy_fixed_generator@0",
+        "fixed_brightness@0",
+        "fixed_brightness@1",
+        "toy_detector@0",
+        "toy_detector@1",
+    }
+    assert not record.forfeits
+
+
+@pytest.mark.parametrize(
+    ("player", "stage", "reason"),
+    [
+        ("raises", "attack", "the plugin's own bug"),
+        ("returns_nan", "attack", "nan"),
+        ("samples_nan", "sample", "NaN"),
+        ("wrong_shape", "sample", "(32, 1, 16, 16), not (32, 3, 16, 16)"),
+        ("wrong_range", "sample", "[0, 1]"),
+        ("exits", "attack", "SystemExit"),
+        ("tampers", "attack", "frozen detector"),
+    ],
+)
+def test_a_generator_that_misbehaves_forfeits_alone(
+    play: Play, toy_config: Config, bad_players: Path, player: str, stage: str, reason: str
+) -> None:
+    both = [{"plugin": player}, {"plugin": "toy_generator"}]
+    record, _ = play(toy_config(generators=both, rounds=2), plugins=[bad_players])
+    (forfeit,) = record.forfeits
+    assert (forfeit.player, forfeit.round, forfeit.stage) == (player, 1, stage)
+    assert reason in forfeit.reason
+    labels = {match.generator.label for match in record.matches}
+    assert labels == {f"{player}@0", "toy_generator@0", "toy_generator@1", "toy_generator@2"}
+
+
+def test_a_detector_that_scores_nan_forfeits_alone(play: Play, toy_config: Config, bad_players: Path) -> None:
+    both = [{"plugin": "scores_nan"}, {"plugin": "toy_detector"}]
+    record, _ = play(toy_config(detectors=both), plugins=[bad_players])
+    assert [(f.player, f.stage) for f in record.forfeits] == [("scores_nan", "defend")]
+    assert {match.detector.player for match in record.matches} == {"toy_detector"}
+
+
+def test_an_unknown_target_is_refused(play: Play, toy_config: Config) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'toy_detector'"):
+        play(toy_config(attack={"target": "toy_detectr"}))
+
+
+def test_an_unknown_player_is_refused(play: Play, toy_config: Config) -> None:
+    with pytest.raises(PluginError, match="unknown detector 'xceptoin_block2'; did you mean 'xception_block2'"):
+        play(toy_config(detectors=[{"plugin": "xceptoin_block2"}]))
