@@ -15,6 +15,7 @@ from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, FakeoffError
 
 DEFAULT_HOME = Path("fakeoff-home")
+_PIPE_WIDTH = 110
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,7 +120,7 @@ def run(
     from fakeoff.leaderboard.play import play
     from fakeoff.leaderboard.tables import print_scoreboard
 
-    console = Console(soft_wrap=False)
+    console = _console()
     executor = _executor(serial=serial, workers=workers or os.cpu_count() or 1)
     scoreboard = play(effective, home=home, executor=executor, plugin_files=plugins, console=console)
     print_scoreboard(scoreboard, console)
@@ -127,6 +128,11 @@ def run(
     if scoreboard["forfeits"]:
         click.echo(f"fakeoff: {len(scoreboard['forfeits'])} forfeit(s); see above", err=True)
         sys.exit(1)
+
+
+def _console() -> Console:
+    # A pipe or a file has no width; tables should not be squeezed into 80 columns there.
+    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
 
 def _executor(*, serial: bool, workers: int) -> Any:
@@ -152,7 +158,7 @@ def leaderboard(home: Path, as_json: bool) -> None:
     if as_json:
         click.echo(scoreboard_text(scoreboard), nl=False)
     else:
-        print_scoreboard(scoreboard, Console())
+        print_scoreboard(scoreboard, _console())
 
 
 @main.command()
@@ -183,7 +189,7 @@ def plugins(plugins: tuple[Path, ...]) -> None:
 
     for path in plugins:
         load_plugin_file(path)
-    print_players(Console())
+    print_players(_console())
 
 
 @main.command()

@@ -2,6 +2,8 @@
 
 Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020: the critic sees
 reals and fakes only through the same random transforms, and the generator's gradient passes through them.
+
+Their cutout is left out: on a few hundred faces it leaked, and the generator drew dark boxes.
 """
 
 from __future__ import annotations
@@ -9,14 +11,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_BRIGHTNESS = 0.5
-_CONTRAST = (0.5, 1.5)
+_BRIGHTNESS = 0.25
+_CONTRAST = (0.75, 1.25)
 _SHIFT_SHARE = 1 / 8
-_CUTOUT_SHARE = 1 / 2
 
 
 def augment(images: Tensor, *, rng: torch.Generator) -> Tensor:
-    """Applies random brightness, contrast, translation and cutout to each image by itself.
+    """Applies random brightness, contrast and translation to each image by itself.
 
     Args:
         images: float ``(n, c, h, w)`` in [-1, 1].
@@ -25,7 +26,7 @@ def augment(images: Tensor, *, rng: torch.Generator) -> Tensor:
     Returns:
         float ``(n, c, h, w)``.
     """
-    return _cutout(_translate(_contrast(_brightness(images, rng), rng), rng), rng)
+    return _translate(_contrast(_brightness(images, rng), rng), rng)
 
 
 def _brightness(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -51,13 +52,3 @@ def _translate(images: Tensor, rng: torch.Generator) -> Tensor:
     columns = xs.clamp(0, w - 1).view(n, 1, 1, w).expand(images.shape)
     return images.gather(2, rows).gather(3, columns) * inside.to(images)
 
-
-def _cutout(images: Tensor, rng: torch.Generator) -> Tensor:
-    n, _, h, w = images.shape
-    size_y, size_x = round(h * _CUTOUT_SHARE), round(w * _CUTOUT_SHARE)
-    top = torch.randint(-(size_y // 2), h - size_y // 2, (n, 1), generator=rng)
-    left = torch.randint(-(size_x // 2), w - size_x // 2, (n, 1), generator=rng)
-    ys, xs = torch.arange(h), torch.arange(w)
-    rows = ((ys >= top) & (ys < top + size_y)).view(n, 1, h, 1)
-    columns = ((xs >= left) & (xs < left + size_x)).view(n, 1, 1, w)
-    return images * (~(rows & columns)).to(images)

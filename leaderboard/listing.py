@@ -12,7 +12,9 @@ from fakeoff import detectors, generators
 def print_players(console: Console) -> None:
     """Prints every registered player: its kind, what it can do, its parameters, and where it comes from."""
     table = Table(title="Players", title_justify="left", title_style="bold")
-    for heading in ("kind", "name", "can do", "parameters", "from"):
+    for heading in ("kind", "name", "can do"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("parameters", "from"):
         table.add_column(heading, overflow="fold")
     for kind, module in (("generator", generators), ("detector", detectors)):
         for entry in module.players:

@@ -10,6 +10,7 @@ point unless its timestamp is the same.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -18,17 +19,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fakeoff.arena.errors import StoreError
+from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store, write_atomically
 from fakeoff.leaderboard import plots
-from fakeoff.leaderboard.duels import find_duels
+from fakeoff.leaderboard.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.leaderboard.views import VIEWS, view_tag
 from fakeoff.protocols.config import print_config
 from fakeoff.protocols.records import TournamentRecord, Version
-from fakeoff.protocols.standings import rank_detectors, rank_generators
+from fakeoff.protocols.standings import newest
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -79,28 +80,44 @@ class MlflowLog:
         """
         name = tournament_id(record)
         self._state = self._read_state(name, record)
-        finished = record.round >= record.config.rounds
-        logged = self._state["rounds_logged"]
-        if record.round < logged and not (finished and not self._state["finished"]):
+        logged, last = self._state["rounds_logged"], record.config.rounds
+        if logged <= last:  # it was cut short, or it is played on for more rounds
+            self._state["finished"] = False
+        fresh, finishes = record.round >= logged, record.round >= last and not self._state["finished"]
+        if not fresh and not finishes:
             return
-        try:
-            if record.round >= logged:
+        with self._store_errors():
+            if fresh:
                 self._log_players(record, name)
                 self._log_jobs(record, name)
                 self._log_tournament(record, name)
                 self._state["rounds_logged"] = record.round + 1
-                self._state["finished"] = False
-            if finished:
+            if finishes:
                 self._finish(record)
             self._write_state(name)
-        except OSError as error:
-            raise StoreError(f"MLflow's files in '{self._home}' cannot be written: {error}") from error
 
     def interrupt(self) -> None:
-        """Marks the runs of an unfinished tournament as killed; playing on revives them."""
-        if self._client_ is not None and self._state and not self._state["finished"]:
-            for run_id in self._state["runs"].values():
-                self._client.set_terminated(run_id, status="KILLED")
+        """Marks the runs of an unfinished tournament as killed; playing on revives them.
+
+        Raises:
+            StoreError: MLflow's database cannot be used.
+        """
+        if self._state and self._state["runs"] and not self._state["finished"]:
+            with self._store_errors():
+                for run_id in self._state["runs"].values():
+                    self._client.set_terminated(run_id, status="KILLED")
+
+    @contextlib.contextmanager
+    def _store_errors(self) -> Iterator[None]:
+        """Turns what MLflow and its database raise into our error."""
+        os.environ.update(ENVIRONMENT)
+        from mlflow.exceptions import MlflowException  # it takes seconds, and reads the environment
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (OSError, MlflowException, SQLAlchemyError) as error:
+            raise StoreError(f"MLflow's files in '{self._home}' cannot be used: {one_line(error)}") from error
 
     def _log_tournament(self, record: TournamentRecord, name: str) -> None:
         scoreboard = build_scoreboard(record)
@@ -126,51 +143,37 @@ class MlflowLog:
         points: dict[str, float] = {}
         for duel in find_duels(scoreboard):
             if duel.generator_round == round_:
-                points |= _duel_points(duel, suffix=f"{duel.generator} vs {duel.detector}")
+                points |= _duel_points(duel, title=f"{duel.generator} vs {duel.detector}")
         self._metrics(run, points, round_)
 
     def _log_players(self, record: TournamentRecord, name: str) -> None:
         scoreboard = build_scoreboard(record)
         duels = [duel for duel in find_duels(scoreboard) if duel.generator_round == record.round]
-        lineage = [version for version in record.versions if version.kind == "generator"]
-        fresh = [version for version in record.versions if version.round == record.round]
-        standings: dict[str, dict[str, float]] = {}
-        for detector in rank_detectors(record.matches, [v for v in fresh if v.kind == "detector"]):
-            standings[detector.player] = {
-                "score": detector.worst_auc,
-                "mean_auc": detector.mean_auc,
-                "mean_ap": detector.mean_ap,
-                "mean_accuracy": detector.mean_accuracy,
-            }
-        for generator in rank_generators(record.matches, [v for v in fresh if v.kind == "generator"], lineage=lineage):
-            standings[generator.player] = {"score": generator.evasion}
-            if generator.target_evasion is not None:
-                standings[generator.player]["target_evasion"] = generator.target_evasion
-        for version in fresh:
+        standings = _standing_points(scoreboard)
+        for version in (*newest(record.versions, "generator"), *newest(record.versions, "detector")):
+            # A player without a version of this round (it cannot be trained, or is out) met new opponents all the same.
             run = self._player_run(version.kind, version.player, name)
-            points = dict(standings.get(version.player, {}))
-            for match in record.matches:
-                mine, other = match.generator, match.detector
-                if version.kind == "detector":
-                    mine, other = other, mine
-                if mine.label == version.label:
-                    opponent = f"{other.player}:{other.round}"
-                    points |= {f"{metric}/{opponent}": match.figures[metric] for metric in ("ap", "auc", "accuracy")}
+            points = standings.get((version.kind, version.player), {}) | _match_points(record, version)
             for cost in record.costs:
-                if cost.generator.label == version.label:
+                if cost.generator.label == version.label and version.kind == "generator":
                     points |= {f"cost/{key}": value for key, value in cost.figures.items()}
             for duel in duels:
                 if version.kind == "generator" and duel.generator == version.player:
-                    points |= _duel_points(duel, suffix=duel.detector)
-            self._metrics(run, points, version.round)
-            if version.kind == "generator":
+                    points |= _duel_points(duel, title=duel.detector)
+            self._metrics(run, points, record.round)
+            if version.kind == "generator" and version.round == record.round:
                 self._log_faces(run, version, record)
+        self._log_forfeits(record, name)
+
+    def _log_forfeits(self, record: TournamentRecord, name: str) -> None:
+        reasons: dict[tuple[str, str], list[str]] = {}
         for forfeit in record.forfeits:
-            run = self._player_run(forfeit.kind, forfeit.player, name)
             against = f" on {forfeit.against}" if forfeit.against else ""
-            text = f"round {forfeit.round}: {forfeit.stage}{against}: {forfeit.reason}"
-            self._client.set_tag(run, "arena.forfeit", text[:4000])
-            self._client.set_terminated(run, status="FAILED")
+            reason = f"round {forfeit.round}: {forfeit.stage}{against}: {forfeit.reason}"
+            reasons.setdefault((forfeit.kind, forfeit.player), []).append(reason)
+        for (kind, player), lines in reasons.items():
+            run = self._player_run(kind, player, name)
+            self._client.set_tag(run, "arena.forfeit", "\n".join(lines)[:4000])
 
     def _log_faces(self, run: str, version: Version, record: TournamentRecord) -> None:
         older = [
@@ -212,7 +215,7 @@ class MlflowLog:
 
         started = self._state["started_ms"]
         points = [
-            Metric(f"train/{_metric_name(name)}", value, started + step, step)
+            Metric(_metric_name(f"train/{name}"), value, started + step, step)
             for name, values in result.record.get("curves", {}).items()
             for step, value in enumerate(values, start=1)
         ]
@@ -258,20 +261,18 @@ class MlflowLog:
             self._client.log_batch(run, metrics=batch[start : start + _BATCH])
 
     def _image(self, run: str, key: str, pixels: Any, step: int) -> None:
-        # A file name holds a random part, so an image that is logged again would be there twice.
-        marker = f"{run}/{key}/{step}"
-        if marker in self._state["images"]:
-            return
-        self._client.log_image(
-            run, pixels, key=key, step=step, timestamp=self._state["started_ms"] + step, synchronous=True
-        )
-        self._state["images"].append(marker)
+        # A file's name holds a random part, so an image that is logged again would be there twice. The compressed copy
+        # is written last.
+        there = (Path(artifact.path).name for artifact in self._client.list_artifacts(run, "images"))
+        if not any(file.startswith(f"{key}+step+{step}+") and "compressed" in file for file in there):
+            self._client.log_image(
+                run, pixels, key=key, step=step, timestamp=self._state["started_ms"] + step, synchronous=True
+            )
 
     @property
     def _client(self) -> Any:
         if self._client_ is None:
-            os.environ.update(ENVIRONMENT)
-            from mlflow import MlflowClient  # it takes seconds, and reads the environment
+            from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
             logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -295,41 +296,75 @@ class MlflowLog:
     def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
         if self._state.get("name") == name:
             return self._state
-        path = self._home / _STATE
-        kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        if not (self._home / _DATABASE).exists():  # deleted: all is logged anew
+            (self._home / _STATE).unlink(missing_ok=True)
         fresh = {
             "name": name,
             "experiment": f"fakeoff {record.source_name} {record.config.arena.resolution}px {record.data['colour']}",
             "started_ms": int(time.time() * 1000),
             "runs": {},
-            "images": [],
             "rounds_logged": 0,
             "finished": False,
         }
-        return {**fresh, **kept.get(name, {})}
+        return {**fresh, **self._kept().get(name, {})}
 
     def _write_state(self, name: str) -> None:
+        write_atomically(self._home / _STATE, json.dumps({**self._kept(), name: self._state}, indent=1).encode())
+
+    def _kept(self) -> dict[str, Any]:
         path = self._home / _STATE
-        kept = json.loads(path.read_bytes()) if path.exists() else {}
-        write_atomically(path, json.dumps({**kept, name: self._state}, indent=1).encode())
+        try:
+            kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        except ValueError as error:
+            raise StoreError(f"'{path}' is damaged; delete it and {_DATABASE} beside it, and run again") from error
+        return kept
 
 
-def _duel_points(duel: Any, *, suffix: str) -> dict[str, float]:
-    points = {f"frozen target/{metric} after, {suffix}": duel.after[metric] for metric in ("accuracy", "ap")}
-    if duel.before is not None:
-        points |= {f"frozen target/{metric} before, {suffix}": duel.before[metric] for metric in ("accuracy", "ap")}
-    if duel.retrained is not None:
-        points |= {
-            f"frozen target/{metric} retrained, {suffix}": duel.retrained[metric] for metric in ("accuracy", "ap")
-        }
-    return {_metric_name(name): value for name, value in points.items()}
+def _standing_points(scoreboard: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
+    """The standings' figures by kind and player: MLflow shows what the scoreboard says."""
+    points: dict[tuple[str, str], dict[str, float]] = {}
+    for row in scoreboard["standings"]["detectors"]:
+        figures = {key: row[key] for key in ("mean_auc", "mean_ap", "mean_accuracy")}
+        points["detector", row["player"]] = {"score": row["worst_auc"], **figures}
+    for row in scoreboard["standings"]["generators"]:
+        target = row["target_evasion"]
+        figures = {} if target is None else {"target_evasion": target}
+        points["generator", row["player"]] = {"score": row["evasion"], **figures}
+    return points
+
+
+def _match_points(record: TournamentRecord, version: Version) -> dict[str, float]:
+    points: dict[str, float] = {}
+    for match in record.matches:
+        mine, other = match.generator, match.detector
+        if version.kind == "detector":
+            mine, other = other, mine
+        if mine.label == version.label:
+            opponent = f"{other.player}:{other.round}"
+            points |= {f"{metric}/{opponent}": match.figures[metric] for metric in ("ap", "auc", "accuracy")}
+    return points
+
+
+def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
+    sides = {"before": duel.before, "after": duel.after, "retrained": duel.retrained}
+    return {
+        f"frozen target/{title}: {metric} {side}": cell[metric]
+        for side, cell in sides.items()
+        if cell is not None
+        for metric in ("accuracy", "ap")
+    }
 
 
 def _metric_name(name: str) -> str:
     """Maps what MLflow does not allow in a name: ``@`` to ``:``, anything else to ``_``; one slash at most."""
     section, slash, rest = name.replace("@", ":").partition("/")
-    allowed = "".join(c if c.isalnum() or c in "_-.: " else "_" for c in rest)
-    return f"{section}{slash}{allowed}"[:250]
+    # MLflow reads a name as a path: no part of it may be empty or dots alone.
+    parts = [_allowed(part) if part.strip(".") else f"_{part}" for part in ((section, rest) if slash else (section,))]
+    return "/".join(parts)[:250]
+
+
+def _allowed(part: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-.: " else "_" for c in part)
 
 
 def _attacked(version: Version) -> str:

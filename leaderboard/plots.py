@@ -14,21 +14,24 @@ from fakeoff.leaderboard.duels import find_duels
 _DPI = 120
 _INK = "#1b1f24"
 _TARGET = "#d1242f"
+_CHARACTER_INCHES = 0.088  # of a label in 10 points
 
 
 def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
     """Draws every detector version (rows) against every generator version (columns).
 
-    Colour is accuracy at 0.5, from 50% (every fake passes) to 100%; each cell also says AP. A red frame marks
+    Colour is accuracy at 0.5, from 50% (every fake passes) to 100%; each cell also says AP. A black frame marks
     the frozen target of that attack.
     """
     cells = scoreboard["cells"]
     columns = sorted({(cell["generator"], cell["generator_round"]) for cell in cells})
     rows = sorted({(cell["detector"], cell["detector_round"]) for cell in cells})
     accuracy = np.full((len(rows), len(columns)), np.nan)
-    figure = Figure(
-        figsize=(max(7.0, 3.4 + 1.25 * len(columns)), 2.0 + 0.6 * len(rows)), dpi=_DPI, layout="constrained"
-    )
+    column_names, row_names = ([f"{name}@{round_}" for name, round_ in versions] for versions in (columns, rows))
+    column_inches = max(1.0, _CHARACTER_INCHES * max(map(len, column_names)) + 0.15)
+    # Beside the cells: the row names, the axis labels and the colour bar.
+    width = column_inches * len(columns) + _CHARACTER_INCHES * max(map(len, row_names)) + 1.8
+    figure = Figure(figsize=(max(7.0, width), max(3.2, 1.5 + 0.55 * len(rows))), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     for cell in cells:
         row = rows.index((cell["detector"], cell["detector_round"]))
@@ -45,14 +48,14 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
         )
         if cell["is_target"]:
             axes.add_patch(_frame(column, row))
-    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.75)
-    axes.set_xticks(range(len(columns)), [f"{name}@{round_}" for name, round_ in columns])
-    axes.set_yticks(range(len(rows)), [f"{name}@{round_}" for name, round_ in rows])
+    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.55)
+    axes.set_xticks(range(len(columns)), column_names)
+    axes.set_yticks(range(len(rows)), row_names)
     axes.set_xlabel("generator version")
     axes.set_ylabel("detector version")
     axes.set_title(
         f"Who catches whom, after round {scoreboard['round']}\n"
-        "accuracy at 0.5 and AP on held-out images; red frame: the attack's frozen target",
+        "accuracy at 0.5 and AP on held-out images; framed: the attack's frozen target",
         fontsize=10,
         loc="left",
     )
@@ -129,4 +132,4 @@ def to_pixels(figure: Figure) -> Pixels:
 def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor=_TARGET, linewidth=2.2)
+    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor=_INK, linewidth=2.2)

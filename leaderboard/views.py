@@ -48,18 +48,22 @@ VIEWS = (
 
 def view_tag(view: View, *, created_ms: int) -> tuple[str, str]:
     """Returns the experiment tag that saves a view: its name and its value."""
-    columns = [f"metrics.`{column}`" for column in view.columns]
+    metrics = [f"metrics.`{column}`" for column in view.columns]
+    columns = [*metrics, "tags.`arena.tournament`"]
+    # Run name and creation time are pinned before these; without an order MLflow sorts metrics by name, and the score
+    # ends up out of sight on a small screen.
+    order = [*columns, "duration"]
     state: dict[str, Any] = {
         "searchFilter": f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player'",
-        "orderByKey": columns[0],
+        "orderByKey": metrics[0],
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": [*columns, "tags.`arena.tournament`"],
-        "columnOrder": [],
-        "columnWidths": {},
+        "selectedColumns": columns,
+        "columnOrder": order,
+        "columnWidths": {column: _column_width(column) for column in order},
         "runsHidden": [],
         "runsHiddenMode": "FIRST_20_RUNS",
         "runsPinned": [],
@@ -77,6 +81,12 @@ def view_tag(view: View, *, created_ms: int) -> tuple[str, str]:
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
     value = {"name": view.name, "createdAt": created_ms, "updatedAt": created_ms, "state": f"deflate;{packed}"}
     return f"mlflow.sharedViewState.{view.key}", json.dumps(value)
+
+
+def _column_width(column: str) -> int:
+    """Pixels that a column's heading needs, with its sorting arrow."""
+    heading = column.partition("`")[2].rstrip("`") or column
+    return max(90, 36 + 7 * len(heading))
 
 
 def view_address(base: str, experiment_id: str, view: View) -> str:

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, UnidentifiedImageError
+
+from fakeoff.arena.errors import ConfigError, DataError
+from fakeoff.arena.reals import SPLITS, RealSource, assign_splits, folder_source, open_source, orl_faces, read_image
+
+PEOPLE = ("ann", "bob", "cem")
+
+
+def picture(seed: int, *, width: int = 40, height: int = 48, grey: bool = False) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).convert("L" if grey else "RGB")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three people, two photographs each: the smallest folder that can be split."""
+    for index, person in enumerate(PEOPLE):
+        (tmp_path / person).mkdir()
+        for number in range(2):
+            picture(index * 2 + number).save(tmp_path / person / f"{number}.png")
+    return tmp_path
+
+
+def read(folder: Path, *, skip_corrupt: bool = False) -> RealSource:
+    return folder_source(folder, split_by="folder", skip_corrupt=skip_corrupt)
+
+
+def names(source: RealSource) -> set[str]:
+    return {photograph.name for split in SPLITS for photograph in source.photographs[split]}
+
+
+def reasons(source: RealSource) -> dict[str, str]:
+    return {file.name: file.reason for file in source.left_out}
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    data = b"IDAT" + zlib.compress(b"\0" * 100)
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+
+
+def test_the_embedded_faces_are_divided_by_person_once_and_for_all() -> None:
+    source = orl_faces()
+    groups = {split: source.groups(split) for split in SPLITS}
+    assert {split: len(people) for split, people in groups.items()} == {"train": 28, "val": 4, "test": 8}
+    assert groups["test"] == ("s16", "s17", "s2", "s20", "s21", "s23", "s31", "s32")
+    assert len({person for people in groups.values() for person in people}) == 40
+    assert {split: len(source.photographs[split]) for split in SPLITS} == {"train": 280, "val": 40, "test": 80}
+    hashes = [sha256 for split in SPLITS for sha256 in source.key(split)]
+    assert len(set(hashes)) == 400
+    assert source.colour == "grey"
+
+
+def test_the_embedded_faces_pass_the_pipeline_grey() -> None:
+    pixels = orl_faces().load("val", resolution=32, colour="grey")
+    assert pixels.shape == (40, 32, 32, 3)
+    assert (pixels == pixels[..., :1]).all()
+    assert pixels.std() > 20
+
+
+@given(people=st.sets(st.text("abcdefgh0123", min_size=1, max_size=6), min_size=3, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_every_split_gets_somebody_and_the_order_of_names_does_not_matter(people: set[str]) -> None:
+    splits = assign_splits(sorted(people))
+    assert splits == assign_splits(sorted(people, reverse=True))
+    assert set(splits) == people
+    counts = [list(splits.values()).count(split) for split in SPLITS]
+    assert min(counts) >= 1
+    assert counts[0] >= max(counts) - 1
+
+
+@pytest.mark.parametrize("groups", [[], ["a"], ["a", "b", "a"]])
+def test_too_few_groups_are_refused_with_a_way_out(groups: list[str]) -> None:
+    with pytest.raises(DataError, match="--split-by file"):
+        assign_splits(groups)
+
+
+def test_a_folder_keeps_each_person_in_one_split(folder: Path) -> None:
+    source = read(folder)
+    assert source.name == folder.name
+    assert source.colour == "rgb"
+    assert sorted(group for split in SPLITS for group in source.groups(split)) == list(PEOPLE)
+    assert len(names(source)) == 6
+    assert source.left_out == ()
+
+
+def test_split_by_file_divides_a_single_folder(folder: Path) -> None:
+    for person in PEOPLE[1:]:
+        for path in (folder / person).iterdir():
+            path.rename(folder / PEOPLE[0] / f"{person}-{path.name}")
+    with pytest.raises(DataError, match="1 group"):
+        read(folder)
+    source = folder_source(folder, split_by="file", skip_corrupt=False)
+    assert [len(source.photographs[split]) for split in SPLITS] == [4, 1, 1]
+
+
+def test_a_truncated_jpeg_is_refused_by_name_or_left_out_on_request(folder: Path) -> None:
+    path = folder / "ann" / "broken.jpg"
+    picture(99, width=200, height=200).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DataError, match=r"1 damaged image in .*ann/broken\.jpg \(damaged: .*--skip-corrupt"):
+        read(folder)
+    source = read(folder, skip_corrupt=True)
+    assert reasons(source)["ann/broken.jpg"].startswith("damaged")
+    assert len(names(source)) == 6
+
+
+def test_many_damaged_images_are_counted_and_a_few_named(folder: Path) -> None:
+    picture(99, width=200, height=200).save(folder / "whole.jpg")
+    data = (folder / "whole.jpg").read_bytes()[:2000]
+    for number in range(8):
+        (folder / f"broken-{number}.jpg").write_bytes(data)
+    with pytest.raises(DataError, match=r"8 damaged images.* and 3 more"):
+        read(folder)
+
+
+def test_what_is_no_image_is_left_out_and_named(folder: Path) -> None:
+    (folder / "ann" / "notes.jpg").write_text("no picture, just words")
+    (folder / "ann" / "empty.png").write_bytes(b"")
+    (folder / "labels.csv").write_text("a,b\n")
+    (folder / "empty").mkdir()
+    source = read(folder)
+    assert set(reasons(source)) == {"ann/notes.jpg", "ann/empty.png", "labels.csv"}
+    assert set(reasons(source).values()) == {"not an image"}
+    assert "empty" not in {group for split in SPLITS for group in source.groups(split)}
+
+
+def test_a_tiny_image_is_left_out_with_its_size(folder: Path) -> None:
+    picture(50, width=31, height=90).save(folder / "ann" / "tiny.png")
+    picture(51, width=32, height=32).save(folder / "ann" / "just.png")
+    source = read(folder)
+    assert "31x90" in reasons(source)["ann/tiny.png"]
+    assert "ann/just.png" in names(source)
+
+
+def test_the_same_picture_under_two_names_counts_once_even_in_another_format(folder: Path) -> None:
+    picture(0).save(folder / "bob" / "copy.bmp")
+    source = read(folder)
+    assert reasons(source) == {"bob/copy.bmp": "the same picture as ann/0.png"}
+
+
+def test_hidden_files_and_links_are_not_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    picture(70).save(elsewhere / "secret.png")
+    (folder / "ann" / "link.png").symlink_to(elsewhere / "secret.png")
+    (folder / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (folder / ".cache").mkdir()
+    picture(71).save(folder / ".cache" / "thumb.png")
+    picture(72).save(folder / "ann" / ".hidden.png")
+    source = read(folder)
+    assert len(names(source)) == 6
+    assert source.left_out == ()
+
+
+def test_nested_folders_are_searched_and_are_groups_of_their_own(folder: Path) -> None:
+    (folder / "ann" / "2024" / "may").mkdir(parents=True)
+    picture(60).save(folder / "ann" / "2024" / "may" / "x.png")
+    source = read(folder)
+    assert "ann/2024/may/x.png" in names(source)
+    assert "ann/2024/may" in {group for split in SPLITS for group in source.groups(split)}
+
+
+def test_a_folder_of_grey_photographs_is_grey_whatever_their_mode(tmp_path: Path) -> None:
+    for index, person in enumerate(PEOPLE):
+        (tmp_path / person).mkdir()
+        picture(index, grey=True).convert("RGB" if index else "L").save(tmp_path / person / "a.png")
+    assert read(tmp_path).colour == "grey"
+    picture(9).save(tmp_path / "ann" / "colour.png")
+    assert read(tmp_path).colour == "rgb"
+
+
+def test_a_folder_without_a_usable_image_says_what_it_found(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no usable image"):
+        read(tmp_path)
+    (tmp_path / "notes.txt").write_text("words")
+    with pytest.raises(DataError, match=r"no usable image .*notes\.txt \(not an image\)"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "olr"])
+def test_an_unknown_source_is_a_configuration_error(missing: str) -> None:
+    with pytest.raises(ConfigError, match="unknown source of reals"):
+        open_source(missing)
+
+
+def test_a_file_in_place_of_a_folder_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="no folder of real images"):
+        open_source(str(folder / "ann" / "0.png"))
+
+
+def test_a_file_that_changes_while_it_is_in_use_stops_the_load(folder: Path) -> None:
+    source = read(folder)
+    split = next(split for split in SPLITS if "ann" in source.groups(split))
+    assert source.load(split, resolution=16, colour="rgb").shape == (2, 16, 16, 3)
+    picture(80).save(folder / "ann" / "0.png")
+    with pytest.raises(DataError, match=r"ann/0\.png changed"):
+        source.load(split, resolution=16, colour="rgb")
+
+
+def test_16_bit_images_keep_their_tones(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    image = read_image(tmp_path / "deep.png")
+    assert image.mode == "L"
+    assert np.abs(np.asarray(image).astype(float) - ramp / 257).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("RGBA", "RGB"), ("LA", "L"), ("P", "RGB"), ("1", "L"), ("L", "L"), ("RGB", "RGB")]
+)
+def test_every_mode_becomes_grey_or_rgb(tmp_path: Path, mode: str, expected: str) -> None:
+    picture(0).convert(mode).save(tmp_path / "image.png")
+    assert read_image(tmp_path / "image.png").mode == expected
+
+
+def test_cmyk_jpegs_are_read(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), (200, 30, 30)).convert("CMYK").save(tmp_path / "print.jpg")
+    red, green, blue = np.asarray(read_image(tmp_path / "print.jpg")).mean((0, 1))
+    assert red > 150 > 100 > max(green, blue)
+
+
+def test_alpha_is_dropped_without_touching_the_colours(tmp_path: Path) -> None:
+    image = picture(0)
+    image.putalpha(picture(1, grey=True))
+    image.save(tmp_path / "image.png")
+    assert np.array_equal(np.asarray(read_image(tmp_path / "image.png")), np.asarray(picture(0)))
+
+
+def test_a_photograph_taken_sideways_is_turned_upright(tmp_path: Path) -> None:
+    image = picture(0, width=60, height=40)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to show
+    image.save(tmp_path / "sideways.png", exif=exif)
+    upright = read_image(tmp_path / "sideways.png")
+    assert upright.size == (40, 60)
+    assert np.array_equal(np.asarray(upright), np.asarray(image.transpose(Image.Transpose.ROTATE_270)))
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_001, 10_000), (60_000, 60_000)])
+def test_a_header_that_promises_a_huge_image_is_refused_before_it_is_read(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    (tmp_path / "bomb.png").write_bytes(png_header(width, height))
+    with pytest.raises(DataError, match="larger than"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_what_is_no_image_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("words")
+    with pytest.raises(UnidentifiedImageError):
+        read_image(tmp_path / "words.png")
+    (tmp_path / "cut.png").write_bytes(png_header(64, 64))
+    with pytest.raises(DataError, match="damaged"):
+        read_image(tmp_path / "cut.png")

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from fakeoff import detectors
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.registry import Registry
+from fakeoff.arena.specs import find_weights, load_arrays, load_weights, state_arrays, weights_hash, write_spec
+
+
+class Player(nn.Module):
+    def __init__(self, *, width: int = 3, weights: str | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width))
+
+
+class Malicious:
+    """A pickle that makes a folder when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.fixture
+def registry() -> Registry[nn.Module]:
+    registry: Registry[nn.Module] = Registry("detector")
+    registry.register("mine", version=3)(Player)
+    return registry
+
+
+def moved(seed: int) -> Player:
+    torch.manual_seed(seed)
+    return Player()
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    return weights_hash(one.state_dict()) == weights_hash(other.state_dict())
+
+
+def test_a_spec_is_complete_and_its_identity_knows_neither_names_nor_paths(
+    registry: Registry[nn.Module], tmp_path: Path
+) -> None:
+    save_file(moved(1).state_dict(), tmp_path / "w.safetensors")
+    specs = [
+        write_spec(registry, name=name, plugin="mine", parameters={"weights": weights}, weights_folder=tmp_path)
+        for name, weights in (("a", "w"), ("b", str(tmp_path / "w.safetensors")))
+    ]
+    assert specs[0].identity() == specs[1].identity()
+    assert specs[0].identity() == {
+        "plugin": "mine",
+        "parameters": {"width": 3},
+        "fingerprint": {
+            "version": 3,
+            "weights": hashlib.sha256((tmp_path / "w.safetensors").read_bytes()).hexdigest(),
+        },
+    }
+    assert specs[0].weights == (tmp_path / "w.safetensors").resolve()
+
+
+def test_other_weights_or_parameters_are_another_player(registry: Registry[nn.Module], tmp_path: Path) -> None:
+    for seed in (1, 2):
+        save_file(moved(seed).state_dict(), tmp_path / f"{seed}.safetensors")
+    given = ({}, {"width": 4}, {"weights": "1"}, {"weights": "2"})
+    identities = [
+        write_spec(registry, name="a", plugin="mine", parameters=parameters, weights_folder=tmp_path).identity()
+        for parameters in given
+    ]
+    assert all(identities.count(identity) == 1 for identity in identities)
+
+
+def test_a_preset_is_part_of_the_identity() -> None:
+    identities = [
+        write_spec(
+            detectors.players, name="x", plugin=f"xception_block{block}", parameters={}, weights_folder=Path()
+        ).identity()["fingerprint"]
+        for block in (1, 2)
+    ]
+    assert [identity["preset"] for identity in identities] == [{"block": 1}, {"block": 2}]
+
+
+def test_a_player_without_weights_has_none(registry: Registry[nn.Module], tmp_path: Path) -> None:
+    spec = write_spec(registry, name="a", plugin="mine", parameters={}, weights_folder=tmp_path)
+    assert spec.weights is None
+    assert "weights" not in spec.fingerprint
+
+
+def test_missing_weights_are_refused_with_what_ships(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"no weights 'faces'.*\(none\)"):
+        find_weights("faces", tmp_path)
+    (tmp_path / "cats.safetensors").write_bytes(b"")
+    with pytest.raises(PluginError, match=r"ships \(cats\)"):
+        find_weights("faces", tmp_path)
+    assert find_weights("cats", tmp_path) == tmp_path / "cats.safetensors"
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_weights_load_from_safetensors_and_from_checkpoints_of_tensors(tmp_path: Path, suffix: str) -> None:
+    source, target = moved(1), moved(2)
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pt":
+        torch.save(source.state_dict(), path)
+    else:
+        save_file(source.state_dict(), path)
+    assert not same(source, target)
+    load_weights(target, path)
+    assert same(source, target)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path, wrapped: bool) -> None:
+    mark, path = tmp_path / "mark", tmp_path / "weights.pt"
+    if wrapped:  # inside a true torch checkpoint
+        torch.save({"layers.0.weight": torch.zeros(1), "hook": Malicious(mark)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Malicious(mark)))
+    with pytest.raises(PluginError, match=r"'weights\.pt'"):
+        load_weights(moved(1), path)
+    assert not mark.exists()
+    Malicious(mark).__reduce__()[0](*Malicious(mark).__reduce__()[1])  # type: ignore[operator]
+    assert mark.exists()  # the pickle was a live one
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("content", [b"", b"not weights at all", b"\0" * 64])
+def test_files_that_hold_no_weights_are_a_plugin_error(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"junk{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(PluginError, match="the weights 'junk"):
+        load_weights(moved(1), path)
+
+
+def test_weights_of_another_shape_do_not_fit_and_say_so(tmp_path: Path) -> None:
+    save_file(Player(width=5).state_dict(), tmp_path / "wide.safetensors")
+    with pytest.raises(PluginError, match=r"'wide\.safetensors' do not fit Player.*size mismatch"):
+        load_weights(Player(), tmp_path / "wide.safetensors")
+
+
+def test_a_list_of_tensors_is_not_a_state_dict(tmp_path: Path) -> None:
+    torch.save([torch.zeros(3)], tmp_path / "list.pt")
+    with pytest.raises(PluginError, match="do not fit Player"):
+        load_weights(Player(), tmp_path / "list.pt")
+
+
+def test_a_state_goes_through_numpy_and_back_and_is_copied_both_ways() -> None:
+    source, target = moved(1), moved(2)
+    arrays = state_arrays(source)
+    for array in arrays.values():
+        array.flags.writeable = False  # as Ray hands them out
+    load_arrays(target, arrays)
+    assert same(source, target)
+    before = {name: array.copy() for name, array in arrays.items()}
+    for player in (source, target):
+        player.layers(torch.randn(4, 3, 8, 8))  # moves the batch norm's running mean
+        with torch.no_grad():
+            player.layers[0].weight.add_(1)
+    assert all(np.array_equal(arrays[name], before[name]) for name in before)
+
+
+def test_the_hash_sees_names_shapes_types_and_values() -> None:
+    state = {"a": torch.arange(6.0), "b": torch.zeros(2)}
+    others = [
+        {"c": state["a"], "b": state["b"]},
+        {"a": state["a"].view(2, 3), "b": state["b"]},
+        {"a": state["a"], "b": torch.zeros(2, dtype=torch.int32)},
+        {"a": state["a"] + torch.tensor([0, 0, 0, 0, 0, 1e-6]), "b": state["b"]},
+        {"a": state["a"]},
+    ]
+    assert weights_hash(dict(reversed(state.items()))) == weights_hash(state)
+    hashes = [weights_hash(other) for other in [state, *others]]
+    # 5 + 1e-6 is another float32 than 5
+    assert len(set(hashes)) == len(hashes)

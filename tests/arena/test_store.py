@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.jobs import Result
+from fakeoff.arena.seeds import digest
+from fakeoff.arena.store import Store, locked, write_atomically
+
+KEY = digest("a job")
+
+DTYPES = st.sampled_from([np.uint8, np.int64, np.int32, np.float16, np.float32, np.float64, np.bool_])
+ARRAYS = st.dictionaries(
+    st.text("abcdefg._0", min_size=1, max_size=8),
+    DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4))),
+    max_size=4,
+)
+RECORDS = st.dictionaries(
+    st.text(max_size=8),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=4,
+)  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def some_result(value: float = 1.0) -> Result:
+    return Result(record={"value": value}, arrays={"x": np.full((2, 3), value, np.float32)})
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    return {str(path.relative_to(store.root)): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+
+
+@given(arrays=ARRAYS, record=RECORDS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_arrays_and_any_record_come_back_as_they_were(
+    tmp_path: Path, arrays: dict[str, np.ndarray], record: dict[str, Any]
+) -> None:
+    store = Store(tmp_path / "store")
+    key = digest([record, {name: [str(a.dtype), a.shape, a.tobytes().hex()] for name, a in arrays.items()}])
+    store.write(key, Result(record=record, arrays=arrays))
+    back = store.read(key)
+    assert back.record == record
+    assert store.record(key) == record
+    assert set(back.arrays) == set(arrays)
+    for name, array in arrays.items():
+        assert back.arrays[name].dtype == array.dtype
+        assert back.arrays[name].shape == array.shape
+        assert back.arrays[name].tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("view", [np.s_[:, ::2], np.s_[::-1], np.s_[..., 1]])
+def test_views_that_are_not_contiguous_come_back_by_value(store: Store, view: Any) -> None:
+    array = np.arange(24).reshape(4, 6)[view]
+    store.write(KEY, Result(record={}, arrays={"x": array, "t": array.T}))
+    back = store.read(KEY).arrays
+    assert np.array_equal(back["x"], array)
+    assert np.array_equal(back["t"], array.T)
+
+
+def test_a_key_is_known_only_after_its_result_is_written(store: Store) -> None:
+    assert KEY not in store
+    store.write(KEY, some_result())
+    assert KEY in store
+    assert digest("another job") not in store
+    assert KEY in Store(store.root)
+
+
+def test_a_second_write_changes_nothing(store: Store) -> None:
+    store.write(KEY, some_result(1))
+    before = contents(store)
+    store.write(KEY, some_result(2))
+    assert contents(store) == before
+    assert store.read(KEY).record == {"value": 1}
+
+
+def test_a_result_that_cannot_be_written_leaves_no_key_behind(store: Store) -> None:
+    with pytest.raises(ValueError):
+        store.write(KEY, Result(record={"value": float("nan")}))
+    assert KEY not in store
+    store = Store(store.root)
+    assert not list(store.root.glob("writing-*"))
+    store.write(KEY, some_result())
+    assert store.read(KEY).record == {"value": 1}
+
+
+def test_what_a_killed_driver_left_half_written_is_swept_up(store: Store) -> None:
+    store.write(KEY, some_result())
+    leftover = store.root / "writing-abc123"
+    leftover.mkdir()
+    (leftover / "arrays.safetensors").write_bytes(b"half")
+    again = Store(store.root)
+    assert not leftover.exists()
+    assert again.read(KEY).record == {"value": 1}
+
+
+@pytest.mark.parametrize("position", [0, 8, 40, -1])
+def test_one_flipped_bit_in_the_arrays_is_found(store: Store, position: int) -> None:
+    store.write(KEY, some_result())
+    path = store.root / KEY[:2] / KEY / "arrays.safetensors"
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(StoreError, match=f"{KEY}' is damaged .*delete that folder"):
+        store.read(KEY)
+
+
+@pytest.mark.parametrize("name", ["record.json", "arrays.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "empty"])
+def test_a_cut_or_missing_file_is_a_store_error(store: Store, name: str, damage: str) -> None:
+    store.write(KEY, some_result())
+    path = store.root / KEY[:2] / KEY / name
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: 0 if damage == "empty" else -10])
+    with pytest.raises(StoreError, match="damaged"):
+        store.read(KEY)
+    if name == "record.json":
+        with pytest.raises(StoreError, match="damaged"):
+            store.record(KEY)
+
+
+def test_a_result_that_was_never_written_is_a_store_error(store: Store) -> None:
+    with pytest.raises(StoreError):
+        store.read(KEY)
+
+
+def test_the_record_holds_the_hash_of_the_arrays(store: Store) -> None:
+    store.write(KEY, some_result())
+    folder = store.root / KEY[:2] / KEY
+    kept = json.loads((folder / "record.json").read_text())
+    assert kept["arrays_sha256"] == hashlib.sha256((folder / "arrays.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_store_of_a_later_version_is_refused(store: Store) -> None:
+    (store.root / "format.json").write_text(json.dumps({"format": 2}))
+    with pytest.raises(StoreError, match="format 2, this Fakeoff reads 1"):
+        Store(store.root)
+
+
+def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "state.json"
+    write_atomically(path, b"one")
+    with path.open("rb") as reader:  # who has it open keeps the old one whole
+        write_atomically(path, b"two, and longer")
+        assert reader.read() == b"one"
+    assert path.read_bytes() == b"two, and longer"
+    assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
+
+
+def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fakeoff.arena.errors import StoreError\n"
+        "from fakeoff.arena.store import locked\n"
+        "try:\n    with locked(Path(sys.argv[1])): print('held')\n"
+        "except StoreError as error: print(error)\n"
+    )
+    with locked(tmp_path):
+        with pytest.raises(StoreError, match="another fakeoff is playing"), locked(tmp_path):
+            pass
+        another = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
+        assert b"another fakeoff is playing" in another.stdout
+    with pytest.raises(RuntimeError), locked(tmp_path):
+        raise RuntimeError
+    with locked(tmp_path):
+        pass

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from fakeoff.cli import main
+
+TOYS = Path(__file__).parent / "toy_players.py"
+BAD = Path(__file__).parent / "bad_players.py"
+
+SMALL = """
+rounds = 1
+generators = [{ plugin = "toy_generator" }]
+detectors = [{ plugin = "toy_detector" }]
+arena.resolution = 16
+pools = { train_fakes = 32, val_fakes = 16, test_fakes = 16 }
+attack = { steps = 4, batch = 4 }
+defend = { steps = 20, batch = 8, check_every = 10 }
+score.resamples = 100
+compute = { attack_threads = 1, precision = "float32" }
+"""
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Calls the command line in an empty folder, as a user would."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+    return invoke
+
+
+def _one_line(result: Result) -> str:
+    """The error of a refused command: one line, exit code 2, no traceback."""
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def _face_folder(root: Path, *, people: int = 4, photos: int = 3) -> Path:
+    rng = np.random.default_rng(0)
+    for person in range(people):
+        (root / f"person{person}").mkdir(parents=True)
+        for photo in range(photos):
+            pixels = rng.integers(0, 256, (48, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / f"person{person}" / f"{photo}.png")
+    return root
+
+
+def test_run_plays_and_prints_the_scoreboard(call: Call) -> None:
+    result = call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+    assert result.exit_code == 0, result.output
+    assert "Scoreboard after round 1" in result.output
+    assert "toy_detector@1" in result.output
+    assert "fakeoff ui --home fakeoff-home" in result.output
+
+
+def test_a_complete_home_is_printed_without_computing(call: Call) -> None:
+    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+    again = call("run", "--serial", "--plugin", str(TOYS))
+    assert again.exit_code == 0
+    assert "Scoreboard after round 1" in again.output
+    assert "done (" not in again.output
+
+
+def test_leaderboard_rebuilds_the_file_byte_by_byte(call: Call) -> None:
+    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+    rebuilt = call("leaderboard", "--json")
+    assert rebuilt.stdout == Path("fakeoff-home/scoreboard.json").read_text()
+    assert "Detectors, by worst-case" in call("leaderboard").output
+
+
+def test_export_writes_lossless_pngs_of_both_sides(call: Call) -> None:
+    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+    result = call("export", "out")
+    assert result.exit_code == 0, result.output
+    counts = {folder.name: len(list(folder.glob("test/*.png"))) for folder in Path("out").iterdir()}
+    assert counts == {"real": 80, "toy_generator@0": 16, "toy_generator@1": 16}
+    for path in Path("out").rglob("*.png"):
+        with Image.open(path) as image:
+            assert (image.format, image.size, image.info) == ("PNG", (16, 16), {})
+
+
+def test_plugins_lists_the_players(call: Call) -> None:
+    output = call("plugins").output
+    for name in ("pgan", "xception_block5", "resnet18_layer1"):
+        assert name in output
+
+
+def test_print_config_is_toml_that_gives_itself(call: Call, tmp_path: Path) -> None:
+    first = call("run", "--rounds", "3", "--print-config", "--generators", "pgan").output
+    (tmp_path / "again.toml").write_text(first)
+    assert call("run", "again.toml", "--print-config").output == first
+    assert "rounds = 3 #" in first
+
+
+def test_a_users_folder_plays(call: Call, tmp_path: Path) -> None:
+    folder = _face_folder(tmp_path / "faces")
+    (folder / "notes.txt").write_text("not an image")
+    result = call("run", "small.toml", "--serial", "--plugin", str(TOYS), "--reals", str(folder))
+    assert result.exit_code == 0, result.output
+    assert "left out notes.txt: not an image" in result.output
+    scoreboard = json.loads(Path("fakeoff-home/scoreboard.json").read_text())
+    assert scoreboard["data"]["colour"] == "rgb"
+    assert str(tmp_path) not in json.dumps(scoreboard)
+
+
+def test_an_empty_folder_is_refused(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    line = _one_line(call("run", "small.toml", "--serial", "--plugin", str(TOYS), "--reals", "empty"))
+    assert "no usable image" in line
+
+
+def test_a_truncated_jpeg_is_refused_by_name_unless_left_out(call: Call, tmp_path: Path) -> None:
+    folder = _face_folder(tmp_path / "faces")
+    whole = io.BytesIO()
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(whole, "JPEG")
+    (folder / "person1" / "half.jpg").write_bytes(whole.getvalue()[:400])
+    arguments = ("run", "small.toml", "--serial", "--plugin", str(TOYS), "--reals", str(folder))
+    assert "person1/half.jpg" in _one_line(call(*arguments))
+    left_out = call(*arguments, "--skip-corrupt")
+    assert left_out.exit_code == 0, left_out.output
+    assert "left out person1/half.jpg: damaged" in left_out.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--detectors", "xceptoin_block2"), "unknown detector 'xceptoin_block2'; did you mean 'xception_block2'?"),
+        (("--generators", "pgam"), "unknown generator 'pgam'; did you mean 'pgan'?"),
+        (("--reals", "nowhere"), "nowhere"),
+        (("--rounds", "-1"), "rounds"),
+        (("--plugin", "missing.py"), "missing.py"),
+        (("--serial", "--workers", "2"), "exclude each other"),
+        (("absent.toml",), "absent.toml"),
+    ],
+)
+def test_a_bad_argument_is_one_line(call: Call, arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in _one_line(call("run", *arguments))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[atack]\nsteps = 1", "unknown key 'atack'; did you mean 'attack'?"),
+        ("[attack]\nstpes = 1", "unknown key 'attack.stpes'; did you mean 'steps'?"),
+        ("[attack]\nsteps = 'many'", "attack.steps"),
+        ("rounds = ", "not TOML"),
+        ('[[generators]]\nplugin = "pgan"\nparameters = { resolutoin = 64 }', "did you mean 'resolution'?"),
+    ],
+)
+def test_a_bad_config_is_one_line_and_names_the_place(call: Call, tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "bad.toml").write_text(text)
+    assert expected in _one_line(call("run", "bad.toml", "--serial"))
+
+
+def test_a_plugin_file_that_does_not_import_is_one_line(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import nothing_of_that_name")
+    assert "broken.py" in _one_line(call("run", "--plugin", "broken.py"))
+
+
+def test_a_refused_run_leaves_the_home_as_it_was(call: Call) -> None:
+    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+    before = {path: path.read_bytes() for path in Path("fakeoff-home").rglob("*") if path.is_file()}
+    _one_line(call("run", "--serial", "--plugin", str(TOYS), "--detectors", "nobody"))
+    assert {path: path.read_bytes() for path in Path("fakeoff-home").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("player", ["raises", "returns_nan", "wrong_shape"])
+def test_a_forfeit_is_shown_and_sets_the_exit_code(call: Call, bad: Path, player: str) -> None:
+    arguments = ("--plugin", str(TOYS), "--plugin", str(bad), "--generators", f"{player},toy_generator")
+    result = call("run", "small.toml", "--serial", *arguments)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "FORFEIT" in result.output
+    assert result.stderr.strip() == "fakeoff: 1 forfeit(s); see above"
+    scoreboard = json.loads(Path("fakeoff-home/scoreboard.json").read_text())
+    assert [forfeit["player"] for forfeit in scoreboard["forfeits"]] == [player]
+    assert {cell["generator"] for cell in scoreboard["cells"]} == {player, "toy_generator"}
+
+
+@pytest.fixture
+def bad() -> Path:
+    return BAD
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "ui"])
+def test_a_home_without_a_tournament_is_one_line(call: Call, command: str) -> None:
+    assert "fakeoff run" in _one_line(call(command, "--home", "nowhere"))

@@ -1,0 +1,66 @@
+"""The same tournament gives the same bytes, wherever and however often its jobs run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+# Real players at their real precision: it is their arithmetic that could depend on where it runs.
+CONFIG = """
+rounds = 1
+pools = { train_fakes = 32, val_fakes = 16, test_fakes = 16 }
+attack = { steps = 5, batch = 8 }
+defend = { steps = 12, batch = 16, check_every = 6 }
+score.resamples = 200
+"""
+
+
+def _command(folder: Path, home: str, *how: str) -> list[str]:
+    (folder / "small.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "fakeoff.cli", "run", str(folder / "small.toml")]
+    return [*command, "--home", str(folder / home), *how]
+
+
+def _play(folder: Path, home: str, *how: str) -> bytes:
+    done = subprocess.run(_command(folder, home, *how), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return (folder / home / "scoreboard.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    folder = tmp_path_factory.mktemp("same")
+    return folder, _play(folder, "serial", "--serial")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_on_any_number_of_workers(serial: tuple[Path, bytes], workers: str) -> None:
+    folder, expected = serial
+    assert _play(folder, f"workers{workers}", "--workers", workers) == expected
+
+
+def test_after_a_kill_in_the_middle_and_a_resume(serial: tuple[Path, bytes]) -> None:
+    folder, expected = serial
+    home = folder / "killed"
+    process = subprocess.Popen(
+        _command(folder, "killed", "--serial"), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "round 0: defend" in line and "done" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (home / "scoreboard.json").exists()
+    kept = {path.parent.name: path.stat().st_mtime_ns for path in (home / "store").rglob("record.json")}
+    assert kept
+    time.sleep(0.05)
+    assert _play(folder, "killed", "--workers", "2") == expected
+    now = {path.parent.name: path.stat().st_mtime_ns for path in (home / "store").rglob("record.json")}
+    assert {key: now[key] for key in kept} == kept, "what was computed before the kill was computed again"
