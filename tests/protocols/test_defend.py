@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.protocols import referee
+from fakeoff.protocols.defend import defend
+
+MakeContext = Callable[..., Context]
+
+
+def _pool(n: int, brightness: float, seed: int) -> Result:
+    rng = np.random.default_rng(seed)
+    pixels = np.clip(rng.normal(brightness, 20, (n, 16, 16, 3)), 0, 255).astype(np.uint8)
+    return Result(record={}, arrays={"images": pixels})
+
+
+@pytest.fixture
+def context(toys: Path, bad_players: Path) -> MakeContext:
+    """Makes the context of a defence against fakes that are brighter than the reals by ``gap``."""
+
+    def make(*, gap: float = 80.0, plugin: str = "toy_detector", **over: Any) -> Context:
+        payload = {
+            "detector": {"plugin": plugin, "parameters": {}},
+            "steps": 200,
+            "batch": 8,
+            "check_every": 10,
+            "patience": 3,
+            "precision": "float32",
+        }
+        return Context(
+            key="a defence",
+            payload={**payload, **over},
+            places={},
+            inputs={
+                "real_train_0": _pool(40, 90, 0),
+                "real_val_0": _pool(20, 90, 1),
+                "fake_train_0": _pool(40, 90 + gap, 2),
+                "fake_val_0": _pool(20, 90 + gap, 3),
+            },
+            report=lambda done, total, note="": None,
+        )
+
+    return make
+
+
+def test_training_stops_early_when_val_is_perfect(context: MakeContext) -> None:
+    record = defend(context(gap=150.0)).record
+    assert record["val_accuracy"] == 1.0
+    assert record["steps"] < 200
+    assert len(record["curves"]["loss"]) == record["steps"]
+
+
+def test_training_stops_when_val_does_not_improve_for_the_patience(context: MakeContext) -> None:
+    record = defend(context(gap=0.0)).record
+    accuracies = [accuracy for _, accuracy in record["val_curve"]]
+    best = accuracies.index(max(accuracies))
+    assert len(accuracies) == best + 1 + 3
+    assert record["val_accuracy"] == max(accuracies)
+
+
+def test_the_best_looks_weights_are_kept(context: MakeContext) -> None:
+    long = context(gap=0.0)
+    result = defend(long)
+    best_step = max(result.record["val_curve"], key=lambda look: look[1])[0]
+    again = defend(context(gap=0.0, steps=best_step))
+    for name, array in again.arrays.items():
+        np.testing.assert_array_equal(array, result.arrays[name])
+
+
+def test_the_threshold_separates_val(context: MakeContext) -> None:
+    made = context()
+    result = defend(made)
+    detector = referee.build_detector(made.payload["detector"], version=result)
+    from fakeoff.arena.images import to_tensor
+
+    real = referee.judge(detector, to_tensor(made.inputs["real_val_0"].arrays["images"]))
+    fake = referee.judge(detector, to_tensor(made.inputs["fake_val_0"].arrays["images"]))
+    assert real.max() < result.record["threshold"] <= fake.min()
+
+
+def test_a_detector_that_cannot_be_trained_only_gets_a_threshold(context: MakeContext) -> None:
+    record = defend(context(plugin="fixed_brightness")).record
+    assert not record["trained"]
+    assert not record["curves"]
+    assert 90 / 255 < record["threshold"] < 170 / 255
+
+
+def test_a_shuffled_label_does_not_train(context: MakeContext) -> None:
+    """Fakes that are reals cannot be told from reals: the harness leaks no label."""
+    record = defend(context(gap=0.0)).record
+    assert record["val_accuracy"] < 0.75

@@ -1,0 +1,29 @@
+"""The paper's finding (section 4.3), on the embedded tournament as ``make play`` plays it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakeoff.leaderboard.duels import find_duels
+from fakeoff.leaderboard.play import rebuild_scoreboard
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_frozen_detector_falls_and_the_retrained_one_recovers(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fakeoff.cli", "run", "--home", str(tmp_path / "home")]
+    subprocess.run(command, check=True, capture_output=True)
+    duels = find_duels(rebuild_scoreboard(tmp_path / "home"))
+    assert [duel.generator_round for duel in duels] == [1, 2]
+    for duel in duels:
+        assert duel.before is not None
+        assert duel.retrained is not None
+        fall = {metric: duel.before[metric] - duel.after[metric] for metric in ("accuracy", "ap")}
+        assert duel.before["accuracy"] > 0.95
+        assert duel.after["accuracy"] < 0.65
+        assert fall["ap"] < fall["accuracy"]
+        assert duel.retrained["ap"] > 0.99
