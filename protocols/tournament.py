@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.executors import Executor, Observer
-from fakeoff.arena.jobs import Job, Outcome
-from fakeoff.arena.reals import SPLITS, RealSource, Split
+from fakeoff.arena.jobs import Job
+from fakeoff.arena.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
-from fakeoff.arena.specs import PlayerSpec, write_spec
 from fakeoff.arena.store import Store
-from fakeoff.protocols import attack, defend, evaluate, pools
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import Cost, Forfeit, Kind, Match, TournamentRecord, Version
+from fakeoff.protocols.schedule import Schedule
 from fakeoff.protocols.standings import rank_detectors
-
-_LEARNING_RATES = ("generator_lr", "critic_lr")
 
 _Failed: TypeAlias = Callable[[Job, str], None]
 
@@ -62,39 +59,13 @@ class Tournament:
     ) -> None:
         self._config, self._source = config, source
         self._store, self._executor, self._observer = store, executor, observer
-        self._plugins = tuple(str(path.resolve()) for path in plugin_files)
-        self._colour = source.colour if config.arena.colour == "auto" else config.arena.colour
-        self._generators = {
-            player.name: write_spec(
-                generators.players,
-                name=player.name,
-                plugin=player.plugin,
-                parameters=player.parameters,
-                weights_folder=generators.WEIGHTS_FOLDER,
-            )
-            for player in config.generators
-        }
-        self._detectors = {
-            player.name: write_spec(
-                detectors.players,
-                name=player.name,
-                plugin=player.plugin,
-                parameters=player.parameters,
-                weights_folder=detectors.WEIGHTS_FOLDER,
-            )
-            for player in config.detectors
-        }
-        target = config.attack.target
-        if target not in ("champion", "all", *self._detectors):
-            known = ("champion", "all", *self._detectors)
-            raise ConfigError(
-                f"attack.target '{target}' is no detector of this tournament{suggestion(target, known)} "
-                f"It can be: {', '.join(known)}"
-            )
+        self._schedule = Schedule(config, source=source, plugin_files=plugin_files)
+        _check_target(config.attack.target, list(self._schedule.detectors))
         self._versions: list[Version] = []
         self._matches: list[Match] = []
         self._costs: list[Cost] = []
         self._forfeits: list[Forfeit] = []
+        self._lost: set[tuple[str, str]] = set()
         self._out: set[tuple[Kind, str]] = set()
         self._real_pools: dict[int, dict[str, str]] = {}
         self._round = 0
@@ -107,18 +78,19 @@ class Tournament:
         """
         for round_ in range(self._config.rounds + 1):
             self._round = round_
-            if self._round == 0:
+            if round_ == 0:
                 self._enter()
             else:
                 self._attack()
             self._sample()
             self._defend()
             self._score()
+            self._weigh_costs()
             self._observer.round_finished(self.record())
         return self.record()
 
     def record(self) -> TournamentRecord:
-        """What has been played so far."""
+        """What has been played so far, in an order that does not depend on the executor."""
         return TournamentRecord(
             config=self._config,
             source_name=self._source.name,
@@ -137,105 +109,40 @@ class Tournament:
         )
 
     def _enter(self) -> None:
-        jobs = [
-            self._job(
-                "enter",
-                pools.enter,
-                version=pools.VERSION,
-                player=name,
-                payload={"generator": spec.identity()},
-                places={"weights": str(spec.weights) if spec.weights else None},
-            )
-            for name, spec in self._generators.items()
-        ]
+        jobs = [self._schedule.enter(name) for name in self._schedule.generators]
         done = self._run("enter", jobs, self._forfeit("generator", "enter"))
-        for job in jobs:
-            if job.key in done:
-                resolution = self._store.record(job.key)["resolution"]
-                self._versions.append(
-                    Version(kind="generator", player=job.player, round=0, key=job.key, resolution=resolution)
-                )
-        self._prepare_reals({version.resolution for version in self._versions})
-
-    def _prepare_reals(self, resolutions: set[int]) -> None:
-        jobs: dict[tuple[int, Split, bool], Job] = {}
-        for resolution in sorted(resolutions):
-            for split in SPLITS:
-                # Attacks train on the reals at the generator's own resolution.
-                jobs[resolution, split, False] = self._real_job(split, resolution, self._config.arena.resolution)
-            jobs[resolution, "train", True] = self._real_job("train", resolution, resolution)
-        unique = list({job.key: job for job in jobs.values()}.values())
-        self._run("reals", unique, _must_not_fail)
-        for (resolution, split, own), job in jobs.items():
-            self._real_pools.setdefault(resolution, {})["attack" if own else split] = job.key
-
-    def _real_job(self, split: Split, resolution: int, arena_resolution: int) -> Job:
-        photographs = self._source.photographs[split]
-        return self._job(
-            "reals",
-            pools.real_pool,
-            version=pools.VERSION,
-            player=f"{split} reals",
-            payload={
-                "photographs": [photograph.sha256 for photograph in photographs],
-                "resolution": resolution,
-                "arena_resolution": arena_resolution,
-                "colour": self._colour,
-            },
-            places={"photographs": [(photograph.name, str(photograph.path)) for photograph in photographs]},
-        )
+        self._versions += [
+            Version(
+                kind="generator",
+                player=job.player,
+                round=0,
+                key=job.key,
+                resolution=self._store.record(job.key)["resolution"],
+            )
+            for job in jobs
+            if job.key in done
+        ]
+        for resolution in sorted({version.resolution for version in self._versions}):
+            pools = self._schedule.real_pools(resolution)
+            self._run("reals", list(pools.values()), _must_not_fail)
+            self._real_pools[resolution] = {name: job.key for name, job in pools.items()}
 
     def _attack(self) -> None:
         targets = self._targets()
+        attackers = [version for version in self._latest("generator") if self._can_attack(version)]
         if not targets:
             return
-        settings = self._config.attack
-        jobs = []
-        before = {version.player: version for version in self._latest("generator")}
-        for name, version in before.items():
-            if not self._store.record(self._first(name).key)["trainable"]:
-                continue
-            spec = self._generators[name]
-            parameters = dict(spec.parameters)
-            parameters |= {key: getattr(settings, key) for key in _LEARNING_RATES if key in parameters}
-            tuned = PlayerSpec(name=name, plugin=spec.plugin, parameters=parameters, fingerprint=spec.fingerprint)
-            jobs.append(
-                self._job(
-                    "attack",
-                    attack.attack,
-                    version=attack.VERSION,
-                    player=name,
-                    threads=self._config.compute.attack_threads,
-                    payload={
-                        "generator": tuned.identity(),
-                        "targets": [self._detectors[target.player].identity() for target in targets],
-                        "weight": settings.weight,
-                        "steps": settings.steps,
-                        "batch": settings.batch,
-                        "seed": self._config.seed,
-                        **self._arena(),
-                        "precision": self._config.compute.precision,
-                    },
-                    inputs={
-                        "version": version.key,
-                        "reals": self._real_pools[version.resolution]["attack"],
-                        **{f"target_{index}": target.key for index, target in enumerate(targets)},
-                    },
-                )
-            )
-        done = self._run("attack", jobs, self._forfeit("generator", "attack"))
-        for job in jobs:
-            if job.key in done:
-                self._versions.append(
-                    Version(
-                        kind="generator",
-                        player=job.player,
-                        round=self._round,
-                        key=job.key,
-                        targets=tuple(target.label for target in targets),
-                        resolution=before[job.player].resolution,
-                    )
-                )
+        jobs = {
+            self._schedule.attack(version, targets=targets, reals=self._real_pools[version.resolution]): version
+            for version in attackers
+        }
+        done = self._run("attack", list(jobs), self._forfeit("generator", "attack"))
+        labels = tuple(target.label for target in targets)
+        self._versions += [
+            replace(version, round=self._round, key=job.key, targets=labels, pools={})
+            for job, version in jobs.items()
+            if job.key in done
+        ]
 
     def _targets(self) -> list[Version]:
         latest = self._latest("detector")
@@ -247,67 +154,29 @@ class Tournament:
             wanted = ranked[0].player if ranked else ""
         return [version for version in latest if version.player == wanted]
 
+    def _can_attack(self, version: Version) -> bool:
+        return bool(self._store.record(self._first(version).key)["trainable"])
+
     def _sample(self) -> None:
         fresh = [v for v in self._versions if v.kind == "generator" and v.round == self._round]
-        counts = self._config.pools
-        jobs = {
-            (version.player, split): self._job(
-                "sample",
-                pools.fake_pool,
-                version=pools.VERSION,
-                player=version.player,
-                payload={
-                    "generator": self._generators[version.player].identity(),
-                    "split": split,
-                    "n": getattr(counts, f"{split}_fakes"),
-                    "seed": self._config.seed,
-                    **self._arena(),
-                },
-                inputs={"version": version.key},
-            )
-            for version in fresh
-            for split in SPLITS
-        }
-        done = self._run("sample", list(jobs.values()), self._forfeit("generator", "sample"))
+        jobs = {version.player: self._schedule.sample(version) for version in fresh}
+        every = [job for by_split in jobs.values() for job in by_split.values()]
+        done = self._run("sample", every, self._forfeit("generator", "sample"))
         for version in fresh:
             self._versions.remove(version)
-            if all(jobs[version.player, split].key in done for split in SPLITS):
-                sampled = {split: jobs[version.player, split].key for split in SPLITS}
-                self._versions.append(Version(**{**vars(version), "pools": sampled}))
+            pools = {split: job.key for split, job in jobs[version.player].items()}
+            if done.issuperset(pools.values()):
+                self._versions.append(replace(version, pools=pools))
 
     def _defend(self) -> None:
-        settings = self._config.defend
         history = [v for v in self._versions if v.kind == "generator"]
-        if settings.history == "latest":
+        if self._config.defend.history == "latest":
             history = self._latest("generator")
         if not history:
             return
-        inputs: dict[str, str] = {}
-        for split in ("train", "val"):
-            for index, resolution in enumerate(sorted({version.resolution for version in history})):
-                inputs[f"real_{split}_{index}"] = self._real_pools[resolution][split]
-            for index, version in enumerate(sorted(history, key=lambda v: (v.player, v.round))):
-                inputs[f"fake_{split}_{index}"] = version.pools[split]
         jobs = [
-            self._job(
-                "defend",
-                defend.defend,
-                version=defend.VERSION,
-                player=name,
-                threads=self._config.compute.defend_threads,
-                payload={
-                    "detector": spec.identity(),
-                    "steps": settings.steps,
-                    "batch": settings.batch,
-                    "check_every": settings.check_every,
-                    "patience": settings.patience,
-                    "seed": self._config.seed,
-                    "precision": self._config.compute.precision,
-                },
-                inputs=inputs,
-                places={"weights": str(spec.weights) if spec.weights else None},
-            )
-            for name, spec in self._detectors.items()
+            self._schedule.defend(name, history=history, reals=self._real_pools)
+            for name in self._schedule.detectors
             if ("detector", name) not in self._out
         ]
         done = self._run("defend", jobs, self._forfeit("detector", "defend"))
@@ -318,74 +187,51 @@ class Tournament:
         ]
 
     def _score(self) -> None:
-        scored = {(m.generator.label, m.detector.label) for m in self._matches}
-        sides = [[v for v in self._versions if v.kind == kind] for kind in ("generator", "detector")]
+        known = self._lost | {(match.generator.label, match.detector.label) for match in self._matches}
         pairs = {
-            self._match_job(generator, detector): (generator, detector)
-            for generator in sides[0]
-            for detector in sides[1]
-            if (generator.label, detector.label) not in scored
+            self._schedule.match(generator, detector, reals=self._real_pools[generator.resolution]): (
+                generator,
+                detector,
+            )
+            for generator in self._versions
+            for detector in self._versions
+            if (generator.kind, detector.kind) == ("generator", "detector")
+            and (generator.label, detector.label) not in known
         }
-        lost: dict[str, str] = {}
-        done = self._run("score", list(pairs), lambda job, reason: lost.__setitem__(job.key, reason))
+        reasons: dict[str, str] = {}
+        done = self._run("score", list(pairs), lambda job, reason: reasons.__setitem__(job.key, reason))
         for job, (generator, detector) in pairs.items():
             if job.key in done:
-                is_target = detector.label in generator.targets
-                figures = self._store.record(job.key)
                 self._matches.append(
-                    Match(generator=generator, detector=detector, is_target=is_target, key=job.key, figures=figures)
+                    Match(
+                        generator=generator,
+                        detector=detector,
+                        is_target=detector.label in generator.targets,
+                        key=job.key,
+                        figures=self._store.record(job.key),
+                    )
                 )
             else:
+                self._lost.add((generator.label, detector.label))
                 self._forfeits.append(
                     Forfeit(
                         kind="detector",
                         player=detector.player,
                         round=self._round,
                         stage="score",
-                        reason=lost[job.key],
+                        reason=reasons[job.key],
                         against=generator.label,
                     )
                 )
-        self._weigh_costs(sides[0])
 
-    def _match_job(self, generator: Version, detector: Version) -> Job:
-        settings = self._config.score
-        return self._job(
-            "score",
-            evaluate.match,
-            version=evaluate.VERSION,
-            player=detector.player,
-            suffix=f"@{detector.round} on {generator.label}",
-            payload={
-                "detector": self._detectors[detector.player].identity(),
-                "resamples": settings.resamples,
-                "confidence": settings.confidence,
-            },
-            inputs={
-                "version": detector.key,
-                "real": self._real_pools[generator.resolution]["test"],
-                "fake": generator.pools["test"],
-            },
-        )
-
-    def _weigh_costs(self, versions: Sequence[Version]) -> None:
-        weighed = {c.generator.label for c in self._costs}
+    def _weigh_costs(self) -> None:
+        weighed = {cost.generator.label for cost in self._costs}
         jobs = {
-            self._job(
-                "cost",
-                evaluate.cost,
-                version=evaluate.VERSION,
-                player=version.player,
-                payload={},
-                inputs={
-                    "fake": version.pools["test"],
-                    "fake_0": self._first(version.player).pools["test"],
-                    "real": self._real_pools[version.resolution]["test"],
-                    "real_train": self._real_pools[version.resolution]["train"],
-                },
+            self._schedule.cost(
+                version, first=self._first(version), reals=self._real_pools[version.resolution]
             ): version
-            for version in versions
-            if version.label not in weighed
+            for version in self._versions
+            if version.kind == "generator" and version.label not in weighed
         }
         done = self._run("cost", list(jobs), self._forfeit("generator", "cost"))
         self._costs += [
@@ -400,21 +246,16 @@ class Tournament:
         missing = list({job.key: job for job in jobs if job.key not in done}.values())
         self._observer.phase(self._round, stage, missing, reused=len(jobs) - len(missing))
         for outcome in self._executor.run(missing, load=self._store.read, observer=self._observer):
-            outcome = self._keep(outcome)
-            self._observer.finished(outcome)
             if outcome.result is not None:
+                self._store.write(outcome.job.key, outcome.result)
                 done.add(outcome.job.key)
-            else:
+            self._observer.finished(outcome)
+            if outcome.result is None:
                 # Players with the same recipe share a job, and its failure.
                 for job in jobs:
                     if job.key == outcome.job.key:
                         failed(job, outcome.failure or "failed")
         return done
-
-    def _keep(self, outcome: Outcome) -> Outcome:
-        if outcome.result is not None:
-            self._store.write(outcome.job.key, outcome.result)
-        return outcome
 
     def _forfeit(self, kind: Kind, stage: str) -> _Failed:
         def failed(job: Job, reason: str) -> None:
@@ -434,40 +275,13 @@ class Tournament:
                 newest[version.player] = version
         return [newest[name] for name in sorted(newest)]
 
-    def _first(self, generator: str) -> Version:
-        return next(v for v in self._versions if v.kind == "generator" and v.player == generator and v.round == 0)
-
-    def _arena(self) -> dict[str, Any]:
-        return {"arena_resolution": self._config.arena.resolution, "colour": self._colour}
-
-    def _job(
-        self,
-        stage: str,
-        task: Callable[..., Any],
-        *,
-        version: int,
-        player: str,
-        payload: Mapping[str, Any],
-        inputs: Mapping[str, str] | None = None,
-        threads: int = 1,
-        places: Mapping[str, Any] | None = None,
-        suffix: str = "",
-    ) -> Job:
-        return Job(
-            task=f"{task.__module__}:{task.__name__}",
-            version=version,
-            payload=payload,
-            inputs=inputs or {},
-            threads=threads,
-            label=f"round {self._round}: {stage} {player}{suffix}",
-            player=player,
-            places={"plugins": self._plugins, **(places or {})},
-        )
+    def _first(self, version: Version) -> Version:
+        return next(v for v in self._versions if (v.kind, v.player, v.round) == (version.kind, version.player, 0))
 
     def _data(self) -> dict[str, Any]:
         return {
             "source": self._source.name,
-            "colour": self._colour,
+            "colour": self._schedule.colour,
             "split": {
                 split: {
                     "groups": list(self._source.groups(split)),
@@ -478,6 +292,15 @@ class Tournament:
             },
             "left_out": len(self._source.left_out),
         }
+
+
+def _check_target(target: str, detectors: Sequence[str]) -> None:
+    known = ("champion", "all", *detectors)
+    if target not in known:
+        raise ConfigError(
+            f"attack.target '{target}' is no detector of this tournament{suggestion(target, known)} "
+            f"It can be: {', '.join(known)}"
+        )
 
 
 def _must_not_fail(job: Job, reason: str) -> None:

@@ -53,7 +53,7 @@ def test_after_a_kill_in_the_middle_and_a_resume(serial: tuple[Path, bytes]) -> 
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "round 0: defend" in line and "done" in line:
+        if "defend" in line and "done" in line:
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -28,15 +28,18 @@ class Watcher:
 
     def __init__(self) -> None:
         self.ran: list[Job] = []
+        self.labels: list[str] = []
+        self._round = 0
 
     def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
-        pass
+        self._round = round_
 
     def progress(self, job: Job, done: int, total: int, note: str) -> None:
         pass
 
     def finished(self, outcome: Outcome) -> None:
         self.ran.append(outcome.job)
+        self.labels.append(f"round {self._round}: {outcome.job.label}")
 
     def round_finished(self, record: TournamentRecord) -> None:
         pass

@@ -68,7 +68,7 @@ def test_what_was_played_is_not_played_again(play: Play, toy_config: Config) -> 
 def test_more_rounds_play_only_what_is_new(play: Play, toy_config: Config) -> None:
     play(toy_config(rounds=1))
     _, ran = play(toy_config(rounds=2))
-    assert {job.label.split(":")[0] for job in ran.ran} == {"round 2"}
+    assert {label.split(":")[0] for label in ran.labels} == {"round 2"}
 
 
 def test_a_new_detector_changes_no_other_match(play: Play, toy_config: Config) -> None:
@@ -126,8 +126,8 @@ def test_all_as_target_attacks_every_detector(play: Play, toy_config: Config) ->
 
 def test_latest_history_trains_on_the_newest_fakes_alone(play: Play, toy_config: Config) -> None:
     _, ran = play(toy_config(defend={"steps": 2, "batch": 8, "check_every": 2, "history": "latest"}))
-    last = [job for job in ran.ran if job.label == "round 1: defend toy_detector"]
-    assert sum(name.startswith("fake_train") for name in last[0].inputs) == 1
+    last = ran.ran[ran.labels.index("round 1: defend toy_detector")]
+    assert sum(name.startswith("fake_train") for name in last.inputs) == 1
 
 
 def test_players_that_cannot_be_trained_keep_their_place(play: Play, toy_config: Config, bad_players: Path) -> None:

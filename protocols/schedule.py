@@ -1,0 +1,227 @@
+"""The schedule: which jobs a tournament consists of. It knows nothing of what has been played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fakeoff import detectors, generators
+from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.reals import SPLITS, RealSource, Split
+from fakeoff.arena.registry import Registry
+from fakeoff.arena.specs import PlayerSpec, write_spec
+from fakeoff.protocols import attack, defend, evaluate, pools
+from fakeoff.protocols.config import Player, TournamentConfig
+from fakeoff.protocols.records import Version
+
+_LEARNING_RATES = ("generator_lr", "critic_lr")
+_ATTACK_REALS = "attack"
+
+
+class Schedule:
+    """Writes the jobs of a tournament.
+
+    Args:
+        config: What is played.
+        source: The reals.
+        plugin_files: Users' files that workers must import.
+
+    Raises:
+        PluginError: A player is unknown or takes other parameters.
+    """
+
+    def __init__(self, config: TournamentConfig, *, source: RealSource, plugin_files: Sequence[Path]) -> None:
+        self._config, self._source = config, source
+        self._plugins = tuple(str(path.resolve()) for path in plugin_files)
+        self.colour = source.colour if config.arena.colour == "auto" else config.arena.colour
+        self.generators = _specs(generators.players, config.generators, generators.WEIGHTS_FOLDER)
+        self.detectors = _specs(detectors.players, config.detectors, detectors.WEIGHTS_FOLDER)
+
+    def enter(self, generator: str) -> Job:
+        """A generator's version 0."""
+        spec = self.generators[generator]
+        return self._job(
+            pools.enter,
+            pools.VERSION,
+            label=f"enter {generator}",
+            player=generator,
+            payload={"generator": spec.identity()},
+            places=_weights(spec),
+        )
+
+    def real_pools(self, resolution: int) -> dict[str, Job]:
+        """The reals that belong to generators of a resolution: by split, and ``attack`` at that resolution itself."""
+        jobs: dict[str, Job] = {
+            split: self._reals(split, resolution, self._config.arena.resolution) for split in SPLITS
+        }
+        return {**jobs, _ATTACK_REALS: self._reals("train", resolution, resolution)}
+
+    def attack(self, version: Version, *, targets: Sequence[Version], reals: Mapping[str, str]) -> Job:
+        """A generator's next version, finetuned against frozen targets."""
+        settings = self._config.attack
+        spec = self.generators[version.player]
+        rates = {key: getattr(settings, key) for key in _LEARNING_RATES if key in spec.parameters}
+        return self._job(
+            attack.attack,
+            attack.VERSION,
+            label=f"attack {version.player}",
+            player=version.player,
+            threads=self._config.compute.attack_threads,
+            payload={
+                "generator": {**spec.identity(), "parameters": {**spec.identity()["parameters"], **rates}},
+                "targets": [self.detectors[target.player].identity() for target in targets],
+                "weight": settings.weight,
+                "steps": settings.steps,
+                "batch": settings.batch,
+                "seed": self._config.seed,
+                "precision": self._config.compute.precision,
+                **self._arena(),
+            },
+            inputs={
+                "version": version.key,
+                "reals": reals[_ATTACK_REALS],
+                **{f"target_{index}": target.key for index, target in enumerate(targets)},
+            },
+        )
+
+    def sample(self, version: Version) -> dict[str, Job]:
+        """A generator version's fake pools."""
+        counts = self._config.pools
+        return {
+            split: self._job(
+                pools.fake_pool,
+                pools.VERSION,
+                label=f"sample {version.player}, {split}",
+                player=version.player,
+                payload={
+                    "generator": self.generators[version.player].identity(),
+                    "split": split,
+                    "n": getattr(counts, f"{split}_fakes"),
+                    "seed": self._config.seed,
+                    **self._arena(),
+                },
+                inputs={"version": version.key},
+            )
+            for split in SPLITS
+        }
+
+    def defend(self, detector: str, *, history: Sequence[Version], reals: Mapping[int, Mapping[str, str]]) -> Job:
+        """A detector trained on the fakes of a history of generator versions."""
+        settings = self._config.defend
+        inputs: dict[str, str] = {}
+        for split in ("train", "val"):
+            for index, resolution in enumerate(sorted({version.resolution for version in history})):
+                inputs[f"real_{split}_{index}"] = reals[resolution][split]
+            for index, version in enumerate(sorted(history, key=lambda v: (v.player, v.round))):
+                inputs[f"fake_{split}_{index}"] = version.pools[split]
+        spec = self.detectors[detector]
+        return self._job(
+            defend.defend,
+            defend.VERSION,
+            label=f"defend {detector}",
+            player=detector,
+            threads=self._config.compute.defend_threads,
+            payload={
+                "detector": spec.identity(),
+                "steps": settings.steps,
+                "batch": settings.batch,
+                "check_every": settings.check_every,
+                "patience": settings.patience,
+                "seed": self._config.seed,
+                "precision": self._config.compute.precision,
+            },
+            inputs=inputs,
+            places=_weights(spec),
+        )
+
+    def match(self, generator: Version, detector: Version, *, reals: Mapping[str, str]) -> Job:
+        """One generator version against one detector version."""
+        settings = self._config.score
+        return self._job(
+            evaluate.match,
+            evaluate.VERSION,
+            label=f"score {detector.label} on {generator.label}",
+            player=detector.player,
+            payload={
+                "detector": self.detectors[detector.player].identity(),
+                "resamples": settings.resamples,
+                "confidence": settings.confidence,
+            },
+            inputs={"version": detector.key, "real": reals["test"], "fake": generator.pools["test"]},
+        )
+
+    def cost(self, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
+        """How far a generator version went from its version 0 and from the reals."""
+        return self._job(
+            evaluate.cost,
+            evaluate.VERSION,
+            label=f"cost of {generator.label}",
+            player=generator.player,
+            payload={},
+            inputs={
+                "fake": generator.pools["test"],
+                "fake_0": first.pools["test"],
+                "real": reals["test"],
+                "real_train": reals["train"],
+            },
+        )
+
+    def _reals(self, split: Split, resolution: int, arena_resolution: int) -> Job:
+        photographs = self._source.photographs[split]
+        return self._job(
+            pools.real_pool,
+            pools.VERSION,
+            label=f"{split} reals",
+            player=f"{split} reals",
+            payload={
+                "photographs": [photograph.sha256 for photograph in photographs],
+                "resolution": resolution,
+                "arena_resolution": arena_resolution,
+                "colour": self.colour,
+            },
+            places={"photographs": [(photograph.name, str(photograph.path)) for photograph in photographs]},
+        )
+
+    def _arena(self) -> dict[str, Any]:
+        return {"arena_resolution": self._config.arena.resolution, "colour": self.colour}
+
+    def _job(
+        self,
+        task: Callable[[Context], Result],
+        version: int,
+        *,
+        label: str,
+        player: str,
+        payload: Mapping[str, Any],
+        inputs: Mapping[str, str] | None = None,
+        threads: int = 1,
+        places: Mapping[str, Any] | None = None,
+    ) -> Job:
+        return Job(
+            task=f"{task.__module__}:{task.__name__}",
+            version=version,
+            payload=payload,
+            inputs=inputs or {},
+            threads=threads,
+            label=label,
+            player=player,
+            places={"plugins": self._plugins, **(places or {})},
+        )
+
+
+def _specs(registry: Registry[Any], players: Sequence[Player], weights_folder: Path) -> dict[str, PlayerSpec]:
+    return {
+        player.name: write_spec(
+            registry,
+            name=player.name,
+            plugin=player.plugin,
+            parameters=player.parameters,
+            weights_folder=weights_folder,
+        )
+        for player in players
+    }
+
+
+def _weights(spec: PlayerSpec) -> dict[str, str | None]:
+    return {"weights": str(spec.weights) if spec.weights else None}
