@@ -178,8 +178,10 @@ class ProgressiveGAN(Generator):
         """Restores what :meth:`training_state` returned; load the state dict first."""
         generator_lr, critic_lr = self.learning_rates
         self._optimisers = (_adam(self.synthesis, generator_lr), _adam(self.critic, critic_lr))
-        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
+        for optimiser, saved, rate in zip(self._optimisers, state["optimisers"], self.learning_rates, strict=True):
             optimiser.load_state_dict(saved)
+            for group in optimiser.param_groups:
+                group["lr"] = rate  # the saved rate would undo a change of the argument
         self._session_images, self._session_steps = state["session"]
 
     def _train_critic(

@@ -44,6 +44,17 @@ _STATE = "mlflow.json"
 _DATABASE = "mlflow.db"
 _BATCH = 1000
 _FACES = 10
+_ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
+_NOTES = {
+    "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
+    + _ROUNDS,
+    "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
+    "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
+    "rounds; in full size they are under *Artifacts*, `faces/`.",
+    "tournament": "Under *Artifacts*: `payoff/` (who catches whom, round by round), `duels.png` (each attack's frozen "
+    "detector before and after), `scoreboard.json` (every figure) and `config.toml` (to play it again).",
+}
+"""What a run's page says first, in Markdown."""
 
 
 def database_uri(home: Path) -> str:
@@ -121,7 +132,7 @@ class MlflowLog:
 
     def _log_tournament(self, record: TournamentRecord, name: str) -> None:
         scoreboard = build_scoreboard(record)
-        tags = {"arena.kind": "tournament", "arena.tournament": name}
+        tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": _NOTES["tournament"]}
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
         for key, value in _flatten(scoreboard["config"]):
@@ -233,7 +244,13 @@ class MlflowLog:
         self._state["finished"] = True
 
     def _player_run(self, role: str, player: str, name: str) -> str:
-        tags = {"arena.kind": "player", "arena.role": role, "arena.tournament": name, "arena.player": player}
+        tags = {
+            "arena.kind": "player",
+            "arena.role": role,
+            "arena.tournament": name,
+            "arena.player": player,
+            "mlflow.note.content": _NOTES[role],
+        }
         run = self._run(player, tags, label=f"{role} {player}")
         self._revive(run)
         return run

@@ -53,13 +53,14 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
     axes.set_yticks(range(len(rows)), row_names)
     axes.set_xlabel("generator version")
     axes.set_ylabel("detector version")
-    axes.set_title(
-        f"Who catches whom, after round {scoreboard['round']}\n"
-        "accuracy at 0.5 and AP on held-out images; framed: the attack's frozen target",
+    figure.suptitle(
+        f"Who catches whom, after round {scoreboard['round']}: accuracy at 0.5 and AP on held-out images\n"
+        "50%: every fake passes; framed: the attack's frozen target",
         fontsize=10,
-        loc="left",
+        x=0.01,
+        ha="left",
     )
-    bar = figure.colorbar(picture, ax=axes, ticks=[0.5, 0.75, 1.0], label="accuracy (50% = every fake passes)")
+    bar = figure.colorbar(picture, ax=axes, ticks=[0.5, 0.75, 1.0], label="accuracy")
     bar.ax.set_yticklabels(["50%", "75%", "100%"])
     return figure
 
@@ -67,7 +68,9 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
 def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
     """Draws each attack as three bars a metric: the frozen target before, after, and its retrained successor."""
     duels = find_duels(scoreboard)
-    figure = Figure(figsize=(max(8.0, 2.4 * len(duels) + 1.0), 5.6), dpi=_DPI, layout="constrained")
+    names = [(f"{d.generator}@{d.generator_round}", f"against {d.detector}@{d.detector_round}") for d in duels]
+    duel_inches = max(2.4, _CHARACTER_INCHES * max(len(name) for pair in names for name in pair) + 0.2)
+    figure = Figure(figsize=(max(8.0, duel_inches * len(duels) + 1.0), 5.6), dpi=_DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     sides = (
         ("before", "frozen detector, before the attack", "#57606a"),
@@ -93,12 +96,13 @@ def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
         axes.set_ylabel(name)
         axes.spines[["top", "right"]].set_visible(False)
-    lower.set_xticks(
-        range(len(duels)),
-        [f"{d.generator}@{d.generator_round}\nagainst {d.detector}@{d.detector_round}" for d in duels],
-    )
+    lower.set_xticks(range(len(duels)), ["\n".join(pair) for pair in names])
+    lower.set_xlim(-0.55, len(duels) - 0.45)
     figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    figure.suptitle("Every attack, on held-out images (95% bootstrap intervals; dotted: chance)", fontsize=10)
+    confidence = 100 * scoreboard["config"]["score"]["confidence"]
+    figure.suptitle(
+        f"Every attack, on held-out images ({confidence:g}% bootstrap intervals; dotted: chance)", fontsize=10
+    )
     return figure
 
 

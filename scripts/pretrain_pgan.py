@@ -41,6 +41,9 @@ def _write(path: Path, data: object) -> None:
 @click.option("--fade", default=16_000, show_default=True, help="Images to fade a level in.")
 @click.option("--stable", default=16_000, show_default=True, help="Images to train a level for.")
 @click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
+@click.option("--generator-lr", default=1e-3, show_default=True)
+@click.option("--critic-lr", default=1e-3, show_default=True)
+@click.option("--penalty-weight", default=1.0, show_default=True, help="Of R1.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
@@ -52,6 +55,9 @@ def main(
     fade: int,
     stable: int,
     every: int,
+    generator_lr: float,
+    critic_lr: float,
+    penalty_weight: float,
     threads: int,
     seed: int,
 ) -> None:
@@ -65,6 +71,9 @@ def main(
         channels=1 if source.colour == "grey" else 3,
         fade_images=fade,
         stable_images=stable,
+        generator_lr=generator_lr,
+        critic_lr=critic_lr,
+        penalty_weight=penalty_weight,
         weights=None,
         init_seed=seed,
     )

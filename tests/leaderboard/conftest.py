@@ -1,0 +1,156 @@
+"""One small tournament of toys, played once; most tests read its home."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from fakeoff.arena.executors import Load, Observer, SerialExecutor
+from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.store import Store
+from fakeoff.leaderboard.ledger import read_ledger
+from fakeoff.leaderboard.play import play
+from fakeoff.protocols.config import TournamentConfig, parse_config
+from fakeoff.protocols.records import TournamentRecord
+
+
+class Replaying:
+    """Answers from another home's store what is in it, computes the rest, and may be interrupted on its way.
+
+    Attributes:
+        ran: The tasks that it was given, such as ``attack``.
+    """
+
+    def __init__(self, results: Store, *, interrupt_at: tuple[str, int] | None = None) -> None:
+        self.ran: list[str] = []
+        self._results, self._interrupt_at = results, interrupt_at
+
+    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
+        for job in jobs:
+            task = job.task.partition(":")[2]
+            self.ran.append(task)
+            if self._interrupt_at == (task, self.ran.count(task)):
+                raise KeyboardInterrupt
+            if job.key in self._results:
+                yield Outcome(job=job, result=self._results.read(job.key), failure=None, seconds=0.0)
+            else:
+                yield from SerialExecutor().run([job], load=load, observer=observer)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    # The linear algebra of scipy takes ten times as long when its threads wait for cores that others use.
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_config(toys: Path) -> Callable[..., TournamentConfig]:
+    """Like ``toy_config``, for the whole session: two generators, one of them fixed, and two detectors."""
+
+    def make(**over: Any) -> TournamentConfig:
+        small: dict[str, Any] = {
+            "rounds": 2,
+            "generators": [{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}],
+            "detectors": [
+                {"plugin": "toy_detector", "name": "first"},
+                {"plugin": "toy_detector", "name": "second", "parameters": {"init_seed": 1}},
+            ],
+            "arena": {"resolution": 16},
+            "pools": {"train_fakes": 32, "val_fakes": 16, "test_fakes": 16},
+            "attack": {"steps": 4, "batch": 4, "generator_lr": 0.05},
+            "defend": {"steps": 20, "batch": 8, "check_every": 10},
+            "score": {"resamples": 100},
+            "compute": {"attack_threads": 1, "precision": "float32"},
+        }
+        return parse_config({**small, **over}, where="test")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def play_in(toys: Path) -> Callable[..., dict[str, Any]]:
+    """Plays a configuration in a home with an executor."""
+
+    def play_there(config: TournamentConfig, home: Path, executor: Any, *more_plugins: Path) -> dict[str, Any]:
+        quiet = Console(file=io.StringIO())
+        return play(config, home=home, executor=executor, plugin_files=[toys, *more_plugins], console=quiet)
+
+    return play_there
+
+
+@pytest.fixture(scope="session")
+def home(
+    tmp_path_factory: pytest.TempPathFactory,
+    _empty_database: Path,
+    make_config: Callable[..., TournamentConfig],
+    play_in: Callable[..., dict[str, Any]],
+) -> Path:
+    """Two rounds, played without interruption. Read it, do not write."""
+    home = tmp_path_factory.mktemp("played")
+    shutil.copy(_empty_database, home / "mlflow.db")
+    play_in(make_config(), home, SerialExecutor())
+    return home
+
+
+@pytest.fixture(scope="session")
+def results(home: Path) -> Store:
+    return Store(home / "store")
+
+
+@pytest.fixture(scope="session")
+def record(home: Path, results: Store) -> TournamentRecord:
+    return read_ledger(home, results)
+
+
+@pytest.fixture(scope="session")
+def scoreboard(home: Path) -> dict[str, Any]:
+    return json.loads((home / "scoreboard.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def replaying(results: Store) -> Callable[..., Replaying]:
+    """An executor that knows the played home's results; it may be interrupted at the n-th job of a task."""
+
+    def make(*, interrupt_at: tuple[str, int] | None = None) -> Replaying:
+        return Replaying(results, interrupt_at=interrupt_at)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def client() -> Callable[[Path], MlflowClient]:
+    """MLflow's own client of a home: what anybody can read without Fakeoff."""
+
+    def open_client(home: Path) -> MlflowClient:
+        return MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+
+    return open_client
+
+
+@pytest.fixture(scope="session")
+def _empty_database(tmp_path_factory: pytest.TempPathFactory, client: Callable[[Path], MlflowClient]) -> Path:
+    folder = tmp_path_factory.mktemp("database")
+    client(folder).search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def new_home(tmp_path: Path, _empty_database: Path) -> Path:
+    """A home in which nothing was played. MLflow takes seconds to make a database, so an empty one is there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(_empty_database, home / "mlflow.db")
+    return home

@@ -1,0 +1,400 @@
+"""MLflow's store is read back with MLflow alone: nobody who has MLflow needs our code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Run
+from PIL import Image
+
+from fakeoff import leaderboard
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.registry import load_plugin_file
+from fakeoff.arena.store import Store
+from fakeoff.leaderboard import plots
+from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.records import TournamentRecord
+
+Make = Callable[..., Any]
+
+BAD_PLAYERS = Path(__file__).parents[1] / "bad_players.py"
+
+_LEGAL_NAME = re.compile(r"^[\w\-.: ]+(/[\w\-.: ]+)?$")
+
+
+def test_one_experiment_holds_a_tournament_its_players_and_their_jobs(
+    home: Path, client: Make, record: TournamentRecord
+) -> None:
+    assert _experiment(client(home)).name == "fakeoff orl 16px grey"
+    runs = _runs(client(home))
+    kinds = {name: run.data.tags["arena.kind"] for name, run in runs.items()}
+    jobs = {f"defend {name}:{round_}" for name in ("first", "second") for round_ in range(3)}
+    jobs |= {"attack toy_generator:1", "attack toy_generator:2"}
+    name = tournament_id(record)
+    assert kinds == {
+        f"tournament {name}": "tournament",
+        **dict.fromkeys(("first", "second", "toy_generator", "toy_fixed_generator"), "player"),
+        **dict.fromkeys(jobs, "job"),
+    }
+    assert {run.data.tags["arena.tournament"] for run in runs.values()} == {name}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    roles = {name: run.data.tags["arena.role"] for name, run in runs.items() if kinds[name] == "player"}
+    assert roles == {
+        "first": "detector",
+        "second": "detector",
+        "toy_generator": "generator",
+        "toy_fixed_generator": "generator",
+    }
+
+
+def test_a_players_steps_are_the_rounds_from_0(home: Path, client: Make) -> None:
+    for name in ("first", "second", "toy_generator", "toy_fixed_generator"):
+        assert [step for step, _ in _points(client(home), name)["score"]] == [0, 1, 2]
+        assert "mlflow.parentRunId" not in _runs(client(home))[name].data.tags
+
+
+def test_the_last_score_is_the_scoreboards(home: Path, client: Make, scoreboard: dict[str, Any]) -> None:
+    runs = _runs(client(home))
+    for row in scoreboard["standings"]["detectors"]:
+        metrics = runs[row["player"]].data.metrics
+        logged = [metrics[name] for name in ("score", "mean_auc", "mean_ap", "mean_accuracy")]
+        assert logged == [row["worst_auc"], row["mean_auc"], row["mean_ap"], row["mean_accuracy"]]
+    for row in scoreboard["standings"]["generators"]:
+        metrics = runs[row["player"]].data.metrics
+        # A generator that is not finetuned meets new detectors too: its evasion moves with every round.
+        assert metrics["score"] == row["evasion"]
+        assert metrics.get("target_evasion") == row["target_evasion"]
+
+
+def test_matches_and_costs_are_there_round_by_round(home: Path, client: Make, scoreboard: dict[str, Any]) -> None:
+    attacker, fixed = _points(client(home), "toy_generator"), _points(client(home), "toy_fixed_generator")
+    defender = _points(client(home), "second")
+    cells = {(c["generator"], c["generator_round"], c["detector"], c["detector_round"]): c for c in scoreboard["cells"]}
+    for metric in ("ap", "auc", "accuracy"):
+        # The generator's version of the step against the opponent's version of the name.
+        assert attacker[f"{metric}/first:1"] == [(r, cells["toy_generator", r, "first", 1][metric]) for r in (1, 2)]
+        assert fixed[f"{metric}/first:1"] == [(r, cells["toy_fixed_generator", 0, "first", 1][metric]) for r in (1, 2)]
+        assert defender[f"{metric}/toy_generator:1"] == [
+            (r, cells["toy_generator", 1, "second", r][metric]) for r in (1, 2)
+        ]
+    ssim = [cost["ssim_to_first"] for cost in scoreboard["costs"] if cost["generator"] == "toy_generator"]
+    assert attacker["cost/ssim_to_first"] == list(enumerate(ssim))
+    assert ssim[0] == 1.0
+    assert not [name for name in defender if name.startswith("cost/")]
+
+
+def test_the_frozen_target_is_shown_before_after_and_retrained(
+    home: Path, client: Make, scoreboard: dict[str, Any], record: TournamentRecord
+) -> None:
+    [target] = [a["targets"][0] for a in scoreboard["attacks"] if a["round"] == 1]
+    name = target.partition("@")[0]
+    cells = {(c["generator"], c["generator_round"], c["detector"], c["detector_round"]): c for c in scoreboard["cells"]}
+    points = _points(client(home), f"tournament {tournament_id(record)}")
+    for side, versions in {"before": (0, 0), "after": (1, 0), "retrained": (1, 1)}.items():
+        expected = cells["toy_generator", versions[0], name, versions[1]]["accuracy"]
+        assert points[f"frozen target/toy_generator vs {name}: accuracy {side}"][0] == (1, expected)
+
+
+def test_jobs_lie_under_their_player_with_training_curves(home: Path, client: Make) -> None:
+    runs = _runs(client(home))
+    for name, run in runs.items():
+        if run.data.tags["arena.kind"] == "job":
+            player = name.split()[1].partition(":")[0]
+            assert run.data.tags["mlflow.parentRunId"] == runs[player].info.run_id
+            assert re.fullmatch("[0-9a-f]{64}", run.data.tags["arena.result"])
+    attack = _points(client(home), "attack toy_generator:1")
+    assert {name: [step for step, _ in points] for name, points in attack.items()} == {
+        "train/own_loss": [1, 2, 3, 4],
+        "train/extra_loss": [1, 2, 3, 4],
+    }
+    assert runs["attack toy_generator:1"].data.tags["arena.targets"] in ("first@0", "second@0")
+    defence = _points(client(home), "defend second:2")
+    assert len(defence["train/loss"]) == 20
+    assert [step for step, _ in defence["val/accuracy"]] == [10, 20]
+    assert "threshold" in defence
+
+
+def test_metric_names_are_legal_with_one_slash_at_most(home: Path, client: Make) -> None:
+    names = {name for run in _runs(client(home)).values() for name in run.data.metrics}
+    assert len(names) > 40
+    assert [name for name in names if not _LEGAL_NAME.match(name)] == []
+
+
+def test_artifacts_are_the_config_the_scoreboard_the_matrices_and_the_faces(
+    home: Path, client: Make, record: TournamentRecord
+) -> None:
+    run = f"tournament {tournament_id(record)}"
+    files = _artifacts(client(home), run)
+    assert {"config.toml", "scoreboard.json", "duels.png"} <= set(files)
+    assert [name for name in files if name.startswith("payoff/")] == [f"payoff/round-00{r}.png" for r in range(3)]
+    assert _text(client(home), run, "scoreboard.json") == json.loads((home / "scoreboard.json").read_text())
+    assert _toml(client(home), run, "config.toml") == tomllib.loads((home / "config.toml").read_text())
+    faces = [name for name in _artifacts(client(home), "toy_generator") if name.startswith("faces/")]
+    assert faces == [f"faces/round-00{r}.png" for r in range(3)]
+    assert [n for n in _artifacts(client(home), "toy_fixed_generator") if "faces/" in n] == ["faces/round-000.png"]
+    for file in (*faces, "payoff/round-002.png"):
+        owner = "toy_generator" if file in faces else run
+        pixels = np.asarray(Image.open(_local(client(home), owner, file)).convert("RGB"))
+        assert pixels.std() > 10, f"{file} is blank"
+
+
+def test_parameters_are_the_configuration(home: Path, client: Make, record: TournamentRecord) -> None:
+    run = _runs(client(home))[f"tournament {tournament_id(record)}"]
+    assert run.data.params["attack.steps"] == "4"
+    assert run.data.params["detectors.1.parameters.init_seed"] == "1"
+    assert run.data.params["reals.source"] == "orl"
+    assert "rounds" not in run.data.params  # may grow, and MLflow's parameters cannot
+    assert (run.data.tags["rounds"], run.data.tags["forfeits"]) == ("2", "0")
+
+
+def test_every_page_says_what_its_score_is(home: Path, client: Make) -> None:
+    runs = _runs(client(home))
+    assert "worst-case AUC" in runs["first"].data.tags["mlflow.note.content"]
+    assert "evasion" in runs["toy_generator"].data.tags["mlflow.note.content"]
+
+
+def test_playing_again_leaves_the_store_alone(
+    home: Path, client: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    before = _contents(client(home)), _ends(client(home))
+    play_in(make_config(), home, replaying())
+    assert (_contents(client(home)), _ends(client(home))) == before
+
+
+def test_playing_on_logs_only_what_is_new(
+    home: Path, new_home: Path, client: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    play_in(make_config(rounds=1), new_home, replaying())
+    short = _contents(client(new_home))
+    ids = {name: run.info.run_id for name, run in _runs(client(new_home)).items()}
+    play_in(make_config(rounds=2), new_home, replaying())
+    assert {name: run.info.run_id for name, run in _runs(client(new_home)).items()}.items() >= ids.items()
+    assert len(_experiments(client(new_home))) == 1
+    # No doubled point and no doubled image: it is as if two rounds had been played at once.
+    assert _contents(client(new_home)) == _contents(client(home)) != short
+    assert (new_home / "scoreboard.json").read_bytes() == (home / "scoreboard.json").read_bytes()
+
+    # Fewer rounds again: the log keeps what it has.
+    play_in(make_config(rounds=1), new_home, replaying())
+    assert _contents(client(new_home)) == _contents(client(home))
+
+
+def test_an_interrupted_tournament_is_killed_and_resumes_to_the_same_end(
+    home: Path,
+    new_home: Path,
+    client: Make,
+    make_config: Make,
+    play_in: Make,
+    replaying: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # In the middle of a stage: the second detector's defence of round 1.
+    with pytest.raises(KeyboardInterrupt):
+        play_in(make_config(), new_home, replaying(interrupt_at=("defend", 4)))
+    assert _statuses(client(new_home)) == {"KILLED"}
+    assert {step for step, _ in _points(client(new_home), "first")["score"]} == {0}
+
+    # While round 1 is being logged: players and their pictures are there, the tournament's matrix is not.
+    real = plots.payoff_matrix
+
+    def interrupted(scoreboard: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plots, "payoff_matrix", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        play_in(make_config(), new_home, replaying())
+    assert _statuses(client(new_home)) == {"KILLED"}
+    assert {step for step, _ in _points(client(new_home), "first")["score"]} == {0, 1}
+    monkeypatch.setattr(plots, "payoff_matrix", real)
+
+    # Before anything new was logged.
+    with pytest.raises(KeyboardInterrupt):
+        play_in(make_config(), new_home, replaying(interrupt_at=("attack", 1)))
+    assert _statuses(client(new_home)) == {"KILLED"}
+
+    executor = replaying()
+    play_in(make_config(), new_home, executor)
+    assert executor.ran.count("attack") == 1  # of round 2 alone
+    assert _statuses(client(new_home)) == {"FINISHED"}
+    assert _contents(client(new_home)) == _contents(client(home))
+    assert (new_home / "scoreboard.json").read_bytes() == (home / "scoreboard.json").read_bytes()
+
+
+def test_an_interrupt_while_playing_on_says_so(
+    new_home: Path, client: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    play_in(make_config(rounds=0), new_home, replaying())
+    assert _statuses(client(new_home)) == {"FINISHED"}
+    with pytest.raises(KeyboardInterrupt):
+        play_in(make_config(rounds=1), new_home, replaying(interrupt_at=("attack", 1)))
+    assert _statuses(client(new_home)) == {"KILLED"}
+
+
+def test_a_forfeited_players_run_failed_and_says_why(
+    new_home: Path, client: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    load_plugin_file(BAD_PLAYERS)
+    config = make_config(
+        rounds=1,
+        generators=[{"plugin": "raises", "name": "twin"}],
+        detectors=[{"plugin": "scores_nan"}, {"plugin": "toy_detector", "name": "twin"}],
+    )
+    scoreboard = play_in(config, new_home, replaying(), BAD_PLAYERS)
+    runs = client(new_home).search_runs([_experiment(client(new_home)).experiment_id])
+    players = {
+        (run.data.tags["arena.role"], run.info.run_name): run for run in runs if run.data.tags["arena.kind"] == "player"
+    }
+    assert {key: run.info.status for key, run in players.items()} == {
+        ("detector", "scores_nan"): "FAILED",
+        ("detector", "twin"): "FINISHED",
+        ("generator", "twin"): "FAILED",
+    }
+    tags = players["detector", "scores_nan"].data.tags
+    assert tags["arena.forfeit"] == "round 0: defend: raised ValueError: no training today"
+    assert players["generator", "twin"].data.tags["arena.forfeit"].startswith("round 1: attack: raised ValueError")
+    assert "arena.forfeit" not in players["detector", "twin"].data.tags
+    [tournament] = [run for run in runs if run.data.tags["arena.kind"] == "tournament"]
+    assert (tournament.info.status, tournament.data.tags["forfeits"]) == ("FINISHED", "2")
+    # A generator and a detector of one name do not mix their figures.
+    [defender], [attacker] = scoreboard["standings"]["detectors"], scoreboard["standings"]["generators"]
+    assert players["detector", "twin"].data.metrics["score"] == defender["worst_auc"]
+    assert players["generator", "twin"].data.metrics["score"] == attacker["evasion"]
+    assert "mean_auc" not in players["generator", "twin"].data.metrics
+
+
+def test_a_deleted_database_is_written_anew(
+    home: Path, tmp_path: Path, results: Store, client: Make, record: TournamentRecord
+) -> None:
+    # What it remembers having logged went with the database.
+    shutil.copy(home / "mlflow.json", tmp_path / "mlflow.json")
+    MlflowLog(tmp_path, results).log_round(record)
+    assert _statuses(client(tmp_path)) == {"FINISHED"}
+    assert [step for step, _ in _points(client(tmp_path), "first")["score"]] == [2]
+
+
+def test_a_database_that_is_none_is_one_readable_error(
+    tmp_path: Path, results: Store, record: TournamentRecord
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
+    log = MlflowLog(tmp_path, results)
+    with pytest.raises(StoreError, match=r"MLflow's files in '.*' cannot be used") as caught:
+        log.log_round(record)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_state_is_one_readable_error(new_home: Path, results: Store, record: TournamentRecord) -> None:
+    (new_home / "mlflow.json").write_text("{")
+    with pytest.raises(StoreError, match=r"mlflow.json' is damaged; delete it"):
+        MlflowLog(new_home, results).log_round(record)
+
+
+def test_a_plugins_curves_may_be_called_anything(
+    new_home: Path, results: Store, client: Make, record: TournamentRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = {"G loss (fake) @ 64px, 100%": [1.0], "a/b/c": [2.0], "..": [3.0], "": [4.0], "x" * 400: [5.0]}
+    read = Store.read
+
+    def with_odd_names(self: Store, key: str) -> Any:
+        result = read(self, key)
+        return type(result)(record={**result.record, "curves": curves}, arrays=result.arrays)
+
+    monkeypatch.setattr(Store, "read", with_odd_names)
+    MlflowLog(new_home, results).log_round(record)
+    names = set(_points(client(new_home), "attack toy_generator:2"))
+    assert "train/G loss _fake_ : 64px_ 100_" in names
+    assert "train/a_b_c" in names
+    assert len([name for name in names if name.startswith("train/")]) == len(curves)
+
+
+def test_the_tournaments_id_is_the_same_for_more_rounds_and_another_for_anything_else(
+    record: TournamentRecord, make_config: Callable[..., TournamentConfig]
+) -> None:
+    def name(**over: Any) -> str:
+        return tournament_id(TournamentRecord(**{**vars(record), "config": make_config(**over)}))
+
+    assert name(rounds=2) == name(rounds=7)
+    assert len({name(), name(seed=1), name(attack={"steps": 5}), name(arena={"resolution": 32})}) == 4
+
+
+def test_mlflow_is_imported_where_it_is_used() -> None:
+    # It takes seconds, and reads the environment that is set just before.
+    for file in Path(leaderboard.__file__).parent.glob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.partition(".")[0] == "mlflow" for name in names), file
+
+
+def _experiments(client: MlflowClient) -> list[Experiment]:
+    return [experiment for experiment in client.search_experiments() if experiment.name != "Default"]
+
+
+def _experiment(client: MlflowClient) -> Experiment:
+    [experiment] = _experiments(client)
+    return experiment
+
+
+def _runs(client: MlflowClient) -> dict[str, Run]:
+    runs = client.search_runs([_experiment(client).experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return {run.info.run_name: run for run in runs}
+
+
+def _points(client: MlflowClient, name: str) -> dict[str, list[tuple[int, float]]]:
+    run = _runs(client)[name]
+    return {
+        metric: sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, metric))
+        for metric in run.data.metrics
+    }
+
+
+def _artifacts(client: MlflowClient, name: str) -> list[str]:
+    run = _runs(client)[name].info.run_id
+    found = []
+    for artifact in client.list_artifacts(run):
+        found += (
+            [file.path for file in client.list_artifacts(run, artifact.path)] if artifact.is_dir else [artifact.path]
+        )
+    return sorted(found)
+
+
+def _local(client: MlflowClient, name: str, path: str) -> Path:
+    return Path(client.download_artifacts(_runs(client)[name].info.run_id, path))
+
+
+def _text(client: MlflowClient, name: str, path: str) -> Any:
+    return json.loads(_local(client, name, path).read_text())
+
+
+def _toml(client: MlflowClient, name: str, path: str) -> dict[str, Any]:
+    return tomllib.loads(_local(client, name, path).read_text())
+
+
+def _statuses(client: MlflowClient) -> set[str]:
+    return {run.info.status for run in _runs(client).values()}
+
+
+def _ends(client: MlflowClient) -> dict[str, int]:
+    return {name: run.info.end_time for name, run in _runs(client).items()}
+
+
+def _contents(client: MlflowClient) -> dict[str, Any]:
+    """All that was logged, without ids and times."""
+    contents = {}
+    for name, run in _runs(client).items():
+        # An image's file name holds its time and a random part.
+        files = [re.sub(r"\+timestamp\+\d+\+[0-9a-f-]+", "", file) for file in _artifacts(client, name)]
+        tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.parent")}
+        contents[name] = (_points(client, name), files, tags, run.data.params, run.info.status)
+    return contents

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from fakeoff.arena.executors import Load, Observer
+from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.store import Store
+from fakeoff.leaderboard.play import rebuild_scoreboard
+from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.records import TournamentRecord
+
+METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
+
+
+class Idle:
+    """An executor that must not be needed."""
+
+    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
+        if jobs:
+            raise AssertionError(f"computed again: {[job.label for job in jobs]}")
+        yield from ()
+
+    def close(self) -> None:
+        pass
+
+
+def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> None:
+    assert scoreboard["schema_version"] == 1
+    assert {"config", "data", "round", "standings", "attacks", "costs", "forfeits", "cells"} <= set(scoreboard)
+    described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
+    for cell in scoreboard["cells"]:
+        assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS)}
+
+
+def test_every_version_meets_every_version_once(scoreboard: dict[str, Any]) -> None:
+    met = [
+        (cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"])
+        for cell in scoreboard["cells"]
+    ]
+    generators = [("toy_fixed_generator", 0), *(("toy_generator", round_) for round_ in range(3))]
+    detectors = [(name, round_) for name in ("first", "second") for round_ in range(3)]
+    assert met == [(*generator, *detector) for generator in generators for detector in detectors]
+
+
+def test_targets_are_those_of_the_attacks(scoreboard: dict[str, Any]) -> None:
+    attacks = {(a["generator"], a["round"]): a["targets"] for a in scoreboard["attacks"]}
+    assert set(attacks) == {("toy_generator", 1), ("toy_generator", 2)}
+    for cell in scoreboard["cells"]:
+        targets = attacks.get((cell["generator"], cell["generator_round"]), [])
+        assert cell["is_target"] == (f"{cell['detector']}@{cell['detector_round']}" in targets)
+    assert sum(cell["is_target"] for cell in scoreboard["cells"]) == 2
+
+
+def test_figures_are_those_of_the_stored_scores(
+    scoreboard: dict[str, Any], record: TournamentRecord, results: Store
+) -> None:
+    assert len(record.matches) == len(scoreboard["cells"])
+    for match, cell in zip(record.matches, scoreboard["cells"], strict=True):
+        arrays = results.read(match.key).arrays
+        real, fake = arrays["real_scores"], arrays["fake_scores"]
+        assert (cell["n_real"], cell["n_fake"]) == (len(real), len(fake)) == (80, 16)
+        assert cell["recall_fake"] == pytest.approx((fake >= 0.5).mean())
+        # Prevalence is 50/50, whatever the numbers of images.
+        assert cell["accuracy"] == pytest.approx(((fake >= 0.5).mean() + (real < 0.5).mean()) / 2)
+        scores, labels = np.concatenate([real, fake]), np.repeat([0, 1], [len(real), len(fake)])
+        weights = np.repeat([1 / len(real), 1 / len(fake)], [len(real), len(fake)])
+        assert cell["auc"] == pytest.approx(roc_auc_score(labels, scores))
+        assert cell["ap"] == pytest.approx(average_precision_score(labels, scores, sample_weight=weights))
+        assert cell["ap_real"] == pytest.approx(average_precision_score(1 - labels, -scores, sample_weight=weights))
+
+
+def test_intervals_are_ordered_shares_around_their_figure(scoreboard: dict[str, Any]) -> None:
+    for cell in scoreboard["cells"]:
+        for metric in METRICS:
+            low, high = cell[f"{metric}_ci"]
+            assert 0 <= low <= high <= 1
+            # A percentile interval need not hold the figure, but it cannot lie far from it.
+            assert low - 0.1 <= cell[metric] <= high + 0.1
+
+
+def test_it_says_nothing_of_the_machine_or_the_time(home: Path) -> None:
+    text = (home / "scoreboard.json").read_text()
+    assert str(home) not in text
+    for key, value in _leaves(json.loads(text)):
+        assert not re.search(r"time|date|created|updated|second_|seconds|started|host|user", key), key
+        if isinstance(value, str):
+            assert not re.match(r"/|[A-Za-z]:\\|~", value), f"{key} is a path: {value}"
+            assert not re.search(r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d", value), f"{key} is a time: {value}"
+        elif isinstance(value, int | float):
+            assert abs(value) < 1_000_000_000, f"{key} looks like a time: {value}"
+
+
+def test_a_folder_of_reals_is_called_by_its_name_alone(
+    record: TournamentRecord, make_config: Callable[..., TournamentConfig]
+) -> None:
+    config = make_config(reals={"source": "/home/somebody/faces"})
+    of_a_folder = TournamentRecord(**{**vars(record), "config": config, "source_name": "faces"})
+    text = scoreboard_text(build_scoreboard(of_a_folder))
+    assert "somebody" not in text
+    assert json.loads(text)["config"]["reals"]["source"] == "faces"
+
+
+def test_rebuilt_from_stored_scores_it_is_the_same_file(home: Path) -> None:
+    assert scoreboard_text(rebuild_scoreboard(home)).encode() == (home / "scoreboard.json").read_bytes()
+
+
+def test_playing_again_computes_nothing_and_writes_the_same_bytes(
+    home: Path, make_config: Callable[..., TournamentConfig], play_in: Callable[..., dict[str, Any]]
+) -> None:
+    before = (home / "scoreboard.json").read_bytes()
+    ledger = (home / "tournament.json").read_bytes()
+    returned = play_in(make_config(), home, Idle())
+    assert (home / "scoreboard.json").read_bytes() == before
+    assert (home / "tournament.json").read_bytes() == ledger
+    assert scoreboard_text(returned).encode() == before
+
+
+def test_the_file_refuses_what_is_not_json() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        scoreboard_text({"ap": float("nan")})
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, key)
+    else:
+        yield key, value
