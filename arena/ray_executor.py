@@ -89,16 +89,17 @@ class RayExecutor:
                     result = load(key)
                     kept[key] = ray.put({"record": dict(result.record), "arrays": dict(result.arrays)})
         running = {self._submit(job, [kept[key] for key in job.inputs.values()]): job for job in jobs}
-        by_key = {job.key: job for job in jobs}
         started = time.perf_counter()
-        while running:
-            ended, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_SECONDS)
-            with contextlib.suppress(ray.exceptions.RayError):  # progress is a courtesy
-                for key, (done, total, note) in ray.get(self._progress.take.remote()).items():
-                    observer.progress(by_key[key], done, total, note)
-            for reference in ended:
-                job = running.pop(reference)
-                yield self._collect(reference, job, time.perf_counter() - started)
+        try:
+            while running:
+                ended, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_SECONDS)
+                self._tell({job.key: job for job in jobs}, observer)
+                for reference in ended:
+                    job = running.pop(reference)
+                    yield self._collect(reference, job, time.perf_counter() - started)
+        finally:  # a driver that stops early must not leave jobs behind
+            for reference in running:
+                ray.cancel(reference, force=True)
 
     def close(self) -> None:
         if self._ray is not None:
@@ -129,6 +130,12 @@ class RayExecutor:
         self._progress = ray.remote(num_cpus=0)(_Progress).remote()
         self._task = ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
         return ray
+
+    def _tell(self, jobs: Mapping[str, Job], observer: Observer) -> None:
+        with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
+            for key, (done, total, note) in self._ray.get(self._progress.take.remote()).items():
+                if key in jobs:  # a report of an earlier run may come late
+                    observer.progress(jobs[key], done, total, note)
 
     def _submit(self, job: Job, references: list[Any]) -> Any:
         task: Callable[..., Any] = self._task.options(num_cpus=min(job.threads, self.workers), name=job.label).remote

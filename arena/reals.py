@@ -121,19 +121,25 @@ def read_image(path: Path) -> Image.Image:
                 if opened.width * opened.height > _MOST_PIXELS:
                     raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
                 opened.load()
-                image = ImageOps.exif_transpose(opened)
+                return _to_eight_bits(ImageOps.exif_transpose(opened))
         except (UnidentifiedImageError, DataError):
             raise
         except Image.DecompressionBombError as error:
             raise DataError("larger than Pillow's safety limit") from error
         except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
             raise DataError(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
-    if image.mode.startswith("I") or image.mode == "F":
-        # 16-bit and float images: Pillow's own conversion would clip them to white.
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
-        return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
-    return image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    if not image.mode.startswith("I") and image.mode != "F":
+        return image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")
+    # 16-bit and float images: Pillow's own conversion would clip them to white.
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise DataError("holds values that are not finite")
+    sixteen = image.mode.startswith("I;16") or values.max(initial=0) > 255
+    scaled = values / 65535 * 255 if sixteen else values
+    return Image.fromarray(np.clip(scaled, 0, 255).round().astype(np.uint8))
 
 
 def assign_splits(groups: Iterable[str]) -> dict[str, Split]:

@@ -24,6 +24,8 @@ ClassT = TypeVar("ClassT", bound=type)
 # While a plugin file is imported: its name and the sha256 of its text.
 _importing: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("importing", default=None)
 
+_registries: list[Registry[Any]] = []
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
@@ -64,6 +66,7 @@ class Registry(Generic[PlayerT]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
+        _registries.append(self)
 
     def add(
         self, name: str, target: str, *, origin: str, version: int, preset: Mapping[str, Any] | None = None
@@ -97,12 +100,18 @@ class Registry(Generic[PlayerT]):
 
     def _add(self, entry: Entry) -> None:
         taken = self._entries.get(entry.name)
-        if taken is not None:
+        # A plugin file that was edited and is loaded again replaces its own players.
+        edited = taken is not None and taken.origin == entry.origin and taken.version != entry.version
+        if taken is not None and not edited:
             raise PluginError(
                 f"two {self.kind}s are called '{entry.name}': one from {taken.origin}, one from {entry.origin}; "
                 "rename one of them"
             )
         self._entries[entry.name] = entry
+
+    def forget(self, version: int | str) -> None:
+        """Takes back what a plugin file registered before it failed; ``version`` is the file's hash."""
+        self._entries = {name: entry for name, entry in self._entries.items() if entry.version != version}
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -117,11 +126,8 @@ class Registry(Generic[PlayerT]):
             PluginError: There is none of that name.
         """
         if name not in self._entries:
-            raise PluginError(
-                f"unknown {self.kind} '{name}'{suggestion(name, self._entries)} See: fakeoff plugins"
-                if suggestion(name, self._entries)
-                else f"unknown {self.kind} '{name}'. See: fakeoff plugins"
-            )
+            hint = suggestion(name, self._entries) or "."
+            raise PluginError(f"unknown {self.kind} '{name}'{hint} See: fakeoff plugins")
         return self._entries[name]
 
     def load(self, name: str) -> type[PlayerT]:
@@ -206,14 +212,15 @@ def load_plugin_file(path: Path) -> None:
         raise PluginError(f"plugin file '{path}' is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    with _importing_file(path.name, sha256):
+    with _importing_file(str(path), sha256):
         try:
             spec.loader.exec_module(module)
-        except PluginError:
-            del sys.modules[module_name]
-            raise
         except (Exception, SystemExit) as error:
             del sys.modules[module_name]
+            for registry in _registries:
+                registry.forget(sha256)
+            if isinstance(error, PluginError):
+                raise
             raise PluginError(f"plugin file '{path}' does not load: {one_line(error)}") from error
 
 

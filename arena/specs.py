@@ -68,7 +68,9 @@ def write_spec(
     if preset:
         fingerprint["preset"] = dict(preset)
     weights: Path | None = None
-    if complete.get(WEIGHTS) is not None:
+    if complete.get(WEIGHTS) in (None, ""):  # TOML has no null
+        complete.pop(WEIGHTS, None)
+    else:
         path = find_weights(str(complete[WEIGHTS]), weights_folder)
         fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
         weights = path.resolve()

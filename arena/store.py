@@ -40,7 +40,10 @@ class Store:
         root.mkdir(parents=True, exist_ok=True)
         marker = root / "format.json"
         if marker.exists():
-            found = json.loads(marker.read_text())["format"]
+            try:
+                found = json.loads(marker.read_bytes())["format"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(f"'{marker}' is damaged; use another --home") from error
             if found != _FORMAT:
                 raise StoreError(
                     f"the store '{root}' has format {found}, this Fakeoff reads {_FORMAT}; use another --home"
@@ -57,13 +60,14 @@ class Store:
         """Keeps a result; a second write of the same key changes nothing."""
         if key in self:
             return
-        arrays = save({name: np.ascontiguousarray(array) for name, array in result.arrays.items()})
+        arrays = save({name: np.asarray(array, order="C") for name, array in result.arrays.items()})
         record = {"record": dict(result.record), "arrays_sha256": hashlib.sha256(arrays).hexdigest()}
         scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=self.root))
         _write_synced(scratch / "arrays.safetensors", arrays)
         _write_synced(scratch / "record.json", canonical_json(record).encode())
         folder = self._folder(key)
         folder.parent.mkdir(exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # half of a result, that somebody damaged by hand
         scratch.rename(folder)
 
     def read(self, key: str) -> Result:
@@ -79,7 +83,7 @@ class Store:
             if hashlib.sha256(arrays).hexdigest() != kept["arrays_sha256"]:
                 raise ValueError("the arrays do not have the hash that was recorded")
             return Result(record=kept["record"], arrays=load(arrays))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"the stored result '{folder}' is damaged ({error}); delete that folder and run again"
             ) from error
@@ -93,7 +97,7 @@ class Store:
         path = self._folder(key) / "record.json"
         try:
             return json.loads(path.read_bytes())["record"]  # type: ignore[no-any-return]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"the stored record '{path}' is damaged ({error}); delete its folder and run again"
             ) from error

@@ -51,4 +51,3 @@ def _translate(images: Tensor, rng: torch.Generator) -> Tensor:
     rows = ys.clamp(0, h - 1).view(n, 1, h, 1).expand(images.shape)
     columns = xs.clamp(0, w - 1).view(n, 1, 1, w).expand(images.shape)
     return images.gather(2, rows).gather(3, columns) * inside.to(images)
-

@@ -46,7 +46,7 @@ class ProgressiveGAN(Generator):
         ema_images: Half-life of the moving average of weights, in images.
         fade_images: Images over which a level is faded in.
         stable_images: Images for which a level is trained before the next one is faded in.
-        weights: Pretrained weights: a name that ships (``pgan-orl-64``), a ``.safetensors`` file, or none.
+        weights: Pretrained weights: a name that ships (``pgan-orl-64``), a ``.safetensors`` file, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -99,6 +99,7 @@ class ProgressiveGAN(Generator):
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("images_at_level", torch.zeros((), dtype=torch.int64))
         self.register_buffer("grown", torch.zeros((), dtype=torch.float64))
+        self.register_load_state_dict_pre_hook(_start_from_average)  # type: ignore[no-untyped-call]
         self._optimisers: tuple[torch.optim.Adam, torch.optim.Adam] | None = None
         self._session_images = 0
         self._session_steps = 0
@@ -117,7 +118,7 @@ class ProgressiveGAN(Generator):
         self.images_seen += images
         done = math.floor(self.level)
         if self.level > done:
-            self.grown.fill_(min(done + 1.0, self.level + images / self.fade_images))
+            self.grown.fill_(min(done + 1.0, self.level + images / max(1, self.fade_images)))
         elif done < int(math.log2(self.resolution)) - 2:
             self.images_at_level += images
             if int(self.images_at_level) >= self.stable_images:
@@ -164,6 +165,14 @@ class ProgressiveGAN(Generator):
         self._session_steps += 1
         self._update_average(len(reals))
         return measured
+
+    def shipped_state(self) -> dict[str, Tensor]:
+        """The state dict in a third of its size: without the weights that the average stands for, in float16."""
+        return {
+            name: value.half().contiguous() if value.dtype == torch.float32 else value
+            for name, value in self.state_dict().items()
+            if not name.startswith("synthesis.")
+        }
 
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs beyond the state dict: optimisers and session counters."""
@@ -247,6 +256,16 @@ class ProgressiveGAN(Generator):
         if images.shape[-1] < self.resolution:
             images = F.interpolate(images, size=self.resolution, mode="nearest")
         return images.expand(-1, 3, -1, -1)
+
+
+def _start_from_average(_module: nn.Module, state: dict[str, Any], *_: Any) -> None:
+    """Fills in the generator's current weights where a file ships only their average."""
+    if not any(name.startswith("synthesis.") for name in state):
+        state |= {
+            name.replace("average.", "synthesis.", 1): value
+            for name, value in state.items()
+            if name.startswith("average.")
+        }
 
 
 def _adam(network: nn.Module, learning_rate: float) -> torch.optim.Adam:

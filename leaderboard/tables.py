@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,7 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
     split = data["split"]
     console.print()
     console.print(
-        f"[bold]Scoreboard after round {scoreboard['round']}[/bold]: {data['source']} faces, "
+        f"[bold]Scoreboard after round {scoreboard['round']}[/bold]: {escape(data['source'])} faces, "
         f"{config['arena']['resolution']} px, {data['colour']}; all figures on held-out images: "
         f"{split['test']['photographs']} reals of {len(split['test']['groups'])} people or folders, "
         f"{config['pools']['test_fakes']} fakes of each version"
@@ -35,7 +36,7 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
 def _detectors(scoreboard: Mapping[str, Any]) -> Table:
     table = _table("Detectors, by worst-case then mean AUC over every generator version")
     for heading in ("worst AUC", "against", "mean AUC", "mean AP", "accuracy"):
-        table.add_column(heading, justify="left" if heading == "against" else "right")
+        table.add_column(heading, justify="left" if heading == "against" else "right", overflow="fold")
     for place, row in enumerate(scoreboard["standings"]["detectors"], start=1):
         table.add_row(
             str(place),

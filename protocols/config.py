@@ -65,11 +65,13 @@ class Attack(_Section):
     target: Annotated[str, Field(description="'champion' (best of the last round), 'all', or a detector's name")] = (
         "champion"
     )
-    weight: Annotated[float, Field(description="of the evasion loss beside the generator's own loss", ge=0)] = 1.0
+    weight: Annotated[
+        float, Field(description="of the evasion loss beside the generator's own loss", ge=0, allow_inf_nan=False)
+    ] = 1.0
     steps: Annotated[int, Field(description="generator steps", ge=1)] = 300
     batch: Annotated[int, Field(description="images a step", ge=2)] = 16
-    generator_lr: Annotated[float, Field(description="the generator's learning rate", gt=0)] = 5e-4
-    critic_lr: Annotated[float, Field(description="its critic's learning rate", gt=0)] = 5e-4
+    generator_lr: Annotated[float, Field(description="the generator's learning rate", gt=0, allow_inf_nan=False)] = 5e-4
+    critic_lr: Annotated[float, Field(description="its critic's learning rate", gt=0, allow_inf_nan=False)] = 5e-4
 
 
 class Defend(_Section):
@@ -233,6 +235,8 @@ def print_config(config: TournamentConfig) -> str:
 def _fill(table: Container | Table, section: BaseModel) -> None:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
+        if isinstance(value, dict):  # a player's parameters; TOML has no null
+            value = {key: "" if inner is None else inner for key, inner in value.items()}
         if isinstance(value, BaseModel):
             inner = tomlkit.table()
             _fill(inner, value)

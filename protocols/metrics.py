@@ -38,6 +38,8 @@ def evaluate(
         ``ap`` (fake is positive), ``ap_real`` (real is positive, as in the paper's code), ``auc``,
         ``accuracy`` at 0.5, ``accuracy_val_threshold``, ``recall_fake`` at 0.5, and ``*_ci`` pairs.
     """
+    # In float32 a midpoint of two neighbouring scores would round to one of them.
+    real, fake = real.astype(np.float64), fake.astype(np.float64)
     ones = (np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
     figures = _figures(real, fake, *ones, val_threshold=val_threshold)
     draws: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in METRICS}
@@ -64,7 +66,8 @@ def best_threshold(real: Scores, fake: Scores) -> float:
         real: P(fake) of real validation images, ``(n_real,)``.
         fake: P(fake) of fake ones, ``(n_fake,)``.
     """
-    edges = np.unique(np.concatenate([real, fake]).astype(np.float64))
+    real, fake = real.astype(np.float64), fake.astype(np.float64)
+    edges = np.unique(np.concatenate([real, fake]))
     candidates = np.concatenate([[0.0], (edges[1:] + edges[:-1]) / 2, [1.0]])
     real_right = np.searchsorted(np.sort(real), candidates, side="left") / len(real)
     fake_right = 1 - np.searchsorted(np.sort(fake), candidates, side="left") / len(fake)

@@ -115,7 +115,7 @@ def main(
             _write(
                 checkpoint, {"player": player.state_dict(), "training": player.training_state(), "rng": rng.get_state()}
             )
-            save_file({k: v.contiguous() for k, v in player.state_dict().items()}, out / "weights.safetensors")
+            save_file(player.shipped_state(), out / "weights.safetensors")
 
 
 if __name__ == "__main__":

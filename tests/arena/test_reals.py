@@ -263,3 +263,22 @@ def test_what_is_no_image_is_told_from_a_damaged_one(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(png_header(64, 64))
     with pytest.raises(DataError, match="damaged"):
         read_image(tmp_path / "cut.png")
+
+
+def test_a_palette_with_transparency_is_read_quietly(tmp_path: Path) -> None:
+    path = tmp_path / "palette.png"
+    Image.new("P", (40, 40), 1).save(path, transparency=bytes([0, 128, 255]))
+    assert read_image(path).mode == "RGB"
+
+
+def test_a_dark_sixteen_bit_image_stays_dark(tmp_path: Path) -> None:
+    path = tmp_path / "dark.png"
+    Image.fromarray(np.full((40, 40), 200, dtype=np.uint16)).save(path)
+    assert np.asarray(read_image(path)).max() <= 1
+
+
+def test_a_float_image_with_nan_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "nan.tiff"
+    Image.fromarray(np.full((40, 40), np.nan, dtype=np.float32)).save(path)
+    with pytest.raises(DataError, match="not finite"):
+        read_image(path)

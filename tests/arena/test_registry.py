@@ -120,7 +120,6 @@ def test_whole_numbers_serve_as_floats(registry: Registry[nn.Module]) -> None:
 def test_a_preset_is_fixed_by_the_name_and_is_no_parameter() -> None:
     registry: Registry[nn.Module] = Registry("generator")
     registry.add("small", f"{__name__}:Player", origin="here", version=1, preset={"size": 8})
-    sys.modules.setdefault(__name__, sys.modules[Player.__module__])
     assert [parameter.name for parameter in registry.parameters("small")] == ["rate", "loss", "weights", "fast"]
     player = registry.build("small", {})
     assert isinstance(player, Player)
@@ -146,7 +145,7 @@ def test_a_plugin_file_registers_its_players_once_and_its_text_is_their_version(
     load_plugin_file(path)
     load_plugin_file(path)
     entry = generators.players.entry("registry_test_once")
-    assert entry.origin == "theirs.py"
+    assert Path(entry.origin).name == "theirs.py"
     assert isinstance(entry.version, str)
     assert len(entry.version) == 64
     assert generators.players.build("registry_test_once", {"resolution": 32}).resolution == 32
@@ -157,14 +156,14 @@ def test_a_copy_of_a_plugin_file_under_another_name_is_a_collision_that_names_bo
         (tmp_path / name).write_text(PLUGIN.format(name="registry_test_twice"))
     load_plugin_file(tmp_path / "one.py")
     for _ in range(2):  # the refused file is not taken for loaded
-        with pytest.raises(PluginError, match=r"one from one\.py, one from other\.py"):
+        with pytest.raises(PluginError, match=r"one from .*one\.py, one from .*other\.py"):
             load_plugin_file(tmp_path / "other.py")
 
 
 def test_a_plugin_may_not_take_a_built_in_name(tmp_path: Path) -> None:
     path = tmp_path / "thief.py"
     path.write_text(PLUGIN.format(name="pgan"))
-    with pytest.raises(PluginError, match=r"'pgan': one from fakeoff, one from thief\.py"):
+    with pytest.raises(PluginError, match=r"'pgan': one from fakeoff, one from .*thief\.py"):
         load_plugin_file(path)
 
 
@@ -195,3 +194,18 @@ def test_a_plugin_file_must_exist_and_be_python(tmp_path: Path) -> None:
     (tmp_path / "plugin.txt").write_text("x = 1")
     with pytest.raises(PluginError, match="not a Python file"):
         load_plugin_file(tmp_path / "plugin.txt")
+
+
+def test_a_plugin_file_that_fails_half_way_leaves_nothing_and_can_be_mended(tmp_path: Path) -> None:
+    path = tmp_path / "half.py"
+    path.write_text(PLUGIN.format(name="half_way") + "\nraise RuntimeError('unfinished')\n")
+    with pytest.raises(PluginError, match="unfinished"):
+        load_plugin_file(path)
+    assert "half_way" not in generators.players
+    path.write_text(PLUGIN.format(name="half_way"))
+    load_plugin_file(path)
+    first = generators.players.entry("half_way").version
+    path.write_text(PLUGIN.format(name="half_way") + "\n# edited\n")
+    load_plugin_file(path)
+    assert generators.players.entry("half_way").version != first
+    generators.players.forget(generators.players.entry("half_way").version)

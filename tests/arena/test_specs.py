@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from fakeoff import detectors
+from fakeoff import detectors, generators
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import find_weights, load_arrays, load_weights, state_arrays, weights_hash, write_spec
@@ -181,3 +181,29 @@ def test_the_hash_sees_names_shapes_types_and_values() -> None:
     hashes = [weights_hash(other) for other in [state, *others]]
     # 5 + 1e-6 is another float32 than 5
     assert len(set(hashes)) == len(hashes)
+
+
+def test_the_weights_that_ship_fit_the_default_generator_and_make_grey_faces_of_some_contrast() -> None:
+    spec = write_spec(
+        generators.players, name="g", plugin="pgan", parameters={}, weights_folder=generators.WEIGHTS_FOLDER
+    )
+    assert spec.weights is not None
+    generator = generators.players.build("pgan", spec.parameters)
+    load_weights(generator, spec.weights)
+    faces = generator.sample(4, rng=torch.Generator().manual_seed(0))
+    assert torch.equal(faces[:, 0], faces[:, 2])
+    assert faces.std((1, 2, 3)).min() > 0.05
+    assert (faces[0] - faces[1]).abs().mean() > 0.01
+
+
+def test_no_weights_can_be_asked_for_in_toml() -> None:
+    for none in ("", None):
+        spec = write_spec(
+            generators.players,
+            name="g",
+            plugin="pgan",
+            parameters={"weights": none, "resolution": 32},
+            weights_folder=generators.WEIGHTS_FOLDER,
+        )
+        assert spec.weights is None
+        assert "weights" not in spec.fingerprint

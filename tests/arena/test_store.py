@@ -23,7 +23,7 @@ KEY = digest("a job")
 DTYPES = st.sampled_from([np.uint8, np.int64, np.int32, np.float16, np.float32, np.float64, np.bool_])
 ARRAYS = st.dictionaries(
     st.text("abcdefg._0", min_size=1, max_size=8),
-    DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4))),
+    DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))),
     max_size=4,
 )
 RECORDS = st.dictionaries(

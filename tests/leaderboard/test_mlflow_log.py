@@ -261,8 +261,10 @@ def test_a_forfeited_players_run_failed_and_says_why(
         ("generator", "twin"): "FAILED",
     }
     tags = players["detector", "scores_nan"].data.tags
-    assert tags["arena.forfeit"] == "round 0: defend: raised ValueError: no training today"
-    assert players["generator", "twin"].data.tags["arena.forfeit"].startswith("round 1: attack: raised ValueError")
+    assert tags["arena.forfeit"] == "round 0: defend: score returned NaN or infinite values"
+    assert players["generator", "twin"].data.tags["arena.forfeit"] == (
+        "round 1: attack: raised RuntimeError: the plugin's own bug"
+    )
     assert "arena.forfeit" not in players["detector", "twin"].data.tags
     [tournament] = [run for run in runs if run.data.tags["arena.kind"] == "tournament"]
     assert (tournament.info.status, tournament.data.tags["forfeits"]) == ("FINISHED", "2")

@@ -15,7 +15,7 @@ PAIRS = hnp.arrays(np.uint8, (2, 2, 8, 8, 3))
 
 @pytest.fixture(scope="module")
 def faces() -> Pixels:
-    return orl_faces().load("train", resolution=24, colour="grey")
+    return orl_faces().load("train", resolution=20, colour="grey")
 
 
 def blurred(images: Pixels) -> Pixels:
@@ -64,10 +64,10 @@ def test_pairs_are_compared_image_by_image(faces: Pixels) -> None:
 
 def test_two_samples_of_the_same_faces_are_near_and_other_images_are_far(faces: Pixels) -> None:
     one, other = faces[::2], faces[1::2]
-    same = eigenface_kid(one, other, basis=faces)
-    distances = [eigenface_kid(one, images, basis=faces) for images in (blurred(other), 255 - other, noise(other))]
+    same = eigenface_kid(one, other, basis=faces[::3])
+    distances = [eigenface_kid(one, images, basis=faces[::3]) for images in (blurred(other), 255 - other, noise(other))]
     assert abs(same) < min(abs(distance) for distance in distances[1:]) / 10
-    assert same == pytest.approx(eigenface_kid(other, one, basis=faces))
+    assert same == pytest.approx(eigenface_kid(other, one, basis=faces[::3]))
 
 
 def test_the_kernel_distance_is_unbiased(faces: Pixels) -> None:

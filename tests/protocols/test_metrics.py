@@ -97,8 +97,8 @@ def test_polarity_fake_is_positive() -> None:
 
 def test_scores_that_say_nothing_are_worth_a_half() -> None:
     found = figures(np.full(7, 0.3), np.full(40, 0.3))
-    assert found["ap"] == found["ap_real"] == found["auc"] == pytest.approx(0.5)
-    assert found["accuracy"] == 0.5
+    assert [found[name] for name in ("ap", "ap_real", "auc")] == pytest.approx([0.5] * 3)
+    assert found["accuracy"] == pytest.approx(0.5)
     assert found["recall_fake"] == 0
 
 
@@ -151,3 +151,13 @@ def test_no_threshold_is_better_than_the_one_that_val_chooses(real: Scores, fake
 def test_the_threshold_of_separable_scores_lies_in_the_middle_of_the_gap() -> None:
     assert best_threshold(np.array([0.1, 0.2]), np.array([0.8, 0.9])) == pytest.approx(0.5)
     assert best_threshold(np.array([0.0, 0.01]), np.array([0.03])) == pytest.approx(0.02)
+
+
+def test_a_threshold_between_neighbouring_float32_scores_separates_them() -> None:
+    real = np.full(4, 0.5, dtype=np.float32)
+    fake = np.nextafter(real, np.float32(1))
+    threshold = best_threshold(real, fake)
+    figures = evaluate(
+        real, fake, val_threshold=threshold, resamples=100, confidence=0.95, rng=np.random.default_rng(0)
+    )
+    assert figures["accuracy_val_threshold"] == 1.0

@@ -1,0 +1,185 @@
+"""What a stranger sees: MLflow's own pages over a played home, in a real browser.
+
+The saved views are tags of a form that MLflow does not document, so this is the only proof that they open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from mlflow import MlflowClient
+from playwright.sync_api import Page, expect, sync_playwright
+
+from fakeoff.leaderboard.ui import leaderboard_addresses, served
+from fakeoff.leaderboard.views import VIEWS
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no 'chromium' on PATH: the pages cannot be looked at")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[tuple[str, Any]]:
+    with served(home, port=0) as (base, process):
+        yield base, process
+
+
+@pytest.fixture(scope="module")
+def base(server: tuple[str, Any]) -> str:
+    return server[0]
+
+
+@pytest.fixture(scope="module")
+def requests() -> list[str]:
+    """Every address that a page of this module asked for."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(requests: list[str]) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: requests.append(request.url))
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def shoot(page: Page) -> Callable[[str], None]:
+    """Keeps a picture of the page where ``FAKEOFF_SHOTS`` says, for people to look at."""
+
+    def save(name: str) -> None:
+        if folder := os.environ.get("FAKEOFF_SHOTS"):
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return save
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)
+def test_a_leaderboard_opens_on_the_players_of_its_role_by_score(
+    view: Any, home: Path, base: str, page: Page, scoreboard: dict[str, Any], shoot: Callable[[str], None]
+) -> None:
+    page.goto("about:blank")  # the address of the other view differs in its fragment alone
+    page.goto(leaderboard_addresses(home, base)[view.name])
+    standings = scoreboard["standings"][f"{view.role}s"]
+    names = page.locator(".ag-row [col-id='attributes.`Run Name`'] a")
+    expect(names).to_have_count(len(standings), timeout=PATIENCE_MS)
+    expect(page.get_by_text(f"{len(standings)} matching runs")).to_be_visible()
+    shown = sorted((name.bounding_box()["y"], name.inner_text()) for name in names.all())
+    assert [name for _, name in shown] == [row["player"] for row in standings]
+
+    expect(page.get_by_role("button", name=view.name)).to_be_visible()
+    headings = page.locator(".ag-header-viewport .ag-header-cell")
+    expect(headings.first).to_contain_text("score")
+    assert [re.sub(r"\s", "", text) for text in headings.all_inner_texts()][: len(view.columns)] == list(view.columns)
+    edge = page.locator(".ag-root").bounding_box()
+    first = headings.first.bounding_box()
+    assert first["x"] + first["width"] < edge["x"] + edge["width"], "the score is out of sight"
+    scores = page.locator(".ag-center-cols-container [col-id='metrics.`score`']")
+    key = "worst_auc" if view.role == "detector" else "evasion"
+    seen = sorted((cell.bounding_box()["y"], cell.inner_text()) for cell in scores.all())
+    assert [float(text.rstrip("…")) for _, text in seen] == pytest.approx([row[key] for row in standings], abs=1e-4)
+    shoot(f"leaderboard-{view.key}")
+
+
+def test_a_players_page_draws_its_metrics_and_its_faces(
+    home: Path, base: str, page: Page, client: Callable[[Path], MlflowClient], shoot: Callable[[str], None]
+) -> None:
+    page.goto(f"{base}/#/experiments/1/runs/{_run(client(home), 'toy_generator')}/model-metrics")
+    cards = page.get_by_test_id("experiment-view-compare-runs-card")
+    expect(cards.first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".js-plotly-plot .scatterlayer path.point").first).to_be_visible(timeout=PATIENCE_MS)
+    shoot("player-charts")
+    # Charts are drawn as they come into sight, section by section; those of the score and the faces come last.
+    score, faces = (cards.filter(has_text=title) for title in ("toy_generator (score)", "faces before and after"))
+    for _ in range(60):
+        if faces.count() and score.count():
+            break
+        page.get_by_test_id("experiment-view-compare-runs-section-header").last.scroll_into_view_if_needed()
+        page.mouse.move(800, 600)
+        page.mouse.wheel(0, 600)
+        page.wait_for_timeout(200)
+    expect(score.locator("path.point")).to_have_count(3, timeout=PATIENCE_MS)  # rounds 0, 1 and 2
+
+    faces.scroll_into_view_if_needed()
+    picture = faces.locator("img").first
+    expect(picture).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_function("image => image.complete && image.naturalWidth > 50", arg=picture.element_handle())
+    slider = faces.get_by_role("slider")
+    expect(slider).to_be_visible()
+    before = picture.get_attribute("src")
+    shoot("player-faces")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(picture).not_to_have_attribute("src", str(before), timeout=PATIENCE_MS)
+    assert "step%2B1" in str(picture.get_attribute("src"))
+
+
+def test_the_tournaments_matrix_is_a_picture_among_its_artifacts(
+    home: Path, base: str, page: Page, client: Callable[[Path], MlflowClient], shoot: Callable[[str], None]
+) -> None:
+    page.goto(f"{base}/#/experiments/1/runs/{_run(client(home), 'tournament')}/artifacts")
+    page.get_by_text("payoff", exact=True).click()
+    page.get_by_text("round-002.png").click()
+    matrix = page.get_by_role("img", name="payoff/round-002.png")
+    expect(matrix).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_function("image => image.complete && image.naturalWidth > 500", arg=matrix.element_handle())
+    shoot("tournament-matrix")
+
+
+def test_no_page_needs_anything_from_elsewhere(requests: list[str], base: str, page: Page) -> None:
+    asked = {urlsplit(url).netloc for url in requests if urlsplit(url).scheme not in ("data", "blob", "about")}
+    assert asked == {urlsplit(base).netloc}
+
+
+def test_the_server_listens_on_loopback_alone(server: tuple[str, Any]) -> None:
+    base, process = server
+    listening = _listening(process.pid)
+    assert f"127.0.0.1:{urlsplit(base).port}" in listening
+    assert {address.rpartition(":")[0] for address in listening} == {"127.0.0.1"}
+
+
+def _listening(group: int) -> set[str]:
+    """Where the processes of a group listen, from Linux's tables."""
+    sockets = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if os.getpgid(int(process.name)) == group:
+                sockets |= {link.readlink().name for link in (process / "fd").iterdir()}
+    listening = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                host, _, port = fields[1].partition(":")
+                # IPv4 is written as a little-endian number; any IPv6 address is left as it is, and is one too many.
+                name = socket.inet_ntoa(bytes.fromhex(host)[::-1]) if table == "tcp" else host
+                listening.add(f"{name}:{int(port, 16)}")
+    return listening
+
+
+def _run(client: MlflowClient, name: str) -> str:
+    [run] = [run for run in client.search_runs(["1"]) if run.info.run_name.split()[0] == name]
+    return str(run.info.run_id)

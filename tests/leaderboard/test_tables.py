@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fakeoff.leaderboard.tables import print_scoreboard
+
+GENERATORS = ("pgan_pretrained", "mobile_stylegan")
+DETECTORS = ("xception_block1", "resnet18_layer1", "mesoinception4")
+
+
+def _scoreboard(rounds: int = 2, **over: Any) -> dict[str, Any]:
+    def cell(generator: str, g_round: int, detector: str, d_round: int) -> dict[str, Any]:
+        is_target = g_round > 0 and d_round == g_round - 1 and detector == "xception_block1"
+        figures = {"accuracy": 0.5, "ap": 0.8128} if is_target else {"accuracy": 0.9938, "ap": 0.9991}
+        return {
+            "generator": generator,
+            "generator_round": g_round,
+            "detector": detector,
+            "detector_round": d_round,
+            "is_target": is_target,
+            **figures,
+        }
+
+    versions = itertools.product(GENERATORS, range(rounds + 1), DETECTORS, range(rounds + 1))
+    return {
+        "round": rounds,
+        "config": {"arena": {"resolution": 64}, "pools": {"test_fakes": 160}},
+        "data": {
+            "source": "orl",
+            "colour": "grey",
+            "split": {"test": {"photographs": 80, "groups": [f"s{i}" for i in range(8)]}},
+        },
+        "standings": {
+            "detectors": [
+                {
+                    "player": name,
+                    "round": rounds,
+                    "worst_auc": 0.9123,
+                    "mean_auc": 0.9876,
+                    "worst_against": f"{GENERATORS[0]}@{rounds}",
+                    "mean_ap": 0.9901,
+                    "mean_accuracy": 0.9512,
+                    "matches": 6,
+                }
+                for name in DETECTORS
+            ],
+            "generators": [
+                {
+                    "player": GENERATORS[0],
+                    "round": rounds,
+                    "evasion": 0.4375,
+                    "target_evasion": 1.0 if rounds else None,
+                    "matches": 8,
+                }
+            ],
+        },
+        "costs": [
+            {
+                "generator": GENERATORS[0],
+                "generator_round": rounds,
+                "ssim_to_first": 0.8123,
+                "kid_to_reals": 312.4,
+                "swd_to_reals": 21.5,
+            }
+        ],
+        "forfeits": [],
+        "cells": [cell(*version) for version in versions],
+        **over,
+    }
+
+
+def _printed(scoreboard: dict[str, Any], *, width: int = 100) -> str:
+    out = io.StringIO()
+    print_scoreboard(scoreboard, Console(file=out, width=width, soft_wrap=False))
+    return out.getvalue()
+
+
+def _row(text: str, *words: str) -> str:
+    [row] = [line for line in text.splitlines() if "│" in line and all(word in line for word in words)]
+    return row
+
+
+@pytest.mark.parametrize("rounds", [2, 12])
+def test_nothing_is_cut_off_at_100_columns(rounds: int) -> None:
+    text = _printed(_scoreboard(rounds))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    for name in (*(f"{detector}@{rounds}" for detector in DETECTORS), f"{GENERATORS[0]}@{rounds}"):
+        assert name in text
+    for heading in ("worst AUC", "mean AUC", "mean AP", "accuracy", "evasion", "SSIM to @0", "KID", "SWD", "retrained"):
+        assert heading in text
+
+
+def test_names_stay_whole_where_the_terminal_is_narrow() -> None:
+    text = _printed(_scoreboard(), width=80)
+    assert "…" not in text
+    assert all(f"{detector}@2" in text for detector in DETECTORS)
+
+
+def test_the_figures_are_the_scoreboards() -> None:
+    text = _printed(_scoreboard())
+    detector = _row(text, "xception_block1@2", "0.912")
+    assert [cell.strip() for cell in detector.split("│")][1:-1] == [
+        "1", "xception_block1@2", "0.912", "pgan_pretrained@2", "0.988", "0.990", "95.1%",
+    ]  # fmt: skip
+    generator = _row(text, "pgan_pretrained@2", "43.8%")
+    assert [cell.strip() for cell in generator.split("│")][1:-1] == [
+        "1", "pgan_pretrained@2", "43.8%", "100.0%", "0.81", "312", "21.5",
+    ]  # fmt: skip
+
+
+def test_an_attack_is_told_from_before_to_after_and_retrained() -> None:
+    row = _row(_printed(_scoreboard()), "pgan_pretrained@1", "xception_block1@0")
+    assert [cell.strip() for cell in row.split("│")][1:-1] == [
+        "pgan_pretrained@1", "xception_block1@0", "99.4% -> 50.0%", "0.999 -> 0.813", "0.999",
+    ]  # fmt: skip
+
+
+def test_what_was_never_measured_is_a_dash() -> None:
+    scoreboard = _scoreboard(rounds=0, costs=[])
+    row = _row(_printed(scoreboard), "pgan_pretrained@0", "43.8%")
+    assert [cell.strip() for cell in row.split("│")][4:-1] == ["-", "-", "-", "-"]
+    assert "Attack by attack" not in _printed(scoreboard)
+
+
+def test_the_heading_says_what_the_figures_stand_on() -> None:
+    text = " ".join(_printed(_scoreboard()).split())
+    assert "Scoreboard after round 2: orl faces, 64 px, grey" in text
+    assert "80 reals of 8 people or folders, 160 fakes of each version" in text
+
+
+def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason() -> None:
+    reason = "raised ValueError: shapes [3, 64] and [/3, 32] do not fit; " + "a long explanation " * 8
+    forfeits = [
+        {
+            "kind": "detector",
+            "player": "xception_block1",
+            "round": 1,
+            "stage": "score",
+            "reason": reason,
+            "against": "pgan_pretrained@1",
+        },
+        {"kind": "generator", "player": "mine", "round": 2, "stage": "attack", "reason": "was killed", "against": ""},
+    ]
+    text = _printed(_scoreboard(forfeits=forfeits))
+    assert "Forfeits: these matches were not played" in text
+    assert "…" not in text
+    table = text.partition("Forfeits")[2]
+    told = "".join(line.rpartition("│")[0].rpartition("│")[2] for line in table.splitlines())
+    assert reason.replace(" ", "") in told.replace(" ", "")
+    flat = re.sub(r"[\s│]+", "", table)
+    assert "scoreonpgan_" in flat
+    assert "attack" in _row(text, "mine", "was killed")
+
+
+def test_no_forfeits_no_table() -> None:
+    assert "Forfeits" not in _printed(_scoreboard())
+
+
+def test_a_folders_name_is_not_read_as_markup() -> None:
+    scoreboard = _scoreboard()
+    scoreboard["data"]["source"] = "[/red] [bold]faces"
+    assert "[/red] [bold]faces" in _printed(scoreboard)

@@ -1,0 +1,155 @@
+"""Standings of matches made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fakeoff.protocols.records import Kind, Match, Version
+from fakeoff.protocols.standings import newest, rank_detectors, rank_generators
+
+
+def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:
+    return Version(kind="generator", player=player, round=round_, key="", targets=targets)
+
+
+def _detector(player: str, round_: int = 0) -> Version:
+    return Version(kind="detector", player=player, round=round_, key="")
+
+
+def _match(generator: Version, detector: Version, **figures: float) -> Match:
+    known: dict[str, Any] = {"auc": 0.5, "ap": 0.5, "accuracy": 0.5, "recall_fake": 0.5}
+    return Match(
+        generator=generator,
+        detector=detector,
+        is_target=detector.label in generator.targets,
+        key="",
+        figures={**known, **figures},
+    )
+
+
+def _order(standings: list[Any]) -> list[str]:
+    return [f"{standing.player}@{standing.round}" for standing in standings]
+
+
+def test_detectors_are_ranked_by_their_worst_match_before_their_mean() -> None:
+    easy, hard = _generator("easy"), _generator("hard")
+    steady, brilliant = _detector("steady"), _detector("brilliant")
+    matches = [
+        _match(easy, steady, auc=0.7, ap=0.6, accuracy=0.55),
+        _match(hard, steady, auc=0.6, ap=0.8, accuracy=0.65),
+        _match(easy, brilliant, auc=1.0),
+        _match(hard, brilliant, auc=0.55),
+    ]
+    first, second = rank_detectors(matches, [brilliant, steady])
+    assert (first.player, first.worst_auc, first.worst_against, first.matches) == ("steady", 0.6, "hard@0", 2)
+    assert abs(first.mean_auc - 0.65) < 1e-12
+    assert abs(first.mean_ap - 0.7) < 1e-12
+    assert abs(first.mean_accuracy - 0.6) < 1e-12
+    assert (second.player, second.worst_auc, second.mean_auc) == ("brilliant", 0.55, 0.775)
+
+
+def test_of_detectors_with_the_same_worst_match_the_higher_mean_leads() -> None:
+    generators = [_generator("one"), _generator("two")]
+    low, high = _detector("a_low"), _detector("b_high")
+    matches = [
+        _match(generators[0], low, auc=0.5),
+        _match(generators[1], low, auc=0.6),
+        _match(generators[0], high, auc=0.9),
+        _match(generators[1], high, auc=0.5),
+    ]
+    assert _order(rank_detectors(matches, [low, high])) == ["b_high@0", "a_low@0"]
+
+
+def test_ties_are_broken_by_name_whatever_the_order_of_the_matches() -> None:
+    generator = _generator("pgan")
+    detectors = [_detector(name) for name in ("c", "a", "b")]
+    matches = [_match(generator, detector, auc=0.8, recall_fake=0.3) for detector in detectors]
+    assert _order(rank_detectors(matches, detectors)) == ["a@0", "b@0", "c@0"]
+    assert _order(rank_detectors(matches[::-1], detectors[::-1])) == ["a@0", "b@0", "c@0"]
+
+    generators = [_generator(name) for name in ("z", "y")]
+    matches = [_match(other, detectors[0], recall_fake=0.3) for other in generators]
+    assert _order(rank_generators(matches, generators, lineage=generators)) == ["y@0", "z@0"]
+
+
+def test_the_worst_opponent_of_a_tie_is_the_first_by_name() -> None:
+    detector = _detector("only")
+    matches = [_match(_generator(name), detector, auc=0.5) for name in ("b", "a")]
+    assert rank_detectors(matches, [detector])[0].worst_against == "a@0"
+
+
+def test_a_version_without_a_match_has_no_place() -> None:
+    generator, detector = _generator("pgan"), _detector("seen")
+    matches = [_match(generator, detector)]
+    assert _order(rank_detectors(matches, [detector, _detector("unseen")])) == ["seen@0"]
+    assert _order(rank_generators(matches, [generator, _generator("unseen")], lineage=[])) == ["pgan@0"]
+
+
+def test_only_a_versions_own_matches_count() -> None:
+    old, new, detector = _generator("pgan", 0), _generator("pgan", 1), _detector("judge")
+    matches = [_match(old, detector, recall_fake=1.0), _match(new, detector, recall_fake=0.25)]
+    [standing] = rank_generators(matches, [new], lineage=[old, new])
+    assert (standing.round, standing.evasion, standing.matches) == (1, 0.75, 1)
+
+
+def test_evasion_leaves_out_every_detector_that_the_lineage_was_trained_against() -> None:
+    lineage = [_generator("pgan", 0), _generator("pgan", 1, targets=("a@0",)), _generator("pgan", 2, targets=("b@1",))]
+    recalls = {"a@0": 0.0, "b@1": 0.1, "a@1": 0.6, "b@0": 0.8}
+    detectors = [_detector("a", 0), _detector("b", 1), _detector("a", 1), _detector("b", 0)]
+    matches = [_match(lineage[2], detector, recall_fake=recalls[detector.label]) for detector in detectors]
+    [standing] = rank_generators(matches, [lineage[2]], lineage=lineage)
+    # a@0 was the target of pgan@1, from which pgan@2 descends; only a@1 and b@0 are strangers.
+    assert abs(standing.evasion - (0.4 + 0.2) / 2) < 1e-12
+    assert standing.matches == 2
+    # The last attack's target alone: b@1.
+    assert standing.target_evasion == 0.9
+
+
+def test_another_players_and_a_later_attacks_targets_do_not_count_as_trained_against() -> None:
+    early, late = _generator("pgan", 0), _generator("pgan", 1, targets=("a@0",))
+    rival = _generator("rival", 1, targets=("b@0",))
+    detectors = [_detector("a"), _detector("b")]
+    matches = [_match(early, detector, recall_fake=0.5) for detector in detectors]
+    [standing] = rank_generators(matches, [early], lineage=[early, late, rival])
+    assert (standing.matches, standing.target_evasion) == (2, None)
+
+
+def test_a_generator_that_met_only_its_targets_has_no_place() -> None:
+    attacker = _generator("pgan", 1, targets=("a@0",))
+    matches = [_match(attacker, _detector("a"), recall_fake=0.0)]
+    assert rank_generators(matches, [attacker], lineage=[attacker]) == []
+
+
+def test_of_the_same_evasion_the_one_that_fooled_its_target_more_leads() -> None:
+    weak = _generator("a_weak", 1, targets=("t@0",))
+    strong = _generator("b_strong", 1, targets=("t@0",))
+    untrained = _generator("c_fixed", 0)
+    target, stranger = _detector("t"), _detector("s")
+    matches = [
+        _match(weak, target, recall_fake=0.9),
+        _match(weak, stranger, recall_fake=0.5),
+        _match(strong, target, recall_fake=0.2),
+        _match(strong, stranger, recall_fake=0.5),
+        _match(untrained, stranger, recall_fake=0.5),
+    ]
+    versions = [untrained, weak, strong]
+    ranked = rank_generators(matches, versions, lineage=versions)
+    assert _order(ranked) == ["b_strong@1", "a_weak@1", "c_fixed@0"]
+    assert [standing.target_evasion for standing in ranked] == [0.8, 1 - 0.9, None]
+
+
+def test_evasion_of_all_targets_is_their_mean() -> None:
+    attacker = _generator("pgan", 1, targets=("a@0", "b@0"))
+    matches = [
+        _match(attacker, _detector("a"), recall_fake=0.0),
+        _match(attacker, _detector("b"), recall_fake=0.5),
+        _match(attacker, _detector("a", 1), recall_fake=1.0),
+    ]
+    [standing] = rank_generators(matches, [attacker], lineage=[attacker])
+    assert (standing.evasion, standing.target_evasion, standing.matches) == (0.0, 0.75, 1)
+
+
+def test_newest_takes_each_players_last_version_by_name() -> None:
+    versions = [_generator("b", 0), _generator("a", 2), _generator("a", 1), _detector("a", 5), _generator("b", 1)]
+    kinds: tuple[Kind, ...] = ("generator", "detector")
+    assert [[v.label for v in newest(versions, kind)] for kind in kinds] == [["a@2", "b@1"], ["a@5"]]
