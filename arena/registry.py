@@ -109,9 +109,9 @@ class Registry(Generic[PlayerT]):
             )
         self._entries[entry.name] = entry
 
-    def forget(self, version: int | str) -> None:
-        """Takes back what a plugin file registered before it failed; ``version`` is the file's hash."""
-        self._entries = {name: entry for name, entry in self._entries.items() if entry.version != version}
+    def forget(self, origin: str) -> None:
+        """Takes back what came from somewhere: a plugin file that failed half way."""
+        self._entries = {name: entry for name, entry in self._entries.items() if entry.origin != origin}
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -218,7 +218,7 @@ def load_plugin_file(path: Path) -> None:
         except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             for registry in _registries:
-                registry.forget(sha256)
+                registry.forget(str(path))
             if isinstance(error, PluginError):
                 raise
             raise PluginError(f"plugin file '{path}' does not load: {one_line(error)}") from error
