@@ -205,18 +205,18 @@ def test_an_interrupted_tournament_is_killed_and_resumes_to_the_same_end(
     assert _statuses(client(new_home)) == {"KILLED"}
     assert {step for step, _ in _points(client(new_home), "first")["score"]} == {0}
 
-    # While round 1 is being logged: players and their pictures are there, the tournament's matrix is not.
-    real = plots.payoff_matrix
+    # While round 1 is being logged: players and all pictures but the last are there.
+    real = plots.duel_chart
 
     def interrupted(scoreboard: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plots, "payoff_matrix", interrupted)
+    monkeypatch.setattr(plots, "duel_chart", interrupted)
     with pytest.raises(KeyboardInterrupt):
         play_in(make_config(), new_home, replaying())
     assert _statuses(client(new_home)) == {"KILLED"}
     assert {step for step, _ in _points(client(new_home), "first")["score"]} == {0, 1}
-    monkeypatch.setattr(plots, "payoff_matrix", real)
+    monkeypatch.setattr(plots, "duel_chart", real)
 
     # Before anything new was logged.
     with pytest.raises(KeyboardInterrupt):
@@ -272,6 +272,8 @@ def test_a_forfeited_players_run_failed_and_says_why(
     [defender], [attacker] = scoreboard["standings"]["detectors"], scoreboard["standings"]["generators"]
     assert players["detector", "twin"].data.metrics["score"] == defender["worst_auc"]
     assert players["generator", "twin"].data.metrics["score"] == attacker["evasion"]
+    defences = client(new_home).get_metric_history(players["detector", "twin"].info.run_id, "mean_auc")
+    assert [point.step for point in defences] == [0, 1]
     assert "mean_auc" not in players["generator", "twin"].data.metrics
 
 
