@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 Precision: TypeAlias = Literal["bfloat16", "float32"]
@@ -51,6 +52,7 @@ def prepare_process(*, threads: int) -> None:
     """
     keep_memory()
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")  # numpy's and scipy's products
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

@@ -43,7 +43,7 @@ ENVIRONMENT = {
 _STATE = "mlflow.json"
 _DATABASE = "mlflow.db"
 _BATCH = 1000
-_FACES = 10
+_FACES = 7
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "

@@ -10,7 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
+from fakeoff.arena.compute import prepare_process
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError, one_line, suggestion
 from fakeoff.arena.jobs import Context, Job, Outcome, Result, execute
 from fakeoff.arena.seeds import canonical_json, digest, rng_from, seed_from
@@ -186,3 +188,11 @@ def test_suggestions_are_made_only_for_near_words() -> None:
     assert suggestion("xcepton", ["pgan", "xception"]) == "; did you mean 'xception'?"
     assert suggestion("stylegan", ["xception"]) == ""
     assert one_line(PluginError("a\n\tb")) == "PluginError: a b"
+
+
+def test_a_jobs_threads_bind_torch_and_blas_alike() -> None:
+    prepare_process(threads=1)
+    assert torch.get_num_threads() == 1
+    pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert pools
+    assert set(pools) == {1}
