@@ -48,15 +48,13 @@ def test_on_any_number_of_workers(serial: tuple[Path, bytes], workers: str) -> N
 def test_after_a_kill_in_the_middle_and_a_resume(serial: tuple[Path, bytes]) -> None:
     folder, expected = serial
     home = folder / "killed"
-    process = subprocess.Popen(
-        _command(folder, "killed", "--serial"), stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "defend" in line and "done" in line:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = _command(folder, "killed", "--serial")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "defend" in line and "done" in line:
+                break
+        os.killpg(process.pid, signal.SIGKILL)
     assert not (home / "scoreboard.json").exists()
     kept = {path.parent.name: path.stat().st_mtime_ns for path in (home / "store").rglob("record.json")}
     assert kept
