@@ -67,8 +67,8 @@ class Attack(_Section):
     )
     weight: Annotated[
         float, Field(description="of the evasion loss beside the generator's own loss", ge=0, allow_inf_nan=False)
-    ] = 1.0
-    steps: Annotated[int, Field(description="generator steps", ge=1)] = 150
+    ] = 0.2
+    steps: Annotated[int, Field(description="generator steps", ge=1)] = 100
     batch: Annotated[int, Field(description="images a step", ge=2)] = 16
     generator_lr: Annotated[float, Field(description="the generator's learning rate", gt=0, allow_inf_nan=False)] = 5e-4
     critic_lr: Annotated[float, Field(description="its critic's learning rate", gt=0, allow_inf_nan=False)] = 5e-4
@@ -80,10 +80,10 @@ class Defend(_Section):
     history: Annotated[
         Literal["all", "latest"], Field(description="on the fakes of 'all' rounds so far, or of the 'latest'")
     ] = "all"
-    steps: Annotated[int, Field(description="steps at most", ge=1)] = 500
+    steps: Annotated[int, Field(description="steps at most", ge=1)] = 800
     batch: Annotated[int, Field(description="images a step, half of them real", ge=4, multiple_of=2)] = 32
-    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 25
-    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 6
+    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 40
+    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 8
 
 
 class Score(_Section):
