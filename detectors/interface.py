@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fakeoff.detectors.receptive_field import ReceptiveField
 
@@ -56,8 +55,7 @@ class Detector(nn.Module):
             A scalar that the images' gradients flow from, low where they pass as real. By default the cross
             entropy of :meth:`score` against *real*.
         """
-        score = self.score(images).float().clamp(1e-6, 1 - 1e-6)
-        return -torch.log1p(-score).mean()
+        return _against_real(self.score(images))
 
 
 class PatchDetector(Detector):
@@ -69,32 +67,28 @@ class PatchDetector(Detector):
 
     receptive_field: ReceptiveField
 
-    def patch_logits(self, images: Tensor) -> Tensor:
-        """Judges patches before the softmax.
+    def patch_scores(self, images: Tensor) -> Tensor:
+        """Judges patches.
 
         Args:
             images: float ``(n, 3, h, w)``, RGB in [0, 1].
 
         Returns:
-            float32 ``(n, 2, h', w')``: logits of real and of fake.
-        """
-        raise NotImplementedError
-
-    def patch_scores(self, images: Tensor) -> Tensor:
-        """Judges patches.
-
-        Returns:
             float32 ``(n, h', w')``: P(fake) of each patch.
         """
-        return self.patch_logits(images).softmax(1)[:, 1]
+        raise NotImplementedError
 
     def score(self, images: Tensor) -> Tensor:
         return self.patch_scores(images).mean((1, 2))
 
     def evasion_loss(self, images: Tensor) -> Tensor:
         """The cross entropy of every patch against *real*: the second term of Eq. 4."""
-        logits = self.patch_logits(images)
-        return F.cross_entropy(logits, torch.zeros(logits[:, 0].shape, dtype=torch.long))
+        return _against_real(self.patch_scores(images))
+
+
+def _against_real(scores: Tensor) -> Tensor:
+    # The clamp keeps a score of exactly 1 from an infinite loss.
+    return -torch.log1p(-scores.float().clamp(1e-6, 1 - 1e-6)).mean()
 
 
 _CAPABILITIES = {"train_step": "trainable"}

@@ -36,8 +36,17 @@ class TruncatedNetwork(PatchDetector):
         _initialise(self, rng=torch.Generator().manual_seed(init_seed))
 
     def patch_logits(self, images: Tensor) -> Tensor:
+        """Judges patches before the softmax; float32 ``(n, 2, h', w')``, real and fake."""
         logits: Tensor = self.head(self.backbone(images * 2 - 1))
         return logits.float()
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return self.patch_logits(images).softmax(1)[:, 1]
+
+    def evasion_loss(self, images: Tensor) -> Tensor:
+        # From the logits: its gradient does not vanish where a score is nearly 1.
+        logits = self.patch_logits(images)
+        return F.cross_entropy(logits, torch.zeros(logits[:, 0].shape, dtype=torch.long))
 
     def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
         if self._optimiser is None:

@@ -76,6 +76,9 @@ class ToyDetector(PatchDetector):
     def patch_logits(self, images: Tensor) -> Tensor:
         return self.layers(images).float()  # type: ignore[no-any-return]
 
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return self.patch_logits(images).softmax(1)[:, 1]
+
     def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
         logits = self.patch_logits(images).mean((2, 3))
         loss = F.cross_entropy(logits, is_fake.long())
