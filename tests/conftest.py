@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from fakeoff.arena.registry import load_plugin_file
 from fakeoff.protocols.config import TournamentConfig, parse_config
@@ -23,7 +24,16 @@ def toys() -> Path:
     return TOYS
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny tensors: on a busy machine, threads that wait for each other take most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
 def toy_config(toys: Path) -> Callable[..., TournamentConfig]:
     """Makes the configuration of a tournament of toys on ORL at 16 px that takes seconds."""
 

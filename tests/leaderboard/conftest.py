@@ -19,7 +19,7 @@ from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.ledger import read_ledger
 from fakeoff.leaderboard.play import play
-from fakeoff.protocols.config import TournamentConfig, parse_config
+from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import TournamentRecord
 
 
@@ -57,25 +57,19 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def make_config(toys: Path) -> Callable[..., TournamentConfig]:
-    """Like ``toy_config``, for the whole session: two generators, one of them fixed, and two detectors."""
+def make_config(toy_config: Callable[..., TournamentConfig]) -> Callable[..., TournamentConfig]:
+    """``toy_config`` with two rounds, two generators, one of them fixed, and two detectors."""
 
     def make(**over: Any) -> TournamentConfig:
-        small: dict[str, Any] = {
+        larger: dict[str, Any] = {
             "rounds": 2,
             "generators": [{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}],
             "detectors": [
                 {"plugin": "toy_detector", "name": "first"},
                 {"plugin": "toy_detector", "name": "second", "parameters": {"init_seed": 1}},
             ],
-            "arena": {"resolution": 16},
-            "pools": {"train_fakes": 32, "val_fakes": 16, "test_fakes": 16},
-            "attack": {"steps": 4, "batch": 4, "generator_lr": 0.05},
-            "defend": {"steps": 20, "batch": 8, "check_every": 10},
-            "score": {"resamples": 100},
-            "compute": {"attack_threads": 1, "precision": "float32"},
         }
-        return parse_config({**small, **over}, where="test")
+        return toy_config(**{**larger, **over})
 
     return make
 
