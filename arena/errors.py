@@ -3,6 +3,7 @@
 FakeoffError            anything that a user can mend; printed as one line, exit code 2
   ConfigError           the configuration asks for something that cannot be
   DataError             images that cannot be used
+  AssetError            an asset is missing, damaged, or cannot be fetched
   PluginError           a player is unknown, or does not keep to its interface
   StoreError            the store is damaged, locked or from a later version
 JobFailed               one job ended without a result; its player forfeits
@@ -24,6 +25,10 @@ class ConfigError(FakeoffError):
 
 class DataError(FakeoffError):
     """Images that cannot be used."""
+
+
+class AssetError(FakeoffError):
+    """An asset is missing, damaged, or cannot be fetched."""
 
 
 class PluginError(FakeoffError):

@@ -1,4 +1,4 @@
-"""Sources of real photographs: the embedded ORL faces, or a user's folder.
+"""Sources of real photographs: the embedded ORL faces, an asset, or a user's folder.
 
 A photograph belongs to a *group* (a person, a folder, or itself), and a split never divides a group:
 no face that a detector is tested on was seen in training, by it or by the generator.
@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fakeoff.arena import assets
 from fakeoff.arena.errors import ConfigError, DataError
 from fakeoff.arena.images import Colour, Pixels, generator_transform
 
@@ -62,7 +63,7 @@ class RealSource:
     """Photographs with a split.
 
     Attributes:
-        name: ``orl`` or the folder's name; never a path.
+        name: ``orl``, the asset's or the folder's name; never a path.
         colour: ``grey`` where every photograph is grey.
         photographs: By split, sorted by name.
         left_out: Files that are not used.
@@ -192,6 +193,21 @@ def orl_faces() -> RealSource:
     return RealSource(name="orl", colour="grey", photographs=_by_split(photographs))
 
 
+def asset_photographs(name: str) -> RealSource:
+    """The photographs of an asset such as ``celeba-999``, in colour.
+
+    Nobody says who is on them, so each is a group of its own. Their sums are those of the pulled wheel: a file that
+    was changed in the cache is not used.
+
+    Raises:
+        AssetError: It is not pulled yet, or it is damaged.
+    """
+    photographs = [
+        Photograph(name=path.name, path=path, group=path.name, sha256=sha256) for path, sha256 in assets.extract(name)
+    ]
+    return RealSource(name=name, colour="rgb", photographs=_by_split(photographs))
+
+
 def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corrupt: bool) -> RealSource:
     """A user's folder, searched in depth.
 
@@ -255,16 +271,25 @@ def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corru
 def open_source(
     reals: str, *, split_by: Literal["folder", "file"] = "folder", skip_corrupt: bool = False
 ) -> RealSource:
-    """Opens ``orl`` or a folder.
+    """Opens ``orl``, an asset of photographs by its name, or a folder.
+
+    Args:
+        reals: Which of them.
+        split_by: For a folder: see :func:`folder_source`.
+        skip_corrupt: Likewise.
 
     Raises:
-        ConfigError: Neither.
+        ConfigError: None of them.
+        AssetError: The asset is not pulled yet, or it is damaged.
         DataError: See :func:`folder_source`.
     """
     if reals == "orl":
         return orl_faces()
+    if reals in assets.sources_of_reals():
+        return asset_photographs(reals)
     if not Path(reals).exists():
-        raise ConfigError(f"unknown source of reals '{reals}'; give 'orl' or a folder that exists")
+        named = ", ".join(f"'{name}'" for name in ("orl", *assets.sources_of_reals()))
+        raise ConfigError(f"unknown source of reals '{reals}'; give {named} or a folder that exists")
     return folder_source(Path(reals), split_by=split_by, skip_corrupt=skip_corrupt)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
-from fakeoff.protocols.records import Cost, Forfeit, Match, TournamentRecord, Version
+from fakeoff.protocols.records import Cost, Forfeit, Look, Match, Shift, TournamentRecord, Version
 
 _FILE_NAME = "tournament.json"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 
 def write_ledger(record: TournamentRecord, home: Path) -> None:
@@ -31,6 +31,9 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "versions": [dataclasses.asdict(version) for version in record.versions],
         "matches": [[m.generator.label, m.detector.label, m.is_target, m.key] for m in record.matches],
         "costs": [[cost.generator.label, cost.key] for cost in record.costs],
+        "looks": [[look.generator.label, look.detector.label, look.key] for look in record.looks],
+        "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
+        "labels": dict(record.labels),
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
     }
@@ -78,6 +81,26 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
             Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
             for label, key in ledger["costs"]
         ),
+        looks=tuple(
+            Look(
+                generator=by_label["generator", generator],
+                detector=by_label["detector", detector],
+                key=key,
+                figures=store.record(key),
+            )
+            for generator, detector, key in ledger["looks"]
+        ),
+        shifts=tuple(
+            Shift(
+                generator=by_label["generator", generator],
+                detector=by_label["detector", detector],
+                is_target=is_target,
+                key=key,
+                figures=store.record(key),
+            )
+            for generator, detector, is_target, key in ledger["shifts"]
+        ),
+        labels=ledger["labels"],
         forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
         real_pools={int(resolution): pools for resolution, pools in ledger["real_pools"].items()},
     )

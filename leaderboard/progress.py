@@ -19,6 +19,9 @@ _STAGES = {
     "defend": "detectors defend",
     "score": "matches are scored",
     "cost": "what evasion cost",
+    "parse": "faces are parsed",
+    "look": "where fakes give themselves away",
+    "shift": "how that moved",
 }
 
 

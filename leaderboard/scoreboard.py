@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.store import write_atomically
+from fakeoff.protocols.look import TRUTHS
 from fakeoff.protocols.metrics import METRICS
-from fakeoff.protocols.records import Match, TournamentRecord
+from fakeoff.protocols.records import Look, Match, Shift, TournamentRecord
 from fakeoff.protocols.standings import newest, rank_detectors, rank_generators
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "scoreboard.json"
 
 
@@ -21,8 +22,8 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
     """Derives the scoreboard from a record.
 
     Returns:
-        ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``forfeits`` and
-        ``cells``; no times and no paths.
+        ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``forfeits``,
+        ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
     """
     config = record.config.model_dump(mode="json")
     config["reals"]["source"] = record.source_name
@@ -56,6 +57,20 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         ],
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "cells": [_cell(match) for match in record.matches],
+        "parts": [
+            {**_pair(look), **{side: look.figures[side] for side in TRUTHS}}
+            for look in record.looks
+            if look.figures["applies"]
+        ],
+        "part_shifts": [
+            {
+                **_pair(shift),
+                "is_target": shift.is_target,
+                **{key: value for key, value in shift.figures.items() if key != "applies"},
+            }
+            for shift in record.shifts
+            if shift.figures["applies"]
+        ],
     }
 
 
@@ -74,10 +89,7 @@ def write_scoreboard(scoreboard: Mapping[str, Any], home: Path) -> Path:
 def _cell(match: Match) -> dict[str, Any]:
     figures = match.figures
     cell = {
-        "generator": match.generator.player,
-        "generator_round": match.generator.round,
-        "detector": match.detector.player,
-        "detector_round": match.detector.round,
+        **_pair(match),
         "is_target": match.is_target,
         "n_real": figures["n_real"],
         "n_fake": figures["n_fake"],
@@ -86,3 +98,12 @@ def _cell(match: Match) -> dict[str, Any]:
         cell[metric] = figures[metric]
         cell[f"{metric}_ci"] = figures[f"{metric}_ci"]
     return cell
+
+
+def _pair(played: Match | Look | Shift) -> dict[str, Any]:
+    return {
+        "generator": played.generator.player,
+        "generator_round": played.generator.round,
+        "detector": played.detector.player,
+        "detector_round": played.detector.round,
+    }

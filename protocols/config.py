@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tomlkit.container import Container
 from tomlkit.items import Table
 
+from fakeoff.arena.assets import sources_of_reals
 from fakeoff.arena.errors import ConfigError, suggestion
 
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$"
@@ -35,7 +36,9 @@ class Player(_Section):
 class Reals(_Section):
     """Where real photographs come from."""
 
-    source: Annotated[str, Field(description="'orl' (embedded) or a folder of images")] = "orl"
+    source: Annotated[
+        str, Field(description="'orl' (embedded), 'celeba-999' (see: fakeoff assets list) or a folder of images")
+    ] = "orl"
     split_by: Annotated[
         Literal["folder", "file"], Field(description="what train, val and test never share: a 'folder' or a 'file'")
     ] = "folder"
@@ -93,6 +96,16 @@ class Score(_Section):
     confidence: Annotated[float, Field(description="of the intervals, as a share", gt=0.5, lt=1)] = 0.95
 
 
+class Parts(_Section):
+    """Where in the face the fight is."""
+
+    parser: Annotated[str, Field(description="who labels the parts of the face; '' leaves parts out")] = "face_unet"
+    parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
+    random_patches: Annotated[
+        int, Field(description="patches drawn from each image for comparison with the most predictive one", ge=1)
+    ] = 16
+
+
 class Compute(_Section):
     """How jobs are computed; part of their identity, because it decides how sums round."""
 
@@ -119,6 +132,7 @@ class TournamentConfig(_Section):
     attack: Attack = Attack()
     defend: Defend = Defend()
     score: Score = Score()
+    parts: Parts = Parts()
     compute: Compute = Compute()
 
     @field_validator("generators", "detectors")
@@ -199,7 +213,7 @@ def effective_config(
             described = base.get(kind, [])
             over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
     config = parse_config(merge(base, _given(over)), where=str(used or "the command line"))
-    if config.reals.source != "orl":
+    if config.reals.source not in ("orl", *sources_of_reals()):
         resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
         config = config.model_copy(update={"reals": resolved})
     return config

@@ -74,6 +74,42 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """Which patches gave the images of a match away, and on which parts of the face they lie.
+
+    Attributes:
+        generator: The fakes' maker.
+        detector: Their judge, a patch detector.
+        key: Of the result with the patches and heatmaps.
+        figures: Distributions over parts; see :func:`fakeoff.protocols.look.look`.
+    """
+
+    generator: Version
+    detector: Version
+    key: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """How an attack and the defence after it moved the fight over the face.
+
+    Attributes:
+        generator: The attacked version.
+        detector: The version of the detector before the defence.
+        is_target: It was the attack's frozen target.
+        key: Of the result with the figures.
+        figures: See :func:`fakeoff.protocols.look.shift`.
+    """
+
+    generator: Version
+    detector: Version
+    is_target: bool
+    key: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forfeit:
     """What a player lost by failing.
 
@@ -81,8 +117,8 @@ class Forfeit:
         kind: ``generator`` or ``detector``.
         player: Its name.
         round: When.
-        stage: ``enter``, ``attack``, ``sample``, ``defend`` or ``score``.
-        against: Of ``score``: the generator version that could not be scored.
+        stage: ``enter``, ``attack``, ``sample``, ``defend``, ``score`` or ``look``.
+        against: Of ``score`` and ``look``: the generator version that could not be judged.
         reason: One line.
     """
 
@@ -106,6 +142,9 @@ class TournamentRecord:
         versions: Of all players.
         matches: Every version against every version.
         costs: One for each generator version.
+        looks: Of patch detectors at generator versions.
+        shifts: One for each attack and patch detector.
+        labels: Keys of the label maps of test pools, by the pool's key.
         forfeits: What failed.
         real_pools: Keys of the real pools by generator resolution and split.
     """
@@ -117,5 +156,8 @@ class TournamentRecord:
     versions: tuple[Version, ...]
     matches: tuple[Match, ...]
     costs: tuple[Cost, ...]
+    looks: tuple[Look, ...]
+    shifts: tuple[Shift, ...]
+    labels: Mapping[str, str]
     forfeits: tuple[Forfeit, ...]
     real_pools: Mapping[int, Mapping[str, str]]

@@ -15,10 +15,11 @@ from fakeoff import detectors, generators
 from fakeoff.arena import compute
 from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.jobs import Result
+from fakeoff.arena.parsers import PARTS, FaceParser, parsers
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.seeds import seed_from
 from fakeoff.arena.specs import load_arrays, load_weights, weights_hash
-from fakeoff.detectors import Detector
+from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.generators import Generator
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
@@ -43,6 +44,11 @@ def build_detector(
 ) -> Detector:
     """Builds a detector; see :func:`build_generator`."""
     return _build(detectors.players, identity, version=version, weights=weights)
+
+
+def build_parser(identity: Mapping[str, Any], *, weights: str | None = None) -> FaceParser:
+    """Builds a face parser; see :func:`build_generator`."""
+    return _build(parsers, identity, version=None, weights=weights)
 
 
 def _build(
@@ -105,6 +111,60 @@ def judge(detector: Detector, images: Tensor) -> Tensor:
     return whole.clamp(0, 1)
 
 
+def judge_patches(detector: PatchDetector, images: Tensor) -> Tensor:
+    """Scores every patch in eval mode, in float32, and checks what comes.
+
+    Returns:
+        float32 ``(n, h', w')`` in [0, 1].
+
+    Raises:
+        JobFailed: Wrong type, shape, range, or not finite, or its receptive field leaves the image.
+    """
+    detector.eval()
+    maps = []
+    with torch.no_grad():
+        for batch in images.split(_SCORE_BATCH):
+            scores = detector.patch_scores(compute.image_layout(batch))
+            grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
+            _check_tensor(scores, (len(batch), *grid), what="patch_scores")
+            maps.append(scores)
+    whole = torch.cat(maps)
+    low, high = whole.min().item(), whole.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"patch_scores gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
+    field = detector.receptive_field
+    for units, side in zip(whole.shape[1:], images.shape[2:], strict=True):
+        first, last = field.pixels(0), field.pixels(units - 1)
+        if first[1] <= 0 or last[0] >= side:
+            raise JobFailed(
+                f"patch_scores gave {units} patches along {side} pixels, and by its receptive_field the last one sees "
+                f"pixels {last[0]} to {last[1] - 1}: they do not fit"
+            )
+    return whole.clamp(0, 1)
+
+
+def label(parser: FaceParser, images: Tensor) -> Tensor:
+    """Labels the parts of faces in eval mode, and checks what comes.
+
+    Returns:
+        uint8 ``(n, h, w)``: indices into :data:`fakeoff.arena.parsers.PARTS`.
+
+    Raises:
+        JobFailed: Wrong type or shape, or labels of no part.
+    """
+    parser.eval()
+    maps = []
+    with torch.no_grad():
+        for batch in images.split(_SCORE_BATCH):
+            labels = parser.label(compute.image_layout(batch))
+            _check_tensor(labels, (len(batch), *batch.shape[2:]), what="label", dtype=torch.uint8)
+            maps.append(labels)
+    whole = torch.cat(maps)
+    if whole.max().item() >= len(PARTS):
+        raise JobFailed(f"label gave {whole.max().item()}; there are {len(PARTS)} parts, counted from 0")
+    return whole
+
+
 def check_measured(measured: Any, *, step: int) -> dict[str, float]:
     """Checks what a ``train_step`` returned.
 
@@ -139,13 +199,13 @@ def frozen(players: Sequence[Detector]) -> Iterator[None]:
             raise JobFailed("changed the weights of the frozen detector that it was trained against")
 
 
-def _check_tensor(value: Any, shape: tuple[int, ...], *, what: str) -> None:
+def _check_tensor(value: Any, shape: tuple[int | str, ...], *, what: str, dtype: torch.dtype = torch.float32) -> None:
     if not isinstance(value, Tensor):
         raise JobFailed(f"{what} returned {type(value).__name__}, not a tensor of shape {shape}")
     if tuple(value.shape) != shape:
         raise JobFailed(f"{what} returned shape {tuple(value.shape)}, not {shape}")
-    if value.dtype != torch.float32:
-        raise JobFailed(f"{what} returned {value.dtype}, not torch.float32")
+    if value.dtype != dtype:
+        raise JobFailed(f"{what} returned {value.dtype}, not {dtype}")
     if not torch.isfinite(value).all():
         raise JobFailed(f"{what} returned NaN or infinite values")
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff import detectors, generators
+from fakeoff.arena import parsers
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.reals import SPLITS, RealSource, Split
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import PlayerSpec, write_spec
-from fakeoff.protocols import attack, defend, evaluate, pools
-from fakeoff.protocols.config import Player, TournamentConfig
+from fakeoff.detectors import PatchDetector
+from fakeoff.protocols import attack, defend, evaluate, look, pools
+from fakeoff.protocols.config import Parts, Player, TournamentConfig
 from fakeoff.protocols.records import Version
 
 _LEARNING_RATES = ("generator_lr", "critic_lr")
@@ -37,6 +39,7 @@ class Schedule:
         self.colour = source.colour if config.arena.colour == "auto" else config.arena.colour
         self.generators = _specs(generators.players, config.generators, generators.WEIGHTS_FOLDER)
         self.detectors = _specs(detectors.players, config.detectors, detectors.WEIGHTS_FOLDER)
+        self.parser = _parser_spec(config.parts)
 
     def enter(self, generator: str) -> Job:
         """A generator's version 0."""
@@ -137,7 +140,6 @@ class Schedule:
 
     def match(self, generator: Version, detector: Version, *, reals: Mapping[str, str]) -> Job:
         """One generator version against one detector version."""
-        settings = self._config.score
         return self._job(
             evaluate.match,
             evaluate.VERSION,
@@ -145,8 +147,7 @@ class Schedule:
             player=detector.player,
             payload={
                 "detector": self.detectors[detector.player].identity(),
-                "resamples": settings.resamples,
-                "confidence": settings.confidence,
+                **self._certainty(),
             },
             inputs={"version": detector.key, "real": reals["test"], "fake": generator.pools["test"]},
         )
@@ -166,6 +167,61 @@ class Schedule:
                 "real_train": reals["train"],
             },
         )
+
+    def parse(self, pool: str) -> Job:
+        """The parts of the faces of a pool."""
+        assert self.parser is not None
+        return self._job(
+            look.parse,
+            look.VERSION,
+            label=f"parse faces of {pool[:8]}",
+            player=f"face parser '{self.parser.name}'",
+            payload={"parser": self.parser.identity()},
+            inputs={"pool": pool},
+            places=_weights(self.parser),
+        )
+
+    def look(
+        self, generator: Version, detector: Version, *, reals: Mapping[str, str], labels: Mapping[str, str]
+    ) -> Job:
+        """Which patches of which parts give away the images of a match."""
+        fake, real = generator.pools["test"], reals["test"]
+        return self._job(
+            look.look,
+            look.VERSION,
+            label=f"look with {detector.label} at {generator.label}",
+            player=detector.player,
+            payload={
+                "detector": self.detectors[detector.player].identity(),
+                "draws": self._config.parts.random_patches,
+                **self._certainty(),
+            },
+            inputs={
+                "version": detector.key,
+                "real": real,
+                "fake": fake,
+                "real_labels": labels[real],
+                "fake_labels": labels[fake],
+            },
+        )
+
+    def shift(self, *, before: str, frozen: str, retrained: str, player: str) -> Job:
+        """How the parts moved between three looks."""
+        return self._job(
+            look.shift,
+            look.VERSION,
+            label=f"compare the parts of {player}",
+            player=player,
+            payload=self._certainty(),
+            inputs={"before": before, "frozen": frozen, "retrained": retrained},
+        )
+
+    def judges_patches(self, detector: str) -> bool:
+        """Whether a detector is a patch detector."""
+        return issubclass(detectors.players.load(self.detectors[detector].plugin), PatchDetector)
+
+    def _certainty(self) -> dict[str, Any]:
+        return {"resamples": self._config.score.resamples, "confidence": self._config.score.confidence}
 
     def _reals(self, split: Split, resolution: int, arena_resolution: int) -> Job:
         photographs = self._source.photographs[split]
@@ -221,6 +277,18 @@ def _specs(registry: Registry[Any], players: Sequence[Player], weights_folder: P
         )
         for player in players
     }
+
+
+def _parser_spec(parts: Parts) -> PlayerSpec | None:
+    if not parts.parser:
+        return None
+    return write_spec(
+        parsers.parsers,
+        name=parts.parser,
+        plugin=parts.parser,
+        parameters=parts.parameters,
+        weights_folder=parsers.WEIGHTS_FOLDER,
+    )
 
 
 def _weights(spec: PlayerSpec) -> dict[str, str | None]:

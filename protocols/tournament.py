@@ -14,7 +14,7 @@ from fakeoff.arena.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.records import Cost, Forfeit, Kind, Match, TournamentRecord, Version
+from fakeoff.protocols.records import Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
 from fakeoff.protocols.schedule import Schedule
 from fakeoff.protocols.standings import rank_detectors
 
@@ -64,6 +64,9 @@ class Tournament:
         self._versions: list[Version] = []
         self._matches: list[Match] = []
         self._costs: list[Cost] = []
+        self._looks: list[Look] = []
+        self._shifts: list[Shift] = []
+        self._labels: dict[str, str] = {}
         self._forfeits: list[Forfeit] = []
         self._lost: set[tuple[str, str]] = set()
         self._out: set[tuple[Kind, str]] = set()
@@ -86,6 +89,7 @@ class Tournament:
             self._defend()
             self._score()
             self._weigh_costs()
+            self._look()
             self._observer.round_finished(self.record())
         return self.record()
 
@@ -97,13 +101,11 @@ class Tournament:
             data=self._data(),
             round=self._round,
             versions=tuple(sorted(self._versions, key=lambda v: (v.kind, v.player, v.round))),
-            matches=tuple(
-                sorted(
-                    self._matches,
-                    key=lambda m: (m.generator.player, m.generator.round, m.detector.player, m.detector.round),
-                )
-            ),
+            matches=tuple(sorted(self._matches, key=_by_versions)),
             costs=tuple(sorted(self._costs, key=lambda c: (c.generator.player, c.generator.round))),
+            looks=tuple(sorted(self._looks, key=_by_versions)),
+            shifts=tuple(sorted(self._shifts, key=_by_versions)),
+            labels=dict(sorted(self._labels.items())),
             forfeits=tuple(sorted(self._forfeits, key=lambda f: (f.round, f.kind, f.player, f.stage, f.against))),
             real_pools=self._real_pools,
         )
@@ -212,17 +214,7 @@ class Tournament:
                     )
                 )
             else:
-                self._lost.add((generator.label, detector.label))
-                self._forfeits.append(
-                    Forfeit(
-                        kind="detector",
-                        player=detector.player,
-                        round=self._round,
-                        stage="score",
-                        reason=reasons[job.key],
-                        against=generator.label,
-                    )
-                )
+                self._lose(generator, detector, stage="score", reason=reasons[job.key])
 
     def _weigh_costs(self) -> None:
         weighed = {cost.generator.label for cost in self._costs}
@@ -239,6 +231,79 @@ class Tournament:
             for job, version in jobs.items()
             if job.key in done
         ]
+
+    def _look(self) -> None:
+        if self._schedule.parser is None:
+            return
+        self._parse()
+        known = {(look.generator.label, look.detector.label) for look in self._looks}
+        jobs = {
+            self._schedule.look(
+                match.generator,
+                match.detector,
+                reals=self._real_pools[match.generator.resolution],
+                labels=self._labels,
+            ): match
+            for match in self._matches
+            if self._schedule.judges_patches(match.detector.player)
+            and (match.generator.label, match.detector.label) not in known | self._lost
+        }
+        reasons: dict[str, str] = {}
+        done = self._run("look", list(jobs), lambda job, reason: reasons.__setitem__(job.key, reason))
+        for job, match in jobs.items():
+            if job.key in done:
+                figures = self._store.record(job.key)
+                self._looks.append(
+                    Look(generator=match.generator, detector=match.detector, key=job.key, figures=figures)
+                )
+            else:
+                self._lose(match.generator, match.detector, stage="look", reason=reasons[job.key])
+        self._compare_parts()
+
+    def _parse(self) -> None:
+        pools = [pools["test"] for pools in self._real_pools.values()]
+        pools += [version.pools["test"] for version in self._versions if version.kind == "generator"]
+        jobs = {pool: self._schedule.parse(pool) for pool in pools if pool not in self._labels}
+        self._run("parse", list(jobs.values()), _parser_must_not_fail)
+        self._labels |= {pool: job.key for pool, job in jobs.items()}
+
+    def _compare_parts(self) -> None:
+        """Every attack of this round: where its fakes gave themselves away before, and where they do now."""
+        looks = {_by_versions(look): look for look in self._looks}
+        jobs: dict[Job, Look] = {}
+        for (generator, round_, detector, defended), frozen in looks.items():
+            before = looks.get((generator, round_ - 1, detector, defended))
+            retrained = looks.get((generator, round_, detector, defended + 1))
+            if round_ == self._round == defended + 1 and before and retrained:
+                job = self._schedule.shift(
+                    before=before.key, frozen=frozen.key, retrained=retrained.key, player=detector
+                )
+                jobs[job] = frozen
+        done = self._run("shift", list(jobs), _comparison_must_not_fail)
+        self._shifts += [
+            Shift(
+                generator=frozen.generator,
+                detector=frozen.detector,
+                is_target=frozen.detector.label in frozen.generator.targets,
+                key=job.key,
+                figures=self._store.record(job.key),
+            )
+            for job, frozen in jobs.items()
+            if job.key in done
+        ]
+
+    def _lose(self, generator: Version, detector: Version, *, stage: str, reason: str) -> None:
+        self._lost.add((generator.label, detector.label))
+        self._forfeits.append(
+            Forfeit(
+                kind="detector",
+                player=detector.player,
+                round=self._round,
+                stage=stage,
+                reason=reason,
+                against=generator.label,
+            )
+        )
 
     def _run(self, stage: str, jobs: Sequence[Job], failed: _Failed) -> set[str]:
         """Runs what the store does not hold; returns the keys of all that succeeded, now or before."""
@@ -301,6 +366,18 @@ def _check_target(target: str, detectors: Sequence[str]) -> None:
             f"attack.target '{target}' is no detector of this tournament{suggestion(target, known)} "
             f"It can be: {', '.join(known)}"
         )
+
+
+def _by_versions(played: Match | Look | Shift) -> tuple[str, int, str, int]:
+    return (played.generator.player, played.generator.round, played.detector.player, played.detector.round)
+
+
+def _parser_must_not_fail(job: Job, reason: str) -> None:
+    raise ConfigError(f"the {job.player} failed: {reason}; name another in parts.parser, or '' to leave parts out")
+
+
+def _comparison_must_not_fail(job: Job, reason: str) -> None:
+    raise ConfigError(f"cannot {job.label}: {reason}")
 
 
 def _must_not_fail(job: Job, reason: str) -> None:

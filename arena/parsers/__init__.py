@@ -1,0 +1,33 @@
+"""Who says where in a face a pixel lies.
+
+from fakeoff.arena.parsers import FaceParser, register
+
+@register("my_parser")
+class MyParser(FaceParser):
+    ...
+"""
+
+from pathlib import Path
+
+from fakeoff.arena.parsers.interface import BACKGROUND, LANDMARKS, PARTS, FaceParser, capabilities
+from fakeoff.arena.registry import Registry
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+"""Where the weights that ship lie."""
+
+parsers: Registry[FaceParser] = Registry("parser")
+register = parsers.register
+
+parsers.add("face_unet", "fakeoff.arena.parsers.face_unet:FaceUNet", origin="fakeoff", version=1)
+parsers.add("bisenet", "fakeoff.arena.parsers.bisenet:BiSeNet", origin="fakeoff", version=1)
+
+__all__ = [
+    "BACKGROUND",
+    "LANDMARKS",
+    "PARTS",
+    "WEIGHTS_FOLDER",
+    "FaceParser",
+    "capabilities",
+    "parsers",
+    "register",
+]
