@@ -165,6 +165,36 @@ def leaderboard(home: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--detector", required=True, help="A patch detector of the home, such as xception_block1 or ...@1.")
+@_home_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("fakeoff-look.png"),
+    show_default=True,
+    help="The picture to write.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_plugin_option
+def look(
+    images: tuple[Path, ...], detector: str, home: Path, out: Path, as_json: bool, plugins: tuple[Path, ...]
+) -> None:
+    """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
+    from fakeoff.arena.registry import load_plugin_file
+    from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
+
+    for path in plugins:
+        load_plugin_file(path)
+    verdicts = look_at(images, detector=detector, home=home, out=out)
+    if as_json:
+        click.echo(verdicts_text(verdicts), nl=False)
+    else:
+        print_verdicts(verdicts, _console())
+        click.echo(f"heatmaps: {out}")
+
+
+@main.command()
 @_home_option
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 def ui(home: Path, port: int) -> None:

@@ -19,12 +19,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store, write_atomically
 from fakeoff.leaderboard import plots
 from fakeoff.leaderboard.duels import Duel, find_duels
+from fakeoff.leaderboard.heatmap_plots import match_heatmaps
+from fakeoff.leaderboard.part_plots import part_histograms, shift_histograms
+from fakeoff.leaderboard.parts import newest_cells, part_points, shifts_of_round
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.leaderboard.views import VIEWS, view_tag
 from fakeoff.protocols.config import print_config
@@ -47,12 +52,16 @@ _FACES = 7
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
-    + _ROUNDS,
+    + _ROUNDS
+    + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
+    "show it.",
     "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
     "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
-    "rounds; in full size they are under *Artifacts*, `faces/`.",
+    "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "
+    "moved the fight over the face.",
     "tournament": "Under *Artifacts*: `payoff/` (who catches whom, round by round), `duels.png` (each attack's frozen "
-    "detector before and after), `scoreboard.json` (every figure) and `config.toml` (to play it again).",
+    "detector before and after), `part_shift/` (where in the face fakes gave themselves away, before and after), "
+    "`scoreboard.json` (every figure) and `config.toml` (to play it again).",
 }
 """What a run's page says first, in Markdown."""
 
@@ -144,8 +153,11 @@ class MlflowLog:
         self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
         matrix = plots.payoff_matrix(scoreboard) if scoreboard["cells"] else None
         if matrix is not None:
-            self._client.log_figure(run, matrix, f"payoff/round-{record.round:03d}.png")
-            self._image(run, "payoff matrix", plots.to_pixels(matrix), record.round)
+            self._picture(run, matrix, folder="payoff", key="payoff matrix", step=record.round)
+        targets = [entry for entry in shifts_of_round(scoreboard, record.round) if entry["is_target"]]
+        if targets:
+            shifts = shift_histograms(scoreboard, targets)
+            self._picture(run, shifts, folder="part_shift", key="parts before and after", step=record.round)
         if find_duels(scoreboard):
             self._client.log_figure(run, plots.duel_chart(scoreboard), "duels.png")
             self._log_duels(run, scoreboard, record.round)
@@ -165,6 +177,7 @@ class MlflowLog:
             # A player without a version of this round (it cannot be trained, or is out) met new opponents all the same.
             run = self._player_run(version.kind, version.player, name)
             points = standings.get((version.kind, version.player), {}) | _match_points(record, version)
+            points |= part_points(scoreboard, version.kind, version.player, record.round)
             for cost in record.costs:
                 if cost.generator.label == version.label and version.kind == "generator":
                     points |= {f"cost/{key}": value for key, value in cost.figures.items()}
@@ -174,6 +187,7 @@ class MlflowLog:
             self._metrics(run, points, record.round)
             if version.kind == "generator" and version.round == record.round:
                 self._log_faces(run, version, record)
+            self._log_parts(run, version, record, scoreboard)
         self._log_forfeits(record, name)
 
     def _log_forfeits(self, record: TournamentRecord, name: str) -> None:
@@ -198,8 +212,28 @@ class MlflowLog:
         spread = self._store.read(real_pool).arrays["images"]
         rows.append(("held-out real people", spread[:: max(1, len(spread) // _FACES)][:_FACES]))
         figure = plots.before_and_after(rows)
-        self._client.log_figure(run, figure, f"faces/round-{version.round:03d}.png")
-        self._image(run, "faces before and after", plots.to_pixels(figure), version.round)
+        self._picture(run, figure, folder="faces", key="faces before and after", step=version.round)
+
+    def _log_parts(self, run: str, version: Version, record: TournamentRecord, scoreboard: Mapping[str, Any]) -> None:
+        """A detector's histograms and heatmaps at the newest generators; how a generator's attack moved the parts."""
+        cells = newest_cells(scoreboard, version.kind, version.player)
+        shifts = shifts_of_round(scoreboard, record.round, kind=version.kind, player=version.player)
+        if version.kind == "generator" and shifts:
+            figure = shift_histograms(scoreboard, shifts)
+            self._picture(run, figure, folder="part_shift", key="parts before and after", step=record.round)
+        if version.kind == "detector" and cells:
+            figure = part_histograms(scoreboard, cells)
+            self._picture(run, figure, folder="parts", key="parts", step=record.round)
+        opponents = [v.label for v in newest(record.versions, "generator")]
+        for look in record.looks:
+            maker, judge = look.generator, look.detector
+            if version.kind == "detector" and judge.label == version.label and maker.label in opponents:
+                pools = (record.real_pools[maker.resolution]["test"], maker.pools["test"])
+                real, fake = (self._store.read(pool).arrays["images"] for pool in pools)
+                title = f"{judge.label} looking at {maker.label}"
+                figure = match_heatmaps(title, self._store.read(look.key), real=real, fake=fake)
+                folder, key = f"heatmaps/{maker.player}", f"heatmaps of {maker.player}"
+                self._picture(run, figure, folder=folder, key=key, step=record.round)
 
     def _faces(self, pool: str) -> Any:
         return self._store.read(pool).arrays["images"][:_FACES]
@@ -276,6 +310,12 @@ class MlflowLog:
         batch = [Metric(_metric_name(name), value, moment, step) for name, value in points.items()]
         for start in range(0, len(batch), _BATCH):
             self._client.log_batch(run, metrics=batch[start : start + _BATCH])
+
+    def _picture(self, run: str, figure: Figure, *, folder: str, key: str, step: int) -> None:
+        """Keeps a figure in full size among the artifacts, and under the slider through the rounds."""
+        pixels = plots.to_pixels(figure)
+        self._client.log_image(run, pixels, artifact_file=f"{folder}/round-{step:03d}.png")
+        self._image(run, key, pixels, step)
 
     def _image(self, run: str, key: str, pixels: Any, step: int) -> None:
         # A file's name holds a random part, so an image that is logged again would be there twice. The compressed copy

@@ -24,7 +24,7 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
         f"{split['test']['photographs']} reals of {len(split['test']['groups'])} people or folders, "
         f"{config['pools']['test_fakes']} fakes of each version"
     )
-    for table in (_detectors(scoreboard), _generators(scoreboard), _duels(scoreboard)):
+    for table in (_detectors(scoreboard), _generators(scoreboard), _duels(scoreboard), _part_shifts(scoreboard)):
         if table.row_count:
             console.print()
             console.print(table)
@@ -104,6 +104,38 @@ def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
         change("ap", _share),
         "-" if retrained is None else Text(_share(retrained["ap"]), style="green" if retrained["ap"] > 0.99 else ""),
     )
+
+
+def _part_shifts(scoreboard: Mapping[str, Any]) -> Table:
+    table = Table(
+        title="Where in the face fakes give themselves away: before the attack, and to the retrained detector after it",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("attack", no_wrap=True)
+    table.add_column("frozen target", no_wrap=True)
+    for heading in ("shift", "by chance"):
+        table.add_column(heading, justify="right")
+    for heading in ("mostly before", "mostly after"):
+        table.add_column(heading)
+    for entry in scoreboard["part_shifts"]:
+        if entry["is_target"]:
+            shift = entry["shift"]
+            table.add_row(
+                f"{entry['generator']}@{entry['generator_round']}",
+                f"{entry['detector']}@{entry['detector_round']}",
+                Text(f"{shift['tv']:.0%}", style="bold" if shift["exceeds_null"] else ""),
+                f"below {shift['tv_null']:.0%}",
+                _largest(entry["before"]),
+                _largest(entry["retrained"]),
+            )
+    return table
+
+
+def _largest(shares: Mapping[str, float]) -> str:
+    """The two largest shares, in words."""
+    largest = sorted(shares, key=lambda part: -shares[part])[:2]
+    return ", ".join(f"{part} {shares[part]:.0%}" for part in largest)
 
 
 def _forfeits(scoreboard: Mapping[str, Any]) -> Table:

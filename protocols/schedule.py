@@ -39,7 +39,7 @@ class Schedule:
         self.colour = source.colour if config.arena.colour == "auto" else config.arena.colour
         self.generators = _specs(generators.players, config.generators, generators.WEIGHTS_FOLDER)
         self.detectors = _specs(detectors.players, config.detectors, detectors.WEIGHTS_FOLDER)
-        self.parser = _parser_spec(config.parts)
+        self.parser = parser_spec(config.parts)
 
     def enter(self, generator: str) -> Job:
         """A generator's version 0."""
@@ -279,7 +279,21 @@ def _specs(registry: Registry[Any], players: Sequence[Player], weights_folder: P
     }
 
 
-def _parser_spec(parts: Parts) -> PlayerSpec | None:
+def detector_spec(player: Player) -> PlayerSpec:
+    """The recipe of a configured detector.
+
+    Raises:
+        PluginError: Unknown, or it takes other parameters.
+    """
+    return _specs(detectors.players, [player], detectors.WEIGHTS_FOLDER)[player.name]
+
+
+def parser_spec(parts: Parts) -> PlayerSpec | None:
+    """The recipe of the configured face parser, if any.
+
+    Raises:
+        PluginError: Unknown, or it takes other parameters.
+    """
     if not parts.parser:
         return None
     return write_spec(
