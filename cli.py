@@ -273,5 +273,27 @@ def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
         click.echo(f"{folder / name}: {count} images")
 
 
+@main.command()
+@click.argument("real", metavar="REAL_DIR", type=click.Path(path_type=Path))
+@click.argument("fake", metavar="FAKE_DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
+def audit(real: Path, fake: Path, as_json: bool, seed: int) -> None:
+    """Say whether two folders of images can be told apart by their format alone.
+
+    Exit code 1 if they can: sizes, codecs, JPEG traces after decoding, resizing, metadata, duplicates.
+    """
+    from fakeoff.leaderboard.audit_tables import audit_text, print_audit
+    from fakeoff.protocols.audit import audit_folders
+
+    report = audit_folders(real, fake, seed=seed)
+    if as_json:
+        click.echo(audit_text(report), nl=False)
+    else:
+        print_audit(report, _console())
+    if report.leaks:
+        sys.exit(1)
+
+
 if __name__ == "__main__":
     main()

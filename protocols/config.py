@@ -100,10 +100,10 @@ class Parts(_Section):
     """Where in the face the fight is."""
 
     parser: Annotated[str, Field(description="who labels the parts of the face; '' leaves parts out")] = "face_unet"
-    parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
     random_patches: Annotated[
         int, Field(description="patches drawn from each image for comparison with the most predictive one", ge=1)
     ] = 16
+    parameters: Annotated[dict[str, Any], Field(description="keyword arguments of the parser's constructor")] = {}
 
 
 class Compute(_Section):
@@ -264,7 +264,7 @@ def _fill(table: Container | Table, section: BaseModel) -> None:
             table.add(name, players)
         else:
             item = tomlkit.item(value)
-            if field.description and not isinstance(value, dict):
+            if field.description:
                 item.comment(field.description)
             table.add(name, item)
 

@@ -122,6 +122,19 @@ def label_parts(
         shapes[f"{side}_brow"] = ndimage.binary_dilation(shapes[f"{side}_brow"])
     seeds = _seeds(small, mesh * scale, mask, shapes)
     labels = _grow(small, seeds)
+    x, y = _face_frame(mesh * scale)
+    brow = float(np.median(y[shapes["right_brow"] | shapes["left_brow"]]))
+    # Light hair beside the face looks like an ear to colour alone.
+    too_far = (labels == PARTS.index("ear")) & ~_ear_box(x, y, brow, margin=0.04)
+    labels[too_far] = np.where(mask > 0.5, PARTS.index("hair"), PARTS.index("background"))[too_far]
+    labels[(mask < 0.45) & ~shapes["oval"]] = PARTS.index("background")
+    # Where none hangs beside the jaw, what looks like hair below it is a shadow or clothes.
+    for side in (x < 0, x > 0):
+        hair = (labels == PARTS.index("hair")) & side
+        jaw = side & (np.abs(x) > 0.45) & (np.abs(x) < 0.6) & (y > -0.4) & (y < -0.15)
+        if (hair & jaw).sum() < 0.4 * jaw.sum():
+            low = hair & (y > -0.15)
+            labels[low] = np.where(mask > 0.8, PARTS.index("clothes"), PARTS.index("background"))[low]
     # The mesh knows these better than colour does.
     face = labels == PARTS.index("skin")
     labels[(labels == PARTS.index("ear")) & shapes["oval"]] = PARTS.index("skin")
@@ -160,13 +173,16 @@ def _seeds(
     plant(sure_skin, "skin")
     plant(inner & (like_skin < 2.0), "skin")
     plant(inner & (like_skin > 5.0) & (y < brow), "hair")
-    plant(person < 0.15, "background")
+    plant(person < 0.25, "background")
     # Ears: of the skin's colour, beside the face, from the brows to the lips.
     beside = body & outside & (np.abs(x) > 0.42)
-    plant(beside & (np.abs(x) < 0.64) & (like_skin < 1.7) & (y > brow - 0.05) & (y < -0.3), "ear")
+    plant(beside & _ear_box(x, y, brow, margin=0.0) & (like_skin < 1.7), "ear")
     # Hair: of the person, above the chin, beside or above the face, and not of the skin's colour.
     hair = ndimage.binary_erosion(body & outside & (y < -0.1) & ((np.abs(x) > 0.48) | (y < brow)) & (like_skin > 2.5))
     plant(hair & (y < -0.25), "hair")
+    # Above the forehead light hair is told from a bald head by little.
+    top = y[shapes["oval"]].min()
+    plant(ndimage.binary_erosion(body & (y < top - 0.05) & (like_skin > 1.6)), "hair")
     below = body & (y > 0.04)
     plant(below & (np.abs(x) < 0.38) & (like_skin < 2.5) & (y < 0.6), "neck")
     # Hair falls below the chin only where it hangs beside the jaw: dark clothes look like dark hair.
@@ -182,6 +198,13 @@ def _seeds(
     # Shoulders beside the neck, where no hair hangs.
     plant(ndimage.binary_erosion(body & (y > -0.02) & (np.abs(x) > 0.5) & (like_skin > 2.5)), "clothes")
     return seeds
+
+
+def _ear_box(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], brow: float, *, margin: float
+) -> npt.NDArray[np.bool_]:
+    """Beside the face, from the brows to the nose's end, in widths of the face."""
+    return (np.abs(x) < 0.6 + margin) & (y > brow - 0.02 - margin) & (y < -0.36 + margin)
 
 
 def _face_frame(mesh: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

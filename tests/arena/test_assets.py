@@ -246,6 +246,18 @@ def test_a_damaged_wheel_is_noticed_when_opened_and_mended_by_a_pull(publish: Pu
     assert path.read_bytes() == CONTENT
 
 
+def test_a_wheel_far_too_large_is_not_read_to_its_end(publish: Publish, tmp_path: Path) -> None:
+    publish()
+    pull("tiny")
+    file = tmp_path / "huge.whl"
+    for path in (file, wheel_path(ASSETS["tiny"])):
+        path.touch()
+        os.truncate(path, 2**40)  # a hole: it takes no space
+    assert state(ASSETS["tiny"]) == "damaged"
+    with pytest.raises(AssetError, match=r"huge\.whl' is not asset 'tiny'"):
+        pull("tiny", file=file)
+
+
 def test_a_missing_or_unknown_asset_says_what_to_do(publish: Publish) -> None:
     publish()
     with pytest.raises(AssetError, match="asset 'tiny' is missing; run: fakeoff assets pull tiny"):

@@ -117,7 +117,8 @@ def test_every_field_is_printed_with_what_it_means() -> None:
                 check(inner)
             elif name not in ("generators", "detectors"):
                 assert field.description
-                assert any(line.startswith(f"{name} = ") and field.description in line for line in text.splitlines())
+                described = [line for line in text.splitlines() if field.description in line]
+                assert any(line.startswith(f"{name} = ") or f"{name}]" in line for line in described)
 
     check(TournamentConfig)
 
