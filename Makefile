@@ -22,6 +22,7 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/parts.py
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

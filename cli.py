@@ -73,6 +73,9 @@ def main() -> None:
 @click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
+@click.option(
+    "--allow-leaks", is_flag=True, help="Play although format alone tells reals from fakes; report it instead."
+)
 @_home_option
 @click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
 @click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
@@ -87,6 +90,7 @@ def run(
     split_by: str | None,
     skip_corrupt: bool | None,
     seed: int | None,
+    allow_leaks: bool,
     home: Path,
     workers: int | None,
     serial: bool,
@@ -113,6 +117,7 @@ def run(
         source=reals,
         split_by=split_by,
         skip_corrupt=skip_corrupt,
+        on_leak="report" if allow_leaks else None,
     )
     if show_config:
         click.echo(print_config(effective), nl=False)

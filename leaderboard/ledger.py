@@ -14,7 +14,7 @@ from typing import Any
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
-from fakeoff.protocols.records import Cost, Forfeit, Look, Match, Shift, TournamentRecord, Version
+from fakeoff.protocols.records import Audit, Cost, Forfeit, Look, Match, Shift, TournamentRecord, Version
 
 _FILE_NAME = "tournament.json"
 _SCHEMA_VERSION = 2
@@ -31,6 +31,7 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "versions": [dataclasses.asdict(version) for version in record.versions],
         "matches": [[m.generator.label, m.detector.label, m.is_target, m.key] for m in record.matches],
         "costs": [[cost.generator.label, cost.key] for cost in record.costs],
+        "audits": [[audit.generator.label, audit.key] for audit in record.audits],
         "looks": [[look.generator.label, look.detector.label, look.key] for look in record.looks],
         "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
         "labels": dict(record.labels),
@@ -80,6 +81,10 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
         costs=tuple(
             Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
             for label, key in ledger["costs"]
+        ),
+        audits=tuple(
+            Audit(generator=by_label["generator", label], key=key, figures=store.record(key))
+            for label, key in ledger["audits"]
         ),
         looks=tuple(
             Look(

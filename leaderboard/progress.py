@@ -16,6 +16,7 @@ _STAGES = {
     "reals": "real pools",
     "attack": "generators attack",
     "sample": "fakes are sampled",
+    "audit": "pools are audited",
     "defend": "detectors defend",
     "score": "matches are scored",
     "cost": "what evasion cost",

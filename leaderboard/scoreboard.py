@@ -11,7 +11,7 @@ from typing import Any
 from fakeoff.arena.store import write_atomically
 from fakeoff.protocols.look import TRUTHS
 from fakeoff.protocols.metrics import METRICS
-from fakeoff.protocols.records import Look, Match, Shift, TournamentRecord
+from fakeoff.protocols.records import Audit, Look, Match, Shift, TournamentRecord
 from fakeoff.protocols.standings import newest, rank_detectors, rank_generators
 
 SCHEMA_VERSION = 2
@@ -22,8 +22,8 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
     """Derives the scoreboard from a record.
 
     Returns:
-        ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``forfeits``,
-        ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
+        ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``audits``,
+        ``forfeits``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
     """
     config = record.config.model_dump(mode="json")
     config["reals"]["source"] = record.source_name
@@ -55,6 +55,7 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
             {"generator": cost.generator.player, "generator_round": cost.generator.round, **cost.figures}
             for cost in record.costs
         ],
+        "audits": [_audited(audit) for audit in record.audits],
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "cells": [_cell(match) for match in record.matches],
         "parts": [
@@ -98,6 +99,21 @@ def _cell(match: Match) -> dict[str, Any]:
         cell[metric] = figures[metric]
         cell[f"{metric}_ci"] = figures[f"{metric}_ci"]
     return cell
+
+
+def _audited(audit: Audit) -> dict[str, Any]:
+    figures = audit.figures
+    probe = figures["probe"]
+    return {
+        "generator": audit.generator.player,
+        "generator_round": audit.generator.round,
+        **{
+            f"{gravity}s": [found["sentence"] for found in figures["findings"] if found["gravity"] == gravity]
+            for gravity in ("leak", "note")
+        },
+        "probe_ap": None if probe is None else probe["ap"],
+        "probe_ap_ci": None if probe is None else list(probe["ap_interval"]),
+    }
 
 
 def _pair(played: Match | Look | Shift) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
         f"{split['test']['photographs']} reals of {len(split['test']['groups'])} people or folders, "
         f"{config['pools']['test_fakes']} fakes of each version"
     )
+    _print_audits(scoreboard, console)
     for table in (_detectors(scoreboard), _generators(scoreboard), _duels(scoreboard), _part_shifts(scoreboard)):
         if table.row_count:
             console.print()
@@ -104,6 +105,22 @@ def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
         change("ap", _share),
         "-" if retrained is None else Text(_share(retrained["ap"]), style="green" if retrained["ap"] > 0.99 else ""),
     )
+
+
+def _print_audits(scoreboard: Mapping[str, Any], console: Console) -> None:
+    """Whether the figures can be believed: could format alone tell the sides apart?"""
+    audits = scoreboard["audits"]
+    if not audits:
+        console.print("[yellow]The pools were not audited: format alone may tell reals from fakes.[/yellow]")
+        return
+    leaking = [audit for audit in audits if audit["leaks"]]
+    for audit in leaking:
+        name = f"{audit['generator']}@{audit['generator_round']}"
+        console.print(Text(f"LEAK: format alone tells {name} from its reals: {audit['leaks'][0]}", style="bold red"))
+    if not leaking:
+        probed = [audit["probe_ap"] for audit in audits if audit["probe_ap"] is not None]
+        probe = f"; a probe that sees format alone: AP {max(probed):.2f} at most, chance is 0.50" if probed else ""
+        console.print(f"Audit: no format tells reals from fakes{probe}")
 
 
 def _part_shifts(scoreboard: Mapping[str, Any]) -> Table:

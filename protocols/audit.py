@@ -8,9 +8,10 @@ a small probe on nothing but the traces. A generator's own artefacts are not its
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -24,12 +25,15 @@ from sklearn.preprocessing import StandardScaler
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.reals import SPLITS, LeftOut, read_image
 from fakeoff.protocols import format_traces, metrics
 
 Gravity: TypeAlias = Literal["leak", "note"]
 SideName: TypeAlias = Literal["real", "fake"]
 SIDES: tuple[SideName, SideName] = ("real", "fake")
+
+VERSION = 1
 
 SIGNIFICANCE = 0.01
 """Of all comparisons together (Bonferroni)."""
@@ -49,6 +53,8 @@ _SMALLEST_SIDE = 32
 _FEWEST_FOR_A_TEST = 8
 _FEWEST_FOR_A_PROBE = 20
 _FEWEST_OF_A_SIZE = 4
+_FEWEST_FOR_PERIODS = 32
+_PERIOD_EXCESS = 1.2  # natural log of power over that of the neighbouring frequencies
 _CATEGORIES_AT_MOST = 50
 _FOLDS = 5
 _NAMED_AT_MOST = 3
@@ -56,6 +62,8 @@ _HASH_DISTANCE = 6  # of 63 bits
 _SAME_THUMBNAIL = 0.985  # correlation
 _HASH_CHUNK = 1024
 _PREVALENCE = 0.5
+
+_ABSENT = ("none", "complete")
 
 _SEE = "see docs/audit.md"
 _SAME_PIPELINE = f"pass both sides through the same crop and resize and save both as PNG; {_SEE}"
@@ -149,7 +157,7 @@ class AuditReport:
 
 @dataclass(kw_only=True)
 class _Item:
-    """One image on its way through the audit; of its pixels only the crop is kept, or a folder would fill the memory."""
+    """One image on its way through the audit. Only a crop of its pixels is kept, or a folder would fill the memory."""
 
     name: str
     side: SideName
@@ -200,7 +208,7 @@ def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
     for side, root in zip(SIDES, (real, fake), strict=True):
         found, left_out[side] = _read_folder(root, side)
         items += found
-    return _audit(items, left_out=left_out, seed=seed, from_files=True)
+    return _audit(items, left_out=left_out, seed=seed)
 
 
 def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed: int = 0) -> AuditReport:
@@ -224,7 +232,18 @@ def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed:
                 items.append(_item(image, name=name, side=side, split=split, group=name))
         if not any(item.side == side for item in items):
             raise DataError(f"no {side} images; the audit compares two sides")
-    return _audit(items, left_out={}, seed=seed, from_files=False)
+    return _audit(items, left_out={}, seed=seed)
+
+
+def audit(context: Context) -> Result:
+    """Audits a generator version's pools against the reals that belong to it.
+
+    Payload: ``seed``. Inputs: ``real_train``, ``real_val``, ``real_test``, ``fake_train``, ``fake_val``, ``fake_test``.
+    """
+    pools: dict[str, dict[str, Pixels]]
+    pools = {side: {split: context.inputs[f"{side}_{split}"].arrays["images"] for split in SPLITS} for side in SIDES}
+    report = audit_pools(pools["real"], pools["fake"], seed=context.payload["seed"])
+    return Result(record=json.loads(json.dumps(asdict(report))))
 
 
 def _read_folder(root: Path, side: SideName) -> tuple[list[_Item], tuple[LeftOut, ...]]:
@@ -262,9 +281,7 @@ def _read_folder(root: Path, side: SideName) -> tuple[list[_Item], tuple[LeftOut
     return items, tuple(left_out)
 
 
-def _audit(
-    items: Sequence[_Item], *, left_out: Mapping[SideName, tuple[LeftOut, ...]], seed: int, from_files: bool
-) -> AuditReport:
+def _audit(items: Sequence[_Item], *, left_out: Mapping[SideName, tuple[LeftOut, ...]], seed: int) -> AuditReport:
     rng = np.random.default_rng(seed)
     sides = {
         side: Side(
@@ -289,6 +306,8 @@ def _audit(
     findings += _duplicates(items)
     probe = _probe(measured, rng)
     findings += _probe_findings(probe, {side: sum(sides[side].images.values()) for side in SIDES})
+    if not {finding.check for finding in findings} & {"interpolation", "JPEG history"}:
+        findings += _periodicity_findings(measured)
     findings += _left_out_findings(sides)
     findings.sort(key=lambda finding: finding.gravity != "leak")
     return AuditReport(
@@ -432,11 +451,10 @@ def _judge(comparison: _Comparison, *, tests: int) -> Finding | None:
     few = min(n_real, n_fake) < _FEWEST_FOR_A_TEST and comparison.distance >= _PREVALENCE
     if not significant and not few:
         return None
-    most = int(np.abs(shares[0] - shares[1]).argmax())
-    # Said of what is there, not of what is missing.
-    if comparison.names[most] in ("none", "complete") and len(comparison.names) > 1:
-        others = [index for index in range(len(comparison.names)) if index != most]
-        most = max(others, key=lambda index: abs(shares[0, index] - shares[1, index]))
+    # Said of what is there, not of what is missing, and of the fakes first.
+    told = [index for index, name in enumerate(comparison.names) if name not in _ABSENT]
+    gaps = (shares[1] - shares[0]).round(9)
+    most = max(told or range(len(gaps)), key=lambda index: (abs(gaps[index]), gaps[index]))
     gravity: Gravity = "leak" if significant and excess >= MATERIAL else "note"
     caveat = "; too few images to rule out chance" if few and not significant else ""
     percent = [_percent(shares[side, most]) for side in (0, 1)]
@@ -523,7 +541,7 @@ def _duplicate_finding(
 def _near_duplicates(items: Sequence[_Item]) -> list[tuple[int, int]]:
     """Pairs, upright or mirrored, whose DCT hashes are close and whose thumbnails correlate.
 
-    Of each image in each place (a side's split) only the nearest image of another place is given.
+    Of each image only the nearest in each other place (a side's split) is given.
     """
     described = format_traces.perceptual_hashes(np.stack([item.thumbnail for item in items]))
     upright, mirrored = (bits.astype(np.float32) * 2 - 1 for bits in (described.upright, described.mirrored))
@@ -532,23 +550,19 @@ def _near_duplicates(items: Sequence[_Item]) -> list[tuple[int, int]]:
     places = sorted({(item.side, item.split) for item in items})
     place = np.array([places.index((item.side, item.split)) for item in items])
     bits = upright.shape[1]
-    pairs: dict[tuple[int, int], float] = {}
+    pairs: set[tuple[int, int]] = set()
     for start in range(0, len(items), _HASH_CHUNK):
-        rows = slice(start, start + _HASH_CHUNK)
+        rows = np.arange(start, min(start + _HASH_CHUNK, len(items)))
         for hashes, others in ((upright, thumbnails), (mirrored, flipped)):
             distance = (bits - upright[rows] @ hashes.T) / 2
-            close = (distance <= _HASH_DISTANCE) & (place[rows, None] < place[None, :])
-            for row, column in np.argwhere(close):
-                first, second = start + int(row), int(column)
-                likeness = float(np.mean(thumbnails[first] * others[second]))
-                if likeness >= _SAME_THUMBNAIL:
-                    pairs[first, second] = max(likeness, pairs.get((first, second), 0.0))
-    nearest: dict[tuple[int, int], tuple[float, int]] = {}
-    for (first, second), likeness in sorted(pairs.items()):
-        key = (first, int(place[second]))
-        if key not in nearest or likeness > nearest[key][0]:
-            nearest[key] = (likeness, second)
-    return [(first, second) for (first, _), (_, second) in nearest.items()]
+            for other in range(1, len(places)):
+                columns = np.flatnonzero(place == other)
+                nearest = columns[distance[:, columns].argmin(1)]
+                close = (distance[rows - start, nearest] <= _HASH_DISTANCE) & (place[rows] < other)
+                likeness = np.einsum("nij,nij->n", thumbnails[rows[close]], others[nearest[close]])
+                same = likeness / thumbnails[0].size >= _SAME_THUMBNAIL
+                pairs.update(zip(rows[close][same].tolist(), nearest[close][same].tolist(), strict=True))
+    return sorted(pairs)
 
 
 def _probe(items: Sequence[_Item], rng: np.random.Generator) -> Probe | None:
@@ -637,6 +651,37 @@ def _probe_findings(probe: Probe | None, images: Mapping[SideName, int]) -> list
             f"{high:.3f}), where chance has {probe.prevalence:.3f}; its strongest trace is {probe.strongest}",
             advice=_SAME_PIPELINE,
             figures={"ap": probe.ap, "ap_interval": [low, high], "prevalence": probe.prevalence},
+        )
+    ]
+
+
+def _periodicity_findings(items: Sequence[_Item]) -> list[Finding]:
+    """A note where one side's second derivative has a period that the other's has not."""
+    sizes = Counter(item.size for item in items)
+    both = [size for size in sizes if min(size) >= _SMALLEST_SIDE]
+    of_size = {size: [[i for i in items if i.size == size and i.side == side] for side in SIDES] for size in both}
+    usable = [size for size in both if min(len(side) for side in of_size[size]) >= _FEWEST_FOR_PERIODS]
+    if not usable:
+        return []
+    size = max(usable, key=lambda size: (sizes[size], size))
+    (frequencies, real), (_, fake) = (
+        format_traces.periodicity(format_traces.luma(np.stack([item.crop for item in side]))) for side in of_size[size]
+    )
+    excess = np.maximum(real, fake)
+    stands_out = np.where((excess > _PERIOD_EXCESS) & (np.abs(real - fake) > _PERIOD_EXCESS), excess, -np.inf)
+    at = int(stands_out.argmax())
+    if not np.isfinite(stands_out[at]):
+        return []
+    periodic, other = ("fakes", "reals") if fake[at] > real[at] else ("reals", "fakes")
+    return [
+        Finding(
+            check="periodicity",
+            gravity="note",
+            sentence=f"periodicity: the {periodic} repeat every {1 / frequencies[at]:.3g} rows, the {other} do not "
+            f"(log power {excess[at]:.1f} against {min(real[at], fake[at]):.1f}); an enlargement, perhaps compressed "
+            "after it, does that, and so does a generator's own upsampling: the audit cannot tell which",
+            advice=f"if no generator made the {periodic}, look for a resize on that side; {_SEE}",
+            figures={"frequency": float(frequencies[at]), "real": float(real[at]), "fake": float(fake[at])},
         )
     ]
 

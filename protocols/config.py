@@ -106,6 +106,15 @@ class Parts(_Section):
     parameters: Annotated[dict[str, Any], Field(description="keyword arguments of the parser's constructor")] = {}
 
 
+class Audit(_Section):
+    """Whether reals and fakes could be told apart by their format alone."""
+
+    on_leak: Annotated[
+        Literal["refuse", "report", "skip"],
+        Field(description="'refuse' to play, 'report' it and play on, or 'skip' the audit"),
+    ] = "refuse"
+
+
 class Compute(_Section):
     """How jobs are computed; part of their identity, because it decides how sums round."""
 
@@ -133,6 +142,7 @@ class TournamentConfig(_Section):
     defend: Defend = Defend()
     score: Score = Score()
     parts: Parts = Parts()
+    audit: Audit = Audit()
     compute: Compute = Compute()
 
     @field_validator("generators", "detectors")
@@ -186,6 +196,7 @@ def effective_config(
     source: str | None = None,
     split_by: str | None = None,
     skip_corrupt: bool | None = None,
+    on_leak: str | None = None,
 ) -> TournamentConfig:
     """Puts a configuration together: a file, or what the home was last played with, or the defaults; then options.
 
@@ -199,6 +210,7 @@ def effective_config(
         source: Over ``reals.source``.
         split_by: Over ``reals.split_by``.
         skip_corrupt: Over ``reals.skip_corrupt``.
+        on_leak: Over ``audit.on_leak``.
 
     Raises:
         ConfigError: See :func:`parse_config`.
@@ -208,6 +220,7 @@ def effective_config(
     base = read_config(used) if used is not None else {}
     reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
+    over["audit"] = _given({"on_leak": on_leak})
     for kind, names in (("generators", generators), ("detectors", detectors)):
         if names is not None:
             described = base.get(kind, [])

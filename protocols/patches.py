@@ -59,8 +59,11 @@ def most_predictive(scores: Floats, *, truth: Truth, rng: np.random.Generator) -
     n, _, columns = scores.shape
     flat = scores.reshape(n, -1) if truth == "fake" else -scores.reshape(n, -1)
     best = flat == flat.max(axis=1, keepdims=True)
-    drawn = np.where(best, rng.random(flat.shape), -1).argmax(axis=1)
-    return np.stack(np.divmod(drawn, columns), axis=-1), int((best.sum(axis=1) > 1).sum())
+    drawn = best.argmax(axis=1)
+    tied = np.flatnonzero(best.sum(axis=1) > 1)
+    for image in tied:
+        drawn[image] = rng.choice(np.flatnonzero(best[image]))
+    return np.stack(np.divmod(drawn, columns), axis=-1), len(tied)
 
 
 def random_patches(n: int, *, draws: int, grid: tuple[int, int], rng: np.random.Generator) -> Indices:
@@ -85,7 +88,7 @@ def assign_parts(labels: Labels, boxes: Indices) -> Labels:
     n, height, width = labels.shape
     assigned = np.empty(boxes.shape[:2], dtype=np.uint8)
     for image in range(n):
-        table = np.zeros((len(PARTS), height + 1, width + 1), dtype=np.int64)
+        table = np.zeros((len(PARTS), height + 1, width + 1), dtype=np.int32)
         masks = labels[image] == np.arange(len(PARTS))[:, None, None]
         np.cumsum(np.cumsum(masks, axis=1), axis=2, out=table[:, 1:, 1:])
         top, left, bottom, right = boxes[image].T

@@ -110,6 +110,21 @@ class Shift:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Whether a generator version's pools could be told from their reals by format alone.
+
+    Attributes:
+        generator: Whose fakes.
+        key: Of the result with the report.
+        figures: The report; see :class:`fakeoff.protocols.audit.AuditReport`.
+    """
+
+    generator: Version
+    key: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forfeit:
     """What a player lost by failing.
 
@@ -142,6 +157,7 @@ class TournamentRecord:
         versions: Of all players.
         matches: Every version against every version.
         costs: One for each generator version.
+        audits: One for each generator version.
         looks: Of patch detectors at generator versions.
         shifts: One for each attack and patch detector.
         labels: Keys of the label maps of test pools, by the pool's key.
@@ -156,6 +172,7 @@ class TournamentRecord:
     versions: tuple[Version, ...]
     matches: tuple[Match, ...]
     costs: tuple[Cost, ...]
+    audits: tuple[Audit, ...]
     looks: tuple[Look, ...]
     shifts: tuple[Shift, ...]
     labels: Mapping[str, str]

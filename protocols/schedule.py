@@ -13,7 +13,7 @@ from fakeoff.arena.reals import SPLITS, RealSource, Split
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import PlayerSpec, write_spec
 from fakeoff.detectors import PatchDetector
-from fakeoff.protocols import attack, defend, evaluate, look, pools
+from fakeoff.protocols import attack, audit, defend, evaluate, look, pools
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
 from fakeoff.protocols.records import Version
 
@@ -165,6 +165,20 @@ class Schedule:
                 "fake_0": first.pools["test"],
                 "real": reals["test"],
                 "real_train": reals["train"],
+            },
+        )
+
+    def audit(self, version: Version, *, reals: Mapping[str, str]) -> Job:
+        """Whether a generator version's pools could be told from their reals by format alone."""
+        return self._job(
+            audit.audit,
+            audit.VERSION,
+            label=f"audit {version.label}",
+            player=version.player,
+            payload={"seed": self._config.seed},
+            inputs={
+                **{f"real_{split}": reals[split] for split in SPLITS},
+                **{f"fake_{split}": version.pools[split] for split in SPLITS},
             },
         )
 

@@ -14,7 +14,7 @@ from fakeoff.arena.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.records import Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
+from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
 from fakeoff.protocols.schedule import Schedule
 from fakeoff.protocols.standings import rank_detectors
 
@@ -64,6 +64,7 @@ class Tournament:
         self._versions: list[Version] = []
         self._matches: list[Match] = []
         self._costs: list[Cost] = []
+        self._audits: list[Audit] = []
         self._looks: list[Look] = []
         self._shifts: list[Shift] = []
         self._labels: dict[str, str] = {}
@@ -86,6 +87,7 @@ class Tournament:
             else:
                 self._attack()
             self._sample()
+            self._audit()
             self._defend()
             self._score()
             self._weigh_costs()
@@ -103,6 +105,7 @@ class Tournament:
             versions=tuple(sorted(self._versions, key=lambda v: (v.kind, v.player, v.round))),
             matches=tuple(sorted(self._matches, key=_by_versions)),
             costs=tuple(sorted(self._costs, key=lambda c: (c.generator.player, c.generator.round))),
+            audits=tuple(sorted(self._audits, key=lambda a: (a.generator.player, a.generator.round))),
             looks=tuple(sorted(self._looks, key=_by_versions)),
             shifts=tuple(sorted(self._shifts, key=_by_versions)),
             labels=dict(sorted(self._labels.items())),
@@ -169,6 +172,25 @@ class Tournament:
             pools = {split: job.key for split, job in jobs[version.player].items()}
             if done.issuperset(pools.values()):
                 self._versions.append(replace(version, pools=pools))
+
+    def _audit(self) -> None:
+        on_leak = self._config.audit.on_leak
+        if on_leak == "skip":
+            return
+        jobs = {
+            self._schedule.audit(version, reals=self._real_pools[version.resolution]): version
+            for version in self._versions
+            if version.kind == "generator" and version.round == self._round
+        }
+        self._run("audit", list(jobs), _job_must_not_fail)
+        audits = [
+            Audit(generator=version, key=job.key, figures=self._store.record(job.key)) for job, version in jobs.items()
+        ]
+        self._audits += audits
+        # What an attack makes of a generator is the game's result; what it enters with must not be a format.
+        if on_leak == "refuse" and self._round == 0:
+            for audit in audits:
+                _refuse_leak(audit)
 
     def _defend(self) -> None:
         history = [v for v in self._versions if v.kind == "generator"]
@@ -279,7 +301,7 @@ class Tournament:
                     before=before.key, frozen=frozen.key, retrained=retrained.key, player=detector
                 )
                 jobs[job] = frozen
-        done = self._run("shift", list(jobs), _comparison_must_not_fail)
+        done = self._run("shift", list(jobs), _job_must_not_fail)
         self._shifts += [
             Shift(
                 generator=frozen.generator,
@@ -368,6 +390,15 @@ def _check_target(target: str, detectors: Sequence[str]) -> None:
         )
 
 
+def _refuse_leak(audit: Audit) -> None:
+    for finding in audit.figures["findings"]:
+        if finding["gravity"] == "leak":
+            raise ConfigError(
+                f"the real pools and those of {audit.generator.label} can be told apart by format alone: "
+                f"{finding['sentence']}; {finding['advice']}; to play all the same: --allow-leaks"
+            )
+
+
 def _by_versions(played: Match | Look | Shift) -> tuple[str, int, str, int]:
     return (played.generator.player, played.generator.round, played.detector.player, played.detector.round)
 
@@ -376,7 +407,7 @@ def _parser_must_not_fail(job: Job, reason: str) -> None:
     raise ConfigError(f"the {job.player} failed: {reason}; name another in parts.parser, or '' to leave parts out")
 
 
-def _comparison_must_not_fail(job: Job, reason: str) -> None:
+def _job_must_not_fail(job: Job, reason: str) -> None:
     raise ConfigError(f"cannot {job.label}: {reason}")
 
 

@@ -158,9 +158,7 @@ def draw(rows: Mapping[str, tuple[Tensor, Tensor, Tensor, Tensor]]) -> Figure:
 @click.option("--picture", type=click.Path(path_type=Path), help="The PNG file to write.")
 def main(folder: Path, name: str, weights: str, fakes: int, out: Path, picture: Path | None) -> None:
     compute.prepare_process(threads=1)
-    spec = write_spec(
-        parsers, name=name, plugin=name, parameters={"weights": weights}, weights_folder=WEIGHTS_FOLDER
-    )
+    spec = write_spec(parsers, name=name, plugin=name, parameters={"weights": weights}, weights_folder=WEIGHTS_FOLDER)
     parser = referee.build_parser(spec.identity(), weights=str(spec.weights))
     results: dict[str, Any] = {"parser": spec.identity(), "held_out": {}}
     shown: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}

@@ -36,6 +36,8 @@ def main(home: Path) -> None:
         (tournament, last, "payoff"),
         (tournament, "duels.png", "duels"),
         (runs["pgan"], last.replace("payoff", "faces"), "faces"),
+        (tournament, "part_shift/round-001.png", "part_shift"),
+        (runs["resnet18_layer1"], "heatmaps/pgan/round-001.png", "heatmaps"),
     ):
         shutil.copy(client.download_artifacts(run.info.run_id, artifact), _PICTURES / f"{name}.png")
     with served(home, port=0) as (base, _), sync_playwright() as playwright:

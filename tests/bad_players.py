@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fakeoff.detectors import Detector
+from fakeoff.detectors import Detector, PatchDetector, ReceptiveField
 from fakeoff.detectors import register as register_detector
 from fakeoff.generators import ExtraLoss, Generator
 from fakeoff.generators import register as register_generator
@@ -106,3 +106,44 @@ class FixedBrightness(Detector):
 
     def score(self, images: Tensor) -> Tensor:
         return images.mean((1, 2, 3))
+
+
+class _BadPatches(PatchDetector):
+    """Judges images sanely; what is wrong shows only when it is asked for patches."""
+
+    receptive_field = ReceptiveField.of([(4, 4, 0)])
+
+    def score(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))
+
+
+@register_detector("patches_nan")
+class PatchesNaN(_BadPatches):
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return torch.full((len(images), 4, 4), float("nan"))
+
+
+@register_detector("patches_flat")
+class PatchesFlat(_BadPatches):
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 16)
+
+
+@register_detector("patches_out_of_range")
+class PatchesOutOfRange(_BadPatches):
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return torch.full((len(images), 4, 4), 1.5)
+
+
+@register_detector("patches_off_the_image")
+class PatchesOffTheImage(_BadPatches):
+    """By its receptive field, its fifth patch begins where the image ends."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 4, 5)
+
+
+@register_detector("patches_raise")
+class PatchesRaise(_BadPatches):
+    def patch_scores(self, images: Tensor) -> Tensor:
+        raise RuntimeError("the plugin's own bug")

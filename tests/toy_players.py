@@ -86,3 +86,23 @@ class ToyDetector(PatchDetector):
         loss.backward()
         self._optimiser.step()
         return {"loss": loss.item()}
+
+
+@register_detector("toy_brightness")
+class ToyBrightness(PatchDetector):
+    """Cannot be trained: a patch of 4 x 4 pixels is as fake as it is bright."""
+
+    receptive_field = ReceptiveField.of([(4, 4, 0)])
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return F.avg_pool2d(images.mean(1), 4)
+
+
+@register_detector("toy_wide_detector")
+class ToyWideDetector(PatchDetector):
+    """Cannot be trained: each of its four patches sees an image of 16 pixels whole."""
+
+    receptive_field = ReceptiveField(size=34, stride=1, offset=-17)
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))[:, None, None].expand(-1, 2, 2)

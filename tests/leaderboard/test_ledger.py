@@ -27,6 +27,7 @@ def test_it_holds_no_figures(home: Path) -> None:
     del ledger["config"]
     assert not _floats(ledger)
     assert ledger["matches"]  # by key alone
+    assert (len(ledger["looks"]), len(ledger["shifts"]), len(ledger["labels"])) == (24, 4, 5)
 
 
 def test_no_tournament_says_what_to_do(tmp_path: Path, results: Store) -> None:
@@ -34,7 +35,10 @@ def test_no_tournament_says_what_to_do(tmp_path: Path, results: Store) -> None:
         read_ledger(tmp_path, results)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "not an object", "no versions", "unknown field", "unknown version"])
+DAMAGES = ("truncated", "not an object", "no versions", "unknown field", "unknown version", "no looks", "strange shift")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path) -> None:
     ledger: dict[str, Any] = json.loads((home / "tournament.json").read_text())
     if damage == "no versions":
@@ -43,6 +47,10 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
         ledger["versions"][0]["colour"] = "red"
     elif damage == "unknown version":
         ledger["matches"][0][0] = "stranger@0"
+    elif damage == "no looks":
+        del ledger["looks"]
+    elif damage == "strange shift":
+        ledger["shifts"][0] = ledger["shifts"][0][:2]
     text = json.dumps([] if damage == "not an object" else ledger)
     (tmp_path / "tournament.json").write_text(text[: len(text) // 2] if damage == "truncated" else text)
     with pytest.raises(StoreError, match="is damaged; rebuild it with: fakeoff run"):
@@ -53,7 +61,7 @@ def test_another_schema_is_refused_by_number(home: Path, results: Store, tmp_pat
     ledger = json.loads((home / "tournament.json").read_text())
     ledger["schema_version"] = 99
     (tmp_path / "tournament.json").write_text(json.dumps(ledger))
-    with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 1"):
+    with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 2"):
         read_ledger(tmp_path, results)
 
 

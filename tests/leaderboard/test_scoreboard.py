@@ -34,8 +34,9 @@ class Idle:
 
 
 def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> None:
-    assert scoreboard["schema_version"] == 1
-    assert {"config", "data", "round", "standings", "attacks", "costs", "forfeits", "cells"} <= set(scoreboard)
+    assert scoreboard["schema_version"] == 2
+    keys = {"config", "data", "round", "standings", "attacks", "costs", "forfeits", "cells", "parts", "part_shifts"}
+    assert set(scoreboard) == {"schema_version", *keys}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
     for cell in scoreboard["cells"]:
         assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS)}

@@ -71,7 +71,22 @@ def _scoreboard(rounds: int = 2, **over: Any) -> dict[str, Any]:
         ],
         "forfeits": [],
         "cells": [cell(*version) for version in versions],
+        "parts": [],
+        "part_shifts": [],
         **over,
+    }
+
+
+def _shift(generator: str, round_: int, *, is_target: bool = True, exceeds: bool = True) -> dict[str, Any]:
+    return {
+        "generator": generator,
+        "generator_round": round_,
+        "detector": DETECTORS[0],
+        "detector_round": round_ - 1,
+        "is_target": is_target,
+        "before": {"background": 0.125, "hair": 0.5, "skin": 0.375, "hat": 0.0},
+        "retrained": {"background": 0.75, "hair": 0.0, "skin": 0.0, "hat": 0.25},
+        "shift": {"tv": 0.875, "tv_null": 0.21, "exceeds_null": exceeds},
     }
 
 
@@ -88,12 +103,14 @@ def _row(text: str, *words: str) -> str:
 
 @pytest.mark.parametrize("rounds", [2, 12])
 def test_nothing_is_cut_off_at_100_columns(rounds: int) -> None:
-    text = _printed(_scoreboard(rounds))
+    shifts = [_shift(generator, round_ + 1) for generator in GENERATORS for round_ in range(rounds)]
+    text = _printed(_scoreboard(rounds, part_shifts=shifts))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 100
     for name in (*(f"{detector}@{rounds}" for detector in DETECTORS), f"{GENERATORS[0]}@{rounds}"):
         assert name in text
-    for heading in ("worst AUC", "mean AUC", "mean AP", "accuracy", "evasion", "SSIM to @0", "KID", "SWD", "retrained"):
+    headings = ("worst AUC", "mean AUC", "mean AP", "accuracy", "evasion", "SSIM to @0", "KID", "SWD", "retrained")
+    for heading in (*headings, "shift", "mostly before", "mostly after"):
         assert heading in text
 
 
@@ -120,6 +137,25 @@ def test_an_attack_is_told_from_before_to_after_and_retrained() -> None:
     assert [cell.strip() for cell in row.split("│")][1:-1] == [
         "pgan_pretrained@1", "xception_block1@0", "99.4% -> 50.0%", "0.999 -> 0.813", "0.999",
     ]  # fmt: skip
+
+
+def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets() -> None:
+    shifts = [
+        _shift(GENERATORS[0], 1),
+        _shift(GENERATORS[0], 2, exceeds=False),
+        _shift(GENERATORS[1], 1, is_target=False),
+    ]
+    table = _printed(_scoreboard(part_shifts=shifts)).partition("Where in the face")[2]
+    row = _row(table, "pgan_pretrained@1", "xception_block1@0")
+    assert [cell.strip() for cell in row.split("│")][3:-1] == [
+        "88%", "below 21%", "hair 50%, skin 38%", "background 75%, hat 25%",
+    ]  # fmt: skip
+    assert "pgan_pretrained@2" in table
+    assert "mobile_stylegan" not in table
+
+
+def test_without_parts_nothing_is_told_of_them() -> None:
+    assert "Where in the face" not in _printed(_scoreboard())
 
 
 def test_what_was_never_measured_is_a_dash() -> None:

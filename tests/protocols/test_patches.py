@@ -180,7 +180,7 @@ def test_a_window_is_the_pixels_of_the_field_that_are_on_the_image(
 
 @pytest.mark.parametrize(
     ("chain", "side", "whole"),
-    [([(3, 2, 1)], 16, False), ([(16, 1, 0)], 16, True), ([(31, 8, 15)], 16, False), ([(31, 15, 15)], 16, True)],
+    [([(3, 2, 1)], 16, False), ([(16, 1, 0)], 16, True), ([(31, 8, 15)], 24, False), ([(31, 15, 15)], 16, True)],
 )
 def test_a_field_larger_than_the_image_sees_all_of_it_only_from_everywhere(
     chain: list[tuple[int, int, int]], side: int, whole: bool

@@ -1,0 +1,147 @@
+"""Measures what `fakeoff audit` says of clean folders and of planted leaks; docs/audit.md shows the table.
+
+python scripts/calibrate_audit.py --out docs/results/audit-calibration.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from fakeoff import generators
+from fakeoff.arena.images import Pixels, quantise
+from fakeoff.arena.reals import SPLITS, orl_faces
+from fakeoff.arena.seeds import rng_from
+from fakeoff.arena.specs import find_weights
+from fakeoff.protocols import referee
+from fakeoff.protocols.audit import AuditReport, audit_pools
+
+RESOLUTION = 64
+N_REAL, N_FAKE = 80, 160
+PGAN: dict[str, Any] = {"plugin": "pgan", "parameters": {}}
+
+
+def each(pixels: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pixels:
+    return np.stack([np.asarray(change(Image.fromarray(image)).convert("RGB")) for image in pixels])
+
+
+def jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
+    def change(image: Image.Image) -> Image.Image:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        return Image.open(file)
+
+    return change
+
+
+def enlarged(source: int, kernel: Image.Resampling) -> Callable[[Image.Image], Image.Image]:
+    def change(image: Image.Image) -> Image.Image:
+        return image.resize((source, source), Image.Resampling.LANCZOS).resize(image.size, kernel)
+
+    return change
+
+
+def planted() -> Iterator[tuple[str, Callable[[Pixels], Pixels]]]:
+    for quality in (75, 80, 85, 90, 92, 95, 96, 97, 98, 99, 100):
+        yield f"JPEG quality {quality}", lambda p, q=quality: each(p, jpeg(q))
+    yield "JPEG quality 95 on a tenth", lambda p: np.concatenate([each(p[: len(p) // 10], jpeg(95)), p[len(p) // 10 :]])
+    for source in (32, 48, 56, 60):
+        for kernel in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS):
+            yield (
+                f"enlarged from {source}, {kernel.name.lower()}",
+                lambda p, s=source, k=kernel: each(p, enlarged(s, k)),
+            )
+    yield (
+        "enlarged from 48, bicubic, then JPEG 90",
+        lambda p: each(each(p, enlarged(48, Image.Resampling.BICUBIC)), jpeg(90)),
+    )
+    yield "7 bits", lambda p: p // 2 * 2
+    yield "4 bits", lambda p: p // 16 * 17
+    yield "contrast x 1.1", lambda p: np.clip(p * 1.1, 0, 255).round().astype(np.uint8)
+    yield "gamma 0.8", lambda p: (255 * (p / 255) ** 0.8).round().astype(np.uint8)
+    yield "blurred (sigma 1)", lambda p: each(p, lambda image: image.filter(ImageFilter.GaussianBlur(1)))
+    yield "WebP quality 80", lambda p: each(p, webp)
+
+
+def webp(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=80)
+    return Image.open(file)
+
+
+def outcome(reports: list[AuditReport]) -> dict[str, Any]:
+    checks = sorted({leak.check for report in reports for leak in report.leaks})
+    aps = [report.probe.ap for report in reports if report.probe]
+    return {
+        "audits": len(reports),
+        "flagged": sum(bool(report.leaks) for report in reports),
+        "flagged_by": {check: sum(check in {leak.check for leak in r.leaks} for r in reports) for check in checks},
+        "probe_ap": [round(float(value), 3) for value in (min(aps), np.median(aps), max(aps))],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--halves", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    source = orl_faces()
+    photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
+    weights = find_weights("pgan-orl-64", generators.WEIGHTS_FOLDER)
+    generator = referee.build_generator(PGAN, weights=str(weights))
+    fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")), colour="grey")
+
+    def split(seed: int, *sizes: int) -> list[Pixels]:
+        order = np.random.default_rng(seed).permutation(len(photographs))
+        return [photographs[part] for part in np.split(order, np.cumsum(sizes))[:-1]]
+
+    begun = time.perf_counter()
+    table: dict[str, Any] = {}
+    halves = []
+    for seed in range(arguments.halves):
+        one, other = split(seed, 200, 200)
+        halves.append(audit_pools({"all": one}, {"all": other}, seed=seed))
+    table["random halves of the photographs, 200 against 200"] = outcome(halves)
+    small = []
+    for seed in range(arguments.halves):
+        one, other = split(seed, N_REAL, N_FAKE)
+        small.append(audit_pools({"all": one}, {"all": other}, seed=seed))
+    table[f"photographs, {N_REAL} against {N_FAKE} others"] = outcome(small)
+    table["photographs against pgan@0, 400 against 560"] = outcome(
+        [audit_pools({"all": photographs}, {"all": fakes}, seed=seed) for seed in range(arguments.repeats)]
+    )
+    for name, change in planted():
+        reports = []
+        for seed in range(arguments.repeats):
+            one, other = split(seed, N_REAL, N_FAKE)
+            reports.append(audit_pools({"all": one}, {"all": change(other)}, seed=seed))
+        table[name] = outcome(reports)
+        print(name, table[name], flush=True)
+    rng = np.random.default_rng(0)
+    shape = (600, RESOLUTION, RESOLUTION, 3)
+    pools = [{split: rng.integers(0, 256, shape, dtype=np.uint8) for split in SPLITS} for _ in range(2)]
+    timed = time.perf_counter()
+    audit_pools(*pools)
+    record = {
+        "command": f"python scripts/calibrate_audit.py --halves {arguments.halves} --repeats {arguments.repeats}",
+        "n_real": N_REAL,
+        "n_fake": N_FAKE,
+        "resolution": RESOLUTION,
+        "table": table,
+        "seconds_for_3_splits_of_600": round(time.perf_counter() - timed, 2),
+        "seconds": round(timed - begun),
+    }
+    arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.parsers import PARTS
+from fakeoff.detectors import ReceptiveField
+from fakeoff.leaderboard.heatmap_plots import Exhibit, averages, exhibits, match_heatmaps, picture_heatmaps
+from fakeoff.leaderboard.plots import to_pixels
+from fakeoff.protocols import patches
+from fakeoff.protocols.look import look
+
+Array = npt.NDArray[Any]
+
+SIDE, GAP = 16, 2
+FIELD = ReceptiveField.of([(4, 4, 0)])
+
+
+def _exhibit(n: int = 3, *, label: str = "0.97 fake, hair", **over: Any) -> Exhibit:
+    rng = np.random.default_rng(n)
+    first = rng.integers(0, SIDE - 4, (n, 2))
+    given = {
+        "caption": "yellow: the most predictive patch; normalised: each picture's own range; raw: P(fake) from 0 to 1",
+        "pixels": rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8),
+        "heatmaps": rng.random((n, SIDE, SIDE), dtype=np.float32),
+        "boxes": np.concatenate([first, first + 4], axis=1),
+        "labels": [label] * n,
+    }
+    return Exhibit(**{**given, **over})
+
+
+def _strips(figure: Figure, block: int = 0) -> list[Array]:
+    """The images, the normalised and the raw heatmaps of a block of pictures."""
+    return [np.asarray(axes.images[0].get_array()) for axes in figure.axes[3 * block : 3 * block + 3]]
+
+
+def _one(strip: Array, index: int) -> Array:
+    start = index * (SIDE + GAP)
+    return strip[:, start : start + SIDE].astype(int)
+
+
+def _boxes(axes: Axes) -> list[tuple[float, float, float, float]]:
+    """Top, left, bottom, right of the frames, in pixels of the strip."""
+    frames = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    corners = [(f.get_y(), f.get_x(), f.get_y() + f.get_height(), f.get_x() + f.get_width()) for f in frames]
+    return [(top + 0.5, left + 0.5, bottom + 0.5, right + 0.5) for top, left, bottom, right in corners]
+
+
+def test_images_stand_side_by_side_pixel_by_pixel_on_white() -> None:
+    exhibit = _exhibit(3)
+    [images, _, _] = _strips(picture_heatmaps("title", exhibit))
+    assert images.shape == (SIDE, 3 * SIDE + 2 * GAP, 3)
+    for index in range(3):
+        assert np.array_equal(_one(images, index), exhibit.pixels[index])
+    assert (images[:, SIDE : SIDE + GAP] == 255).all()
+
+
+@pytest.mark.parametrize("brightness", [0, 128, 255])
+def test_what_is_fake_is_blue_and_what_is_real_is_red_whatever_lies_below(brightness: int) -> None:
+    heatmaps = np.stack([np.full((SIDE, SIDE), value, np.float32) for value in (1.0, 0.0, 0.5)])
+    exhibit = _exhibit(3, pixels=np.full((3, SIDE, SIDE, 3), brightness, np.uint8), heatmaps=heatmaps)
+    [_, normalised, raw] = _strips(picture_heatmaps("title", exhibit))
+    fake, real, undecided = (_one(raw, index) for index in range(3))
+    assert (fake[..., 2] > fake[..., 0] + 40).all()
+    assert (real[..., 0] > real[..., 2] + 40).all()
+    assert np.ptp(undecided, axis=-1).max() < 5
+    # A flat heatmap has no range of its own.
+    for index in range(3):
+        assert np.ptp(_one(normalised, index), axis=-1).max() < 5
+
+
+def test_each_normalised_heatmap_uses_all_colours_and_raw_ones_keep_their_scale() -> None:
+    ramp = np.linspace(0, 1, SIDE, dtype=np.float32)[None, :].repeat(SIDE, 0)
+    heatmaps = np.stack([0.5 + 0.1 * ramp, ramp])
+    exhibit = _exhibit(2, pixels=np.full((2, SIDE, SIDE, 3), 128, np.uint8), heatmaps=heatmaps)
+    [_, normalised, raw] = _strips(picture_heatmaps("title", exhibit))
+    assert np.array_equal(_one(normalised, 0), _one(normalised, 1))
+    assert np.array_equal(_one(normalised, 1), _one(raw, 1))
+    assert _one(normalised, 0)[:, 0, 0].mean() > _one(normalised, 0)[:, 0, 2].mean() + 60  # real on the left
+    assert np.ptp(_one(raw, 0)[:, 0]) < 10  # undecided there
+
+
+def test_the_image_shows_through_its_heatmap() -> None:
+    pixels = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+    pixels[:, : SIDE // 2] = 255
+    exhibit = _exhibit(1, pixels=pixels, heatmaps=np.ones((1, SIDE, SIDE), np.float32))
+    raw = _one(_strips(picture_heatmaps("title", exhibit))[2], 0)
+    assert (raw[0, 0] > raw[-1, 0] + 50).all()
+
+
+def test_a_frame_lies_where_the_most_predictive_patch_does() -> None:
+    boxes = np.array([[0, 0, 4, 4], [12, 8, 16, 12], [3, 5, 9, 16]])
+    figure = picture_heatmaps("title", _exhibit(3, boxes=boxes))
+    step = SIDE + GAP
+    assert _boxes(figure.axes[0]) == [(0, 0, 4, 4), (12, step + 8, 16, step + 12), (3, 2 * step + 5, 9, 2 * step + 16)]
+    # Only over the images themselves.
+    assert not [patch for axes in figure.axes[1:] for patch in axes.patches]
+
+
+def test_a_frame_is_yellow_in_the_rendered_picture_around_its_patch() -> None:
+    grey = np.full((1, SIDE, SIDE, 3), 100, np.uint8)
+    figure = picture_heatmaps("title", _exhibit(1, pixels=grey, boxes=np.array([[0, 8, 8, 16]])))
+    pixels = to_pixels(figure).astype(int)
+    yellow = (pixels[..., 0] > 220) & (pixels[..., 1] > 180) & (pixels[..., 2] < 120)
+    rows, columns = np.nonzero(yellow)
+    # The upper right quarter of the first axes.
+    extent = figure.axes[0].get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    bottom = pixels.shape[0] - (extent.y0 + extent.y1) / 2
+    assert columns.min() > (extent.x0 + extent.x1) / 2 - 4
+    assert rows.max() < bottom + 4
+    assert (rows.min(), columns.max()) == pytest.approx((pixels.shape[0] - extent.y1, extent.x1), abs=4)
+
+
+def test_labels_stand_under_their_images() -> None:
+    figure = picture_heatmaps("who looks", _exhibit(2, labels=["0.10 real, eye", "0.90 fake, hair"]))
+    texts = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert list(texts) == ["0.10 real, eye", "0.90 fake, hair"]
+    assert [position[0] for position in texts.values()] == [SIDE / 2, SIDE + GAP + SIDE / 2]
+    assert all(position[1] >= SIDE for position in texts.values())
+    assert figure.get_suptitle() == "who looks"
+    assert [axes.get_ylabel() for axes in figure.axes[:3]] == ["", "normalised", "raw"]
+    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["real", "fake"]
+
+
+def test_more_than_six_pictures_are_in_rows_of_the_same_width() -> None:
+    exhibit = _exhibit(13)
+    figure = picture_heatmaps("title", exhibit)
+    assert len(figure.axes) == 3 * 3 + 1
+    widths = {_strips(figure, block)[0].shape[1] for block in range(3)}
+    assert widths == {6 * (SIDE + GAP) - GAP}
+    assert np.array_equal(_one(_strips(figure, 1)[0], 2), exhibit.pixels[8])
+    assert np.array_equal(_one(_strips(figure, 2)[0], 0), exhibit.pixels[12])
+    assert (_strips(figure, 2)[0][:, SIDE:] == 255).all()
+    assert [len(figure.axes[3 * block].texts) for block in range(3)] == [6, 6, 1]
+    assert [bool(figure.axes[3 * block].get_title(loc="left")) for block in range(3)] == [True, False, False]
+    assert _boxes(figure.axes[6]) == [tuple(exhibit.boxes[12].tolist())]
+
+
+@pytest.mark.parametrize("n", [1, 2, 6, 8])
+def test_no_text_is_cut_off_or_runs_into_its_neighbour(n: int) -> None:
+    title = "resnet18_layer1_pretrained@12: P(fake) of each picture, fake above 0.50"
+    _check_texts(picture_heatmaps(title, _exhibit(n, label="1.00 fake, background")))
+
+
+# -- of a match ---------------------------------------------------------------------------------------------------
+
+
+def _looked(n: int, *, detector: str = "toy_brightness") -> tuple[Result, Array, Array]:
+    """What the job makes of random pools, and the pools."""
+    rng = np.random.default_rng(n)
+    real, fake = rng.integers(0, 256, (2, n, SIDE, SIDE, 3), dtype=np.uint8)
+    # Images of very different brightness: easy and hard ones.
+    fake = (fake * np.linspace(0.2, 1, n)[rng.permutation(n), None, None, None]).astype(np.uint8)
+    labels = Result(record={}, arrays={"labels": rng.integers(0, len(PARTS), (n, SIDE, SIDE), dtype=np.uint8)})
+    inputs = {"real": Result(record={}, arrays={"images": real}), "fake": Result(record={}, arrays={"images": fake})}
+    inputs |= {"real_labels": labels, "fake_labels": labels, "version": Result(record={}, arrays={})}
+    player = {"plugin": detector, "parameters": {}}
+    payload = {"detector": player, "draws": 2, "resamples": 100, "confidence": 0.95}
+    given = Context(key="a", payload=payload, places={}, inputs=inputs, report=lambda done, total, note="": None)
+    return look(given), real, fake
+
+
+def _patch_scores(pixels: Array) -> Array:
+    return pixels.reshape(len(pixels), 4, 4, 4, 4, 3).mean(axis=(2, 4, 5)) / 255
+
+
+@pytest.mark.parametrize("truth", ["real", "fake"])
+def test_the_easiest_and_the_hardest_of_a_side_are_shown_with_their_patch_and_part(toys: Path, truth: Any) -> None:
+    found, real, fake = _looked(20)
+    pixels = fake if truth == "fake" else real
+    scores = _patch_scores(pixels)
+    means = scores.mean(axis=(1, 2))
+    order = np.argsort(-means if truth == "fake" else means)
+    easiest, hardest = exhibits(found, truth=truth, pixels=pixels)
+    for exhibit, chosen in ((easiest, order[:6]), (hardest, order[::-1][:6])):
+        assert np.array_equal(exhibit.pixels, pixels[chosen])
+        assert exhibit.heatmaps == pytest.approx(patches.align(scores[chosen], FIELD, size=(SIDE, SIDE)), abs=1e-5)
+        best = scores[chosen].reshape(6, -1)
+        units = (best.argmax(axis=1) if truth == "fake" else best.argmin(axis=1)).tolist()
+        corners = [(unit // 4 * 4, unit % 4 * 4) for unit in units]
+        assert exhibit.boxes.tolist() == [[top, left, top + 4, left + 4] for top, left in corners]
+        assert list(exhibit.labels) == [PARTS[part] for part in found.arrays[f"{truth}_parts"][chosen]]
+    assert "easiest" in easiest.caption
+    assert "least sure" in hardest.caption
+    assert all(truth in exhibit.caption for exhibit in (easiest, hardest))
+
+
+@pytest.mark.parametrize("truth", ["real", "fake"])
+def test_the_mean_heatmap_is_of_the_correct_class(toys: Path, truth: Any) -> None:
+    found, real, fake = _looked(20)
+    scores = _patch_scores(fake if truth == "fake" else real)
+    sure = scores if truth == "fake" else 1 - scores
+    easiest = sure[np.argsort(-sure.mean(axis=(1, 2)))[:10]]
+    normalised, raw = averages(found, truth=truth, size=(SIDE, SIDE))
+    expected = patches.align(easiest.mean(axis=0)[None], FIELD, size=(SIDE, SIDE))[0]
+    assert raw.heatmap == pytest.approx(expected, abs=1e-4)
+    expected = patches.align(patches.normalise(easiest).mean(axis=0)[None], FIELD, size=(SIDE, SIDE))[0]
+    assert normalised.heatmap == pytest.approx(expected, abs=1e-4)
+    assert f"mean of the 10 easiest {truth}s" in raw.caption
+    assert "raw scale" in raw.caption
+    assert "each normalised" in normalised.caption
+
+
+def test_a_match_shows_both_sides_and_four_means(toys: Path) -> None:
+    found, real, fake = _looked(20)
+    figure = match_heatmaps("toy@1 looking at pgan@2", found, real=real, fake=fake)
+    assert figure.get_suptitle().startswith("toy@1 looking at pgan@2\n")
+    captions = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert [caption.partition(" (")[0] for caption in captions] == [
+        "easiest fakes", "hardest fakes", "easiest reals", "hardest reals",
+    ]  # fmt: skip
+    means = [axes for axes in figure.axes if "easiest" in axes.get_title() and "mean" in axes.get_title()]
+    expected = [*averages(found, truth="fake", size=(SIDE, SIDE)), *averages(found, truth="real", size=(SIDE, SIDE))]
+    for axes, average in zip(means, expected, strict=True):
+        assert axes.get_title() == average.caption
+        assert np.array_equal(np.asarray(axes.images[0].get_array()), average.heatmap)
+    _check_texts(figure)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_match_of_few_images_is_drawn(toys: Path, n: int) -> None:
+    found, real, fake = _looked(n)
+    figure = match_heatmaps("few", found, real=real, fake=fake)
+    assert to_pixels(figure).std() > 10
+    assert len(exhibits(found, truth="fake", pixels=fake)[0].pixels) == n
+
+
+def test_where_every_patch_sees_everything_no_part_is_named(toys: Path) -> None:
+    found, real, fake = _looked(8, detector="toy_wide_detector")
+    for exhibit in exhibits(found, truth="fake", pixels=fake):
+        assert list(exhibit.labels) == []
+        assert exhibit.boxes.tolist() == [[0, 0, SIDE, SIDE]] * 6
+    assert to_pixels(match_heatmaps("wide", found, real=real, fake=fake)).std() > 10
+
+
+def _check_texts(figure: Figure) -> None:
+    pixels = to_pixels(figure)
+    assert pixels.std() > 10, "blank"
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    height, width = pixels.shape[:2]
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text():
+            box = text.get_window_extent(renderer)
+            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+            assert inside, f"'{text.get_text()}' is cut off"
+    for axes in figure.axes:
+        boxes = [text.get_window_extent(renderer) for text in axes.texts]
+        for left, right in itertools.pairwise(boxes):
+            assert left.x1 < right.x0, "labels overlap"

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from fakeoff.arena.parsers import PARTS
+from fakeoff.leaderboard.part_plots import part_histograms, shift_histograms
+from fakeoff.leaderboard.plots import to_pixels
+
+Shares = dict[str, float]
+
+NO_HATS = tuple(part for part in PARTS if part != "hat")
+
+
+def _shares(seed: int, *, parts: tuple[str, ...] = NO_HATS) -> Shares:
+    drawn = np.random.default_rng(seed).dirichlet(np.ones(len(parts)))
+    return dict.fromkeys(PARTS, 0.0) | dict(zip(parts, drawn.tolist(), strict=True))
+
+
+def _ci(shares: Shares) -> dict[str, list[float]]:
+    return {part: [max(0.0, share - 0.05), min(1.0, share + 0.03)] for part, share in shares.items()}
+
+
+def _cells(n: int, **over: Any) -> list[dict[str, Any]]:
+    cells = []
+    for index in range(n):
+        sides = {}
+        for place, side in enumerate(("real", "fake")):
+            shares = _shares(10 * index + place, **over)
+            random = _shares(10 * index + 5 + place, **over)
+            sides[side] = {"n": 80 * (place + 1), "parts": shares, "parts_ci": _ci(shares), "random_parts": random}
+        pair = {"generator": "mobile_stylegan_ffhq", "generator_round": index}
+        cells.append({**pair, "detector": "xception_block1", "detector_round": index + 1, **sides})
+    return cells
+
+
+def _shifts(n: int) -> list[dict[str, Any]]:
+    shifts = []
+    for index in range(n):
+        sides = {side: _shares(7 * index + place) for place, side in enumerate(("before", "frozen", "retrained"))}
+        shifts.append(
+            {
+                "generator": "pgan_pretrained",
+                "generator_round": index + 1,
+                "detector": "resnet18_layer1",
+                "detector_round": index,
+                "is_target": index == 0,
+                **sides,
+                **{f"{side}_ci": _ci(shares) for side, shares in sides.items()},
+                "random": _shares(7 * index + 6),
+                "shift": {"tv": 0.31, "tv_ci": [0.12, 0.48], "tv_null": 0.27, "exceeds_null": index == 0},
+            }
+        )
+    return shifts
+
+
+def _scoreboard(confidence: float = 0.9) -> dict[str, Any]:
+    return {"config": {"score": {"confidence": confidence}}}
+
+
+def _bars(axes: Axes) -> dict[str, list[float]]:
+    """Heights by the legend's label."""
+    bars = [container for container in axes.containers if isinstance(container, BarContainer)]
+    return {str(bar.get_label()): [patch.get_height() for patch in bar.patches] for bar in bars}
+
+
+def _errors(axes: Axes) -> list[list[tuple[float, float]]]:
+    """Ends of the intervals, for each group of bars."""
+    found = []
+    for container in axes.containers:
+        if isinstance(container, ErrorbarContainer):
+            [lines] = container.lines[2]
+            assert isinstance(lines, LineCollection)
+            found.append([(segment[0][1], segment[1][1]) for segment in lines.get_segments()])
+    return found
+
+
+def _ticks(axes: Axes) -> list[list[float]]:
+    """Heights of the horizontal lines, for each group."""
+    lines = [c for c in axes.collections if isinstance(c, LineCollection) and c.get_zorder() == 3]
+    segments = [line.get_segments() for line in lines]
+    assert all(segment[0][1] == segment[1][1] for line in segments for segment in line)
+    return [[segment[0][1] for segment in line] for line in segments]
+
+
+def _labels(axes: Axes) -> list[str]:
+    return [label.get_text() for label in axes.get_xticklabels()]
+
+
+def test_the_bars_the_intervals_and_the_ticks_are_the_records() -> None:
+    cells = _cells(2)
+    figure = part_histograms(_scoreboard(), cells)
+    assert len(figure.axes) == 2
+    for axes, cell in zip(figure.axes, cells, strict=True):
+        assert _labels(axes) == list(NO_HATS)
+        real, fake = cell["real"], cell["fake"]
+        bars = _bars(axes)
+        assert list(bars) == ["80 real photographs", "160 fakes"]
+        assert bars["80 real photographs"] == pytest.approx([real["parts"][part] for part in NO_HATS])
+        assert bars["160 fakes"] == pytest.approx([fake["parts"][part] for part in NO_HATS])
+        for side, errors in zip((real, fake), _errors(axes), strict=True):
+            assert np.array(errors) == pytest.approx(np.array([side["parts_ci"][part] for part in NO_HATS]))
+        # Each tick is drawn twice: white below, ink above.
+        expected = [[side["random_parts"][part] for part in NO_HATS] for side in (real, real, fake, fake)]
+        assert np.array(_ticks(axes)) == pytest.approx(np.array(expected))
+        names = f"xception_block1@{cell['detector_round']} looking at mobile_stylegan_ffhq@{cell['generator_round']}"
+        assert axes.get_title(loc="left") == names
+    assert "90% bootstrap intervals" in figure.get_suptitle()
+    [legend] = figure.legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told == ["80 real photographs", "160 fakes", "a random patch of the same images"]
+
+
+def test_real_is_red_and_fake_is_blue() -> None:
+    [axes] = part_histograms(_scoreboard(), _cells(1)).axes
+    colours = [bar.patches[0].get_facecolor() for bar in axes.containers if isinstance(bar, BarContainer)]
+    assert colours[0][0] > 0.7 > 0.3 > colours[0][2]
+    assert colours[1][2] > 0.7 > 0.3 > colours[1][0]
+
+
+@pytest.mark.parametrize("of", ["parts", "random_parts"])
+def test_a_part_has_a_column_where_anybody_found_it(of: str) -> None:
+    cells = _cells(2, parts=("background", "hair", "nose"))
+    assert _labels(part_histograms(_scoreboard(), cells).axes[0]) == ["background", "hair", "nose"]
+    cells[1]["real"][of] = {**cells[1]["real"][of], "hat": 0.01}
+    # In every row, so that rows can be compared.
+    for axes in part_histograms(_scoreboard(), cells).axes:
+        assert _labels(axes) == ["background", "hair", "nose", "hat"]
+
+
+def test_an_interval_that_leaves_its_share_out_by_a_rounding_is_drawn() -> None:
+    cells = _cells(1)
+    cells[0]["fake"]["parts_ci"]["hair"] = [cells[0]["fake"]["parts"]["hair"] + 1e-9] * 2
+    assert to_pixels(part_histograms(_scoreboard(), cells)).std() > 20
+
+
+def test_a_shift_is_three_bars_for_each_part() -> None:
+    shifts = _shifts(2)
+    figure = shift_histograms(_scoreboard(0.95), shifts)
+    for axes, entry in zip(figure.axes, shifts, strict=True):
+        bars = _bars(axes)
+        names = {
+            "before": "frozen detector, fakes before the attack",
+            "frozen": "the same frozen detector, fakes after",
+            "retrained": "retrained detector, fakes after",
+        }
+        assert list(bars) == list(names.values())
+        for (side, name), errors in zip(names.items(), _errors(axes), strict=True):
+            assert bars[name] == pytest.approx([entry[side][part] for part in NO_HATS])
+            assert np.array(errors) == pytest.approx(np.array([entry[f"{side}_ci"][part] for part in NO_HATS]))
+        for ticks in _ticks(axes):
+            assert ticks == pytest.approx([entry["random"][part] for part in NO_HATS])
+    assert "95% bootstrap intervals" in figure.get_suptitle()
+
+
+def test_a_shifts_caption_says_who_how_far_and_whether_that_is_more_than_chance() -> None:
+    first, second = (axes.get_title(loc="left") for axes in shift_histograms(_scoreboard(), _shifts(2)).axes)
+    assert "resnet18_layer1@0 on pgan_pretrained@0, then resnet18_layer1@1 on pgan_pretrained@1" in first
+    assert "(the attack's frozen target)" in first
+    assert "shift 31% of the fakes, from 12% to 48%: more than chance" in first
+    assert "resnet18_layer1@1 on pgan_pretrained@1, then resnet18_layer1@2 on pgan_pretrained@2" in second
+    assert "(not the attack's target)" in second
+    assert "no more than chance" in second
+    assert all("stay below 27%" in caption for caption in (first, second))
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("draw", [part_histograms, shift_histograms])
+def test_no_text_is_cut_off_or_runs_into_its_neighbour(draw: Any, rows: int) -> None:
+    drawn: list[dict[str, Any]] = _cells(rows, parts=PARTS) if draw is part_histograms else _shifts(rows)
+    figure: Figure = draw(_scoreboard(), drawn)
+    pixels = to_pixels(figure)
+    assert pixels.std() > 20, "blank"
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    height, width = pixels.shape[:2]
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text():
+            box = text.get_window_extent(renderer)
+            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+            assert inside, f"'{text.get_text()}' is cut off"
+    for axes in figure.axes:
+        boxes = [label.get_window_extent(renderer) for label in axes.get_xticklabels() if label.get_text()]
+        for left, right in itertools.pairwise(boxes):
+            assert left.x1 < right.x0, "labels overlap"
+
+
+def test_no_bar_is_higher_than_its_axis_and_small_shares_are_not_blown_up() -> None:
+    whole = _cells(1)
+    whole[0]["fake"]["parts"] = dict.fromkeys(PARTS, 0.0) | {"nose": 1.0}
+    whole[0]["fake"]["parts_ci"] = _ci(whole[0]["fake"]["parts"])
+    assert part_histograms(_scoreboard(), whole).axes[0].get_ylim()[1] >= 1
+    small = _cells(1)
+    for side, of in itertools.product(("real", "fake"), ("parts", "random_parts")):
+        small[0][side][of] = dict.fromkeys(PARTS, 1 / len(PARTS))
+        small[0][side]["parts_ci"] = _ci(small[0][side]["parts"])
+    assert part_histograms(_scoreboard(), small).axes[0].get_ylim() == (0, 0.25)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter, JpegImagePlugin
+from PIL.PngImagePlugin import PngInfo
+
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.reals import orl_faces
+from fakeoff.protocols import format_traces as ft
+
+
+@pytest.fixture(scope="module")
+def faces() -> Pixels:
+    """The 40 val photographs at 64 px: Lanczos from 92 px, never compressed."""
+    return orl_faces().load("val", resolution=64, colour="grey")
+
+
+def each(pixels: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pixels:
+    return np.stack([np.asarray(change(Image.fromarray(image)).convert("RGB")) for image in pixels])
+
+
+def compressed(image: Image.Image, **options: object) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", **options)
+    return Image.open(file)
+
+
+@pytest.mark.parametrize("quality", [75, 90, 95, 98, 99])
+def test_jpegs_grid_is_seen_in_every_decoded_image_and_in_no_clean_one(faces: Pixels, quality: int) -> None:
+    decoded = ft.jpeg_grid(ft.luma(each(faces, lambda image: compressed(image, quality=quality))))
+    assert decoded.score.min() > 3 * ft.JPEG_SCORE
+    assert abs(np.median(decoded.quality) - quality) <= 1
+    assert ft.jpeg_grid(ft.luma(faces)).score.max() < ft.JPEG_SCORE
+
+
+@given(row=st.integers(0, 7), column=st.integers(0, 7))
+@settings(max_examples=4, deadline=None)
+def test_a_crop_moves_the_grid_and_its_phase_is_found(row: int, column: int) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(128, 12, (4, 72, 72, 1)).clip(0, 255).astype(np.uint8).repeat(3, axis=3)
+    cut = ft.luma(each(noise, lambda image: compressed(image, quality=90))[:, row:, column:])
+    phase = ft.find_grid_phase(cut)
+    assert phase == (-row % 8, -column % 8)
+    assert (ft.jpeg_grid(cut, phase=phase).score > ft.JPEG_SCORE).all()
+
+
+def test_smooth_content_is_no_jpeg() -> None:
+    # All its coefficients lie in the zero bin of any table.
+    ramp = np.linspace(20, 220, 64)[None, :, None] + np.linspace(0, 30, 64)[None, None, :]
+    smooth = np.rint(ramp + np.arange(8)[:, None, None] / 8).astype(np.float32)
+    assert ft.jpeg_grid(smooth).score.max() < ft.JPEG_SCORE
+
+
+def test_the_quantisation_table_is_libjpegs() -> None:
+    for quality in (10, 50, 75, 95, 100):
+        image = compressed(Image.new("L", (8, 8)), quality=quality)
+        assert isinstance(image, JpegImagePlugin.JpegImageFile)
+        assert image.quantization[0] == ft.quantisation_table(quality).tolist()
+
+
+@pytest.mark.parametrize("source", [24, 32, 48, 56])
+@pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic", "Lanczos"])
+def test_enlarging_is_found_with_its_size_and_kernel(faces: Pixels, source: int, kernel: str) -> None:
+    resample = {"nearest": 0, "Lanczos": 1, "bilinear": 2, "bicubic": 3}[kernel]
+    small = each(faces, lambda image: image.resize((source, source), Image.Resampling.LANCZOS))
+    images = each(small, lambda image: image.resize((64, 64), Image.Resampling(resample)))[..., 1].astype(np.float32)
+    found = ft.find_interpolation(images, height=64)
+    assert found == ft.Interpolation(source=source, kernel=kernel)
+    assert ft.fit_interpolation(images, found, height=64).carried.mean() > 0.95
+
+
+def test_enlarging_is_found_in_the_crop_of_a_large_image() -> None:
+    rng = np.random.default_rng(0)
+    small = rng.normal(128, 30, (6, 150, 150, 1)).clip(0, 255).astype(np.uint8).repeat(3, axis=3)
+    large = each(small, lambda image: image.resize((200, 200), Image.Resampling.BICUBIC))
+    crops = np.stack([ft.central_crop(image) for image in large])
+    assert crops.shape == (6, 128, 128, 3)
+    found = ft.find_interpolation(crops[..., 1].astype(np.float32), height=200)
+    assert found == ft.Interpolation(source=150, kernel="bicubic")
+
+
+def test_photographs_and_blurred_photographs_were_not_enlarged(faces: Pixels) -> None:
+    assert ft.find_interpolation(faces[..., 1].astype(np.float32), height=64) is None
+    blurred = each(faces, lambda image: image.filter(ImageFilter.GaussianBlur(1.5)))[..., 1].astype(np.float32)
+    found = ft.find_interpolation(blurred, height=64)
+    assert found is None or ft.fit_interpolation(blurred, found, height=64).carried.mean() < 0.1
+
+
+@given(bits=st.integers(4, 7))
+@settings(max_examples=4, deadline=None)
+def test_fewer_bits_leave_gaps(bits: int) -> None:
+    grey = np.random.default_rng(bits).normal(128, 30, (2, 64, 64)).clip(0, 255).astype(np.uint8)
+    step = 2 ** (8 - bits)
+    assert ft.histogram_gaps((grey // step * step).astype(np.float32)).min() == pytest.approx(1 - 1 / step, abs=0.06)
+    assert ft.histogram_gaps(grey.astype(np.float32)).max() < ft.HISTOGRAM_GAPS
+
+
+def test_a_mirror_image_has_the_mirrored_hash(faces: Pixels) -> None:
+    upright = ft.perceptual_hashes(np.stack([ft.thumbnail(image) for image in faces]))
+    mirrored = ft.perceptual_hashes(np.stack([ft.thumbnail(np.ascontiguousarray(image[:, ::-1])) for image in faces]))
+    assert (upright.mirrored == mirrored.upright).mean() > 0.999
+
+
+def test_colours() -> None:
+    rng = np.random.default_rng(0)
+    many = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    few = np.asarray(Image.fromarray(many).quantize(64).convert("RGB"))
+    assert [ft.colours(image) for image in (many, many[..., :1].repeat(3, axis=2), few)] == [
+        "colour",
+        "grey",
+        "palette of at most 256 colours",
+    ]
+
+
+def test_what_files_say_about_themselves(faces: Pixels, tmp_path: Path) -> None:
+    image = Image.fromarray(faces[0])
+    exif = Image.Exif()
+    exif[305] = "Painter\x1b[31m 2"
+    image.save(tmp_path / "a.jpg", quality=83, subsampling=0, progressive=True, exif=exif, comment=b"hello")
+    jpeg = ft.file_traces(tmp_path / "a.jpg")
+    assert jpeg["EXIF"] == "Software"
+    assert jpeg["EXIF software"] == "Painter[31m 2"  # no escape sequence reaches the terminal
+    assert (jpeg["file format"], jpeg["comment"]) == ("JPEG", "present")
+    assert jpeg["JPEG quantisation tables"] == "libjpeg, quality 83"
+    assert (jpeg["JPEG chroma subsampling"], jpeg["JPEG scan"]) == ("4:4:4", "progressive")
+    text = PngInfo()
+    text.add_text("parameters", "a face")
+    image.convert("RGBA").save(tmp_path / "b.jpg", format="PNG", pnginfo=text, dpi=(72, 72), icc_profile=b"profile")
+    png = ft.file_traces(tmp_path / "b.jpg")
+    assert png["file extension"] == ".jpg"
+    assert (png["mode"], png["text chunks"], png["ICC profile"]) == ("RGBA", "parameters", "7 bytes")
+    assert png["resolution (dpi)"] != "none"
+    assert not any(name.startswith("JPEG") for name in png)
+    Image.fromarray(faces[0, ..., 0].astype(np.uint16) * 256).save(tmp_path / "c.png")
+    assert ft.file_traces(tmp_path / "c.png")["bit depth"] == "16 bits"

@@ -1,0 +1,494 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from fakeoff.arena import images
+from fakeoff.arena.errors import ConfigError, JobFailed, PluginError
+from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.reals import open_source
+from fakeoff.arena.registry import load_plugin_file
+from fakeoff.arena.seeds import canonical_json
+from fakeoff.arena.specs import state_arrays
+from fakeoff.arena.store import Store
+from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
+from fakeoff.protocols import look, patches, referee
+from fakeoff.protocols.config import Parts
+from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.schedule import parser_spec
+from fakeoff.protocols.tournament import Tournament
+
+Array = npt.NDArray[Any]
+Play = Callable[..., tuple[TournamentRecord, Any]]
+Config = Callable[..., Any]
+
+BRIGHTNESS = {"plugin": "toy_brightness", "parameters": {}}
+QUADRANTS = {"parser": "toy_quadrants"}
+NOSE, EYE, SKIN, MOUTH = (PARTS.index(part) for part in ("nose", "eye", "skin", "mouth"))
+
+
+@pytest.fixture(scope="session")
+def parsers() -> Path:
+    path = Path(__file__).parents[1] / "toy_parsers.py"
+    load_plugin_file(path)
+    return path
+
+
+def context(payload: Mapping[str, Any], *, key: str = "a job", places: Any = None, **inputs: Result) -> Context:
+    return Context(
+        key=key, payload=payload, places=places or {}, inputs=inputs, report=lambda done, total, note="": None
+    )
+
+
+def pool(pixels: Array) -> Result:
+    return Result(record={}, arrays={"images": pixels})
+
+
+# -- parse --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def faces() -> Array:
+    """Photographs of people whom nothing was trained on; uint8 ``(24, 64, 64, 3)``."""
+    found = []
+    for photograph in open_source("orl").photographs["test"][:48:2]:
+        with Image.open(photograph.path) as image:
+            found.append(images.generator_transform(image, resolution=64, colour="grey"))
+    return np.stack(found)
+
+
+def test_the_parser_that_ships_finds_faces_in_photographs(faces: Array) -> None:
+    spec = parser_spec(Parts())
+    assert spec is not None
+    assert spec.weights is not None
+    job = context({"parser": spec.identity()}, places={"weights": str(spec.weights)}, pool=pool(faces))
+    result = look.parse(job)
+    labels = result.arrays["labels"]
+    assert result.record == {"n": 24}
+    assert (labels.dtype, labels.shape) == (np.uint8, (24, 64, 64))
+    # Upright faces: brows over eyes over noses over mouths, all of them in the middle of the picture.
+    rows = [np.mean(np.nonzero(labels == PARTS.index(part))[1]) for part in ("brow", "eye", "nose", "mouth")]
+    assert rows == sorted(rows)
+    columns = np.nonzero(labels == NOSE)[2]
+    assert 24 < columns.mean() < 40
+    assert (labels == SKIN).mean() > 0.1
+    # Nobody's labels depend on who else is in the pool.
+    alone = look.parse(context(job.payload, places=job.places, pool=pool(faces[3:4])))
+    assert (alone.arrays["labels"][0] == labels[3]).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("parser_of_no_part", "label gave 11; there are 11 parts, counted from 0"),
+        ("parser_of_wrong_shape", "label returned shape (5, 8, 8), not (5, 16, 16)"),
+        ("parser_of_wrong_type", "label returned torch.float32, not torch.uint8"),
+        ("parser_that_cannot_be_built", "cannot be built: OSError: no model here"),
+    ],
+)
+def test_a_parser_is_held_to_its_interface(parsers: Path, name: str, reason: str) -> None:
+    payload = {"parser": {"plugin": name, "parameters": {}}}
+    with pytest.raises(JobFailed) as caught:
+        look.parse(context(payload, pool=pool(np.zeros((5, 16, 16, 3), dtype=np.uint8))))
+    assert caught.value.reason == reason
+
+
+# -- look ---------------------------------------------------------------------------------------------------------
+
+
+def looked(pixels: Mapping[str, Array], labels: Mapping[str, Array], *, key: str = "a job", **over: Any) -> Result:
+    """Runs the job with the detector of bright patches."""
+    payload = {"detector": BRIGHTNESS, "draws": 8, "resamples": 100, "confidence": 0.95, **over}
+    detector = referee.build_detector(payload["detector"])
+    inputs = {side: pool(pixels[side]) for side in ("real", "fake")}
+    inputs |= {f"{side}_labels": Result(record={}, arrays={"labels": labels[side]}) for side in ("real", "fake")}
+    version = Result(record={"threshold": 0.5}, arrays=state_arrays(detector))
+    return look.look(context(payload, key=key, version=version, **inputs))
+
+
+def spotted(n: int = 12) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Fakes that are bright at the nose alone, reals that are dark at an eye alone; 16 px, patches of 4."""
+    pixels = {"real": np.full((n, 16, 16, 3), 120, np.uint8), "fake": np.full((n, 16, 16, 3), 90, np.uint8)}
+    labels = {side: np.full((n, 16, 16), SKIN, np.uint8) for side in pixels}
+    for index in range(n):
+        row, column = 4 * (index % 4), 4 * (index // 4 % 4)
+        pixels["fake"][index, row : row + 4, column : column + 4] = 200 + index % 40
+        labels["fake"][index, row : row + 4, column : column + 4] = NOSE
+        pixels["real"][index, row : row + 4, column : column + 4] = 60 - index % 40
+        labels["real"][index, row : row + 4, column : column + 4] = EYE
+    return pixels, labels
+
+
+def test_the_patch_and_the_part_that_give_each_image_away_are_found(toys: Path) -> None:
+    pixels, labels = spotted()
+    result = looked(pixels, labels)
+    record, arrays = result.record, result.arrays
+    assert record["applies"] is True
+    assert (record["grid"], record["receptive_field"]) == ([4, 4], {"size": 4, "stride": 4, "offset": 0})
+    for side, part in (("fake", "nose"), ("real", "eye")):
+        assert arrays[f"{side}_units"].tolist() == [[i % 4, i // 4 % 4] for i in range(12)]
+        assert record[side]["parts"] == {name: float(name == part) for name in PARTS}
+        assert record[side]["parts_ci"][part] == [1.0, 1.0]
+        assert (record[side]["n"], record[side]["ties"]) == (12, 0)
+        # A random patch is one of sixteen.
+        assert record[side]["random_parts"][part] == pytest.approx(1 / 16, abs=0.08)
+        assert record[side]["random_parts"]["skin"] == pytest.approx(1 - record[side]["random_parts"][part])
+        assert arrays[f"{side}_random_parts"].shape == (12, 8)
+    canonical_json(record)
+
+
+def test_shares_and_intervals_are_of_the_images(toys: Path) -> None:
+    pixels, labels = spotted(100)
+    labels["fake"][:30] = np.where(labels["fake"][:30] == NOSE, MOUTH, labels["fake"][:30])
+    record = looked(pixels, labels, resamples=1000).record["fake"]
+    assert (record["parts"]["mouth"], record["parts"]["nose"]) == (0.3, 0.7)
+    half = 1.96 * np.sqrt(0.3 * 0.7 / 100)
+    assert record["parts_ci"]["mouth"] == pytest.approx([0.3 - half, 0.3 + half], abs=0.03)
+    narrow = looked(pixels, labels, resamples=1000, confidence=0.6).record["fake"]["parts_ci"]["mouth"]
+    assert narrow[1] - narrow[0] < 0.6 * (record["parts_ci"]["mouth"][1] - record["parts_ci"]["mouth"][0])
+
+
+def test_flat_images_give_themselves_away_anywhere_and_say_so(toys: Path) -> None:
+    flat = {side: np.full((200, 16, 16, 3), 255 * (side == "fake"), np.uint8) for side in ("real", "fake")}
+    labels = {side: np.zeros((200, 16, 16), np.uint8) for side in flat}
+    for side in labels:
+        labels[side][:, :, 8:] = NOSE
+    result = looked(flat, labels)
+    for side in ("real", "fake"):
+        assert result.record[side]["ties"] == 200
+        assert result.record[side]["parts"]["nose"] == pytest.approx(0.5, abs=0.12)
+    again, other = looked(flat, labels), looked(flat, labels, key="another job")
+    assert np.array_equal(result.arrays["fake_units"], again.arrays["fake_units"])
+    assert not np.array_equal(result.arrays["fake_units"], other.arrays["fake_units"])
+    assert not np.array_equal(result.arrays["fake_units"], result.arrays["real_units"])
+
+
+def test_heatmaps_are_kept_of_the_easiest_and_the_hardest(toys: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = {side: rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8) for side in ("real", "fake")}
+    labels = {side: np.zeros((30, 16, 16), np.uint8) for side in pixels}
+    result = looked(pixels, labels)
+    for side in ("real", "fake"):
+        scores = pixels[side].reshape(30, 4, 4, 4, 4, 3).mean(axis=(2, 4, 5)) / 255
+        sure = scores if side == "fake" else 1 - scores
+        order = np.argsort(-sure.mean(axis=(1, 2)))
+        arrays = {name.removeprefix(f"{side}_"): array for name, array in result.arrays.items()}
+        assert arrays["easiest"].tolist() == order[: look.SHOWN].tolist()
+        assert arrays["hardest"].tolist() == order[::-1][: look.SHOWN].tolist()
+        assert arrays["easiest_scores"] == pytest.approx(scores[order[: look.SHOWN]], abs=1e-5)
+        assert arrays["hardest_scores"] == pytest.approx(scores[order[::-1][: look.SHOWN]], abs=1e-5)
+        # At most half of the images are averaged.
+        assert result.record[side]["averaged_over"] == 15
+        assert arrays["average"] == pytest.approx(sure[order[:15]].mean(axis=0), abs=1e-5)
+        assert arrays["normalised_average"] == pytest.approx(patches.normalise(sure[order[:15]]).mean(axis=0), abs=1e-4)
+
+
+def test_a_detector_whose_patches_all_see_everything_has_no_parts(toys: Path) -> None:
+    pixels, labels = spotted()
+    wide = looked(pixels, labels, detector={"plugin": "toy_wide_detector", "parameters": {}})
+    assert wide.record["applies"] is False
+    assert wide.record["fake"]["averaged_over"] == 6  # heatmaps are there all the same
+
+
+def test_one_image_a_side_is_enough(toys: Path) -> None:
+    pixels, labels = spotted(1)
+    record = looked(pixels, labels).record
+    assert record["fake"]["parts_ci"]["nose"] == [1.0, 1.0]
+    assert record["fake"]["averaged_over"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("patches_nan", "patch_scores returned NaN or infinite values"),
+        ("patches_flat", 'patch_scores returned shape (12, 16), not (12, "h\'", "w\'")'),
+        ("patches_out_of_range", "patch_scores gave values from 1.5 to 1.5; P(fake) lies in [0, 1]"),
+        (
+            "patches_off_the_image",
+            "patch_scores gave 5 patches along 16 pixels, and by its receptive_field the last one sees "
+            "pixels 16 to 19: they do not fit",
+        ),
+    ],
+)
+def test_a_patch_detector_is_held_to_its_interface(bad_players: Path, name: str, reason: str) -> None:
+    with pytest.raises(JobFailed) as caught:
+        looked(*spotted(), detector={"plugin": name, "parameters": {}})
+    assert caught.value.reason == reason
+
+
+# -- shift --------------------------------------------------------------------------------------------------------
+
+
+def seen(*parts: int, applies: bool = True) -> Result:
+    found = np.array(parts, dtype=np.uint8)
+    named = {name: float(share) for name, share in zip(PARTS, patches.distribution(found), strict=True)}
+    side = {"parts": named, "parts_ci": {name: [share, share] for name, share in named.items()}, "random_parts": named}
+    return Result(record={"applies": applies, "fake": side}, arrays={"fake_parts": found})
+
+
+def shifted(**looks: Result) -> dict[str, Any]:
+    return dict(look.shift(context({"resamples": 100, "confidence": 0.95}, **looks)).record)
+
+
+def test_a_shift_compares_the_fakes_before_the_attack_with_those_after_the_defence() -> None:
+    before, frozen, retrained = seen(*[0] * 40), seen(*[SKIN] * 20, *[0] * 20), seen(*[NOSE] * 30, *[0] * 10)
+    record = shifted(before=before, frozen=frozen, retrained=retrained)
+    assert (record["applies"], record["n"]) == (True, 40)
+    for name, side in (("before", before), ("frozen", frozen), ("retrained", retrained)):
+        assert record[name] == side.record["fake"]["parts"]
+        assert record[f"{name}_ci"] == side.record["fake"]["parts_ci"]
+    assert record["random"] == retrained.record["fake"]["random_parts"]
+    assert record["shift"]["tv"] == pytest.approx(0.75)
+    assert record["shift"]["differences"]["nose"] == pytest.approx(0.75)
+    assert record["shift"]["differences"]["background"] == pytest.approx(-0.75)
+    assert record["shift"]["exceeds_null"] is True
+    # On the attacked fakes alone: half of them were skin to the frozen detector.
+    assert record["shift_on_same_images"]["tv"] == pytest.approx(0.75)
+    assert record["shift_on_same_images"]["differences"]["skin"] == pytest.approx(-0.5)
+    canonical_json(record)
+
+
+def test_a_detector_that_sees_everything_shifts_nowhere() -> None:
+    sides = {name: seen(*[0] * 4) for name in ("before", "frozen", "retrained")}
+    for name in sides:
+        assert shifted(**{**sides, name: seen(*[0] * 4, applies=False)}) == {"applies": False}
+
+
+def test_pools_of_different_sizes_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="differ in size"):
+        shifted(before=seen(*[0] * 4), frozen=seen(*[0] * 5), retrained=seen(*[0] * 4))
+
+
+# -- in a tournament ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Quiet:
+    """Sees a tournament and remembers its stages and jobs."""
+
+    stages: list[tuple[int, str, int]] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+
+    def phase(self, round_: int, stage: str, jobs: Sequence[Any], *, reused: int) -> None:
+        self.stages.append((round_, stage, len(jobs)))
+
+    def progress(self, job: Any, done: int, total: int, note: str) -> None:
+        pass
+
+    def finished(self, outcome: Any) -> None:
+        self.tasks.append(outcome.job.task.rpartition(":")[2])
+
+    def round_finished(self, record: TournamentRecord) -> None:
+        pass
+
+
+MIXED: dict[str, Any] = {
+    "rounds": 2,
+    "generators": [{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}],
+    "detectors": [
+        {"plugin": name} for name in ("toy_detector", "toy_brightness", "toy_wide_detector", "fixed_brightness")
+    ],
+    "parts": QUADRANTS,
+}
+
+
+@pytest.fixture(scope="module")
+def mixed(
+    toys: Path, parsers: Path, bad_players: Path, toy_config: Config, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TournamentRecord, Store, Quiet]:
+    """Two rounds between generators that attack or do not, and detectors that judge patches or do not."""
+    store, observer = Store(tmp_path_factory.mktemp("mixed") / "store"), Quiet()
+    tournament = Tournament(
+        toy_config(**MIXED),
+        source=open_source("orl"),
+        store=store,
+        executor=SerialExecutor(),
+        observer=observer,
+        plugin_files=(toys, parsers, bad_players),
+    )
+    return tournament.play(), store, observer
+
+
+Mixed = tuple[TournamentRecord, Store, Quiet]
+
+
+def test_every_match_of_a_patch_detector_is_looked_at(mixed: Mixed) -> None:
+    record, store, _ = mixed
+    judges = {"toy_detector", "toy_brightness", "toy_wide_detector"}
+    matches = {(m.generator.label, m.detector.label) for m in record.matches if m.detector.player in judges}
+    assert len(matches) == 4 * 9
+    assert [(look.generator.label, look.detector.label) for look in record.looks] == sorted(matches)
+    assert {m.detector.player for m in record.matches} == judges | {"fixed_brightness"}
+    for found in record.looks:
+        assert found.figures == store.record(found.key)
+        assert (found.figures["real"]["n"], found.figures["fake"]["n"]) == (80, 16)
+    assert not record.forfeits
+
+
+def test_every_test_pool_is_parsed_once(mixed: Mixed) -> None:
+    record, store, observer = mixed
+    pools = {version.pools["test"] for version in record.versions if version.pools}
+    pools |= {real["test"] for real in record.real_pools.values()}
+    assert set(record.labels) == pools
+    assert observer.tasks.count("parse") == len(pools) == 5
+    for of, key in record.labels.items():
+        assert store.read(key).arrays["labels"].shape == store.read(of).arrays["images"].shape[:3]
+    assert [(r, n) for r, stage, n in observer.stages if stage == "parse"] == [(0, 3), (1, 1), (2, 1)]
+
+
+def test_every_attack_has_a_shift_for_each_patch_detector(mixed: Mixed) -> None:
+    record, _, _ = mixed
+    judges = ("toy_brightness", "toy_detector", "toy_wide_detector")
+    # The fixed generator never attacks.
+    expected = [(f"toy_generator@{r}", f"{name}@{r - 1}") for r in (1, 2) for name in judges]
+    assert [(s.generator.label, s.detector.label) for s in record.shifts] == expected
+    targets = {(m.generator.label, m.detector.label) for m in record.matches if m.is_target}
+    assert {(s.generator.label, s.detector.label) for s in record.shifts if s.is_target} == {
+        pair for pair in targets if pair[1].partition("@")[0] in judges
+    }
+    looks = {(look.generator.label, look.detector.label): look.figures for look in record.looks}
+    for shift in record.shifts:
+        name, round_ = shift.detector.player, shift.generator.round
+        if not shift.figures["applies"]:
+            assert name == "toy_wide_detector"
+            continue
+        sides = {"before": (round_ - 1, round_ - 1), "frozen": (round_, round_ - 1), "retrained": (round_, round_)}
+        for side, (generated, defended) in sides.items():
+            assert shift.figures[side] == looks[f"toy_generator@{generated}", f"{name}@{defended}"]["fake"]["parts"]
+        moved = [shift.figures["retrained"][part] - shift.figures["before"][part] for part in PARTS]
+        assert shift.figures["shift"]["tv"] == pytest.approx(np.abs(moved).sum() / 2)
+        if name == "toy_brightness":  # it never learns: both sides are the same detector
+            assert shift.figures["shift_on_same_images"]["tv"] == 0
+
+
+def test_a_detector_of_whole_images_has_matches_and_no_look(mixed: Mixed) -> None:
+    record, _, _ = mixed
+    scoreboard = build_scoreboard(record)
+    assert "fixed_brightness" in {cell["detector"] for cell in scoreboard["cells"]}
+    assert {cell["detector"] for cell in scoreboard["parts"]} == {"toy_detector", "toy_brightness"}
+    assert {entry["detector"] for entry in scoreboard["part_shifts"]} == {"toy_detector", "toy_brightness"}
+
+
+def test_parts_come_from_the_parser_that_was_asked_for(mixed: Mixed) -> None:
+    record, _, _ = mixed
+    for cell, side in itertools.product(build_scoreboard(record)["parts"], ("real", "fake")):
+        for of in ("parts", "random_parts"):
+            assert sum(cell[side][of].values()) == pytest.approx(1)
+            assert {part for part, share in cell[side][of].items() if share} <= {"hair", "eye", "mouth", "neck"}
+        # Quadrants are equal: a random patch is of each as often. The border of an odd patch may tip it.
+        assert max(cell[side]["random_parts"].values()) < 0.4
+
+
+def test_the_same_looks_come_out_in_any_order(
+    mixed: Mixed, play: Play, toy_config: Config, parsers: Path, bad_players: Path, backwards: SerialExecutor
+) -> None:
+    other, _ = play(toy_config(**MIXED), plugins=[parsers, bad_players], executor=backwards)
+    assert other == mixed[0]
+    assert scoreboard_text(build_scoreboard(other)) == scoreboard_text(build_scoreboard(mixed[0]))
+
+
+def test_without_a_parser_everything_else_is_the_same(
+    mixed: Mixed, play: Play, toy_config: Config, bad_players: Path
+) -> None:
+    record, watcher = play(toy_config(**{**MIXED, "rounds": 1, "parts": {"parser": ""}}), plugins=[bad_players])
+    assert not {"parse", "look", "shift"} & {job.task.rpartition(":")[2] for job in watcher.ran}
+    assert (record.looks, record.shifts, record.labels) == ((), (), {})
+    assert (build_scoreboard(record)["parts"], build_scoreboard(record)["part_shifts"]) == ([], [])
+    with_parts = {(m.generator.label, m.detector.label): m.figures for m in mixed[0].matches}
+    for match in record.matches:
+        assert with_parts[match.generator.label, match.detector.label] == match.figures
+
+
+BAD_PATCHES = {
+    "patches_nan": "NaN",
+    "patches_flat": "shape (64, 16)",
+    "patches_out_of_range": "values from 1.5",
+    "patches_off_the_image": "they do not fit",
+    "patches_raise": "raised RuntimeError: the plugin's own bug",
+}
+
+
+def test_a_detector_whose_patches_misbehave_forfeits_its_looks_and_keeps_its_scores(
+    play: Play, toy_config: Config, parsers: Path, bad_players: Path
+) -> None:
+    detectors = [{"plugin": name} for name in (*BAD_PATCHES, "toy_detector")]
+    target = {"steps": 2, "batch": 4, "target": "toy_detector"}
+    config = toy_config(detectors=detectors, attack=target, parts=QUADRANTS)
+    record, _ = play(config, plugins=[parsers, bad_players])
+    pairs = [(g, d) for g in (0, 1) for d in (0, 1)]
+    for name, reason in BAD_PATCHES.items():
+        lost = [forfeit for forfeit in record.forfeits if forfeit.player == name]
+        # Each match once, in the round in which it was first played.
+        assert sorted((forfeit.round, forfeit.against) for forfeit in lost) == [
+            (0, "toy_generator@0"),
+            (1, "toy_generator@0"),
+            (1, "toy_generator@1"),
+            (1, "toy_generator@1"),
+        ]
+        assert {(forfeit.kind, forfeit.stage) for forfeit in lost} == {("detector", "look")}
+        assert all(reason in forfeit.reason for forfeit in lost)
+        matches = [m for m in record.matches if m.detector.player == name]
+        assert sorted((m.generator.round, m.detector.round) for m in matches) == pairs
+    assert {forfeit.player for forfeit in record.forfeits} == set(BAD_PATCHES)
+    assert {found.detector.player for found in record.looks} == {"toy_detector"}
+    assert len(record.looks) == 4
+    [shift] = record.shifts
+    assert shift.is_target
+
+
+def test_a_parser_that_fails_stops_the_tournament_and_loses_nothing(
+    play: Play, toy_config: Config, parsers: Path
+) -> None:
+    for name, reason in {
+        "parser_that_raises": "raised RuntimeError: the parser's own bug",
+        "parser_of_no_part": "label gave 11; there are 11 parts, counted from 0",
+        "parser_of_wrong_shape": "label returned shape (64, 8, 8), not (64, 16, 16)",
+        "parser_of_wrong_type": "label returned torch.float32, not torch.uint8",
+        "parser_that_cannot_be_built": "cannot be built: OSError: no model here",
+    }.items():
+        with pytest.raises(ConfigError) as caught:
+            play(toy_config(parts={"parser": name}), plugins=[parsers])
+        assert str(caught.value) == (
+            f"the face parser '{name}' failed: {reason}; name another in parts.parser, or '' to leave parts out"
+        )
+    # What was computed is there: the same tournament without parts has only its round 1 to play.
+    record, ran = play(toy_config(parts={"parser": ""}))
+    assert {label.partition(":")[0] for label in ran.labels} == {"round 1"}
+    assert len(record.matches) == 4
+    # And with a parser that works, only what depends on it is left.
+    _, ran = play(toy_config(parts=QUADRANTS), plugins=[parsers])
+    assert {job.task.rpartition(":")[2] for job in ran.ran} == {"parse", "look", "shift"}
+
+
+def test_an_unknown_parser_is_refused_before_anything_is_played(play: Play, toy_config: Config) -> None:
+    with pytest.raises(PluginError, match="unknown parser 'face_nuet'; did you mean 'face_unet'"):
+        play(toy_config(parts={"parser": "face_nuet"}))
+    with pytest.raises(PluginError, match="parser 'face_unet' has no parameter 'wieghts'; did you mean 'weights'"):
+        play(toy_config(parts={"parameters": {"wieghts": "x"}}))
+    with pytest.raises(PluginError, match="no weights 'nowhere'"):
+        play(toy_config(parts={"parameters": {"weights": "nowhere"}}))
+
+
+def test_more_random_patches_are_another_look_and_the_same_matches(
+    play: Play, toy_config: Config, parsers: Path
+) -> None:
+    play(toy_config(rounds=0, parts=QUADRANTS), plugins=[parsers])
+    record, ran = play(toy_config(rounds=0, parts={**QUADRANTS, "random_patches": 64}), plugins=[parsers])
+    assert [job.task.rpartition(":")[2] for job in ran.ran] == ["look"]
+    assert record.looks[0].figures["fake"]["random_parts"]["hair"] == pytest.approx(0.25, abs=0.06)
+
+
+def test_a_record_without_looks_is_equal_but_for_them(mixed: Mixed) -> None:
+    record, _, _ = mixed
+    without = replace(record, looks=(), shifts=(), labels={})
+    assert {**build_scoreboard(record), "parts": [], "part_shifts": []} == build_scoreboard(without)
