@@ -51,7 +51,10 @@ def read_ledger(home: Path, store: Store) -> TournamentRecord:
     try:
         ledger: dict[str, Any] = json.loads(path.read_bytes())
         if ledger["schema_version"] != _SCHEMA_VERSION:
-            raise StoreError(f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}")
+            raise StoreError(
+                f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}; "
+                f"bring it up to date with: fakeoff run --home {home}"
+            )
         return _rebuild(ledger, store)
     except FileNotFoundError as error:
         raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error

@@ -51,6 +51,7 @@ _CONTENT_SCORE = 4.5
 _CONTENT_GAPS = 0.03
 _SMALLEST_SIDE = 32
 _FEWEST_FOR_A_TEST = 8
+_STRIKING = 0.5  # a distance worth a note even among too few images
 _FEWEST_FOR_A_PROBE = 20
 _FEWEST_OF_A_SIZE = 4
 _FEWEST_FOR_PERIODS = 32
@@ -363,7 +364,7 @@ def _measure_jpeg(items: Sequence[_Item], images: format_traces.Floats) -> None:
         score = float(grid.score[index])
         item.measures["JPEG grid"] = float(np.clip(score - _CONTENT_SCORE, 0, _CONTENT_SCORE))
         where = "" if phase == (0, 0) else f", its grid beginning at row {phase[0]}, column {phase[1]}"
-        # Ten at a time: the estimate of a single image may be off by one or two.
+        # In ranges: the estimate of a single image may be off by one or two.
         quality = int(grid.quality[index])
         item.categories["JPEG history"] = (
             f"JPEG of quality {_quality_range(quality)}{where}" if score > format_traces.JPEG_SCORE else "none"
@@ -448,7 +449,7 @@ def _judge(comparison: _Comparison, *, tests: int) -> Finding | None:
     shares = comparison.counts / comparison.counts.sum(1, keepdims=True)
     significant = comparison.p < SIGNIFICANCE / tests
     excess = comparison.distance - comparison.by_chance
-    few = min(n_real, n_fake) < _FEWEST_FOR_A_TEST and comparison.distance >= _PREVALENCE
+    few = min(n_real, n_fake) < _FEWEST_FOR_A_TEST and comparison.distance >= _STRIKING
     if not significant and not few:
         return None
     # Said of what is there, not of what is missing, and of the fakes first.

@@ -35,7 +35,7 @@ JPEG_SCORE = 6.0
 HISTOGRAM_GAPS = 0.05
 _ROUNDING_VARIANCE = 1 / 12  # of 8-bit quantisation, in grey levels squared
 _INTERPOLATION_RESIDUAL = 1.6 * _ROUNDING_VARIANCE
-_INTERPOLATION_CONTRAST = float(np.log(1.5))
+_INTERPOLATION_CONTRAST = float(np.log(3))
 
 _BLOCK = 8
 _WINDOW = 128

@@ -67,8 +67,15 @@ def planted() -> Iterator[tuple[str, Callable[[Pixels], Pixels]]]:
     yield "4 bits", lambda p: p // 16 * 17
     yield "contrast x 1.1", lambda p: np.clip(p * 1.1, 0, 255).round().astype(np.uint8)
     yield "gamma 0.8", lambda p: (255 * (p / 255) ** 0.8).round().astype(np.uint8)
-    yield "blurred (sigma 1)", lambda p: each(p, lambda image: image.filter(ImageFilter.GaussianBlur(1)))
+    for sigma in (1, 2):
+        yield f"blurred, sigma {sigma}", lambda p, s=sigma: each(p, lambda i: i.filter(ImageFilter.GaussianBlur(s)))
+    yield "enlarged from 48, bicubic, then noise", lambda p: noisy(each(p, enlarged(48, Image.Resampling.BICUBIC)))
     yield "WebP quality 80", lambda p: each(p, webp)
+
+
+def noisy(pixels: Pixels) -> Pixels:
+    noise = np.random.default_rng(0).normal(0, 1, (*pixels.shape[:3], 1))
+    return (pixels + noise).round().clip(0, 255).astype(np.uint8)
 
 
 def webp(image: Image.Image) -> Image.Image:
@@ -79,11 +86,13 @@ def webp(image: Image.Image) -> Image.Image:
 
 def outcome(reports: list[AuditReport]) -> dict[str, Any]:
     checks = sorted({leak.check for report in reports for leak in report.leaks})
+    notes = sorted({f.check for report in reports for f in report.findings if f.gravity == "note"})
     aps = [report.probe.ap for report in reports if report.probe]
     return {
         "audits": len(reports),
         "flagged": sum(bool(report.leaks) for report in reports),
         "flagged_by": {check: sum(check in {leak.check for leak in r.leaks} for r in reports) for check in checks},
+        "noted": notes,
         "probe_ap": [round(float(value), 3) for value in (min(aps), np.median(aps), max(aps))],
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from fakeoff import generators
 from fakeoff.arena.errors import DataError
@@ -107,6 +107,24 @@ def test_the_same_history_on_both_sides_is_clean(photographs: Pixels) -> None:
 def test_jpeg_of_another_quality_is_a_leak(photographs: Pixels) -> None:
     report = audit_pools({"all": each(photographs[:80], jpeg(75))}, {"all": each(photographs[80:], jpeg(95))})
     assert "JPEG history" in leaks(report)
+
+
+def test_blur_is_no_format(photographs: Pixels) -> None:
+    # A generator may be as blurred as it likes.
+    blurred = each(photographs[80:], lambda image: image.filter(ImageFilter.GaussianBlur(1)))
+    assert not audit_pools({"all": photographs[:80]}, {"all": blurred}).leaks
+
+
+def test_a_period_that_may_be_the_generators_own_is_only_a_note(photographs: Pixels) -> None:
+    enlarged = each(photographs[80:], PLANTED["48 to 64"][1])
+    noise = np.random.default_rng(0).normal(0, 1, (80, 64, 64, 1))
+    noisy = (enlarged + noise).round().clip(0, 255).astype(np.uint8)
+    report = audit_pools({"all": photographs[:80]}, {"all": noisy})
+    assert not report.leaks
+    (note,) = [finding for finding in report.findings if finding.check == "periodicity"]
+    assert note.gravity == "note"
+    assert "the fakes repeat every 4 rows" in note.sentence
+    assert "cannot tell which" in note.sentence
 
 
 def test_the_same_seed_gives_the_same_report(photographs: Pixels, gan_fakes: Pixels) -> None:

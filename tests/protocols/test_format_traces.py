@@ -111,11 +111,14 @@ def test_a_mirror_image_has_the_mirrored_hash(faces: Pixels) -> None:
 def test_colours() -> None:
     rng = np.random.default_rng(0)
     many = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    grey = many[..., :1].repeat(3, axis=2)
     few = np.asarray(Image.fromarray(many).quantize(64).convert("RGB"))
-    assert [ft.colours(image) for image in (many, many[..., :1].repeat(3, axis=2), few)] == [
+    tinted = np.maximum(grey, np.array([0, 0, 5], dtype=np.uint8))
+    assert [ft.colours(image) for image in (many, grey, few, tinted)] == [
         "colour",
         "grey",
         "palette of at most 256 colours",
+        "nearly grey",
     ]
 
 
