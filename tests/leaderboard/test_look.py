@@ -17,7 +17,7 @@ from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.store import Store
 from fakeoff.detectors import ReceptiveField
-from fakeoff.leaderboard.look import MOST_PICTURES, Verdict, look_at
+from fakeoff.leaderboard.look import Verdict, look_at
 from fakeoff.protocols import patches
 from fakeoff.protocols.records import Look, Match, TournamentRecord
 
@@ -73,10 +73,10 @@ def test_photographs_go_through_the_arenas_pipeline(
     home: Path, record: TournamentRecord, results: Store, tmp_path: Path
 ) -> None:
     # 92 x 112 pixels, as they were taken; the generators of this home and its arena have 16.
-    photographs = [photograph.path for photograph in open_source("orl").photographs["test"][:MOST_PICTURES]]
+    photographs = [photograph.path for photograph in open_source("orl").photographs["test"][:9]]
     found = look_at(photographs, detector=DETECTOR, home=home, out=tmp_path / "look.png")
     scores = results.read(_played(record)[0].key).arrays["real_scores"]
-    assert [verdict.p_fake for verdict in found] == pytest.approx(scores[:MOST_PICTURES].tolist(), abs=1e-6)
+    assert [verdict.p_fake for verdict in found] == pytest.approx(scores[:9].tolist(), abs=1e-6)
     with Image.open(tmp_path / "look.png") as image:
         assert image.format == "PNG"
         assert np.asarray(image.convert("RGB")).std() > 20

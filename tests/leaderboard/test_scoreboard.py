@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fakeoff.arena.executors import Load, Observer
 from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
@@ -35,8 +36,8 @@ class Idle:
 
 def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> None:
     assert scoreboard["schema_version"] == 2
-    keys = {"config", "data", "round", "standings", "attacks", "costs", "forfeits", "cells", "parts", "part_shifts"}
-    assert set(scoreboard) == {"schema_version", *keys}
+    played = {"schema_version", "config", "data", "round", "standings", "attacks", "costs", "audits", "forfeits"}
+    assert set(scoreboard) == played | {"cells", "parts", "part_shifts"}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
     for cell in scoreboard["cells"]:
         assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS)}
@@ -77,6 +78,42 @@ def test_figures_are_those_of_the_stored_scores(
         assert cell["auc"] == pytest.approx(roc_auc_score(labels, scores))
         assert cell["ap"] == pytest.approx(average_precision_score(labels, scores, sample_weight=weights))
         assert cell["ap_real"] == pytest.approx(average_precision_score(1 - labels, -scores, sample_weight=weights))
+
+
+def test_parts_and_shifts_are_those_of_the_stored_patches(
+    scoreboard: dict[str, Any], record: TournamentRecord, results: Store
+) -> None:
+    assert len(record.looks) == len(scoreboard["parts"]) == len(scoreboard["cells"])
+    counted = {}
+    for look, cell in zip(record.looks, scoreboard["parts"], strict=True):
+        arrays = results.read(look.key).arrays
+        played = (cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"])
+        assert played == (look.generator.player, look.generator.round, look.detector.player, look.detector.round)
+        for side, n in (("real", 80), ("fake", 16)):
+            for of, name in (("parts", f"{side}_parts"), ("random_parts", f"{side}_random_parts")):
+                shares = {part: float((arrays[name] == index).mean()) for index, part in enumerate(PARTS)}
+                assert cell[side][of] == pytest.approx(shares)
+            assert cell[side]["n"] == n
+            for part, (low, high) in cell[side]["parts_ci"].items():
+                assert 0 <= low <= high <= 1
+                assert low - 0.1 <= cell[side]["parts"][part] <= high + 0.1
+        counted[played] = cell["fake"]["parts"]
+    met = [
+        (s["generator"], s["generator_round"], s["detector"], s["detector_round"]) for s in scoreboard["part_shifts"]
+    ]
+    assert met == [("toy_generator", r, name, r - 1) for r in (1, 2) for name in ("first", "second")]
+    for shift in scoreboard["part_shifts"]:
+        name, round_ = shift["detector"], shift["generator_round"]
+        assert shift["before"] == counted["toy_generator", round_ - 1, name, round_ - 1]
+        assert shift["frozen"] == counted["toy_generator", round_, name, round_ - 1]
+        assert shift["retrained"] == counted["toy_generator", round_, name, round_]
+        moved = sum(abs(shift["retrained"][part] - shift["before"][part]) for part in PARTS)
+        assert shift["shift"]["tv"] == pytest.approx(moved / 2)
+    targets = {(c["generator"], c["generator_round"], c["detector"]) for c in scoreboard["cells"] if c["is_target"]}
+    shifted = {
+        (s["generator"], s["generator_round"], s["detector"]) for s in scoreboard["part_shifts"] if s["is_target"]
+    }
+    assert shifted == targets
 
 
 def test_intervals_are_ordered_shares_around_their_figure(scoreboard: dict[str, Any]) -> None:

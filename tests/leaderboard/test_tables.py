@@ -71,6 +71,7 @@ def _scoreboard(rounds: int = 2, **over: Any) -> dict[str, Any]:
         ],
         "forfeits": [],
         "cells": [cell(*version) for version in versions],
+        "audits": [],
         "parts": [],
         "part_shifts": [],
         **over,
@@ -145,7 +146,7 @@ def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets() -> N
         _shift(GENERATORS[0], 2, exceeds=False),
         _shift(GENERATORS[1], 1, is_target=False),
     ]
-    table = _printed(_scoreboard(part_shifts=shifts)).partition("Where in the face")[2]
+    table = _printed(_scoreboard(part_shifts=shifts), width=130).partition("Where in the face")[2]
     row = _row(table, "pgan_pretrained@1", "xception_block1@0")
     assert [cell.strip() for cell in row.split("│")][3:-1] == [
         "88%", "below 21%", "hair 50%, skin 38%", "background 75%, hat 25%",
