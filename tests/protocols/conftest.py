@@ -45,6 +45,11 @@ class Watcher:
         pass
 
 
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
 class BackwardsExecutor(SerialExecutor):
     """Runs jobs in the opposite order, as a busy cluster might."""
 

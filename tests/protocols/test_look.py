@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -468,6 +468,26 @@ def test_a_parser_that_fails_stops_the_tournament_and_loses_nothing(
     # And with a parser that works, only what depends on it is left.
     _, ran = play(toy_config(parts=QUADRANTS), plugins=[parsers])
     assert {job.task.rpartition(":")[2] for job in ran.ran} == {"parse", "look", "shift"}
+
+
+class InterruptedAtTheThirdLook(SerialExecutor):
+    def run(self, jobs: Sequence[Any], *, load: Any, observer: Any) -> Iterator[Any]:
+        for index, outcome in enumerate(super().run(jobs, load=load, observer=observer)):
+            if index == 2 and outcome.job.task.endswith(":look"):
+                raise KeyboardInterrupt
+            yield outcome
+
+
+def test_an_interrupt_between_looks_loses_none_of_them(play: Play, toy_config: Config, parsers: Path) -> None:
+    config = toy_config(
+        **{**MIXED, "rounds": 0, "detectors": [{"plugin": "toy_detector"}, {"plugin": "toy_brightness"}]}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        play(config, plugins=[parsers], executor=InterruptedAtTheThirdLook())
+    resumed, ran = play(config, plugins=[parsers])
+    assert [job.task.rpartition(":")[2] for job in ran.ran] == ["look", "look"]
+    whole, _ = play(config, plugins=[parsers], home="another")
+    assert resumed == whole
 
 
 def test_an_unknown_parser_is_refused_before_anything_is_played(play: Play, toy_config: Config) -> None:

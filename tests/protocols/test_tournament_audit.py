@@ -1,0 +1,96 @@
+"""A tournament audits its own pools before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.images import generator_transform
+from fakeoff.arena.reals import RealSource, open_source, orl_faces
+from fakeoff.arena.store import Store
+from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.tournament import Tournament
+
+RESOLUTION = 64
+
+
+@pytest.fixture(scope="module")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> RealSource:
+    """Photographs of 64 pixels as JPEG: no resize stands between their grid and the pools."""
+    root = tmp_path_factory.mktemp("jpegs")
+    for photographs in orl_faces().photographs.values():
+        for photograph in photographs[::2]:
+            with Image.open(photograph.path) as opened:
+                pixels = generator_transform(opened, resolution=RESOLUTION, colour="grey")
+            path = root / photograph.group / f"{photograph.path.stem}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).convert("L").save(path, quality=95)
+    return open_source(str(root))
+
+
+@pytest.fixture
+def enter(
+    tmp_path: Path, toys: Path, toy_config: Callable[..., TournamentConfig], watcher: Any
+) -> Callable[..., Tournament]:
+    """A tournament of a toy that makes 64 px images."""
+
+    def make(source: RealSource, **audit: Any) -> Tournament:
+        config = toy_config(
+            rounds=0,
+            generators=[{"plugin": "toy_generator", "parameters": {"resolution": RESOLUTION}}],
+            arena={"resolution": RESOLUTION},
+            pools={"train_fakes": 48, "val_fakes": 16, "test_fakes": 48},
+            parts={"parser": ""},
+            audit=audit,
+        )
+        return Tournament(
+            config,
+            source=source,
+            store=Store(tmp_path / "store"),
+            executor=SerialExecutor(),
+            observer=watcher,
+            plugin_files=(toys,),
+        )
+
+    return make
+
+
+def test_a_leak_is_refused_before_anybody_is_trained(
+    enter: Callable[..., Tournament], jpegs: RealSource, watcher: Any
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        enter(jpegs).play()
+    message = str(caught.value)
+    assert "toy_generator@0" in message
+    assert "JPEG" in message
+    assert "--allow-leaks" in message
+    assert "\n" not in message
+    assert not any("defend" in label for label in watcher.labels)
+
+
+def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., Tournament], jpegs: RealSource) -> None:
+    record = enter(jpegs, on_leak="report").play()
+    (audited,) = build_scoreboard(record)["audits"]
+    assert (audited["generator"], audited["generator_round"]) == ("toy_generator", 0)
+    assert any("JPEG" in leak for leak in audited["leaks"])
+    assert record.matches
+
+
+def test_photographs_of_one_pipeline_are_not_flagged_for_jpeg(enter: Callable[..., Tournament]) -> None:
+    record = enter(orl_faces(), on_leak="report").play()
+    (audited,) = build_scoreboard(record)["audits"]
+    assert not any("JPEG" in leak or "interpolation" in leak for leak in audited["leaks"])
+
+
+def test_the_audit_can_be_skipped(enter: Callable[..., Tournament], jpegs: RealSource, watcher: Any) -> None:
+    record = enter(jpegs, on_leak="skip").play()
+    assert not record.audits
+    assert not any("audit" in label for label in watcher.labels)
+    assert record.matches
