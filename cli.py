@@ -30,7 +30,7 @@ class _OneLineErrors(click.Group):
         try:
             return super().invoke(ctx)
         except FakeoffError as error:
-            click.echo(f"fakeoff: {error}", err=True)
+            click.echo(f"fakeoff: {' '.join(str(error).splitlines())}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
             click.echo("fakeoff: interrupted; what was computed is kept, the same command carries on", err=True)

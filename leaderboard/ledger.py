@@ -16,8 +16,22 @@ from fakeoff.arena.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
 from fakeoff.protocols.records import Audit, Cost, Forfeit, Look, Match, Shift, TournamentRecord, Version
 
+STORE = "store"
+"""The folder of results in a home."""
+
 _FILE_NAME = "tournament.json"
 _SCHEMA_VERSION = 2
+
+
+def open_store(home: Path) -> Store:
+    """The store of a home that was played; nothing is made.
+
+    Raises:
+        StoreError: Nothing was played there.
+    """
+    if not (home / STORE).is_dir():
+        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
+    return Store(home / STORE)
 
 
 def write_ledger(record: TournamentRecord, home: Path) -> None:

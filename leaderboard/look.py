@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from PIL import UnidentifiedImageError
@@ -16,18 +17,25 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.errors import ConfigError, DataError, StoreError, suggestion
+from fakeoff.arena.errors import (
+    ConfigError,
+    DataError,
+    FakeoffError,
+    JobFailed,
+    PluginError,
+    one_line,
+    suggestion,
+)
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.reals import read_image
 from fakeoff.arena.seeds import seed_from
-from fakeoff.arena.store import Store
-from fakeoff.detectors import PatchDetector
+from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.leaderboard.heatmap_plots import Exhibit, picture_heatmaps
-from fakeoff.leaderboard.ledger import read_ledger
+from fakeoff.leaderboard.ledger import open_store, read_ledger
 from fakeoff.protocols import patches, referee
 from fakeoff.protocols.records import TournamentRecord, Version
-from fakeoff.protocols.schedule import detector_spec, parser_spec
+from fakeoff.protocols.schedule import detector_spec, judges_patches, parser_spec
 
 MOST_PICTURES = 60
 """How many pictures are drawn on one sheet."""
@@ -69,29 +77,30 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Path, out: Path) -
     """
     if len(pictures) > MOST_PICTURES:
         raise ConfigError(f"{len(pictures)} pictures; give at most {MOST_PICTURES} at a time")
-    if not home.is_dir():
-        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
-    store = Store(home / "store")
+    if out.resolve() in {picture.resolve() for picture in pictures}:
+        raise ConfigError(f"'{out}' is one of the pictures; give another --out")
+    store = open_store(home)
     record = read_ledger(home, store)
     version = _find(detector, record)
     spec = detector_spec(next(p for p in record.config.detectors if p.name == version.player))
     pixels = np.stack([_read(picture, record) for picture in pictures])
     compute.prepare_process(threads=1)
-    judge = referee.build_detector(spec.identity(), version=store.read(version.key))
-    if not isinstance(judge, PatchDetector):
-        raise ConfigError(f"{version.label} judges whole images, it has no heatmap; {_choices(record)}")
-    tensor = images.to_tensor(pixels)
-    scores = referee.judge_patches(judge, tensor).numpy()
-    p_fake = referee.judge(judge, tensor).numpy()
+    with _naming(version.label):
+        judge = referee.build_detector(spec.identity(), version=store.read(version.key))
+        if not isinstance(judge, PatchDetector):
+            raise ConfigError(f"{version.label} judges whole images, it has no heatmap. {_choices(record)}")
+        scores = referee.judge_patches(judge, images.to_tensor(pixels)).numpy()
+        p_fake = referee.judge(judge, images.to_tensor(pixels)).numpy().astype(np.float64)
     threshold = float(store.record(version.key)["threshold"])
     field, size = judge.receptive_field, (pixels.shape[1], pixels.shape[2])
-    is_fake = p_fake > threshold
-    boxes = np.empty((len(pixels), 4), dtype=np.int64)
-    for index, fake in enumerate(is_fake):
-        rng = np.random.default_rng(seed_from("look", version.key, index))
-        units, _ = patches.most_predictive(scores[index : index + 1], truth="fake" if fake else "real", rng=rng)
-        boxes[index] = patches.windows(units, field, size=size)[0]
-    whole = patches.sees_whole_image(field, grid=cast("tuple[int, int]", scores.shape[1:]), size=size)
+    is_fake = p_fake >= threshold
+    boxes = np.stack(
+        [
+            _box(scores[index], fake=bool(fake), field=field, size=size, seed=pixels[index].tobytes())
+            for index, fake in enumerate(is_fake)
+        ]
+    )
+    whole = patches.sees_whole_image(field, grid=(scores.shape[1], scores.shape[2]), size=size)
     parts = [""] * len(pixels) if whole else _parts(pixels, boxes, record)
     verdicts = [
         Verdict(picture=str(path), p_fake=float(p), is_fake=bool(fake), part=part, patch=(top, left, bottom, right))
@@ -100,13 +109,16 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Path, out: Path) -
         )
     ]
     exhibit = Exhibit(
-        caption="yellow: the most predictive patch; normalised: each picture's own range; raw: P(fake) from 0 to 1",
+        caption="",
         pixels=pixels,
         heatmaps=patches.align(scores, field, size=size),
         boxes=boxes,
         labels=[_caption(verdict) for verdict in verdicts],
     )
-    title = f"{version.label}: P(fake) of each picture, fake above {threshold:.2f}"
+    title = (
+        f"{version.label}: P(fake) of each picture, fake from {threshold:.2f}\nyellow: the most predictive patch\n"
+        "normalised: each picture's own range\nraw: P(fake) from 0 to 1"
+    )
     figure = picture_heatmaps(title, exhibit)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -140,18 +152,40 @@ def _caption(verdict: Verdict) -> str:
     return f"{verdict.p_fake:.2f} {word}" + (f", {verdict.part}" if verdict.part else "")
 
 
+def _box(
+    scores: patches.Floats, *, fake: bool, field: ReceptiveField, size: tuple[int, int], seed: bytes
+) -> patches.Indices:
+    """The most predictive patch of a picture for the verdict's class; the picture itself decides between equals."""
+    rng = np.random.default_rng(seed_from("look", hashlib.sha256(seed).hexdigest()))
+    units, _ = patches.most_predictive(scores[None], truth="fake" if fake else "real", rng=rng)
+    return patches.windows(units[0], field, size=size)
+
+
+@contextlib.contextmanager
+def _naming(who: str) -> Iterator[None]:
+    """Turns whatever a plugin does wrong into one line that names it."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (FakeoffError, JobFailed) as error:
+        raise PluginError(f"{who}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"{who} raised {one_line(error)}") from error
+
+
 def _find(wanted: str, record: TournamentRecord) -> Version:
     versions = [version for version in record.versions if version.kind == "detector"]
     of_name = [version for version in versions if wanted in (version.player, version.label)]
     if not of_name:
         known = sorted({name for version in versions for name in (version.player, version.label)})
-        raise ConfigError(f"no detector '{wanted}' in this home{suggestion(wanted, known)} {_choices(record)}")
+        raise ConfigError(f"no detector '{wanted}' in this home{suggestion(wanted, known) or '.'} {_choices(record)}")
     return max(of_name, key=lambda version: version.round)
 
 
 def _choices(record: TournamentRecord) -> str:
-    names = sorted({version.player for version in record.versions if version.kind == "detector"})
-    return f"it has: {', '.join(names) or 'none'}"
+    names = sorted(player.name for player in record.config.detectors if judges_patches(player.plugin))
+    return f"Its patch detectors: {', '.join(names) or 'none'}"
 
 
 def _read(picture: Path, record: TournamentRecord) -> Pixels:
@@ -163,13 +197,18 @@ def _read(picture: Path, record: TournamentRecord) -> Pixels:
         raise DataError(f"'{picture}' is not an image") from error
     except DataError as error:
         raise DataError(f"'{picture}': {error}") from error
-    return images.generator_transform(image, resolution=record.config.arena.resolution, colour=record.data["colour"])
+    # As the tournament's reals: through the generators' resolution, where they agree on one, and then the arena's.
+    arena = record.config.arena.resolution
+    resolution = next(iter(record.real_pools)) if len(record.real_pools) == 1 else arena
+    pixels = images.generator_transform(image, resolution=resolution, colour=record.data["colour"])
+    return np.asarray(images.to_arena(pixels[None], resolution=arena)[0])
 
 
 def _parts(pixels: Pixels, boxes: patches.Indices, record: TournamentRecord) -> list[str]:
     spec = parser_spec(record.config.parts)
     if spec is None:
         return [""] * len(pixels)
-    parser = referee.build_parser(spec.identity(), weights=str(spec.weights) if spec.weights else None)
-    labels = referee.label(parser, images.to_tensor(pixels)).numpy()
+    with _naming(f"face parser '{spec.name}'"):
+        parser = referee.build_parser(spec.identity(), weights=str(spec.weights) if spec.weights else None)
+        labels = referee.label(parser, images.to_tensor(pixels)).numpy()
     return [PARTS[part] for part in patches.assign_parts(labels, boxes[:, None])[:, 0]]

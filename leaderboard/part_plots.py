@@ -87,8 +87,8 @@ def shift_histograms(scoreboard: Mapping[str, Any], shifts: Sequence[Mapping[str
         target = "the attack's frozen target" if entry["is_target"] else "not the attack's target"
         axes.set_title(
             f"{first} on {old}, then {second} on {new} ({target})\n"
-            f"shift {shift['tv']:.0%} of the fakes, from {shift['tv_ci'][0]:.0%} to {shift['tv_ci'][1]:.0%}: {verdict} "
-            f"(random halves stay below {shift['tv_null']:.0%})",
+            f"shift {shift['tv']:.0%} of the fakes: {verdict} (chance gives up to {shift['tv_null']:.0%}; "
+            f"random halves of the same fakes differ by up to {shift['tv_halves']:.0%})",
             loc="left",
             fontsize=9,
         )

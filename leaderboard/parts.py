@@ -11,7 +11,7 @@ from fakeoff.arena.parsers import PARTS
 def newest_cells(scoreboard: Mapping[str, Any], kind: str, player: str) -> list[Mapping[str, Any]]:
     """The cells of ``parts`` between the newest version of a player and the newest of each opponent."""
     newest: dict[tuple[str, str], int] = {}
-    for cell in scoreboard["parts"]:
+    for cell in scoreboard["cells"]:
         for side in ("generator", "detector"):
             key = (side, cell[side])
             newest[key] = max(newest.get(key, 0), cell[f"{side}_round"])

@@ -8,13 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from fakeoff.arena.errors import StoreError
 from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import save_png
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.reals import RealSource, open_source
 from fakeoff.arena.store import Store, locked, write_atomically
-from fakeoff.leaderboard.ledger import read_ledger, write_ledger
+from fakeoff.leaderboard.ledger import STORE, open_store, read_ledger, write_ledger
 from fakeoff.leaderboard.mlflow_log import MlflowLog
 from fakeoff.leaderboard.progress import ProgressDisplay
 from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
@@ -23,7 +22,6 @@ from fakeoff.protocols.records import TournamentRecord
 from fakeoff.protocols.tournament import Tournament
 
 CONFIG_NAME = "config.toml"
-_STORE = "store"
 
 
 def play(
@@ -49,7 +47,7 @@ def play(
             config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
         )
         _tell_left_out(source, console)
-        store = Store(home / _STORE)
+        store = Store(home / STORE)
         log = MlflowLog(home, store)
         with ProgressDisplay(console) as display:
             witness = _Witness(home=home, log=log, display=display)
@@ -74,7 +72,7 @@ def rebuild_scoreboard(home: Path) -> dict[str, Any]:
     Raises:
         StoreError: Nothing was played there, or the store is damaged.
     """
-    return build_scoreboard(read_ledger(home, _open_store(home)))
+    return build_scoreboard(read_ledger(home, open_store(home)))
 
 
 def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str, int]:
@@ -89,7 +87,7 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
     Raises:
         StoreError: Nothing was played there, or the store is damaged.
     """
-    store = _open_store(home)
+    store = open_store(home)
     record = read_ledger(home, store)
     several = len(record.real_pools) > 1
     pools = [
@@ -107,12 +105,6 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
         f"{name}/{split}": len(save_png(store.read(key).arrays["images"], folder / name / split, prefix=split))
         for name, split, key in pools
     }
-
-
-def _open_store(home: Path) -> Store:
-    if not (home / _STORE).is_dir():
-        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
-    return Store(home / _STORE)
 
 
 class _Witness:

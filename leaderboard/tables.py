@@ -142,7 +142,7 @@ def _part_shifts(scoreboard: Mapping[str, Any]) -> Table:
                 f"{entry['generator']}@{entry['generator_round']}",
                 f"{entry['detector']}@{entry['detector_round']}",
                 Text(f"{shift['tv']:.0%}", style="bold" if shift["exceeds_null"] else ""),
-                f"below {shift['tv_null']:.0%}",
+                f"up to {shift['tv_null']:.0%}",
                 _largest(entry["before"]),
                 _largest(entry["retrained"]),
             )
@@ -156,7 +156,7 @@ def _largest(shares: Mapping[str, float]) -> str:
 
 
 def _forfeits(scoreboard: Mapping[str, Any]) -> Table:
-    table = Table(title="Forfeits: these matches were not played", title_justify="left", title_style="bold red")
+    table = Table(title="Forfeits: what was not played, or not looked at", title_justify="left", title_style="bold red")
     for heading in ("round", "player", "stage", "why"):
         table.add_column(heading, overflow="fold")
     for forfeit in scoreboard["forfeits"]:

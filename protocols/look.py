@@ -20,7 +20,7 @@ from fakeoff.protocols import patches, referee
 from fakeoff.protocols.part_shift import measure_shift
 from fakeoff.protocols.patches import Floats, Labels, Truth
 
-VERSION = 1
+VERSION = 2
 
 TRUTHS: tuple[Truth, ...] = ("real", "fake")
 
@@ -104,8 +104,8 @@ def shift(context: Context) -> Result:
             rng=np.random.default_rng(seed_from(context.key, name)),
         )
         record[name] = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(measured).items()
+            **dataclasses.asdict(measured),
+            "differences_ci": {part: list(interval) for part, interval in measured.differences_ci.items()},
         }
     return Result(record=record)
 

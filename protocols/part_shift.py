@@ -7,6 +7,7 @@ Here that has a size, an interval, and a comparison with what chance alone gives
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +15,43 @@ import numpy.typing as npt
 from fakeoff.arena.parsers import PARTS
 from fakeoff.protocols.patches import Labels
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+_CHANCE = 0.95
+_ROUNDING = 1e-9  # shares are multiples of 1 / n; sums of them differ in their last digits
+
 
 @dataclass(frozen=True, kw_only=True)
 class PartShift:
     """From one distribution of parts to another.
 
     Attributes:
-        tv: Total-variation distance of the two, in [0, 1]: the share of images whose part would have to change.
-        tv_ci: Its bootstrap interval.
-        tv_halves: The mean distance between one random half of the images on the one side and the other half on the
-            other side: like ``tv``, at the sample size of ``tv_null``.
-        tv_null: The distance that 95% of such halves stay below when both are of the same side: chance.
-        exceeds_null: Whether ``tv_halves`` is above ``tv_null``.
+        tv: Total-variation distance of the two, in [0, 1]: the share of images whose part would have to change. It is
+            above 0 by chance alone, so it is to be read beside ``tv_null``.
+        tv_null: 95% of the distances that chance gives are not above this: which side an image's two parts stand on
+            is thrown for each image.
+        p_value: How often chance gives at least ``tv``.
+        exceeds_null: Whether ``tv`` is above ``tv_null``.
+        tv_halves: 95% of the distances of two random halves of the same side's images are not above this (the larger
+            of the two sides' figures). Halves are small, so this asks for more than ``tv_null``.
+        exceeds_halves: Whether ``tv`` is above ``tv_halves``.
         differences: For each part, how much its share grew.
         differences_ci: Their bootstrap intervals.
     """
 
     tv: float
-    tv_ci: tuple[float, float]
-    tv_halves: float
     tv_null: float
+    p_value: float
     exceeds_null: bool
+    tv_halves: float
+    exceeds_halves: bool
     differences: dict[str, float]
     differences_ci: dict[str, tuple[float, float]]
 
 
-def total_variation(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def total_variation(before: Floats, after: Floats) -> Floats:
     """Half the sum of absolute differences along the last axis; in [0, 1]."""
-    return np.asarray(np.abs(after - before).sum(axis=-1) / 2)
+    return np.asarray(np.minimum(np.abs(after - before).sum(axis=-1) / 2, 1.0))
 
 
 def measure_shift(
@@ -52,9 +62,9 @@ def measure_shift(
     Args:
         before: uint8 ``(n,)``: the part of each image's most predictive patch, as one detector sees it.
         after: uint8 ``(n,)``: as another does, in the same order. Resampling keeps the pairs.
-        resamples: Of the bootstrap, and of the halves.
+        resamples: Of the bootstrap, of the exchanged sides, and of the halves.
         confidence: Of the intervals, as a share.
-        rng: For both.
+        rng: For all three.
 
     Raises:
         ValueError: Fewer than two images, or sides of different length.
@@ -64,33 +74,33 @@ def measure_shift(
         raise ValueError(f"{n} and {len(after)} images cannot be compared; two or more, and as many on both sides")
     sides = np.stack([np.eye(len(PARTS))[side] for side in (before, after)])
     shares = sides.mean(axis=1)
-    drawn = np.stack([sides[:, rng.integers(n, size=n)].mean(axis=1) for _ in range(resamples)])
-    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    tv_ci = np.quantile(total_variation(drawn[:, 0], drawn[:, 1]), tails)
-    differences_ci = np.quantile(drawn[:, 1] - drawn[:, 0], tails, axis=0)
-    across, within = _halves(sides, resamples=resamples, rng=rng)
-    null = float(np.quantile(within, 0.95))
+    tv = float(total_variation(*shares))
+    moved = sides[1] - sides[0]
+    drawn = np.stack([moved[rng.integers(n, size=n)].mean(axis=0) for _ in range(resamples)])
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(drawn, tails, axis=0)
+    signs = rng.choice([-1.0, 1.0], size=(resamples, n))
+    by_chance = total_variation(np.zeros(len(PARTS)), signs @ moved / n)
+    null = float(np.quantile(by_chance, _CHANCE))
+    halves = float(np.quantile(_halves(sides, resamples=resamples, rng=rng), _CHANCE, axis=1).max())
     return PartShift(
-        tv=float(total_variation(shares[0], shares[1])),
-        tv_ci=(float(tv_ci[0]), float(tv_ci[1])),
-        tv_halves=float(across.mean()),
+        tv=tv,
         tv_null=null,
-        exceeds_null=bool(across.mean() > null),
+        p_value=float((1 + (by_chance >= tv - _ROUNDING).sum()) / (1 + resamples)),
+        exceeds_null=tv > null + _ROUNDING,
+        tv_halves=halves,
+        exceeds_halves=tv > halves + _ROUNDING,
         differences={part: float(d) for part, d in zip(PARTS, shares[1] - shares[0], strict=True)},
-        differences_ci={part: (float(a), float(b)) for part, a, b in zip(PARTS, *differences_ci, strict=True)},
+        differences_ci={part: (float(a), float(b)) for part, a, b in zip(PARTS, low, high, strict=True)},
     )
 
 
-def _halves(
-    sides: npt.NDArray[np.float64], *, resamples: int, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Distances of random halves: across the two sides, and within each of them (the larger of the two)."""
+def _halves(sides: Floats, *, resamples: int, rng: np.random.Generator) -> Floats:
+    """Distances of random halves of each side; ``(2, resamples)``."""
     n = sides.shape[1]
-    across, within = np.empty(resamples), np.empty(resamples)
+    distances = np.empty((2, resamples))
     for index in range(resamples):
         order = rng.permutation(n)
-        first, second = (sides[:, half].mean(axis=1) for half in (order[: n // 2], order[n // 2 : 2 * (n // 2)]))
-        distances = total_variation(first[:, None], second[None])  # [side of the one half, side of the other]
-        across[index] = (distances[0, 1] + distances[1, 0]) / 2
-        within[index] = max(distances[0, 0], distances[1, 1])
-    return across, within
+        halves = (sides[:, half].mean(axis=1) for half in (order[: n // 2], order[n // 2 : 2 * (n // 2)]))
+        distances[:, index] = total_variation(*halves)
+    return distances

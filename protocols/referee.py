@@ -127,6 +127,8 @@ def judge_patches(detector: PatchDetector, images: Tensor) -> Tensor:
             scores = detector.patch_scores(compute.image_layout(batch))
             grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
             _check_tensor(scores, (len(batch), *grid), what="patch_scores")
+            if scores.numel() == 0:
+                raise JobFailed(f"patch_scores gave no patch of {images.shape[3]}x{images.shape[2]} pixels")
             maps.append(scores)
     whole = torch.cat(maps)
     low, high = whole.min().item(), whole.max().item()

@@ -231,8 +231,8 @@ class Schedule:
         )
 
     def judges_patches(self, detector: str) -> bool:
-        """Whether a detector is a patch detector."""
-        return issubclass(detectors.players.load(self.detectors[detector].plugin), PatchDetector)
+        """Whether a detector of this tournament is a patch detector."""
+        return judges_patches(self.detectors[detector].plugin)
 
     def _certainty(self) -> dict[str, Any]:
         return {"resamples": self._config.score.resamples, "confidence": self._config.score.confidence}
@@ -300,6 +300,15 @@ def detector_spec(player: Player) -> PlayerSpec:
         PluginError: Unknown, or it takes other parameters.
     """
     return _specs(detectors.players, [player], detectors.WEIGHTS_FOLDER)[player.name]
+
+
+def judges_patches(plugin: str) -> bool:
+    """Whether a registered detector is a patch detector.
+
+    Raises:
+        PluginError: Unknown, or it does not load.
+    """
+    return issubclass(detectors.players.load(plugin), PatchDetector)
 
 
 def parser_spec(parts: Parts) -> PlayerSpec | None:

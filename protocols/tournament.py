@@ -255,7 +255,7 @@ class Tournament:
         ]
 
     def _look(self) -> None:
-        if self._schedule.parser is None:
+        if self._schedule.parser is None or not any(map(self._schedule.judges_patches, self._schedule.detectors)):
             return
         self._parse()
         known = {(look.generator.label, look.detector.label) for look in self._looks}
@@ -385,7 +385,7 @@ def _check_target(target: str, detectors: Sequence[str]) -> None:
     known = ("champion", "all", *detectors)
     if target not in known:
         raise ConfigError(
-            f"attack.target '{target}' is no detector of this tournament{suggestion(target, known)} "
+            f"attack.target '{target}' is no detector of this tournament{suggestion(target, known) or '.'} "
             f"It can be: {', '.join(known)}"
         )
 
