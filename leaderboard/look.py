@@ -23,6 +23,7 @@ from fakeoff.arena.errors import (
     FakeoffError,
     JobFailed,
     PluginError,
+    StoreError,
     one_line,
     suggestion,
 )
@@ -166,7 +167,7 @@ def _naming(who: str) -> Iterator[None]:
     """Turns whatever a plugin does wrong into one line that names it."""
     try:
         yield
-    except ConfigError:
+    except (ConfigError, StoreError):
         raise
     except (FakeoffError, JobFailed) as error:
         raise PluginError(f"{who}: {error}") from error

@@ -126,7 +126,6 @@ def test_a_version_whose_weights_are_gone_is_named(
     assert not (tmp_path / "look.png").exists()
 
 
-@pytest.mark.xfail(reason="look_at asks for more than the threshold, in float32; matches for no less, in float64")
 def test_a_score_on_the_threshold_is_fake_as_in_the_tournament(
     home: Path,
     fakes: list[Path],

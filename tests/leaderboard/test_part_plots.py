@@ -57,7 +57,7 @@ def _shifts(n: int) -> list[dict[str, Any]]:
                 **sides,
                 **{f"{side}_ci": _ci(shares) for side, shares in sides.items()},
                 "random": _shares(7 * index + 6),
-                "shift": {"tv": 0.31, "tv_ci": [0.12, 0.48], "tv_null": 0.27, "exceeds_null": index == 0},
+                "shift": {"tv": 0.31, "tv_null": 0.27, "tv_halves": 0.42, "exceeds_null": index == 0},
             }
         )
     return shifts
@@ -166,11 +166,11 @@ def test_a_shifts_caption_says_who_how_far_and_whether_that_is_more_than_chance(
     first, second = (axes.get_title(loc="left") for axes in shift_histograms(_scoreboard(), _shifts(2)).axes)
     assert "resnet18_layer1@0 on pgan_pretrained@0, then resnet18_layer1@1 on pgan_pretrained@1" in first
     assert "(the attack's frozen target)" in first
-    assert "shift 31% of the fakes, from 12% to 48%: more than chance" in first
+    assert "shift 31% of the fakes: more than chance (chance gives up to 27%; " in first
     assert "resnet18_layer1@1 on pgan_pretrained@1, then resnet18_layer1@2 on pgan_pretrained@2" in second
     assert "(not the attack's target)" in second
     assert "no more than chance" in second
-    assert all("stay below 27%" in caption for caption in (first, second))
+    assert all("same fakes differ by up to 42%" in caption for caption in (first, second))
 
 
 @pytest.mark.parametrize("rows", [1, 4])

@@ -149,7 +149,7 @@ def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets() -> N
     table = _printed(_scoreboard(part_shifts=shifts), width=130).partition("Where in the face")[2]
     row = _row(table, "pgan_pretrained@1", "xception_block1@0")
     assert [cell.strip() for cell in row.split("│")][3:-1] == [
-        "88%", "below 21%", "hair 50%, skin 38%", "background 75%, hat 25%",
+        "88%", "up to 21%", "hair 50%, skin 38%", "background 75%, hat 25%",
     ]  # fmt: skip
     assert "pgan_pretrained@2" in table
     assert "mobile_stylegan" not in table
@@ -186,7 +186,7 @@ def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason() -> 
         {"kind": "generator", "player": "mine", "round": 2, "stage": "attack", "reason": "was killed", "against": ""},
     ]
     text = _printed(_scoreboard(forfeits=forfeits))
-    assert "Forfeits: these matches were not played" in text
+    assert "Forfeits: what was not played, or not looked at" in text
     assert "…" not in text
     table = text.partition("Forfeits")[2]
     told = "".join(line.rpartition("│")[0].rpartition("│")[2] for line in table.splitlines())
