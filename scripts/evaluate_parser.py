@@ -124,20 +124,21 @@ def draw(rows: Mapping[str, tuple[Tensor, Tensor, Tensor, Tensor]]) -> Figure:
     for block, (name, (pictures, truth, found, points)) in enumerate(rows.items()):
         photographs = (pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
         strips = (photographs, palette[truth.numpy() % len(palette)], palette[found.numpy()])
-        captions = (name, "as the teacher labels them", "as the parser labels them, with its landmarks")
+        captions = (f"{name}, with the parser's landmarks", "as the teacher labels them", "as the parser labels them")
         for row, (strip, caption) in enumerate(zip(strips, captions, strict=True)):
             where = axes[3 * block + row]
             sheet = images.grid(strip.astype(np.uint8), columns=len(strip))
             where.imshow(sheet, interpolation="nearest")
             where.set_title(caption, loc="left", fontsize=9)
             where.set_axis_off()
-            if row == 2:
+            if row == 0:
                 offsets = np.arange(len(points))[:, None] * (pictures.shape[-1] + 2)
                 where.scatter(
                     (points[..., 0].numpy() + offsets - 0.5).ravel(),
                     (points[..., 1].numpy() - 0.5).ravel(),
-                    s=0.5,
-                    color="black",
+                    s=0.6,
+                    color="#3fff6e",
+                    linewidths=0,
                 )
     figure.legend(
         handles=[Patch(color=colour, label=part) for part, colour in _COLOURS.items()],

@@ -55,11 +55,11 @@ class FaceTeacher:
     """Labels faces with MediaPipe's networks."""
 
     def __init__(self) -> None:
-        with open_asset("mediapipe") as wheel:
-            self._detector = _network(wheel.read(f"{_MODULES}/face_detection/face_detection_short_range.tflite"))
-            self._mesh = _network(wheel.read(f"{_MODULES}/face_landmark/face_landmark.tflite"))
-            self._person = _network(wheel.read(f"{_MODULES}/selfie_segmentation/selfie_segmentation.tflite"))
-            self._contours = _read_contours(wheel.read(_CONNECTIONS).decode())
+        wheel = open_asset("mediapipe")
+        self._detector = _network(wheel.read(f"{_MODULES}/face_detection/face_detection_short_range.tflite"))
+        self._mesh = _network(wheel.read(f"{_MODULES}/face_landmark/face_landmark.tflite"))
+        self._person = _network(wheel.read(f"{_MODULES}/selfie_segmentation/selfie_segmentation.tflite"))
+        self._contours = _read_contours(wheel.read(_CONNECTIONS).decode())
         self._points = np.concatenate([self._contours[name] for name in LANDMARKS])
 
     def teach(self, picture: Image.Image) -> Lesson | None:
