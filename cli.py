@@ -74,7 +74,9 @@ def main() -> None:
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
 @click.option(
-    "--allow-leaks", is_flag=True, help="Play although format alone tells reals from fakes; report it instead."
+    "--allow-leaks/--refuse-leaks",
+    default=None,
+    help="Whether to play although format alone tells reals from fakes; the home remembers it.  [default: refuse]",
 )
 @_home_option
 @click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
@@ -90,7 +92,7 @@ def run(
     split_by: str | None,
     skip_corrupt: bool | None,
     seed: int | None,
-    allow_leaks: bool,
+    allow_leaks: bool | None,
     home: Path,
     workers: int | None,
     serial: bool,
@@ -117,7 +119,7 @@ def run(
         source=reals,
         split_by=split_by,
         skip_corrupt=skip_corrupt,
-        on_leak="report" if allow_leaks else None,
+        on_leak=None if allow_leaks is None else "report" if allow_leaks else "refuse",
     )
     if show_config:
         click.echo(print_config(effective), nl=False)

@@ -24,7 +24,7 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Colour: TypeAlias = Literal["grey", "rgb"]
 
 # ITU-R 601 luma, the weights that Pillow's convert("L") uses.
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 
 
 def crop_square(image: Image.Image) -> Image.Image:
@@ -68,7 +68,7 @@ def to_arena(pixels: Pixels, *, resolution: int) -> Pixels:
 
 def luminance(images: Tensor) -> Tensor:
     """Returns the luma of RGB images on all three channels; float ``(n, 3, h, w)``."""
-    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+    weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
-from fakeoff.arena.images import Pixels
+from fakeoff.arena.images import Pixels, grid
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.detectors import ReceptiveField
@@ -54,10 +54,12 @@ class Average:
     Attributes:
         caption: Of which images.
         heatmap: float32 ``(h, w)``, each image normalised before averaging or not.
+        unit: What its values are.
     """
 
     caption: str
     heatmap: Heatmaps
+    unit: str
 
 
 def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
@@ -65,23 +67,23 @@ def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
 
     Args:
         look: What :func:`fakeoff.protocols.look.look` returned.
-        truth: Which side.
-        pixels: Its test pool, uint8 ``(n, h, w, 3)``.
+        truth: Which side it looked at.
+        pixels: The test pool, uint8 ``(n, h, w, 3)``.
     """
     field = ReceptiveField(**look.record["receptive_field"])
     size = (pixels.shape[1], pixels.shape[2])
     nouns = {"real": "reals", "fake": "fakes"}
     shown = []
     for ease, meaning in (("easiest", "surest"), ("hardest", "least sure")):
-        chosen = look.arrays[f"{truth}_{ease}"][:_PER_ROW]
-        parts = look.arrays[f"{truth}_parts"][chosen]
+        chosen = look.arrays[ease][:_PER_ROW]
+        parts = look.arrays["parts"][chosen]
         shown.append(
             Exhibit(
                 caption=f"{ease} {nouns[truth]} (the detector is {meaning} that they are {truth})",
                 pixels=pixels[chosen],
-                heatmaps=align(look.arrays[f"{truth}_{ease}_scores"][:_PER_ROW], field, size=size),
-                boxes=windows(look.arrays[f"{truth}_units"][chosen], field, size=size),
-                labels=[PARTS[part] for part in parts] if look.record["applies"] else [],
+                heatmaps=align(look.arrays[f"{ease}_scores"][:_PER_ROW], field, size=size),
+                boxes=windows(look.arrays["units"][chosen], field, size=size),
+                labels=[PARTS[part] for part in parts] if look.record["has_parts"] else [],
             )
         )
     return shown
@@ -90,38 +92,38 @@ def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
 def averages(look: Result, *, truth: Truth, size: tuple[int, int]) -> list[Average]:
     """The mean heatmaps of one side: of normalised heatmaps, as the paper draws them, and of raw ones."""
     field = ReceptiveField(**look.record["receptive_field"])
-    caption = f"mean of the {look.record[truth]['averaged_over']} easiest {truth}s"
+    caption = f"mean of the {look.record['averaged_over']} easiest {truth}s"
     return [
-        Average(
-            caption=f"{caption},\n{scale}", heatmap=align(look.arrays[f"{truth}_{name}"][None], field, size=size)[0]
+        Average(caption=f"{caption},\n{scale}", heatmap=align(look.arrays[name][None], field, size=size)[0], unit=unit)
+        for scale, name, unit in (
+            ("each normalised", "normalised_average", "share of an image's range"),
+            ("raw scale", "average", "P(correct class)"),
         )
-        for scale, name in (("each normalised", "normalised_average"), ("raw scale", "average"))
     ]
 
 
-def match_heatmaps(title: str, look: Result, *, real: Pixels, fake: Pixels) -> Figure:
+def match_heatmaps(title: str, looks: Mapping[Truth, Result], pools: Mapping[Truth, Pixels]) -> Figure:
     """Draws the easiest and hardest fakes and reals of a match, and the mean heatmaps.
 
     Args:
         title: Who looks at whom.
-        look: What :func:`fakeoff.protocols.look.look` returned.
-        real: The real test pool.
-        fake: The fake test pool.
+        looks: What :func:`fakeoff.protocols.look.look` returned, by side.
+        pools: The test pools, uint8 ``(n, h, w, 3)``.
     """
     figure = Figure(figsize=(13.0, 10.6), dpi=_DPI, layout="constrained")
     upper, key, lower = figure.subfigures(3, 1, squeeze=False, height_ratios=(7.4, 0.5, 2.4))[:, 0]
     blocks = upper.subfigures(2, 2, wspace=0.02)
-    sides: tuple[tuple[Truth, Pixels], ...] = (("fake", fake), ("real", real))
-    for row, (truth, pixels) in zip(blocks, sides, strict=True):
-        for block, exhibit in zip(row, exhibits(look, truth=truth, pixels=pixels), strict=True):
+    sides: tuple[Truth, Truth] = ("fake", "real")
+    for row, truth in zip(blocks, sides, strict=True):
+        for block, exhibit in zip(row, exhibits(looks[truth], truth=truth, pixels=pools[truth]), strict=True):
             _draw(block, exhibit)
-    size = (fake.shape[1], fake.shape[2])
-    means = [average for truth, _ in sides for average in averages(look, truth=truth, size=size)]
+    size = (pools["fake"].shape[1], pools["fake"].shape[2])
+    means = [average for truth in sides for average in averages(looks[truth], truth=truth, size=size)]
     for axes, average in zip(lower.subplots(1, 4), means, strict=True):
         picture = axes.imshow(average.heatmap, cmap="viridis")
         axes.set_axis_off()
         axes.set_title(average.caption, fontsize=8)
-        bar = lower.colorbar(picture, ax=axes, shrink=0.8, label="P(correct class)")
+        bar = lower.colorbar(picture, ax=axes, shrink=0.8, label=average.unit)
         bar.ax.tick_params(labelsize=7)
         bar.ax.yaxis.label.set_size(7)
     figure.suptitle(
@@ -163,7 +165,7 @@ def _draw(block: SubFigure, exhibit: Exhibit, *, columns: int = _PER_ROW) -> Non
     """Three strips: the images with their patches, the normalised heatmaps, the raw ones."""
     upper, middle, lower = block.subplots(3, 1)
     _, height, width, _ = exhibit.pixels.shape
-    upper.imshow(_strip(exhibit.pixels, columns=columns), interpolation="nearest")
+    upper.imshow(grid(exhibit.pixels, columns=columns), interpolation="nearest")
     for index, (top, left, bottom, right) in enumerate(exhibit.boxes.tolist()):
         start = index * (width + _GAP)
         box = Rectangle(
@@ -177,19 +179,10 @@ def _draw(block: SubFigure, exhibit: Exhibit, *, columns: int = _PER_ROW) -> Non
         (middle, "normalised", normalise(exhibit.heatmaps)),
         (lower, "raw", exhibit.heatmaps),
     ):
-        axes.imshow(_strip(_overlay(exhibit.pixels, heatmaps), columns=columns), interpolation="nearest")
+        axes.imshow(grid(_overlay(exhibit.pixels, heatmaps), columns=columns), interpolation="nearest")
         axes.set_ylabel(name, fontsize=8)
     for axes in (upper, middle, lower):
         _bare(axes)
-
-
-def _strip(pixels: Pixels, *, columns: int) -> Pixels:
-    """Images side by side on white, as wide as ``columns`` of them."""
-    n, height, width, _ = pixels.shape
-    strip = np.full((height, columns * (width + _GAP) - _GAP, 3), 255, dtype=np.uint8)
-    for index in range(n):
-        strip[:, index * (width + _GAP) : index * (width + _GAP) + width] = pixels[index]
-    return strip
 
 
 def _overlay(pixels: Pixels, heatmaps: Heatmaps) -> Pixels:

@@ -46,9 +46,8 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "matches": [[m.generator.label, m.detector.label, m.is_target, m.key] for m in record.matches],
         "costs": [[cost.generator.label, cost.key] for cost in record.costs],
         "audits": [[audit.generator.label, audit.key] for audit in record.audits],
-        "looks": [[look.generator.label, look.detector.label, look.key] for look in record.looks],
+        "looks": [[look.generator.label, look.detector.label, look.keys] for look in record.looks],
         "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
-        "labels": dict(record.labels),
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
     }
@@ -107,10 +106,10 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
             Look(
                 generator=by_label["generator", generator],
                 detector=by_label["detector", detector],
-                key=key,
-                figures=store.record(key),
+                keys=keys,
+                figures={truth: store.record(key) for truth, key in keys.items()},
             )
-            for generator, detector, key in ledger["looks"]
+            for generator, detector, keys in ledger["looks"]
         ),
         shifts=tuple(
             Shift(
@@ -122,7 +121,6 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
             )
             for generator, detector, is_target, key in ledger["shifts"]
         ),
-        labels=ledger["labels"],
         forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
         real_pools={int(resolution): pools for resolution, pools in ledger["real_pools"].items()},
     )

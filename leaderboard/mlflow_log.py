@@ -32,7 +32,8 @@ from fakeoff.leaderboard.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.parts import newest_cells, part_points, shifts_of_round
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.leaderboard.views import VIEWS, view_tag
-from fakeoff.protocols.config import print_config
+from fakeoff.protocols.config import Parts, print_config
+from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import TournamentRecord, Version
 from fakeoff.protocols.standings import newest
 
@@ -49,6 +50,8 @@ _STATE = "mlflow.json"
 _DATABASE = "mlflow.db"
 _BATCH = 1000
 _FACES = 7
+_CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
+_CONTENTS = 2  # raised when a round logs more than before: a home is then brought up to date
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
@@ -72,9 +75,15 @@ def database_uri(home: Path) -> str:
 
 
 def tournament_id(record: TournamentRecord) -> str:
-    """What tells tournaments apart: configuration and data, without the number of rounds, which may grow."""
+    """What tells tournaments apart: configuration and data.
+
+    The number of rounds may grow, what to do about a leak decides no figure, and parts as they are by default
+    were not in the configuration before 0.2.
+    """
     config = record.config.model_dump(mode="json")
-    del config["rounds"]
+    del config["rounds"], config["audit"]
+    if record.config.parts == Parts():
+        del config["parts"]
     config["reals"]["source"] = record.source_name
     return digest([config, record.data])[:10]
 
@@ -145,9 +154,10 @@ class MlflowLog:
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
         for key, value in _flatten(scoreboard["config"]):
-            if key != "rounds":  # may grow
+            if key not in _CHANGING:
                 self._client.log_param(run, key[:250], str(value)[:6000])
         self._client.set_tag(run, "rounds", str(record.config.rounds))
+        self._client.set_tag(run, "on_leak", record.config.audit.on_leak)
         self._client.log_text(run, json.dumps(scoreboard, indent=2), "scoreboard.json")
         self._client.log_text(run, print_config(record.config), "config.toml")
         self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
@@ -228,10 +238,15 @@ class MlflowLog:
         for look in record.looks:
             maker, judge = look.generator, look.detector
             if version.kind == "detector" and judge.label == version.label and maker.label in opponents:
-                pools = (record.real_pools[maker.resolution]["test"], maker.pools["test"])
-                real, fake = (self._store.read(pool).arrays["images"] for pool in pools)
-                title = f"{judge.label} looking at {maker.label}"
-                figure = match_heatmaps(title, self._store.read(look.key), real=real, fake=fake)
+                keys: dict[Truth, str] = {
+                    "real": record.real_pools[maker.resolution]["test"],
+                    "fake": maker.pools["test"],
+                }
+                figure = match_heatmaps(
+                    f"{judge.label} looking at {maker.label}",
+                    {truth: self._store.read(key) for truth, key in look.keys.items()},
+                    {truth: self._store.read(key).arrays["images"] for truth, key in keys.items()},
+                )
                 folder, key = f"heatmaps/{maker.player}", f"heatmaps of {maker.player}"
                 self._picture(run, figure, folder=folder, key=key, step=record.round)
 
@@ -361,9 +376,14 @@ class MlflowLog:
             "started_ms": int(time.time() * 1000),
             "runs": {},
             "rounds_logged": 0,
+            "contents": _CONTENTS,
             "finished": False,
         }
-        return {**fresh, **self._kept().get(name, {})}
+        kept = self._kept().get(name, {})
+        if kept.get("contents", 1) != _CONTENTS and kept:
+            # Points that are logged again have the same timestamps, and pictures the same names.
+            kept = {**kept, "rounds_logged": 0, "contents": _CONTENTS}
+        return {**fresh, **kept}
 
     def _write_state(self, name: str) -> None:
         write_atomically(self._home / _STATE, json.dumps({**self._kept(), name: self._state}, indent=1).encode())

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.protocols.look import TRUTHS
+from fakeoff.protocols.patches import TRUTHS
 
 _DPI = 120
 _INK = "#1b1f24"
@@ -23,22 +23,23 @@ def part_histograms(scoreboard: Mapping[str, Any], cells: Sequence[Mapping[str, 
     """Draws on which parts the most predictive patches of reals and of fakes lie, a row for each match.
 
     Args:
-        scoreboard: For the source of reals, the confidence and the parts that its parser tells apart.
+        scoreboard: For the confidence.
         cells: Of the scoreboard's ``parts``; at least one.
     """
     figure, rows = _rows(len(cells))
     parts = _shown(cell[side][of] for cell in cells for side in TRUTHS for of in ("parts", "random_parts"))
     for axes, cell in zip(rows, cells, strict=True):
         sides = (
-            (cell["real"], f"{cell['real']['n']} real photographs", _REAL),
-            (cell["fake"], f"{cell['fake']['n']} fakes", _FAKE),
+            (cell["real"], "real photographs", _REAL),
+            (cell["fake"], "fakes", _FAKE),
         )
         for offset, (side, label, colour) in zip((-0.2, 0.2), sides, strict=True):
             _bars(axes, parts, side["parts"], side["parts_ci"], offset=offset, width=0.38, colour=colour, label=label)
             _ticks(axes, parts, side["random_parts"], offset=offset, width=0.38)
         _finish(axes, parts)
         axes.set_title(
-            f"{cell['detector']}@{cell['detector_round']} looking at {cell['generator']}@{cell['generator_round']}",
+            f"{cell['detector']}@{cell['detector_round']} looking at {cell['generator']}@{cell['generator_round']}: "
+            + ", ".join(_counted(cell[truth], truth) for truth in TRUTHS),
             loc="left",
             fontsize=10,
         )
@@ -99,6 +100,11 @@ def shift_histograms(scoreboard: Mapping[str, Any], shifts: Sequence[Mapping[str
         f"share of held-out fakes, with {_confidence(scoreboard)} bootstrap intervals",
     )
     return figure
+
+
+def _counted(side: Mapping[str, Any], truth: str) -> str:
+    tied = f" ({side['ties']} with equal patches, one drawn)" if side["ties"] else ""
+    return f"{side['n']} {truth}s{tied}"
 
 
 def _rows(n: int) -> tuple[Figure, list[Axes]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 from fakeoff.arena.parsers import PARTS
@@ -46,15 +47,11 @@ def part_points(scoreboard: Mapping[str, Any], kind: str, player: str, round_: i
     points: dict[str, float] = {}
     cells = newest_cells(scoreboard, kind, player)
     if cells:
-        points |= {f"part/{part}": _mean([cell["fake"]["parts"][part] for cell in cells]) for part in PARTS}
+        points |= {f"part/{part}": fmean([cell["fake"]["parts"][part] for cell in cells]) for part in PARTS}
     shifts = shifts_of_round(scoreboard, round_, kind=kind, player=player)
     if kind == "generator":
         shifts = [entry for entry in shifts if entry["is_target"]] or shifts
     if shifts:
-        points["part_shift"] = _mean([entry["shift"]["tv"] for entry in shifts])
-        points["part_shift_null"] = _mean([entry["shift"]["tv_null"] for entry in shifts])
+        points["part_shift"] = fmean([entry["shift"]["tv"] for entry in shifts])
+        points["part_shift_null"] = fmean([entry["shift"]["tv_null"] for entry in shifts])
     return points
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

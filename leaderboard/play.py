@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import save_png
 from fakeoff.arena.jobs import Job, Outcome
@@ -54,11 +55,15 @@ def play(
             tournament = Tournament(
                 config, source=source, store=store, executor=executor, observer=witness, plugin_files=plugin_files
             )
-            # Only now: a configuration that cannot be played must not replace the one that was.
-            write_atomically(home / CONFIG_NAME, print_config(config).encode())
+            # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
+            kept = home / CONFIG_NAME
+            before = kept.read_bytes() if kept.exists() else None
+            write_atomically(kept, print_config(config).encode())
             try:
                 record = tournament.play()
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, ConfigError):
+                    _restore(kept, before)
                 log.interrupt()
                 raise
             finally:
@@ -105,6 +110,13 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
         f"{name}/{split}": len(save_png(store.read(key).arrays["images"], folder / name / split, prefix=split))
         for name, split, key in pools
     }
+
+
+def _restore(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink()
+    else:
+        write_atomically(path, content)
 
 
 class _Witness:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.store import write_atomically
-from fakeoff.protocols.look import TRUTHS
 from fakeoff.protocols.metrics import METRICS
+from fakeoff.protocols.patches import TRUTHS
 from fakeoff.protocols.records import Audit, Look, Match, Shift, TournamentRecord
 from fakeoff.protocols.standings import newest, rank_detectors, rank_generators
 
@@ -59,18 +59,18 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "cells": [_cell(match) for match in record.matches],
         "parts": [
-            {**_pair(look), **{side: look.figures[side] for side in TRUTHS}}
+            {**_pair(look), **{truth: _looked(look.figures[truth]) for truth in TRUTHS}}
             for look in record.looks
-            if look.figures["applies"]
+            if look.has_parts
         ],
         "part_shifts": [
             {
                 **_pair(shift),
                 "is_target": shift.is_target,
-                **{key: value for key, value in shift.figures.items() if key != "applies"},
+                **{key: value for key, value in shift.figures.items() if key != "has_parts"},
             }
             for shift in record.shifts
-            if shift.figures["applies"]
+            if shift.figures["has_parts"]
         ],
     }
 
@@ -99,6 +99,10 @@ def _cell(match: Match) -> dict[str, Any]:
         cell[metric] = figures[metric]
         cell[f"{metric}_ci"] = figures[f"{metric}_ci"]
     return cell
+
+
+def _looked(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: figures[key] for key in ("n", "ties", "parts", "parts_ci", "random_parts", "averaged_over")}
 
 
 def _audited(audit: Audit) -> dict[str, Any]:

@@ -8,10 +8,12 @@ a small probe on nothing but the traces. A generator's own artefacts are not its
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -26,14 +28,15 @@ from sklearn.preprocessing import StandardScaler
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.reals import SPLITS, LeftOut, read_image
+from fakeoff.arena.reals import SPLITS, LeftOut
 from fakeoff.protocols import format_traces, metrics
+from fakeoff.protocols.part_shift import total_variation
 
 Gravity: TypeAlias = Literal["leak", "note"]
 SideName: TypeAlias = Literal["real", "fake"]
 SIDES: tuple[SideName, SideName] = ("real", "fake")
 
-VERSION = 1
+VERSION = 2
 
 SIGNIFICANCE = 0.01
 """Of all comparisons together (Bonferroni)."""
@@ -62,6 +65,7 @@ _NAMED_AT_MOST = 3
 _HASH_DISTANCE = 6  # of 63 bits
 _SAME_THUMBNAIL = 0.985  # correlation
 _HASH_CHUNK = 1024
+_HASH_PAIRS = 2**17  # compared at once: 1 MB
 _PREVALENCE = 0.5
 
 _ABSENT = ("none", "complete")
@@ -156,36 +160,65 @@ class AuditReport:
         return tuple(finding for finding in self.findings if finding.gravity == "leak")
 
 
-@dataclass(kw_only=True)
-class _Item:
-    """One image on its way through the audit. Only a crop of its pixels is kept, or a folder would fill the memory."""
+@dataclass(kw_only=True, slots=True)
+class _AuditedImage:
+    """What is kept of an image: 3 kB, and a crop of its pixels only if they are measured.
+
+    A folder may hold 100 000 images; their crops would take 5 GB.
+    """
 
     name: str
     side: SideName
     split: str
     size: tuple[int, int]
-    crop: Pixels
-    thumbnail: Pixels
+    thumbnail: bytes
     pixels_sha256: bytes
     group: str
-    file_sha256: str | None = None
+    crop: Pixels | None = None
+    file_sha256: bytes | None = None
     categories: dict[str, str] = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def pixels(self) -> Pixels:
+        """The crop of an image that was drawn."""
+        assert self.crop is not None
+        return self.crop
 
-def _item(pixels: Pixels, *, name: str, side: SideName, split: str, group: str) -> _Item:
+
+def _audited(pixels: Pixels, *, name: str, side: SideName, split: str, group: str) -> _AuditedImage:
     height, width = pixels.shape[:2]
-    content = hashlib.sha256(f"{width}x{height}".encode() + np.ascontiguousarray(pixels).tobytes())
-    return _Item(
+    content = hashlib.sha256(f"{width}x{height}".encode())
+    content.update(np.ascontiguousarray(pixels).data)
+    return _AuditedImage(
         name=name,
         side=side,
         split=split,
         size=(height, width),
-        crop=format_traces.central_crop(pixels),
-        thumbnail=format_traces.thumbnail(pixels),
+        thumbnail=format_traces.thumbnail(pixels).tobytes(),
         pixels_sha256=content.digest(),
         group=group,
     )
+
+
+def _draw(found: Iterable[tuple[_AuditedImage, Pixels]], *, seed: int) -> list[_AuditedImage]:
+    """All images of a side; those that are to be measured keep a crop of their pixels.
+
+    These are the first in the order of a hash of their names, which is a random one that is known before a file is
+    read: no more crops than are needed are ever held, and the next image stands in for one that cannot be read.
+    """
+    images: list[_AuditedImage] = []
+    last_first: list[tuple[int, str, _AuditedImage]] = []
+    for image, pixels in found:
+        images.append(image)
+        image.crop = format_traces.central_crop(pixels)
+        rank = hashlib.sha256(f"{seed}:{image.name}".encode(errors="surrogateescape")).digest()
+        entry = (-int.from_bytes(rank), image.name, image)
+        if len(last_first) < _MEASURED_AT_MOST:
+            heapq.heappush(last_first, entry)
+        else:
+            heapq.heappushpop(last_first, entry)[2].crop = None
+    return images
 
 
 def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
@@ -204,12 +237,15 @@ def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
     """
     if real.resolve() == fake.resolve():
         raise DataError(f"'{real}' was given as both sides; give a folder of reals and another of fakes")
-    items: list[_Item] = []
-    left_out: dict[SideName, tuple[LeftOut, ...]] = {}
+    images: list[_AuditedImage] = []
+    left_out: dict[SideName, list[LeftOut]] = {"real": [], "fake": []}
     for side, root in zip(SIDES, (real, fake), strict=True):
-        found, left_out[side] = _read_folder(root, side)
-        items += found
-    return _audit(items, left_out=left_out, seed=seed)
+        found = _draw(_read_folder(root, side, left_out=left_out[side]), seed=seed)
+        if not found:
+            first = f" ({left_out[side][0].name}: {left_out[side][0].reason})" if left_out[side] else ""
+            raise DataError(f"no usable image in '{root}'{first}; give a folder of {side} images")
+        images += found
+    return _audit(images, left_out=left_out, seed=seed)
 
 
 def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed: int = 0) -> AuditReport:
@@ -223,17 +259,13 @@ def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed:
     Raises:
         DataError: A side is empty, or is not uint8 ``(n, h, w, 3)``.
     """
-    items = []
+    images: list[_AuditedImage] = []
     for side, pools in zip(SIDES, (real, fake), strict=True):
-        for split, pixels in pools.items():
-            if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
-                raise DataError(f"{side}/{split} is {pixels.dtype} {pixels.shape}; the audit takes uint8 (n, h, w, 3)")
-            for index, image in enumerate(pixels):
-                name = f"{side}/{split}/{index:05d}"
-                items.append(_item(image, name=name, side=side, split=split, group=name))
-        if not any(item.side == side for item in items):
+        found = _draw(_take_pools(pools, side), seed=seed)
+        if not found:
             raise DataError(f"no {side} images; the audit compares two sides")
-    return _audit(items, left_out={}, seed=seed)
+        images += found
+    return _audit(images, left_out={}, seed=seed)
 
 
 def audit(context: Context) -> Result:
@@ -247,17 +279,29 @@ def audit(context: Context) -> Result:
     return Result(record=json.loads(json.dumps(asdict(report))))
 
 
-def _read_folder(root: Path, side: SideName) -> tuple[list[_Item], tuple[LeftOut, ...]]:
+def _take_pools(pools: Mapping[str, Pixels], side: SideName) -> Iterator[tuple[_AuditedImage, Pixels]]:
+    for split, pixels in pools.items():
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+            raise DataError(f"{side}/{split} is {pixels.dtype} {pixels.shape}; the audit takes uint8 (n, h, w, 3)")
+        for index, image in enumerate(pixels):
+            name = f"{side}/{split}/{index:05d}"
+            yield _audited(image, name=name, side=side, split=split, group=name), image
+
+
+def _read_folder(root: Path, side: SideName, *, left_out: list[LeftOut]) -> Iterator[tuple[_AuditedImage, Pixels]]:
     if not root.is_dir():
         raise DataError(f"no folder at '{root}'; give a folder of {side} images")
-    items, left_out = [], []
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in relative.parts):
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        if path.is_symlink():  # it could lead out of the folder
+            left_out.append(LeftOut(name=relative.as_posix(), reason="a link"))
+            continue
+        if not path.is_file():
             continue
         try:
-            pixels = np.asarray(read_image(path).convert("RGB"), dtype=np.uint8)
-            categories = format_traces.file_traces(path)
+            file = format_traces.read_file(path)
         except UnidentifiedImageError:
             left_out.append(LeftOut(name=relative.as_posix(), reason="not an image"))
             continue
@@ -266,45 +310,43 @@ def _read_folder(root: Path, side: SideName) -> tuple[list[_Item], tuple[LeftOut
             continue
         first = relative.parts[0]
         split = first if first in SPLITS and len(relative.parts) > 1 else "all"
-        item = _item(
-            pixels,
+        image = _audited(
+            file.pixels,
             name=f"{side}/{relative.as_posix()}",
             side=side,
             split=split,
             group=f"{side}/{relative.parent.as_posix()}",
         )
-        item.file_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        item.categories = categories
-        items.append(item)
-    if not items:
-        first_left = f" ({left_out[0].name}: {left_out[0].reason})" if left_out else ""
-        raise DataError(f"no usable image in '{root}'{first_left}; give a folder of {side} images")
-    return items, tuple(left_out)
+        image.file_sha256 = file.sha256
+        image.categories = file.traces
+        yield image, file.pixels
 
 
-def _audit(items: Sequence[_Item], *, left_out: Mapping[SideName, tuple[LeftOut, ...]], seed: int) -> AuditReport:
+def _audit(
+    images: Sequence[_AuditedImage], *, left_out: Mapping[SideName, Sequence[LeftOut]], seed: int
+) -> AuditReport:
     rng = np.random.default_rng(seed)
     sides = {
         side: Side(
-            images=dict(sorted(Counter(item.split for item in items if item.side == side).items())),
-            left_out=left_out.get(side, ()),
+            images=dict(sorted(Counter(image.split for image in images if image.side == side).items())),
+            left_out=tuple(left_out.get(side, ())),
         )
         for side in SIDES
     }
-    for item in items:
-        height, width = item.size
-        item.categories["size"] = f"{width}x{height}"
-    file_checks = list(dict.fromkeys(name for item in items for name in item.categories))
-    measured = _draw(items, rng)
+    for image in images:
+        height, width = image.size
+        image.categories["size"] = f"{width}x{height}"
+    file_checks = list(dict.fromkeys(name for image in images for name in image.categories))
+    measured = [image for image in images if image.crop is not None]
     _measure(measured)
-    in_pixels = dict.fromkeys(name for item in measured for name in item.categories)
+    in_pixels = dict.fromkeys(name for image in measured for name in image.categories)
     pixel_checks = [name for name in in_pixels if name not in file_checks]
 
-    comparisons = [_compare(check, items, rng) for check in file_checks]
+    comparisons = [_compare(check, images, rng) for check in file_checks]
     comparisons += [_compare(check, measured, rng) for check in pixel_checks]
     varied = [comparison for comparison in comparisons if comparison is not None]
     findings = [finding for comparison in varied if (finding := _judge(comparison, tests=len(varied)))]
-    findings += _duplicates(items)
+    findings += _duplicates(images)
     probe = _probe(measured, rng)
     findings += _probe_findings(probe, {side: sum(sides[side].images.values()) for side in SIDES})
     if not {finding.check for finding in findings} & {"interpolation", "JPEG history"}:
@@ -322,53 +364,74 @@ def _audit(items: Sequence[_Item], *, left_out: Mapping[SideName, tuple[LeftOut,
     )
 
 
-def _draw(items: Sequence[_Item], rng: np.random.Generator) -> list[_Item]:
-    drawn: list[_Item] = []
-    for side in SIDES:
-        mine = [item for item in items if item.side == side]
-        if len(mine) > _MEASURED_AT_MOST:
-            chosen = np.sort(rng.choice(len(mine), _MEASURED_AT_MOST, replace=False))
-            mine = [mine[index] for index in chosen]
-        drawn += mine
-    return drawn
+def _measure(images: Sequence[_AuditedImage]) -> None:
+    """Adds the pixels' traces."""
+    for image in images:
+        image.categories["colours"] = format_traces.colours(image.pixels)
+    images = [image for image in images if min(image.size) >= _SMALLEST_SIDE]
+    _measure_jpeg(images)
+    # A resize depends on the size of the whole image; the other traces can be looked for where crops are of one shape.
+    for size, same_size in _grouped(images, lambda image: image.size).items():
+        _measure_interpolation(same_size, _green(same_size), height=size[0])
+    for same_shape in _by_shape(images):
+        for image, gaps in zip(same_shape, format_traces.histogram_gaps(_green(same_shape)), strict=True):
+            image.measures["histogram gaps"] = max(float(gaps) - _CONTENT_GAPS, 0.0)
+            image.categories["histogram"] = "missing levels" if gaps > format_traces.HISTOGRAM_GAPS else "complete"
 
 
-def _measure(items: Sequence[_Item]) -> None:
-    """Adds the pixels' traces; images of one size at a time."""
-    by_size: dict[tuple[int, int], list[_Item]] = defaultdict(list)
-    for item in items:
-        item.categories["colours"] = format_traces.colours(item.crop)
-        by_size[item.size].append(item)
-    for size, same_size in by_size.items():
-        if min(size) < _SMALLEST_SIDE:
-            continue
-        images = format_traces.luma(np.stack([item.crop for item in same_size]))
-        green = np.stack([item.crop[..., 1] for item in same_size]).astype(np.float32)
-        _measure_jpeg(same_size, images)
-        _measure_interpolation(same_size, green, height=size[0])
-        for item, gaps in zip(same_size, format_traces.histogram_gaps(green), strict=True):
-            item.measures["histogram gaps"] = max(float(gaps) - _CONTENT_GAPS, 0.0)
-            item.categories["histogram"] = "missing levels" if gaps > format_traces.HISTOGRAM_GAPS else "complete"
+def _grouped(
+    images: Iterable[_AuditedImage], key: Callable[[_AuditedImage], tuple[int, ...]]
+) -> dict[tuple[int, ...], list[_AuditedImage]]:
+    groups: dict[tuple[int, ...], list[_AuditedImage]] = defaultdict(list)
+    for image in images:
+        groups[key(image)].append(image)
+    return groups
 
 
-def _by_side(items: Sequence[_Item]) -> list[npt.NDArray[np.intp]]:
-    return [np.flatnonzero([item.side == side for item in items]) for side in SIDES]
+def _by_shape(images: Iterable[_AuditedImage]) -> Iterable[list[_AuditedImage]]:
+    return _grouped(images, lambda image: image.pixels.shape).values()
 
 
-def _measure_jpeg(items: Sequence[_Item], images: format_traces.Floats) -> None:
-    # The phase is looked for on each side, but every image is measured on each of them: the sides are treated alike.
-    phases = {(0, 0)} | {format_traces.find_grid_phase(images[side]) for side in _by_side(items) if len(side)}
-    grids = [(phase, format_traces.jpeg_grid(images, phase=phase)) for phase in sorted(phases)]
-    for index, item in enumerate(items):
-        phase, grid = max(grids, key=lambda entry: entry[1].score[index])
-        score = float(grid.score[index])
-        item.measures["JPEG grid"] = float(np.clip(score - _CONTENT_SCORE, 0, _CONTENT_SCORE))
-        where = "" if phase == (0, 0) else f", its grid beginning at row {phase[0]}, column {phase[1]}"
-        # In ranges: the estimate of a single image may be off by one or two.
-        quality = int(grid.quality[index])
-        item.categories["JPEG history"] = (
-            f"JPEG of quality {_quality_range(quality)}{where}" if score > format_traces.JPEG_SCORE else "none"
-        )
+def _green(images: Sequence[_AuditedImage]) -> format_traces.Floats:
+    return np.stack([image.pixels[..., 1] for image in images]).astype(np.float32)
+
+
+def _by_side(images: Sequence[_AuditedImage]) -> list[npt.NDArray[np.intp]]:
+    return [np.flatnonzero([image.side == side for image in images]) for side in SIDES]
+
+
+def _measure_jpeg(images: Sequence[_AuditedImage]) -> None:
+    # The phases are looked for on each side, but every image is measured on each of them: the sides are treated alike.
+    phases = {(0, 0)} | {
+        format_traces.find_grid_phase([format_traces.luma(image.pixels) for image in searched])
+        for side in SIDES
+        for searched in _searched_for_grids(image for image in images if image.side == side)
+    }
+    for same_shape in _by_shape(images):
+        crops = format_traces.luma(np.stack([image.pixels for image in same_shape]))
+        grids = [(phase, format_traces.jpeg_grid(crops, phase=phase)) for phase in sorted(phases)]
+        for index, image in enumerate(same_shape):
+            phase, grid = max(grids, key=lambda entry: entry[1].score[index])
+            score = float(grid.score[index])
+            image.measures["JPEG grid"] = float(np.clip(score - _CONTENT_SCORE, 0, _CONTENT_SCORE))
+            where = "" if phase == (0, 0) else f", its grid beginning at row {phase[0]}, column {phase[1]}"
+            # In ranges: the estimate of a single image may be off by one or two.
+            quality = int(grid.quality[index])
+            image.categories["JPEG history"] = (
+                f"JPEG of quality {_quality_range(quality)}{where}" if score > format_traces.JPEG_SCORE else "none"
+            )
+
+
+def _searched_for_grids(images: Iterable[_AuditedImage]) -> Iterator[list[_AuditedImage]]:
+    """Images of one shape, which may have a history in common; those of rare shapes together."""
+    rest: list[_AuditedImage] = []
+    for same_shape in _by_shape(images):
+        if len(same_shape) >= _FEWEST_OF_A_SIZE:
+            yield same_shape
+        else:
+            rest += same_shape
+    if rest:
+        yield rest
 
 
 def _quality_range(quality: int) -> str:
@@ -376,25 +439,25 @@ def _quality_range(quality: int) -> str:
     return {98: "98 to 100", 93: "93 to 97", 85: "85 to 92", 70: "70 to 84", 0: "below 70"}[low]
 
 
-def _measure_interpolation(items: Sequence[_Item], images: format_traces.Floats, *, height: int) -> None:
+def _measure_interpolation(images: Sequence[_AuditedImage], green: format_traces.Floats, *, height: int) -> None:
     candidates = set()
-    for side in _by_side(items):
+    for side in _by_side(images):
         if len(side) >= _FEWEST_OF_A_SIZE:
             sample = side[np.linspace(0, len(side) - 1, min(_SEARCHED_AT_MOST, len(side))).astype(int)]
-            candidates.add(format_traces.find_interpolation(images[sample], height=height))
+            candidates.add(format_traces.find_interpolation(green[sample], height=height))
     fits = [
-        (found, format_traces.fit_interpolation(images, found, height=height))
+        (found, format_traces.fit_interpolation(green, found, height=height))
         for found in candidates
         if found is not None
     ]
     fits.sort(key=lambda entry: (entry[0].source, entry[0].kernel))
-    for index, item in enumerate(items):
-        item.categories["interpolation"] = "none"
-        item.measures["interpolation"] = 0.0
+    for index, image in enumerate(images):
+        image.categories["interpolation"] = "none"
+        image.measures["interpolation"] = 0.0
         for found, fit in fits:
-            if fit.carried[index] and fit.contrast[index] > item.measures["interpolation"]:
-                item.measures["interpolation"] = min(float(fit.contrast[index]), 2.0)
-                item.categories["interpolation"] = f"enlarged from {found.source} to {height} rows, {found.kernel}"
+            if fit.carried[index] and fit.contrast[index] > image.measures["interpolation"]:
+                image.measures["interpolation"] = min(float(fit.contrast[index]), 2.0)
+                image.categories["interpolation"] = f"enlarged from {found.source} to {height} rows, {found.kernel}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -409,9 +472,9 @@ class _Comparison:
     p: float
 
 
-def _compare(check: str, items: Iterable[_Item], rng: np.random.Generator) -> _Comparison | None:
+def _compare(check: str, images: Iterable[_AuditedImage], rng: np.random.Generator) -> _Comparison | None:
     """Permutation test of the total variation distance; None where the trace never varies or a side lacks it."""
-    counted = Counter((item.side, item.categories[check]) for item in items if check in item.categories)
+    counted = Counter((image.side, image.categories[check]) for image in images if check in image.categories)
     totals = Counter[str]()
     for (_, name), count in counted.items():
         totals[name] += count
@@ -424,24 +487,19 @@ def _compare(check: str, items: Iterable[_Item], rng: np.random.Generator) -> _C
     n_real, n_fake = (int(total) for total in counts.sum(1)) if len(kept) else (0, 0)
     if len(kept) < 2 or not n_real or not n_fake:
         return None
-    distance = _total_variation(counts[0], counts[1])
+    distance = float(total_variation(counts[0] / n_real, counts[1] / n_fake))
     # Labels dealt at random: the reals' counts are multivariate hypergeometric.
     dealt = rng.multivariate_hypergeometric(counts.sum(0), n_real, size=_DRAWS, method="marginals")
-    by_chance = _total_variation(dealt, counts.sum(0) - dealt)
+    by_chance = total_variation(dealt / n_real, (counts.sum(0) - dealt) / n_fake)
     p = float((1 + np.sum(by_chance >= distance - 1e-12)) / (1 + _DRAWS))
     return _Comparison(
         check=check,
         names=kept,
         counts=counts,
-        distance=float(distance),
+        distance=distance,
         by_chance=float(np.mean(by_chance)),
         p=p,
     )
-
-
-def _total_variation(real: npt.NDArray[np.int64], fake: npt.NDArray[np.int64]) -> Any:
-    real_shares, fake_shares = (side / side.sum(-1, keepdims=True) for side in (real, fake))
-    return np.abs(real_shares - fake_shares).sum(-1) / 2
 
 
 def _judge(comparison: _Comparison, *, tests: int) -> Finding | None:
@@ -480,54 +538,54 @@ def _percent(share: float) -> str:
     return f"{share:.0%}" if share in (0, 1) or 0.01 <= share <= 0.99 else f"{share:.1%}"
 
 
-def _duplicates(items: Sequence[_Item]) -> list[Finding]:
+def _duplicates(images: Sequence[_AuditedImage]) -> list[Finding]:
     """The same picture on both sides, or in two splits of one side."""
     findings = []
     same_pixels: dict[bytes, list[int]] = defaultdict(list)
-    for index, item in enumerate(items):
-        same_pixels[item.pixels_sha256].append(index)
+    for index, image in enumerate(images):
+        same_pixels[image.pixels_sha256].append(index)
     exact: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for members in same_pixels.values():
         places: dict[tuple[str, str], int] = {}
         for index in members:
-            places.setdefault((items[index].side, items[index].split), index)
+            places.setdefault((images[index].side, images[index].split), index)
         ordered = list(places.values())
         for position, first in enumerate(ordered):
             for second in ordered[position + 1 :]:
-                if (where := _where(items[first], items[second])) is not None:
+                if (where := _where(images[first], images[second])) is not None:
                     exact[where].append((first, second))
     for where, pairs in sorted(exact.items()):
         same_bytes = sum(
-            items[a].file_sha256 is not None and items[a].file_sha256 == items[b].file_sha256 for a, b in pairs
+            images[a].file_sha256 is not None and images[a].file_sha256 == images[b].file_sha256 for a, b in pairs
         )
-        findings.append(_duplicate_finding(items, where, pairs, what="the same pixels", same_bytes=same_bytes))
+        findings.append(_duplicate_finding(images, where, pairs, what="the same pixels", same_bytes=same_bytes))
     near: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for first, second in _near_duplicates(items):
-        where = _where(items[first], items[second])
-        if where is not None and items[first].pixels_sha256 != items[second].pixels_sha256:
+    for first, second in _near_duplicates(images):
+        where = _where(images[first], images[second])
+        if where is not None and images[first].pixels_sha256 != images[second].pixels_sha256:
             near[where].append((first, second))
     for where, pairs in sorted(near.items()):
-        findings.append(_duplicate_finding(items, where, pairs, what="nearly the same picture", same_bytes=None))
+        findings.append(_duplicate_finding(images, where, pairs, what="nearly the same picture", same_bytes=None))
     return findings
 
 
-def _where(first: _Item, second: _Item) -> str | None:
+def _where(first: _AuditedImage, second: _AuditedImage) -> str | None:
     if first.side != second.side:
         return "reals and fakes"
     return f"two splits of the {first.side}s" if first.split != second.split else None
 
 
 def _duplicate_finding(
-    items: Sequence[_Item], where: str, pairs: Sequence[tuple[int, int]], *, what: str, same_bytes: int | None
+    images: Sequence[_AuditedImage], where: str, pairs: Sequence[tuple[int, int]], *, what: str, same_bytes: int | None
 ) -> Finding:
     # A collapsed generator repeats itself, a memorising one repeats its reals, a face swap resembles its source: that
     # is the generator. The same pixels as a real, or photographs in two splits, are the data.
     exactly = same_bytes is not None
     leak = where == "two splits of the reals" or (exactly and where == "reals and fakes")
-    named = "; ".join(f"{items[a].name} = {items[b].name}" for a, b in pairs[:_NAMED_AT_MOST])
+    named = "; ".join(f"{images[a].name} = {images[b].name}" for a, b in pairs[:_NAMED_AT_MOST])
     more = f" and {len(pairs) - _NAMED_AT_MOST} more" if len(pairs) > _NAMED_AT_MOST else ""
     count = f"{len(pairs)} pair{'s' if len(pairs) != 1 else ''}"
-    figures: dict[str, Any] = {"pairs": len(pairs), "images": [[items[a].name, items[b].name] for a, b in pairs[:50]]}
+    figures: dict[str, Any] = {"pairs": len(pairs), "images": [[images[a].name, images[b].name] for a, b in pairs[:50]]}
     if same_bytes is not None:
         figures["same_bytes"] = same_bytes
     return Finding(
@@ -539,44 +597,64 @@ def _duplicate_finding(
     )
 
 
-def _near_duplicates(items: Sequence[_Item]) -> list[tuple[int, int]]:
+def _near_duplicates(images: Sequence[_AuditedImage]) -> list[tuple[int, int]]:
     """Pairs, upright or mirrored, whose DCT hashes are close and whose thumbnails correlate.
 
     Of each image only the nearest in each other place (a side's split) is given.
     """
-    described = format_traces.perceptual_hashes(np.stack([item.thumbnail for item in items]))
-    upright, mirrored = (bits.astype(np.float32) * 2 - 1 for bits in (described.upright, described.mirrored))
-    thumbnails = described.thumbnails
-    flipped = thumbnails[:, :, ::-1]
-    places = sorted({(item.side, item.split) for item in items})
-    place = np.array([places.index((item.side, item.split)) for item in items])
-    bits = upright.shape[1]
+    hashes = [format_traces.perceptual_hashes(_thumbnails(images, part)) for part in _chunks(np.arange(len(images)))]
+    upright = np.concatenate([part.upright for part in hashes])
+    mirrored = np.concatenate([part.mirrored for part in hashes])
+    places = sorted({(image.side, image.split) for image in images})
+    members = [np.flatnonzero([(image.side, image.split) == place for image in images]) for place in places]
     pairs: set[tuple[int, int]] = set()
-    for start in range(0, len(items), _HASH_CHUNK):
-        rows = np.arange(start, min(start + _HASH_CHUNK, len(items)))
-        for hashes, others in ((upright, thumbnails), (mirrored, flipped)):
-            distance = (bits - upright[rows] @ hashes.T) / 2
-            for other in range(1, len(places)):
-                columns = np.flatnonzero(place == other)
-                nearest = columns[distance[:, columns].argmin(1)]
-                close = (distance[rows - start, nearest] <= _HASH_DISTANCE) & (place[rows] < other)
-                likeness = np.einsum("nij,nij->n", thumbnails[rows[close]], others[nearest[close]])
-                same = likeness / thumbnails[0].size >= _SAME_THUMBNAIL
-                pairs.update(zip(rows[close][same].tolist(), nearest[close][same].tolist(), strict=True))
+    for rows, columns in combinations(members, 2):
+        for theirs, direction in ((upright, 1), (mirrored, -1)):
+            nearest, distance = _nearest(upright[rows], theirs[columns])
+            for part in _chunks(np.flatnonzero(distance <= _HASH_DISTANCE)):
+                first, second = rows[part], columns[nearest[part]]
+                seen = _thumbnails(images, first), _thumbnails(images, second)[:, :, ::direction]
+                same = format_traces.likeness(*seen) >= _SAME_THUMBNAIL
+                pairs.update(zip(first[same].tolist(), second[same].tolist(), strict=True))
     return sorted(pairs)
 
 
-def _probe(items: Sequence[_Item], rng: np.random.Generator) -> Probe | None:
-    is_fake = np.array([item.side == "fake" for item in items])
+def _chunks(indices: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
+    for start in range(0, len(indices), _HASH_CHUNK):
+        yield indices[start : start + _HASH_CHUNK]
+
+
+def _thumbnails(images: Sequence[_AuditedImage], indices: npt.NDArray[np.intp]) -> Pixels:
+    side = format_traces.THUMBNAIL_SIDE
+    kept = b"".join(images[index].thumbnail for index in indices)
+    return np.frombuffer(kept, dtype=np.uint8).reshape(-1, side, side)
+
+
+def _nearest(
+    hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint8]]:
+    """For each hash the first of the nearest others, and how many bits differ; a few rows at a time."""
+    nearest, distance = np.empty(len(hashes), np.intp), np.empty(len(hashes), np.uint8)
+    step = max(1, _HASH_PAIRS // len(others))
+    for start in range(0, len(hashes), step):
+        rows = slice(start, start + step)
+        bits = np.bitwise_count(hashes[rows, None] ^ others)
+        nearest[rows] = bits.argmin(1)
+        distance[rows] = bits.min(1)
+    return nearest, distance
+
+
+def _probe(images: Sequence[_AuditedImage], rng: np.random.Generator) -> Probe | None:
+    is_fake = np.array([image.side == "fake" for image in images])
     counts = int((~is_fake).sum()), int(is_fake.sum())
     if min(counts) < _FEWEST_FOR_A_PROBE:
         return None
-    columns = _features(items)
-    scores = np.full(len(items), 0.5)
+    columns = _features(images)
+    scores = np.full(len(images), 0.5)
     strongest = ""
     if columns:
         table = np.column_stack(list(columns.values()))
-        groups = _groups(items)
+        groups = _groups(images)
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         folds = kind(_FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
         weights = np.zeros(len(columns))
@@ -603,26 +681,26 @@ def _probe(items: Sequence[_Item], rng: np.random.Generator) -> Probe | None:
     )
 
 
-def _features(items: Sequence[_Item]) -> dict[str, npt.NDArray[np.float64]]:
+def _features(images: Sequence[_AuditedImage]) -> dict[str, npt.NDArray[np.float64]]:
     """Measures as they are, categories as indicators; what never varies, or is rarer than in 1%, is left out."""
     columns: dict[str, npt.NDArray[np.float64]] = {}
-    for name in sorted({name for item in items for name in item.measures}):
-        columns[name] = np.array([item.measures.get(name, 0.0) for item in items])
-    for check in sorted({check for item in items for check in item.categories}):
-        values = Counter(item.categories.get(check, "") for item in items)
+    for name in sorted({name for image in images for name in image.measures}):
+        columns[name] = np.array([image.measures.get(name, 0.0) for image in images])
+    for check in sorted({check for image in images for check in image.categories}):
+        values = Counter(image.categories.get(check, "") for image in images)
         for value, count in sorted(values.items()):
-            if 0.01 * len(items) <= count <= 0.99 * len(items):
+            if 0.01 * len(images) <= count <= 0.99 * len(images):
                 columns[f"{check}: {value}"] = np.array(
-                    [float(item.categories.get(check, "") == value) for item in items]
+                    [float(image.categories.get(check, "") == value) for image in images]
                 )
     return {name: column for name, column in columns.items() if np.ptp(column) > 0}
 
 
-def _groups(items: Sequence[_Item]) -> list[str] | None:
+def _groups(images: Sequence[_AuditedImage]) -> list[str] | None:
     """Sub-folders (people, scenes), where each side has enough of them for every fold; else None."""
-    folders = [len({item.group for item in items if item.side == side}) for side in SIDES]
-    grouped = min(folders) >= 2 * _FOLDS and max(folders) < len(items) / 2
-    return [item.group for item in items] if grouped else None
+    folders = [len({image.group for image in images if image.side == side}) for side in SIDES]
+    grouped = min(folders) >= 2 * _FOLDS and max(folders) < len(images) / 2
+    return [image.group for image in images] if grouped else None
 
 
 def _probe_findings(probe: Probe | None, images: Mapping[SideName, int]) -> list[Finding]:
@@ -656,17 +734,18 @@ def _probe_findings(probe: Probe | None, images: Mapping[SideName, int]) -> list
     ]
 
 
-def _periodicity_findings(items: Sequence[_Item]) -> list[Finding]:
+def _periodicity_findings(images: Sequence[_AuditedImage]) -> list[Finding]:
     """A note where one side's second derivative has a period that the other's has not."""
-    sizes = Counter(item.size for item in items)
+    sizes = Counter(image.size for image in images)
     both = [size for size in sizes if min(size) >= _SMALLEST_SIDE]
-    of_size = {size: [[i for i in items if i.size == size and i.side == side] for side in SIDES] for size in both}
+    of_size = {size: [[i for i in images if i.size == size and i.side == side] for side in SIDES] for size in both}
     usable = [size for size in both if min(len(side) for side in of_size[size]) >= _FEWEST_FOR_PERIODS]
     if not usable:
         return []
     size = max(usable, key=lambda size: (sizes[size], size))
     (frequencies, real), (_, fake) = (
-        format_traces.periodicity(format_traces.luma(np.stack([item.crop for item in side]))) for side in of_size[size]
+        format_traces.periodicity(format_traces.luma(np.stack([image.pixels for image in side])))
+        for side in of_size[size]
     )
     excess = np.maximum(real, fake)
     stands_out = np.where((excess > _PERIOD_EXCESS) & (np.abs(real - fake) > _PERIOD_EXCESS), excess, -np.inf)

@@ -6,7 +6,10 @@ smoothed histogram), so that it sees codecs, resizing and quantisation, and not 
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,14 +20,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 from torch.nn import functional as F
 
 from fakeoff.arena.errors import DataError
-from fakeoff.arena.images import Pixels
+from fakeoff.arena.images import LUMA, Pixels
+from fakeoff.arena.reals import read_image
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Phase: TypeAlias = tuple[int, int]
@@ -45,7 +49,6 @@ _PHASE_SAMPLE = 6
 _PHASE_CARRIED_BY = 2
 _NO_PHASE: Phase = (0, 0)
 
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # ITU-T T.81, table K.1: the luminance quantisation table that libjpeg scales by its quality.
 _K1 = np.array(
     [
@@ -80,8 +83,8 @@ def central_crop(image: Pixels) -> Pixels:
 
 
 def luma(pixels: Pixels) -> Floats:
-    """The luma of RGB images, not rounded; float32 ``(n, h, w)`` in [0, 255]."""
-    weighed: Floats = pixels.astype(np.float32) @ _LUMA
+    """The luma of RGB images ``(..., h, w, 3)``, not rounded; float32 ``(..., h, w)`` in [0, 255]."""
+    weighed: Floats = pixels.astype(np.float32) @ np.array(LUMA, dtype=np.float32)
     return weighed
 
 
@@ -120,15 +123,19 @@ def jpeg_grid(images: Floats, *, phase: Phase = _NO_PHASE) -> JpegGrid:
     return JpegGrid(score=contrast.max(1), quality=_QUALITIES[contrast.argmax(1)])
 
 
-def find_grid_phase(images: Floats) -> Phase:
+def find_grid_phase(images: Sequence[Floats] | Floats) -> Phase:
     """The phase at which most of a few images carry JPEG's grid; ``(0, 0)`` unless another is clearly stronger.
 
     Args:
-        images: Luma, float32 ``(n, h, w)``.
+        images: Luma, float32 ``(h, w)`` each; their sizes may differ, because a crop moves every grid alike.
     """
-    sample = images[np.linspace(0, len(images) - 1, min(_PHASE_SAMPLE, len(images))).astype(int)]
+    by_shape: dict[tuple[int, ...], list[Floats]] = defaultdict(list)
+    for index in np.linspace(0, len(images) - 1, min(_PHASE_SAMPLE, len(images))).astype(int):
+        by_shape[images[index].shape].append(images[index])
+    sample = [np.stack(same_shape) for same_shape in by_shape.values()]
     carrying = {
-        phase: int((_comb(sample, phase).max(1) > JPEG_SCORE).sum()) for phase in product(range(_BLOCK), range(_BLOCK))
+        phase: sum(int((_comb(same_shape, phase).max(1) > JPEG_SCORE).sum()) for same_shape in sample)
+        for phase in product(range(_BLOCK), range(_BLOCK))
     }
     best = max(carrying, key=lambda phase: carrying[phase])
     return best if carrying[best] >= carrying[_NO_PHASE] + _PHASE_CARRIED_BY else _NO_PHASE
@@ -384,27 +391,26 @@ def colours(image: Pixels) -> str:
 
 
 _FAINT_CHROMA = 12  # what a codec's own colour space leaves of grey
-_HASH_SIDE, _HASH_KEPT = 32, 8
+THUMBNAIL_SIDE = 32
+_HASH_KEPT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerceptualHashes:
-    """DCT hashes of images.
+    """DCT hashes of images: 63 bits each, so that two differ by ``np.bitwise_count(a ^ b)``.
 
     Attributes:
-        upright: Bool ``(n, 63)``.
-        mirrored: Bool ``(n, 63)``; the hashes of the mirror images.
-        thumbnails: Float32 ``(n, 32, 32)``, grey; each with mean 0 and standard deviation 1.
+        upright: uint64 ``(n,)``.
+        mirrored: uint64 ``(n,)``; the hashes of the mirror images.
     """
 
-    upright: npt.NDArray[np.bool_]
-    mirrored: npt.NDArray[np.bool_]
-    thumbnails: Floats
+    upright: npt.NDArray[np.uint64]
+    mirrored: npt.NDArray[np.uint64]
 
 
 def thumbnail(image: Pixels) -> Pixels:
     """An image as grey uint8 ``(32, 32)``, for :func:`perceptual_hashes`."""
-    grey = Image.fromarray(image).convert("L").resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.BOX)
+    grey = Image.fromarray(image).convert("L").resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.uint8)
 
 
@@ -416,21 +422,35 @@ def perceptual_hashes(thumbnails: Pixels) -> PerceptualHashes:
     Args:
         thumbnails: uint8 ``(n, 32, 32)``.
     """
-    grey = thumbnails.astype(np.float32)
-    low = dctn(grey, axes=(1, 2), norm="ortho")[:, :_HASH_KEPT, :_HASH_KEPT]
+    low = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm="ortho")[:, :_HASH_KEPT, :_HASH_KEPT]
     # Mirroring turns the sign of every odd horizontal frequency.
     mirrored = low * np.where(np.arange(_HASH_KEPT) % 2, -1, 1)
-    upright_bits, mirrored_bits = (
-        part > np.median(part, axis=1, keepdims=True)
-        for part in (low.reshape(len(low), -1)[:, 1:], mirrored.reshape(len(low), -1)[:, 1:])
-    )
+    return PerceptualHashes(upright=_packed(low), mirrored=_packed(mirrored))
+
+
+def _packed(low: Floats) -> npt.NDArray[np.uint64]:
+    """The frequencies above the image's median, but for its brightness, as the bits of one number."""
+    part = low.reshape(len(low), -1)[:, 1:]
+    bits = np.packbits(part > np.median(part, axis=1, keepdims=True), axis=1)
+    return bits.view(np.uint64)[:, 0]
+
+
+def likeness(first: Pixels, second: Pixels) -> Floats:
+    """The correlation of thumbnails, pair by pair: uint8 ``(n, 32, 32)`` twice to float32 ``(n,)`` in [-1, 1]."""
+    correlation: Floats = np.einsum("nij,nij->n", _standardised(first), _standardised(second)) / THUMBNAIL_SIDE**2
+    return correlation
+
+
+def _standardised(thumbnails: Pixels) -> Floats:
+    grey = thumbnails.astype(np.float32)
     mean, deviation = (moment(axis=(1, 2), keepdims=True) for moment in (grey.mean, grey.std))
-    return PerceptualHashes(
-        upright=upright_bits, mirrored=mirrored_bits, thumbnails=(grey - mean) / (deviation + np.float32(1e-3))
-    )
+    standardised: Floats = (grey - mean) / (deviation + np.float32(1e-3))
+    return standardised
 
 
 _WORD_LENGTH = 48
+_PNG_DEPTH_AT = 24  # in IHDR, which is the first chunk
+_TIFF_BITS_PER_SAMPLE = 258
 
 
 def _printable(value: object) -> str:
@@ -438,29 +458,59 @@ def _printable(value: object) -> str:
     return text[:_WORD_LENGTH]
 
 
-def file_traces(path: Path) -> dict[str, str]:
-    """What a file says about itself, without its pixels.
+@dataclass(frozen=True, kw_only=True)
+class ImageFile:
+    """An image file, opened and decoded once.
 
-    Traces whose name begins with ``JPEG`` are given for JPEG files only, so that a difference of format is not told
-    six times.
+    Attributes:
+        pixels: uint8 ``(h, w, 3)``, upright; what :func:`fakeoff.arena.reals.read_image` gives.
+        traces: What the file says about itself, by the name of the trace. Those whose name begins with ``JPEG`` are
+            given for JPEG files only, so that a difference of format is not told six times.
+        sha256: Of the file's bytes.
+    """
+
+    pixels: Pixels
+    traces: dict[str, str]
+    sha256: bytes
+
+
+def read_file(path: Path) -> ImageFile:
+    """Reads an image file: its pixels, and what it says about itself.
 
     Args:
-        path: An image file that :func:`fakeoff.arena.reals.read_image` has accepted.
+        path: Treated as hostile, as :func:`fakeoff.arena.reals.read_image` does.
 
     Raises:
-        DataError: Its metadata are damaged.
+        UnidentifiedImageError: Not an image.
+        DataError: An image, but damaged or too large, or its metadata are damaged.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as opened:
-                opened.load()  # PNG text may follow the pixels
-                return _describe(opened, extension=path.suffix.lower())
-        except Exception as error:  # metadata decoders raise anything
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").digest()
+                file.seek(0)
+                header = file.read(_PNG_DEPTH_AT + 1)
+                with Image.open(file) as opened:
+                    if _is_ordinary(opened):
+                        pixels = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
+                    else:
+                        pixels = np.asarray(read_image(path).convert("RGB"), dtype=np.uint8)
+                    opened.load()  # PNG text may follow the pixels
+                    traces = _describe(opened, header=header, extension=path.suffix.lower())
+        except Exception as error:  # decoders, of metadata as well, raise anything
+            read_image(path)  # says in one line what is wrong with the pixels; else it is the metadata
             raise DataError(f"damaged metadata: {_printable(error) or type(error).__name__}") from error
+    return ImageFile(pixels=pixels, traces=traces, sha256=sha256)
 
 
-def _describe(image: Image.Image, *, extension: str) -> dict[str, str]:
+def _is_ordinary(image: Image.Image) -> bool:
+    """Whether Pillow's own conversion to 8 bits will do, and no limit of size is near; else read_image has to see."""
+    small = image.width * image.height <= (Image.MAX_IMAGE_PIXELS or 0)
+    return small and not image.mode.startswith(("I", "F"))
+
+
+def _describe(image: Image.Image, *, header: bytes, extension: str) -> dict[str, str]:
     info = image.info
     named = Image.registered_extensions().get(extension)
     exif = image.getexif()
@@ -470,7 +520,7 @@ def _describe(image: Image.Image, *, extension: str) -> dict[str, str]:
         "file format": image.format or "unknown",
         "file extension": "fits the format" if named == image.format else f"{_printable(extension) or 'none'}",
         "mode": image.mode + (" with transparency" if "transparency" in info else ""),
-        "bit depth": _bit_depth(image),
+        "bit depth": _bit_depth(image, header),
         "EXIF": ", ".join(tags)[: 3 * _WORD_LENGTH] or "none",
         "EXIF software": _printable(exif.get(ExifTags.Base.Software, "none")),
         "ICC profile": f"{len(info['icc_profile'])} bytes" if info.get("icc_profile") else "none",
@@ -490,15 +540,23 @@ def _describe(image: Image.Image, *, extension: str) -> dict[str, str]:
             "JPEG density": _printable(info.get("jfif_density", "none")),
             "JPEG scan": "progressive" if info.get("progressive") or info.get("progression") else "baseline",
         }
-    return traces
+    # One string for all the files that say the same: there may be 100 000.
+    return {name: sys.intern(value) for name, value in traces.items()}
 
 
-def _bit_depth(image: Image.Image) -> str:
-    if image.mode == "1":
-        return "1 bit"
-    if image.mode in ("I", "F"):
-        return "32 bits"
-    return "16 bits" if image.mode.startswith("I;16") else "8 bits"
+def _bit_depth(image: Image.Image, header: bytes) -> str:
+    """Bits of a sample in the file; where Pillow does not say, of its decoded mode."""
+    if image.format == "PNG":
+        depth = header[_PNG_DEPTH_AT]  # the mode hides it: 16-bit RGB is decoded to 8 bits, 2-bit grey as well
+    elif isinstance(image, TiffImagePlugin.TiffImageFile) and _TIFF_BITS_PER_SAMPLE in image.tag_v2:
+        depth = max(image.tag_v2[_TIFF_BITS_PER_SAMPLE])
+    elif image.mode == "1":
+        depth = 1
+    elif image.mode in ("I", "F"):
+        depth = 32
+    else:
+        depth = 16 if image.mode.startswith("I;16") else 8
+    return f"{depth} bit{'s' if depth != 1 else ''}"
 
 
 def _table_name(tables: Mapping[int, Sequence[int]]) -> str:

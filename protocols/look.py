@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from fakeoff.arena import images
 from fakeoff.arena.jobs import Context, Result
@@ -20,9 +21,9 @@ from fakeoff.protocols import patches, referee
 from fakeoff.protocols.part_shift import measure_shift
 from fakeoff.protocols.patches import Floats, Labels, Truth
 
-VERSION = 2
-
-TRUTHS: tuple[Truth, ...] = ("real", "fake")
+PARSE_VERSION = 1
+LOOK_VERSION = 3
+SHIFT_VERSION = 3
 
 EASIEST_AVERAGED = 100
 """Over how many of the easiest images a heatmap is averaged, as in Fig. 3; at most half of them."""
@@ -35,6 +36,9 @@ def parse(context: Context) -> Result:
     """Labels the parts of every face of a pool.
 
     Payload: ``parser`` (identity). Inputs: ``pool``. Places: ``weights``.
+
+    Returns:
+        Array ``labels``: uint8 ``(n, h, w)``, indices into :data:`fakeoff.arena.parsers.PARTS`.
     """
     parser = referee.build_parser(context.payload["parser"], weights=context.places.get("weights"))
     labels = referee.label(parser, images.to_tensor(context.inputs["pool"].arrays["images"]))
@@ -42,39 +46,47 @@ def parse(context: Context) -> Result:
 
 
 def look(context: Context) -> Result:
-    """Finds the most predictive patch of every image of a match, and draws random ones from the same images.
+    """Finds the most predictive patch of every image of a pool, and draws random ones from the same images.
 
-    Payload: ``detector`` (identity), ``draws`` (random patches an image), ``resamples``, ``confidence``.
-    Inputs: ``version``, ``real``, ``fake`` (test pools), ``real_labels``, ``fake_labels``.
+    Payload: ``detector`` (identity), ``truth`` (``real`` or ``fake``: what the pool is), ``draws`` (random patches an
+    image), ``resamples``, ``confidence``. Inputs: ``version``, ``pool`` (test), ``labels``.
+
+    Returns:
+        Record: ``n``, ``receptive_field``, ``has_parts`` (whether any patch leaves out a part of the image), ``ties``
+        (images in which several patches share the highest probability), ``parts``, ``parts_ci`` and ``random_parts``
+        (shares by part), ``averaged_over``.
+
+        Arrays: ``units`` int64 ``(n, 2)``, row and column of the patch in the detector's output; ``parts`` uint8
+        ``(n,)``; ``random_parts`` uint8 ``(n, draws)``; ``average`` and ``normalised_average`` float32 ``(h', w')``,
+        the mean P(correct class) of the easiest images; ``easiest`` and ``hardest`` int64 ``(k,)``, places in the
+        pool, and ``easiest_scores``, ``hardest_scores`` float32 ``(k, h', w')``, P(fake).
     """
     payload, inputs = context.payload, context.inputs
+    truth: Truth = payload["truth"]
     detector = cast("PatchDetector", referee.build_detector(payload["detector"], version=inputs["version"]))
-    record: dict[str, Any] = {"applies": True}
-    arrays: dict[str, Any] = {}
-    for truth in TRUTHS:
-        pixels, labels = inputs[truth].arrays["images"], inputs[f"{truth}_labels"].arrays["labels"]
-        scores = referee.judge_patches(detector, images.to_tensor(pixels)).numpy()
-        field, size = detector.receptive_field, (pixels.shape[1], pixels.shape[2])
-        grid = (scores.shape[1], scores.shape[2])
-        record |= {"receptive_field": dataclasses.asdict(field), "grid": list(grid)}
-        record["applies"] = not patches.sees_whole_image(field, grid=grid, size=size)
-        rng = np.random.default_rng(seed_from(context.key, "patches", truth))
-        units, ties = patches.most_predictive(scores, truth=truth, rng=rng)
-        random = patches.random_patches(len(scores), draws=payload["draws"], grid=grid, rng=rng)
-        found = patches.assign_parts(labels, patches.windows(units[:, None], field, size=size))[:, 0]
-        by_chance = patches.assign_parts(labels, patches.windows(random, field, size=size))
-        record[truth] = {
+    pixels, labels = inputs["pool"].arrays["images"], inputs["labels"].arrays["labels"]
+    scores = referee.judge_patches(detector, images.to_tensor(pixels)).numpy()
+    field, size = detector.receptive_field, (pixels.shape[1], pixels.shape[2])
+    grid = (scores.shape[1], scores.shape[2])
+    rng = np.random.default_rng(seed_from(context.key, "patches"))
+    units, ties = patches.most_predictive(scores, truth=truth, rng=rng)
+    random = patches.random_patches(len(scores), draws=payload["draws"], grid=grid, rng=rng)
+    found = patches.assign_parts(labels, patches.windows(units[:, None], field, size=size))[:, 0]
+    by_chance = patches.assign_parts(labels, patches.windows(random, field, size=size))
+    averaged, heatmaps = _heatmaps(scores, truth=truth)
+    return Result(
+        record={
             "n": len(scores),
+            "receptive_field": dataclasses.asdict(field),
+            "has_parts": not patches.sees_whole_image(field, grid=grid, size=size),
             "ties": ties,
             "parts": _named(patches.distribution(found)),
             "parts_ci": _intervals(found, payload, rng=rng),
             "random_parts": _named(patches.distribution(by_chance)),
-        }
-        arrays |= {f"{truth}_units": units, f"{truth}_parts": found, f"{truth}_random_parts": by_chance}
-        summary, kept = _heatmaps(scores, truth=truth)
-        record[truth] |= summary
-        arrays |= {f"{truth}_{name}": values for name, values in kept.items()}
-    return Result(record=record, arrays=arrays)
+            "averaged_over": averaged,
+        },
+        arrays={"units": units, "parts": found, "random_parts": by_chance, **heatmaps},
+    )
 
 
 def shift(context: Context) -> Result:
@@ -83,18 +95,21 @@ def shift(context: Context) -> Result:
     Payload: ``resamples``, ``confidence``.
     Inputs: looks at test fakes: ``before`` (the frozen detector at the generator's previous version), ``frozen`` (the
     same detector at the attacked version) and ``retrained`` (its successor at the attacked version).
+
+    Returns:
+        Record: ``has_parts`` and, where it is true, ``n``, ``before``, ``frozen``, ``retrained`` (shares by part), each
+        with ``*_ci``, ``random`` (the retrained detector's random patches), ``shift`` (from the first to the third)
+        and ``shift_on_same_images`` (from the second to the third): :class:`fakeoff.protocols.part_shift.PartShift`.
     """
     payload, inputs = context.payload, context.inputs
-    if not all(inputs[name].record["applies"] for name in inputs):
-        return Result(record={"applies": False})
-    sides: dict[str, Labels] = {name: inputs[name].arrays["fake_parts"] for name in ("before", "frozen", "retrained")}
-    record: dict[str, Any] = {"applies": True, "n": len(sides["before"])}
-    for name, side in sides.items():
-        record[name] = inputs[name].record["fake"]["parts"]
-        record[f"{name}_ci"] = inputs[name].record["fake"]["parts_ci"]
-        if len(side) != record["n"]:
-            raise ValueError("the pools differ in size")
-    record["random"] = inputs["retrained"].record["fake"]["random_parts"]
+    if not all(inputs[name].record["has_parts"] for name in inputs):
+        return Result(record={"has_parts": False})
+    sides: dict[str, Labels] = {name: inputs[name].arrays["parts"] for name in ("before", "frozen", "retrained")}
+    record: dict[str, Any] = {"has_parts": True, "n": len(sides["before"])}
+    for name in sides:
+        record[name] = inputs[name].record["parts"]
+        record[f"{name}_ci"] = inputs[name].record["parts_ci"]
+    record["random"] = inputs["retrained"].record["random_parts"]
     for name, first in (("shift", "before"), ("shift_on_same_images", "frozen")):
         measured = measure_shift(
             sides[first],
@@ -110,21 +125,21 @@ def shift(context: Context) -> Result:
     return Result(record=record)
 
 
-def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is kept of the patch scores: the mean over the easiest images, and those of the easiest and the hardest."""
-    certainty = scores.mean(axis=(1, 2)) if truth == "fake" else 1 - scores.mean(axis=(1, 2))
-    by_ease = np.argsort(-certainty, kind="stable")
+def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArray[Any]]]:
+    """Over how many images the mean is, and what is kept of the scores: the mean, the easiest and the hardest."""
+    correct = scores if truth == "fake" else 1 - scores
+    by_ease = np.argsort(-correct.mean(axis=(1, 2)), kind="stable")
     averaged = min(EASIEST_AVERAGED, -(-len(scores) // 2))
-    easiest = scores[by_ease[:averaged]].astype(np.float64)
-    kept = {
-        "average": (easiest if truth == "fake" else 1 - easiest).mean(axis=0).astype(np.float32),
-        "normalised_average": patches.normalise(easiest if truth == "fake" else 1 - easiest).mean(axis=0),
-        "easiest": by_ease[:SHOWN],
-        "easiest_scores": scores[by_ease[:SHOWN]],
-        "hardest": by_ease[::-1][:SHOWN],
-        "hardest_scores": scores[by_ease[::-1][:SHOWN]],
+    easiest = correct[by_ease[:averaged]].astype(np.float64)
+    first, last = by_ease[:SHOWN], by_ease[::-1][:SHOWN]
+    return averaged, {
+        "average": easiest.mean(axis=0).astype(np.float32),
+        "normalised_average": patches.normalise(easiest).mean(axis=0),
+        "easiest": first,
+        "easiest_scores": scores[first],
+        "hardest": last,
+        "hardest_scores": scores[last],
     }
-    return {"averaged_over": averaged}, kept
 
 
 def _intervals(found: Labels, payload: Mapping[str, Any], *, rng: np.random.Generator) -> dict[str, list[float]]:

@@ -17,6 +17,7 @@ Floats: TypeAlias = npt.NDArray[np.floating]
 Indices: TypeAlias = npt.NDArray[np.int64]
 Labels: TypeAlias = npt.NDArray[np.uint8]
 Truth: TypeAlias = Literal["real", "fake"]
+TRUTHS: tuple[Truth, Truth] = ("real", "fake")
 
 
 def windows(units: Indices, field: ReceptiveField, *, size: tuple[int, int]) -> Indices:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.patches import Truth
 
 Kind: TypeAlias = Literal["generator", "detector"]
 
@@ -80,14 +81,19 @@ class Look:
     Attributes:
         generator: The fakes' maker.
         detector: Their judge, a patch detector.
-        key: Of the result with the patches and heatmaps.
-        figures: Distributions over parts; see :func:`fakeoff.protocols.look.look`.
+        keys: Of the results by side, ``real`` and ``fake``; a detector version looks at the same reals once.
+        figures: By side; see :func:`fakeoff.protocols.look.look`.
     """
 
     generator: Version
     detector: Version
-    key: str
-    figures: Mapping[str, Any]
+    keys: Mapping[Truth, str]
+    figures: Mapping[Truth, Mapping[str, Any]]
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether patches are of one part rather than of the whole image."""
+        return all(figures["has_parts"] for figures in self.figures.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +166,6 @@ class TournamentRecord:
         audits: One for each generator version.
         looks: Of patch detectors at generator versions.
         shifts: One for each attack and patch detector.
-        labels: Keys of the label maps of test pools, by the pool's key.
         forfeits: What failed.
         real_pools: Keys of the real pools by generator resolution and split.
     """
@@ -175,6 +180,5 @@ class TournamentRecord:
     audits: tuple[Audit, ...]
     looks: tuple[Look, ...]
     shifts: tuple[Shift, ...]
-    labels: Mapping[str, str]
     forfeits: tuple[Forfeit, ...]
     real_pools: Mapping[int, Mapping[str, str]]

@@ -15,6 +15,7 @@ from fakeoff.arena.specs import PlayerSpec, write_spec
 from fakeoff.detectors import PatchDetector
 from fakeoff.protocols import attack, audit, defend, evaluate, look, pools
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
+from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Version
 
 _LEARNING_RATES = ("generator_lr", "critic_lr")
@@ -187,7 +188,7 @@ class Schedule:
         assert self.parser is not None
         return self._job(
             look.parse,
-            look.VERSION,
+            look.PARSE_VERSION,
             label=f"parse faces of {pool[:8]}",
             player=f"face parser '{self.parser.name}'",
             payload={"parser": self.parser.identity()},
@@ -195,35 +196,27 @@ class Schedule:
             places=_weights(self.parser),
         )
 
-    def look(
-        self, generator: Version, detector: Version, *, reals: Mapping[str, str], labels: Mapping[str, str]
-    ) -> Job:
-        """Which patches of which parts give away the images of a match."""
-        fake, real = generator.pools["test"], reals["test"]
+    def look(self, detector: Version, pool: str, *, truth: Truth, labels: str) -> Job:
+        """Which patches of which parts give away the images of a test pool."""
         return self._job(
             look.look,
-            look.VERSION,
-            label=f"look with {detector.label} at {generator.label}",
+            look.LOOK_VERSION,
+            label=f"look with {detector.label} at {truth} {pool[:8]}",
             player=detector.player,
             payload={
                 "detector": self.detectors[detector.player].identity(),
+                "truth": truth,
                 "draws": self._config.parts.random_patches,
                 **self._certainty(),
             },
-            inputs={
-                "version": detector.key,
-                "real": real,
-                "fake": fake,
-                "real_labels": labels[real],
-                "fake_labels": labels[fake],
-            },
+            inputs={"version": detector.key, "pool": pool, "labels": labels},
         )
 
     def shift(self, *, before: str, frozen: str, retrained: str, player: str) -> Job:
         """How the parts moved between three looks."""
         return self._job(
             look.shift,
-            look.VERSION,
+            look.SHIFT_VERSION,
             label=f"compare the parts of {player}",
             player=player,
             payload=self._certainty(),

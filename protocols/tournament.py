@@ -14,6 +14,7 @@ from fakeoff.arena.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
 from fakeoff.protocols.schedule import Schedule
 from fakeoff.protocols.standings import rank_detectors
@@ -88,6 +89,7 @@ class Tournament:
                 self._attack()
             self._sample()
             self._audit()
+            self._parse()
             self._defend()
             self._score()
             self._weigh_costs()
@@ -108,7 +110,6 @@ class Tournament:
             audits=tuple(sorted(self._audits, key=lambda a: (a.generator.player, a.generator.round))),
             looks=tuple(sorted(self._looks, key=_by_versions)),
             shifts=tuple(sorted(self._shifts, key=_by_versions)),
-            labels=dict(sorted(self._labels.items())),
             forfeits=tuple(sorted(self._forfeits, key=lambda f: (f.round, f.kind, f.player, f.stage, f.against))),
             real_pools=self._real_pools,
         )
@@ -254,40 +255,48 @@ class Tournament:
             if job.key in done
         ]
 
-    def _look(self) -> None:
+    def _parse(self) -> None:
+        """Labels the faces of new test pools: early, because a parser that fails stops the tournament."""
         if self._schedule.parser is None or not any(map(self._schedule.judges_patches, self._schedule.detectors)):
             return
-        self._parse()
-        known = {(look.generator.label, look.detector.label) for look in self._looks}
-        jobs = {
-            self._schedule.look(
-                match.generator,
-                match.detector,
-                reals=self._real_pools[match.generator.resolution],
-                labels=self._labels,
-            ): match
-            for match in self._matches
-            if self._schedule.judges_patches(match.detector.player)
-            and (match.generator.label, match.detector.label) not in known | self._lost
-        }
-        reasons: dict[str, str] = {}
-        done = self._run("look", list(jobs), lambda job, reason: reasons.__setitem__(job.key, reason))
-        for job, match in jobs.items():
-            if job.key in done:
-                figures = self._store.record(job.key)
-                self._looks.append(
-                    Look(generator=match.generator, detector=match.detector, key=job.key, figures=figures)
-                )
-            else:
-                self._lose(match.generator, match.detector, stage="look", reason=reasons[job.key])
-        self._compare_parts()
-
-    def _parse(self) -> None:
         pools = [pools["test"] for pools in self._real_pools.values()]
         pools += [version.pools["test"] for version in self._versions if version.kind == "generator"]
         jobs = {pool: self._schedule.parse(pool) for pool in pools if pool not in self._labels}
         self._run("parse", list(jobs.values()), _parser_must_not_fail)
         self._labels |= {pool: job.key for pool, job in jobs.items()}
+
+    def _look(self) -> None:
+        if not self._labels:
+            return
+        known = self._lost | {(look.generator.label, look.detector.label) for look in self._looks}
+        wanted = [
+            (
+                match,
+                {
+                    truth: self._schedule.look(match.detector, pool, truth=truth, labels=self._labels[pool])
+                    for truth, pool in self._test_pools(match.generator).items()
+                },
+            )
+            for match in self._matches
+            if self._schedule.judges_patches(match.detector.player)
+            and (match.generator.label, match.detector.label) not in known
+        ]
+        jobs = {job.key: job for _, by_truth in wanted for job in by_truth.values()}
+        reasons: dict[str, str] = {}
+        done = self._run("look", list(jobs.values()), lambda job, reason: reasons.__setitem__(job.key, reason))
+        for match, by_truth in wanted:
+            generator, detector = match.generator, match.detector
+            keys = {truth: job.key for truth, job in by_truth.items()}
+            if done.issuperset(keys.values()):
+                figures = {truth: self._store.record(key) for truth, key in keys.items()}
+                self._looks.append(Look(generator=generator, detector=detector, keys=keys, figures=figures))
+            else:
+                reason = next(reasons[key] for key in keys.values() if key in reasons)
+                self._lose(generator, detector, stage="look", reason=reason)
+        self._compare_parts()
+
+    def _test_pools(self, generator: Version) -> dict[Truth, str]:
+        return {"real": self._real_pools[generator.resolution]["test"], "fake": generator.pools["test"]}
 
     def _compare_parts(self) -> None:
         """Every attack of this round: where its fakes gave themselves away before, and where they do now."""
@@ -298,7 +307,10 @@ class Tournament:
             retrained = looks.get((generator, round_, detector, defended + 1))
             if round_ == self._round == defended + 1 and before and retrained:
                 job = self._schedule.shift(
-                    before=before.key, frozen=frozen.key, retrained=retrained.key, player=detector
+                    before=before.keys["fake"],
+                    frozen=frozen.keys["fake"],
+                    retrained=retrained.keys["fake"],
+                    player=detector,
                 )
                 jobs[job] = frozen
         done = self._run("shift", list(jobs), _job_must_not_fail)

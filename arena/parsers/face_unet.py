@@ -7,12 +7,14 @@ Nibali et al. 2018, https://arxiv.org/abs/1801.07372. It learned from MediaPipe'
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.arena.errors import PluginError
 from fakeoff.arena.parsers.interface import LANDMARKS, PARTS, FaceParser
 
 _CHANNELS = (32, 64, 128, 160)
@@ -36,7 +38,8 @@ class FaceUNet(FaceParser):
 
     def __init__(self, *, weights: str = "face-unet") -> None:
         super().__init__()
-        del weights  # the arena loads them
+        del weights  # the arena loads them into the state dict
+        self._has_weights = False
         first, second, third, fourth = _CHANNELS
         self.encode = nn.ModuleList(
             [
@@ -77,17 +80,38 @@ class FaceUNet(FaceParser):
             values = decode(torch.cat([values, larger], 1))
         return self.label_head(values).float(), _expectation(self.landmark_head(values).float())
 
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Loads weights; until then there is nothing to label with."""
+        result = super().load_state_dict(state_dict, strict, assign)
+        self._has_weights = True
+        return result
+
     def label(self, images: Tensor) -> Tensor:
-        logits = [
-            F.interpolate(self(part)[0], size=images.shape[-2:], mode="bilinear", align_corners=False).argmax(1)
-            for part in _working_size(images).split(_BATCH)
-        ]
-        return torch.cat(logits).to(torch.uint8)
+        self._check_weights()
+        size = images.shape[-2:]
+        # Small logits in batches, large ones one by one: those of 64 images of 1024 px fill 2.7 GB.
+        return torch.stack(
+            [
+                F.interpolate(logits[None], size=size, mode="bilinear", align_corners=False)[0]
+                .argmax(0)
+                .to(torch.uint8)
+                for part in _working_size(images).split(_BATCH)
+                for logits in self(part)[0]
+            ]
+        )
 
     def landmarks(self, images: Tensor) -> Tensor:
+        self._check_weights()
         height, width = images.shape[-2:]
         shares = torch.cat([self(part)[1] for part in _working_size(images).split(_BATCH)])
         return shares * torch.tensor([width, height], dtype=shares.dtype)
+
+    def _check_weights(self) -> None:
+        if not self._has_weights:
+            raise PluginError(
+                "parser 'face_unet' was given no weights; leave the parameter out, or give it a file: "
+                "parameters = { weights = FILE }"
+            )
 
 
 def _layer(channels_in: int, channels_out: int, *, stride: int = 1) -> nn.Sequential:

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fakeoff.arena.images import Pixels, quantise, save_png
 from fakeoff.arena.reals import orl_faces
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import find_weights
-from fakeoff.protocols import referee
+from fakeoff.protocols import audit, referee
 from fakeoff.protocols.audit import AuditReport, audit_folders, audit_pools
 
 Change = Callable[[Image.Image], Image.Image]
@@ -228,16 +229,62 @@ def test_splits_are_folders_and_copies_across_them_are_leaks(sides: tuple[Path, 
     assert "real/train/r-00004.png" in leak.sentence
 
 
+def test_a_shifted_grid_is_found_where_no_two_images_are_of_one_size(photographs: Pixels, tmp_path: Path) -> None:
+    for index, image in enumerate(photographs[:80]):
+        size = 150 + index % 40, 140 + 2 * (index % 40)
+        large = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
+        noise = np.random.default_rng(index).normal(0, 4, (*size[::-1], 3))  # or it would be no photograph of its size
+        large = Image.fromarray((np.asarray(large) + noise).round().clip(0, 255).astype(np.uint8))
+        side = tmp_path / ("real" if index < 40 else "fake")
+        side.mkdir(exist_ok=True)
+        if side.name == "fake":
+            large = jpeg(90)(large)
+        large.crop((3, 5, *size)).save(side / f"{index:02d}.png")
+    report = audit_folders(tmp_path / "real", tmp_path / "fake")
+    assert leaks(report) == {"JPEG history", "probe"}
+    assert "its grid beginning at row 3, column 5 on 100% of 40 fakes and 0% of 40 reals" in report.leaks[0].sentence
+
+
+def test_the_memory_of_an_image_is_a_few_kilobytes() -> None:
+    n = 3000
+    pools = [np.random.default_rng(side).integers(0, 256, (n, 40, 40, 3), dtype=np.uint8) for side in (0, 1)]
+    audit_pools({"all": pools[0][:40]}, {"all": pools[1][:40]})  # imports and tables
+    tracemalloc.start()
+    try:
+        report = audit_pools({"all": pools[0]}, {"all": pools[1]})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.measured == 2 * 256
+    # What is measured takes 30 MB, however many images there are.
+    assert peak < 30e6 + 2 * n * 4e3
+
+
+def test_another_image_stands_in_for_a_damaged_one_that_was_drawn(
+    sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_MEASURED_AT_MOST", 30)
+    for path in sorted(sides[0].glob("*.png"))[:8]:
+        path.write_bytes(path.read_bytes()[:200])
+    report = audit_folders(*sides)
+    assert (report.real.images, report.measured) == ({"all": 32}, 60)
+
+
 def test_damaged_files_are_left_out_and_named(sides: tuple[Path, Path]) -> None:
     real, fake = sides
     whole = (real / "r-00000.png").read_bytes()
     (real / "cut.png").write_bytes(whole[: len(whole) // 2])
     (fake / "notes.txt").write_text("no image")
     (fake / "link.png").symlink_to(real / "r-00000.png")
+    (fake / "folder").symlink_to(real)
     report = audit_folders(real, fake)
     assert not report.leaks
     assert [file.name for file in report.real.left_out] == ["cut.png"]
-    assert [file.name for file in report.fake.left_out] == ["notes.txt"]
+    assert [(file.name, file.reason) for file in report.fake.left_out] == [
+        ("folder", "a link"),
+        ("link.png", "a link"),
+        ("notes.txt", "not an image"),
+    ]
     assert {finding.check for finding in report.findings} == {"left out"}
 
 
