@@ -27,6 +27,10 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
     """
     config = record.config.model_dump(mode="json")
     config["reals"]["source"] = record.source_name
+    for section in (*config["generators"], *config["detectors"], config["parts"]):
+        weights = section["parameters"].get("weights")
+        if isinstance(weights, str):
+            section["parameters"]["weights"] = Path(weights).name
     versions = record.versions
     generator_versions = [version for version in versions if version.kind == "generator"]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -99,7 +99,9 @@ class Score(_Section):
 class Parts(_Section):
     """Where in the face the fight is."""
 
-    parser: Annotated[str, Field(description="who labels the parts of the face; '' leaves parts out")] = "face_unet"
+    parser: Annotated[str, Field(description="who labels the parts of the face; '' leaves out parts and heatmaps")] = (
+        "face_unet"
+    )
     random_patches: Annotated[
         int, Field(description="patches drawn from each image for comparison with the most predictive one", ge=1)
     ] = 16
@@ -153,6 +155,9 @@ class TournamentConfig(_Section):
             if names.count(name) > 1:
                 raise ValueError(f"two players are called '{name}'; give one of them a 'name' of its own")
         return players
+
+
+_WithParameters = TypeVar("_WithParameters", Player, Parts)
 
 
 def parse_config(data: Mapping[str, Any], *, where: str) -> TournamentConfig:
@@ -229,7 +234,21 @@ def effective_config(
     if config.reals.source not in ("orl", *sources_of_reals()):
         resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
         config = config.model_copy(update={"reals": resolved})
-    return config
+    return config.model_copy(
+        update={
+            "generators": tuple(map(_anchor_weights, config.generators)),
+            "detectors": tuple(map(_anchor_weights, config.detectors)),
+            "parts": _anchor_weights(config.parts),
+        }
+    )
+
+
+def _anchor_weights(section: _WithParameters) -> _WithParameters:
+    """Makes the path of a weights file absolute: a home may be played on from another folder."""
+    weights = section.parameters.get("weights")
+    if not isinstance(weights, str) or not Path(weights).is_file():
+        return section
+    return section.model_copy(update={"parameters": {**section.parameters, "weights": str(Path(weights).resolve())}})
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from face_teacher import LABEL_SIDE, FaceTeacher
+from face_teacher import FaceTeacher
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
@@ -26,6 +26,7 @@ from train_parser import UNKNOWN, Lessons, read_lessons
 
 from fakeoff.arena import compute, images
 from fakeoff.arena.parsers import LANDMARKS, PARTS, WEIGHTS_FOLDER, FaceParser, parsers
+from fakeoff.arena.reals import open_source, read_image
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import write_spec
 from fakeoff.generators import WEIGHTS_FOLDER as GENERATOR_WEIGHTS
@@ -49,19 +50,43 @@ _COLOURS = {
 }
 
 
-def as_the_arena_sees(lessons: Lessons, *, crop: float, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Crops and reduces pictures, label maps (by majority) and landmarks (in pixels)."""
-    side = lessons.images.shape[-1]
-    margin, label_margin = round(side * (1 - crop) / 2), round(LABEL_SIDE * (1 - crop) / 2)
-    pixels = lessons.images[..., margin : side - margin, margin : side - margin].permute(0, 2, 3, 1).numpy()
-    seen = images.to_arena(np.ascontiguousarray(pixels), resolution=size)
-    kept = lessons.labels[:, label_margin : LABEL_SIDE - label_margin, label_margin : LABEL_SIDE - label_margin]
-    one_hot = torch.nn.functional.one_hot(kept.long().clamp(max=len(PARTS)), len(PARTS) + 1).permute(0, 3, 1, 2)
-    shares = torch.nn.functional.interpolate(one_hot.float(), size=(size, size), mode="area")
-    labels = shares.argmax(1)
-    labels[labels == len(PARTS)] = UNKNOWN
-    points = (lessons.landmarks * side - margin) / (side - 2 * margin) * size
-    return images.to_tensor(seen), labels, points
+def as_the_arena_sees(lessons: Lessons, *, pixels: images.Pixels, crop: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Puts label maps (by majority) and landmarks (in pixels) on the pictures that the arena's pipeline makes.
+
+    Args:
+        lessons: Of padded, square photographs.
+        pixels: The same photographs through the pipeline, uint8 ``(n, h, w, 3)``.
+        crop: Which share of the padded photograph's side the pipeline's centred square is.
+    """
+    n, size = pixels.shape[:2]
+    # Labels at four times the size, exactly on the crop's box, and then by majority.
+    box = torch.tensor([[crop, 0.0, 0.0], [0.0, crop, 0.0]]).expand(n, -1, -1)
+    grid = torch.nn.functional.affine_grid(box, [n, 1, 4 * size, 4 * size], align_corners=False)
+    labels = lessons.labels.clamp(max=len(PARTS))[:, None].float()
+    fine = torch.nn.functional.grid_sample(labels, grid, mode="nearest", align_corners=False)[:, 0].long()
+    majority = torch.stack(
+        [
+            torch.nn.functional.one_hot(fine[index], len(PARTS) + 1)
+            .reshape(size, 4, size, 4, -1)
+            .sum((1, 3))
+            .argmax(-1)
+            for index in range(n)
+        ]
+    )
+    majority[majority == len(PARTS)] = UNKNOWN
+    points = ((lessons.landmarks - 0.5) / crop + 0.5) * size
+    return images.to_tensor(pixels), majority, points
+
+
+def photographs(path: Path, source: str, *, size: int) -> images.Pixels:
+    """The test photographs of a source, in the order of its label maps, through the arena's pipeline."""
+    with np.load(path, allow_pickle=False) as kept:
+        names = kept["names"][kept["splits"] == "test"].tolist()
+    listed = {photograph.name: photograph.path for photograph in open_source(source).photographs["test"]}
+    colour: images.Colour = "grey" if source == "orl" else "rgb"
+    return np.stack(
+        [images.generator_transform(read_image(listed[name]), resolution=size, colour=colour) for name in names]
+    )
 
 
 def compare(parser: FaceParser, pictures: Tensor, labels: Tensor, points: Tensor) -> dict[str, Any]:
@@ -118,12 +143,14 @@ def teach_fakes(fakes: images.Pixels) -> tuple[Lessons, Tensor]:
 
 def draw(rows: Mapping[str, tuple[Tensor, Tensor, Tensor, Tensor]]) -> Figure:
     """Pictures, the teacher's labels, the parser's labels and landmarks, a block of rows for each source."""
-    palette = np.array([tuple(int(_COLOURS[p][i : i + 2], 16) for i in (1, 3, 5)) for p in PARTS if p in _COLOURS])
+    palette = np.full((256, 3), 255, dtype=np.uint8)  # white is outside the photograph
+    for part, colour in _COLOURS.items():
+        palette[PARTS.index(part)] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     figure = Figure(figsize=(11, 3.6 * len(rows) + 0.6), dpi=110, layout="constrained")
     axes = figure.subplots(3 * len(rows), 1)
     for block, (name, (pictures, truth, found, points)) in enumerate(rows.items()):
-        photographs = (pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
-        strips = (photographs, palette[truth.numpy() % len(palette)], palette[found.numpy()])
+        pixels = (pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+        strips = (pixels, palette[truth.numpy()], palette[found.numpy()])
         captions = (f"{name}, with the parser's landmarks", "as the teacher labels them", "as the parser labels them")
         for row, (strip, caption) in enumerate(zip(strips, captions, strict=True)):
             where = axes[3 * block + row]
@@ -167,7 +194,8 @@ def main(folder: Path, name: str, weights: str, fakes: int, out: Path, picture: 
         lessons = read_lessons(folder / f"{source}.npz", splits=("test",))
         by_size = {}
         for size in SIZES:
-            pictures, labels, points = as_the_arena_sees(lessons, crop=crop, size=size)
+            pixels = photographs(folder / f"{source}.npz", source, size=size)
+            pictures, labels, points = as_the_arena_sees(lessons, pixels=pixels, crop=crop)
             by_size[f"{size}px"] = compare(parser, pictures, labels, points)
             if (source, size) == ("orl", 64):  # CelebA's photographs may not be shown
                 some = slice(None, None, 8)
@@ -176,8 +204,9 @@ def main(folder: Path, name: str, weights: str, fakes: int, out: Path, picture: 
                 found = referee.label(parser, pictures[some])
                 shown["held-out people, 64 px"] = (pictures[some], labels[some], found, guessed)
         results["held_out"][source] = by_size
-    generated, found_in = teach_fakes(sample_fakes(fakes))
-    pictures, labels, points = as_the_arena_sees(generated, crop=1.0, size=64)
+    sampled = sample_fakes(fakes)
+    generated, found_in = teach_fakes(sampled)
+    pictures, labels, points = as_the_arena_sees(generated, pixels=sampled[found_in.numpy()], crop=1.0)
     results["generated"] = {
         "generator": "pgan, as it ships",
         "sampled": fakes,

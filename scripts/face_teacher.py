@@ -68,7 +68,7 @@ class FaceTeacher:
         mesh = self._find_mesh(picture)
         if mesh is None:
             return None
-        person = _sigmoid_free(self._person(_tensor(picture, _PERSON_SIDE))[0][0, ..., 0])
+        person = np.clip(self._person(_tensor(picture, _PERSON_SIDE))[0][0, ..., 0], 0, 1)
         labels = label_parts(picture, mesh, person, self._contours)
         return Lesson(labels=labels, landmarks=(mesh[self._points] / SIDE).astype(np.float32))
 
@@ -327,10 +327,6 @@ def _anchors() -> Floats:
 
 def _tensor(picture: Image.Image, side: int) -> Floats:
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32)[None] / 255
-
-
-def _sigmoid_free(mask: Floats) -> Floats:
-    return np.clip(mask, 0, 1).astype(np.float32)
 
 
 def _network(content: bytes):  # type: ignore[no-untyped-def]

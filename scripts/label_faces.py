@@ -2,10 +2,10 @@
 
     fakeoff assets pull mediapipe
     fakeoff assets pull celeba-999
-    pip install ai-edge-litert
+    pip install ".[teacher]"
     python scripts/label_faces.py orl celeba-999 --out scratch/face-labels
 
-writes ``OUT/orl.npz`` and ``OUT/celeba-999.npz`` (8 MB and 30 MB).
+writes ``OUT/orl.npz`` and ``OUT/celeba-999.npz`` (14 MB and 68 MB).
 """
 
 from __future__ import annotations

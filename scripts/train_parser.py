@@ -31,6 +31,8 @@ UNKNOWN = 255
 # Small parts would drown in background and hair; larger weights draw them thicker than they are.
 _PART_WEIGHTS = {"brow": 1.3, "eye": 1.5, "ear": 1.3, "mouth": 1.2}
 _LANDMARK_WEIGHT = 20.0
+# How often each source is drawn from: CelebA is larger and more varied.
+_SOURCES = {"celeba-999": 0.67, "orl": 0.33}
 _EMA = 0.998
 # Sizes in pixels: what a picture is reduced to, what the network works at, and how often.
 _SIZES = ((32, 64, 0.2), (48, 64, 0.1), (64, 64, 0.45), (96, 128, 0.1), (128, 128, 0.15))
@@ -167,9 +169,9 @@ def _write(path: Path, data: object) -> None:
 def main(folder: Path, out: Path, steps: int, batch: int, learning_rate: float, every: int, threads: int) -> None:
     compute.prepare_process(threads=threads)
     out.mkdir(parents=True, exist_ok=True)
-    sources = [read_lessons(path, splits=("train",)) for path in sorted(folder.glob("*.npz"))]
-    held_out = [read_lessons(path, splits=("val",)) for path in sorted(folder.glob("*.npz"))]
-    mirror = fit_mirror(torch.cat([lessons.landmarks for lessons in sources]))
+    sources = {name: read_lessons(folder / f"{name}.npz", splits=("train",)) for name in _SOURCES}
+    held_out = {name: read_lessons(folder / f"{name}.npz", splits=("val",)) for name in _SOURCES}
+    mirror = fit_mirror(torch.cat([lessons.landmarks for lessons in sources.values()]))
     parser = compute.channels_last(FaceUNet())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -191,8 +193,7 @@ def main(folder: Path, out: Path, steps: int, batch: int, learning_rate: float, 
     for step in range(start, steps):
         rng = rng_from("train_parser", step)
         reduced, size = _draw_size(rng)
-        # Two of three from the larger and more varied source.
-        lessons = sources[0] if torch.rand(1, generator=rng).item() < 0.67 else sources[1]
+        lessons = sources["celeba-999" if torch.rand(1, generator=rng).item() < _SOURCES["celeba-999"] else "orl"]
         count = batch if size == 64 else batch // 2
         index = torch.randint(len(lessons.images), (count,), generator=rng)
         pictures, shares, truth, inside = augment(lessons, index, reduced=reduced, size=size, mirror=mirror, rng=rng)
@@ -223,8 +224,8 @@ def main(folder: Path, out: Path, steps: int, batch: int, learning_rate: float, 
             state = {"parser": parser.state_dict(), "average": average.state_dict(), "step": step + 1}
             _write(checkpoint, {**state, "optimiser": optimiser.state_dict()})
             entry = {"step": step + 1, **{f"{name}_loss": round(value, 5) for name, value in measured.items()}}
-            for path, lessons in zip(sorted(folder.glob("*.npz")), held_out, strict=True):
-                entry[f"val_accuracy_{path.stem}"] = round(_accuracy(average, lessons), 4)
+            for name, lessons in held_out.items():
+                entry[f"val_accuracy_{name}"] = round(_accuracy(average, lessons), 4)
             entry["seconds"] = round(time.monotonic() - began)
             click.echo(json.dumps(entry))
             with (out / "log.jsonl").open("a") as log:

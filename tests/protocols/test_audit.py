@@ -233,7 +233,7 @@ def test_a_shifted_grid_is_found_where_no_two_images_are_of_one_size(photographs
     for index, image in enumerate(photographs[:80]):
         size = 150 + index % 40, 140 + 2 * (index % 40)
         large = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
-        noise = np.random.default_rng(index).normal(0, 4, (*size[::-1], 3))  # or it would be no photograph of its size
+        noise = np.random.default_rng(index).normal(0, 4, (*size[::-1], 1))  # or it would only be smooth
         large = Image.fromarray((np.asarray(large) + noise).round().clip(0, 255).astype(np.uint8))
         side = tmp_path / ("real" if index < 40 else "fake")
         side.mkdir(exist_ok=True)

@@ -185,3 +185,21 @@ def test_merging_goes_section_by_section_and_replaces_lists() -> None:
     merged = merge(base, {"a": {"y": 3}, "l": [9], "n": {"deep": 1}, "new": 4})
     assert merged == {"a": {"x": 1, "y": 3}, "l": [9], "n": {"deep": 1}, "new": 4}
     assert base == {"a": {"x": 1, "y": 2}, "l": [1, 2], "n": 1}
+
+
+@pytest.mark.parametrize("kind", ["generators", "parts"])
+def test_a_weights_file_is_found_from_any_folder(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"")
+    parameters = 'parameters = { weights = "mine.safetensors" }'
+    text = f"[parts]\n{parameters}" if kind == "parts" else f'[[generators]]\nplugin = "pgan"\n{parameters}'
+    (tmp_path / "game.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    config = effective_config(Path("game.toml"), home=tmp_path / "home")
+    section = config.parts if kind == "parts" else config.generators[0]
+    assert section.parameters["weights"] == str(tmp_path / "mine.safetensors")
+
+
+def test_weights_that_ship_keep_their_name(tmp_path: Path) -> None:
+    (tmp_path / "game.toml").write_text('[parts]\nparameters = { weights = "face-unet" }')
+    config = effective_config(tmp_path / "game.toml", home=tmp_path / "home")
+    assert config.parts.parameters["weights"] == "face-unet"

@@ -224,8 +224,8 @@ def test_what_is_wrong_with_a_file_is_said(faces: Pixels, tmp_path: Path, monkey
     path.write_bytes(b"a letter")
     with pytest.raises(UnidentifiedImageError):
         ft.read_file(path)
-    late = b"zTXtSoftware\0\0no deflate"
-    text = struct.pack(">I", len(late) - 4) + late + struct.pack(">I", zlib.crc32(late))
-    path.write_bytes(whole[:-12] + text + whole[-12:])
+    late = b"eXIfno TIFF header"
+    exif = struct.pack(">I", len(late) - 4) + late + struct.pack(">I", zlib.crc32(late))
+    path.write_bytes(whole[:-12] + exif + whole[-12:])
     with pytest.raises(DataError, match="damaged"):
         ft.read_file(path)

@@ -14,7 +14,7 @@ from PIL import Image
 from fakeoff.arena import images
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError
 from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.registry import load_plugin_file
@@ -24,6 +24,7 @@ from fakeoff.arena.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols import look, patches, referee
 from fakeoff.protocols.config import Parts
+from fakeoff.protocols.patches import TRUTHS, Truth
 from fakeoff.protocols.records import TournamentRecord
 from fakeoff.protocols.schedule import parser_spec
 from fakeoff.protocols.tournament import Tournament
@@ -106,105 +107,106 @@ def test_a_parser_is_held_to_its_interface(parsers: Path, name: str, reason: str
 # -- look ---------------------------------------------------------------------------------------------------------
 
 
-def looked(pixels: Mapping[str, Array], labels: Mapping[str, Array], *, key: str = "a job", **over: Any) -> Result:
+def looked(pixels: Array, labels: Array, *, truth: Truth = "fake", key: str = "a job", **over: Any) -> Result:
     """Runs the job with the detector of bright patches."""
-    payload = {"detector": BRIGHTNESS, "draws": 8, "resamples": 100, "confidence": 0.95, **over}
-    detector = referee.build_detector(payload["detector"])
-    inputs = {side: pool(pixels[side]) for side in ("real", "fake")}
-    inputs |= {f"{side}_labels": Result(record={}, arrays={"labels": labels[side]}) for side in ("real", "fake")}
-    version = Result(record={"threshold": 0.5}, arrays=state_arrays(detector))
-    return look.look(context(payload, key=key, version=version, **inputs))
+    payload = {"detector": BRIGHTNESS, "truth": truth, "draws": 8, "resamples": 100, "confidence": 0.95, **over}
+    version = Result(record={"threshold": 0.5}, arrays=state_arrays(referee.build_detector(payload["detector"])))
+    parsed = Result(record={}, arrays={"labels": labels})
+    return look.look(context(payload, key=key, version=version, pool=pool(pixels), labels=parsed))
 
 
-def spotted(n: int = 12) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Fakes that are bright at the nose alone, reals that are dark at an eye alone; 16 px, patches of 4."""
-    pixels = {"real": np.full((n, 16, 16, 3), 120, np.uint8), "fake": np.full((n, 16, 16, 3), 90, np.uint8)}
-    labels = {side: np.full((n, 16, 16), SKIN, np.uint8) for side in pixels}
+def spotted(truth: Truth, n: int = 12) -> tuple[Array, Array]:
+    """Fakes that are bright at the nose alone, or reals that are dark at an eye alone; 16 px, patches of 4."""
+    pixels = np.full((n, 16, 16, 3), 90 if truth == "fake" else 120, np.uint8)
+    labels = np.full((n, 16, 16), SKIN, np.uint8)
     for index in range(n):
         row, column = 4 * (index % 4), 4 * (index // 4 % 4)
-        pixels["fake"][index, row : row + 4, column : column + 4] = 200 + index % 40
-        labels["fake"][index, row : row + 4, column : column + 4] = NOSE
-        pixels["real"][index, row : row + 4, column : column + 4] = 60 - index % 40
-        labels["real"][index, row : row + 4, column : column + 4] = EYE
+        patch = (index, slice(row, row + 4), slice(column, column + 4))
+        pixels[patch] = 200 + index % 40 if truth == "fake" else 60 - index % 40
+        labels[patch] = NOSE if truth == "fake" else EYE
     return pixels, labels
 
 
-def test_the_patch_and_the_part_that_give_each_image_away_are_found(toys: Path) -> None:
-    pixels, labels = spotted()
-    result = looked(pixels, labels)
+@pytest.mark.parametrize(("truth", "part"), [("fake", "nose"), ("real", "eye")])
+def test_the_patch_and_the_part_that_give_each_image_away_are_found(toys: Path, truth: Truth, part: str) -> None:
+    pixels, labels = spotted(truth)
+    result = looked(pixels, labels, truth=truth)
     record, arrays = result.record, result.arrays
-    assert record["applies"] is True
-    assert (record["grid"], record["receptive_field"]) == ([4, 4], {"size": 4, "stride": 4, "offset": 0})
-    for side, part in (("fake", "nose"), ("real", "eye")):
-        assert arrays[f"{side}_units"].tolist() == [[i % 4, i // 4 % 4] for i in range(12)]
-        assert record[side]["parts"] == {name: float(name == part) for name in PARTS}
-        assert record[side]["parts_ci"][part] == [1.0, 1.0]
-        assert (record[side]["n"], record[side]["ties"]) == (12, 0)
-        # A random patch is one of sixteen.
-        assert record[side]["random_parts"][part] == pytest.approx(1 / 16, abs=0.08)
-        assert record[side]["random_parts"]["skin"] == pytest.approx(1 - record[side]["random_parts"][part])
-        assert arrays[f"{side}_random_parts"].shape == (12, 8)
+    assert record["has_parts"] is True
+    assert record["receptive_field"] == {"size": 4, "stride": 4, "offset": 0}
+    assert arrays["average"].shape == (4, 4)
+    assert arrays["units"].tolist() == [[i % 4, i // 4 % 4] for i in range(12)]
+    assert record["parts"] == {name: float(name == part) for name in PARTS}
+    assert record["parts_ci"][part] == [1.0, 1.0]
+    assert (record["n"], record["ties"]) == (12, 0)
+    # A random patch is one of sixteen.
+    assert record["random_parts"][part] == pytest.approx(1 / 16, abs=0.08)
+    assert record["random_parts"]["skin"] == pytest.approx(1 - record["random_parts"][part])
+    assert arrays["random_parts"].shape == (12, 8)
     canonical_json(record)
 
 
+def test_the_same_images_are_judged_by_what_they_are(toys: Path) -> None:
+    pixels, labels = spotted("fake")
+    as_reals = looked(pixels, labels, truth="real")
+    # The nose is bright: nothing of it says real. Elsewhere all is equally dark.
+    assert as_reals.record["parts"] == {name: float(name == "skin") for name in PARTS}
+    assert as_reals.record["ties"] == 12
+
+
 def test_shares_and_intervals_are_of_the_images(toys: Path) -> None:
-    pixels, labels = spotted(100)
-    labels["fake"][:30] = np.where(labels["fake"][:30] == NOSE, MOUTH, labels["fake"][:30])
-    record = looked(pixels, labels, resamples=1000).record["fake"]
+    pixels, labels = spotted("fake", 100)
+    labels[:30] = np.where(labels[:30] == NOSE, MOUTH, labels[:30])
+    record = looked(pixels, labels, resamples=1000).record
     assert (record["parts"]["mouth"], record["parts"]["nose"]) == (0.3, 0.7)
     half = 1.96 * np.sqrt(0.3 * 0.7 / 100)
     assert record["parts_ci"]["mouth"] == pytest.approx([0.3 - half, 0.3 + half], abs=0.03)
-    narrow = looked(pixels, labels, resamples=1000, confidence=0.6).record["fake"]["parts_ci"]["mouth"]
+    narrow = looked(pixels, labels, resamples=1000, confidence=0.6).record["parts_ci"]["mouth"]
     assert narrow[1] - narrow[0] < 0.6 * (record["parts_ci"]["mouth"][1] - record["parts_ci"]["mouth"][0])
 
 
-def test_flat_images_give_themselves_away_anywhere_and_say_so(toys: Path) -> None:
-    flat = {side: np.full((200, 16, 16, 3), 255 * (side == "fake"), np.uint8) for side in ("real", "fake")}
-    labels = {side: np.zeros((200, 16, 16), np.uint8) for side in flat}
-    for side in labels:
-        labels[side][:, :, 8:] = NOSE
-    result = looked(flat, labels)
-    for side in ("real", "fake"):
-        assert result.record[side]["ties"] == 200
-        assert result.record[side]["parts"]["nose"] == pytest.approx(0.5, abs=0.12)
-    again, other = looked(flat, labels), looked(flat, labels, key="another job")
-    assert np.array_equal(result.arrays["fake_units"], again.arrays["fake_units"])
-    assert not np.array_equal(result.arrays["fake_units"], other.arrays["fake_units"])
-    assert not np.array_equal(result.arrays["fake_units"], result.arrays["real_units"])
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_flat_images_give_themselves_away_anywhere_and_say_so(toys: Path, truth: Truth) -> None:
+    flat = np.full((200, 16, 16, 3), 255 * (truth == "fake"), np.uint8)
+    labels = np.zeros((200, 16, 16), np.uint8)
+    labels[:, :, 8:] = NOSE
+    result = looked(flat, labels, truth=truth)
+    assert result.record["ties"] == 200
+    assert result.record["parts"]["nose"] == pytest.approx(0.5, abs=0.12)
+    again, other = looked(flat, labels, truth=truth), looked(flat, labels, truth=truth, key="another job")
+    assert np.array_equal(result.arrays["units"], again.arrays["units"])
+    assert not np.array_equal(result.arrays["units"], other.arrays["units"])
 
 
-def test_heatmaps_are_kept_of_the_easiest_and_the_hardest(toys: Path) -> None:
-    rng = np.random.default_rng(0)
-    pixels = {side: rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8) for side in ("real", "fake")}
-    labels = {side: np.zeros((30, 16, 16), np.uint8) for side in pixels}
-    result = looked(pixels, labels)
-    for side in ("real", "fake"):
-        scores = pixels[side].reshape(30, 4, 4, 4, 4, 3).mean(axis=(2, 4, 5)) / 255
-        sure = scores if side == "fake" else 1 - scores
-        order = np.argsort(-sure.mean(axis=(1, 2)))
-        arrays = {name.removeprefix(f"{side}_"): array for name, array in result.arrays.items()}
-        assert arrays["easiest"].tolist() == order[: look.SHOWN].tolist()
-        assert arrays["hardest"].tolist() == order[::-1][: look.SHOWN].tolist()
-        assert arrays["easiest_scores"] == pytest.approx(scores[order[: look.SHOWN]], abs=1e-5)
-        assert arrays["hardest_scores"] == pytest.approx(scores[order[::-1][: look.SHOWN]], abs=1e-5)
-        # At most half of the images are averaged.
-        assert result.record[side]["averaged_over"] == 15
-        assert arrays["average"] == pytest.approx(sure[order[:15]].mean(axis=0), abs=1e-5)
-        assert arrays["normalised_average"] == pytest.approx(patches.normalise(sure[order[:15]]).mean(axis=0), abs=1e-4)
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_heatmaps_are_kept_of_the_easiest_and_the_hardest(toys: Path, truth: Truth) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
+    result = looked(pixels, np.zeros((30, 16, 16), np.uint8), truth=truth)
+    scores = pixels.reshape(30, 4, 4, 4, 4, 3).mean(axis=(2, 4, 5)) / 255
+    sure = scores if truth == "fake" else 1 - scores
+    order = np.argsort(-sure.mean(axis=(1, 2)))
+    arrays = result.arrays
+    assert arrays["easiest"].tolist() == order[: look.SHOWN].tolist()
+    assert arrays["hardest"].tolist() == order[::-1][: look.SHOWN].tolist()
+    assert arrays["easiest_scores"] == pytest.approx(scores[order[: look.SHOWN]], abs=1e-5)
+    assert arrays["hardest_scores"] == pytest.approx(scores[order[::-1][: look.SHOWN]], abs=1e-5)
+    # At most half of the images are averaged.
+    assert result.record["averaged_over"] == 15
+    assert arrays["average"] == pytest.approx(sure[order[:15]].mean(axis=0), abs=1e-5)
+    assert arrays["normalised_average"] == pytest.approx(patches.normalise(sure[order[:15]]).mean(axis=0), abs=1e-4)
 
 
 def test_a_detector_whose_patches_all_see_everything_has_no_parts(toys: Path) -> None:
-    pixels, labels = spotted()
-    wide = looked(pixels, labels, detector={"plugin": "toy_wide_detector", "parameters": {}})
-    assert wide.record["applies"] is False
-    assert wide.record["fake"]["averaged_over"] == 6  # heatmaps are there all the same
+    wide = looked(*spotted("fake"), detector={"plugin": "toy_wide_detector", "parameters": {}})
+    assert wide.record["has_parts"] is False
+    assert wide.record["averaged_over"] == 6  # heatmaps are there all the same
 
 
-def test_one_image_a_side_is_enough(toys: Path) -> None:
-    pixels, labels = spotted(1)
-    record = looked(pixels, labels).record
-    assert record["fake"]["parts_ci"]["nose"] == [1.0, 1.0]
-    assert record["fake"]["averaged_over"] == 1
+@pytest.mark.parametrize(("truth", "part"), [("fake", "nose"), ("real", "eye")])
+def test_one_image_is_enough(toys: Path, truth: Truth, part: str) -> None:
+    record = looked(*spotted(truth, 1), truth=truth).record
+    assert record["parts_ci"][part] == [1.0, 1.0]
+    assert record["averaged_over"] == 1
 
 
 @pytest.mark.parametrize(
@@ -222,18 +224,20 @@ def test_one_image_a_side_is_enough(toys: Path) -> None:
 )
 def test_a_patch_detector_is_held_to_its_interface(bad_players: Path, name: str, reason: str) -> None:
     with pytest.raises(JobFailed) as caught:
-        looked(*spotted(), detector={"plugin": name, "parameters": {}})
+        looked(*spotted("fake"), detector={"plugin": name, "parameters": {}})
     assert caught.value.reason == reason
 
 
 # -- shift --------------------------------------------------------------------------------------------------------
 
 
-def seen(*parts: int, applies: bool = True) -> Result:
+def seen(*parts: int, has_parts: bool = True) -> Result:
+    """A look at fakes."""
     found = np.array(parts, dtype=np.uint8)
     named = {name: float(share) for name, share in zip(PARTS, patches.distribution(found), strict=True)}
-    side = {"parts": named, "parts_ci": {name: [share, share] for name, share in named.items()}, "random_parts": named}
-    return Result(record={"applies": applies, "fake": side}, arrays={"fake_parts": found})
+    intervals = {name: [share, share] for name, share in named.items()}
+    record = {"has_parts": has_parts, "parts": named, "parts_ci": intervals, "random_parts": named}
+    return Result(record=record, arrays={"parts": found})
 
 
 def shifted(**looks: Result) -> dict[str, Any]:
@@ -243,11 +247,11 @@ def shifted(**looks: Result) -> dict[str, Any]:
 def test_a_shift_compares_the_fakes_before_the_attack_with_those_after_the_defence() -> None:
     before, frozen, retrained = seen(*[0] * 40), seen(*[SKIN] * 20, *[0] * 20), seen(*[NOSE] * 30, *[0] * 10)
     record = shifted(before=before, frozen=frozen, retrained=retrained)
-    assert (record["applies"], record["n"]) == (True, 40)
+    assert (record["has_parts"], record["n"]) == (True, 40)
     for name, side in (("before", before), ("frozen", frozen), ("retrained", retrained)):
-        assert record[name] == side.record["fake"]["parts"]
-        assert record[f"{name}_ci"] == side.record["fake"]["parts_ci"]
-    assert record["random"] == retrained.record["fake"]["random_parts"]
+        assert record[name] == side.record["parts"]
+        assert record[f"{name}_ci"] == side.record["parts_ci"]
+    assert record["random"] == retrained.record["random_parts"]
     assert record["shift"]["tv"] == pytest.approx(0.75)
     assert record["shift"]["differences"]["nose"] == pytest.approx(0.75)
     assert record["shift"]["differences"]["background"] == pytest.approx(-0.75)
@@ -261,12 +265,13 @@ def test_a_shift_compares_the_fakes_before_the_attack_with_those_after_the_defen
 def test_a_detector_that_sees_everything_shifts_nowhere() -> None:
     sides = {name: seen(*[0] * 4) for name in ("before", "frozen", "retrained")}
     for name in sides:
-        assert shifted(**{**sides, name: seen(*[0] * 4, applies=False)}) == {"applies": False}
+        assert shifted(**{**sides, name: seen(*[0] * 4, has_parts=False)}) == {"has_parts": False}
 
 
 def test_pools_of_different_sizes_are_not_compared() -> None:
-    with pytest.raises(ValueError, match="differ in size"):
-        shifted(before=seen(*[0] * 4), frozen=seen(*[0] * 5), retrained=seen(*[0] * 4))
+    for before, frozen in ((4, 5), (5, 4)):
+        with pytest.raises(ValueError, match="5 and 4 images cannot be compared"):
+            shifted(before=seen(*[0] * before), frozen=seen(*[0] * frozen), retrained=seen(*[0] * 4))
 
 
 # -- in a tournament ----------------------------------------------------------------------------------------------
@@ -277,7 +282,10 @@ class Quiet:
     """Sees a tournament and remembers its stages and jobs."""
 
     stages: list[tuple[int, str, int]] = field(default_factory=list)
-    tasks: list[str] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+
+    def of(self, task: str) -> list[Job]:
+        return [job for job in self.jobs if job.task.rpartition(":")[2] == task]
 
     def phase(self, round_: int, stage: str, jobs: Sequence[Any], *, reused: int) -> None:
         self.stages.append((round_, stage, len(jobs)))
@@ -286,7 +294,7 @@ class Quiet:
         pass
 
     def finished(self, outcome: Any) -> None:
-        self.tasks.append(outcome.job.task.rpartition(":")[2])
+        self.jobs.append(outcome.job)
 
     def round_finished(self, record: TournamentRecord) -> None:
         pass
@@ -330,20 +338,54 @@ def test_every_match_of_a_patch_detector_is_looked_at(mixed: Mixed) -> None:
     assert [(look.generator.label, look.detector.label) for look in record.looks] == sorted(matches)
     assert {m.detector.player for m in record.matches} == judges | {"fixed_brightness"}
     for found in record.looks:
-        assert found.figures == store.record(found.key)
+        assert found.figures == {truth: store.record(found.keys[truth]) for truth in TRUTHS}
         assert (found.figures["real"]["n"], found.figures["fake"]["n"]) == (80, 16)
+        assert found.has_parts is (found.detector.player != "toy_wide_detector")
     assert not record.forfeits
 
 
-def test_every_test_pool_is_parsed_once(mixed: Mixed) -> None:
+def test_the_reals_are_the_same_whoever_the_opponent_is(mixed: Mixed) -> None:
+    record, _, observer = mixed
+    looks = itertools.groupby(sorted(record.looks, key=lambda look: look.detector.label), lambda look: look.detector)
+    by_detector = {detector.label: list(found) for detector, found in looks}
+    assert len(by_detector) == 3 * 3
+    for found in by_detector.values():
+        assert len(found) == 4
+        assert len({look.keys["real"] for look in found}) == 1
+        assert all(look.figures["real"] == found[0].figures["real"] for look in found)
+        # Never the opponents' own.
+        assert len({look.keys["fake"] for look in found}) == 4
+    cells = build_scoreboard(record)["parts"]
+    reals = {(cell["detector"], cell["detector_round"]): cell["real"] for cell in cells}
+    assert [cell["real"] for cell in cells] == [reals[cell["detector"], cell["detector_round"]] for cell in cells]
+
+    # One job for each detector version and real pool, and one for each match's fakes.
+    [pools] = record.real_pools.values()
+    versions = {look.detector.key for look in record.looks}
+    looked_at = [(job.inputs["version"], job.inputs["pool"]) for job in observer.of("look")]
+    truths = [job.payload["truth"] for job in observer.of("look")]
+    assert sorted(pair for pair, truth in zip(looked_at, truths, strict=True) if truth == "real") == sorted(
+        (version, pools["test"]) for version in versions
+    )
+    assert truths.count("fake") == len(record.looks)
+    assert len(set(looked_at)) == len(looked_at)
+
+
+def test_every_test_pool_is_parsed_once_before_detectors_are_trained(mixed: Mixed) -> None:
     record, store, observer = mixed
     pools = {version.pools["test"] for version in record.versions if version.pools}
     pools |= {real["test"] for real in record.real_pools.values()}
-    assert set(record.labels) == pools
-    assert observer.tasks.count("parse") == len(pools) == 5
-    for of, key in record.labels.items():
+    labels = {job.inputs["pool"]: job.key for job in observer.of("parse")}
+    assert set(labels) == pools
+    assert len(observer.of("parse")) == len(pools) == 5
+    for of, key in labels.items():
         assert store.read(key).arrays["labels"].shape == store.read(of).arrays["images"].shape[:3]
+    assert {job.inputs["labels"] for job in observer.of("look")} == set(labels.values())
+    assert all(job.inputs["labels"] == labels[job.inputs["pool"]] for job in observer.of("look"))
     assert [(r, n) for r, stage, n in observer.stages if stage == "parse"] == [(0, 3), (1, 1), (2, 1)]
+    for round_ in range(3):
+        stages = [stage for r, stage, _ in observer.stages if r == round_]
+        assert stages.index("audit") < stages.index("parse") < stages.index("defend")
 
 
 def test_every_attack_has_a_shift_for_each_patch_detector(mixed: Mixed) -> None:
@@ -359,7 +401,7 @@ def test_every_attack_has_a_shift_for_each_patch_detector(mixed: Mixed) -> None:
     looks = {(look.generator.label, look.detector.label): look.figures for look in record.looks}
     for shift in record.shifts:
         name, round_ = shift.detector.player, shift.generator.round
-        if not shift.figures["applies"]:
+        if not shift.figures["has_parts"]:
             assert name == "toy_wide_detector"
             continue
         sides = {"before": (round_ - 1, round_ - 1), "frozen": (round_, round_ - 1), "retrained": (round_, round_)}
@@ -402,7 +444,7 @@ def test_without_a_parser_everything_else_is_the_same(
 ) -> None:
     record, watcher = play(toy_config(**{**MIXED, "rounds": 1, "parts": {"parser": ""}}), plugins=[bad_players])
     assert not {"parse", "look", "shift"} & {job.task.rpartition(":")[2] for job in watcher.ran}
-    assert (record.looks, record.shifts, record.labels) == ((), (), {})
+    assert (record.looks, record.shifts) == ((), ())
     assert (build_scoreboard(record)["parts"], build_scoreboard(record)["part_shifts"]) == ([], [])
     with_parts = {(m.generator.label, m.detector.label): m.figures for m in mixed[0].matches}
     for match in record.matches:
@@ -446,24 +488,44 @@ def test_a_detector_whose_patches_misbehave_forfeits_its_looks_and_keeps_its_sco
     assert shift.is_target
 
 
-def test_a_parser_that_fails_stops_the_tournament_and_loses_nothing(
+class Noting(SerialExecutor):
+    """Remembers what it was given, whether or not the tournament comes to an end."""
+
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+
+    def run(self, jobs: Sequence[Job], *, load: Any, observer: Any) -> Iterator[Any]:
+        self.tasks += [job.task.rpartition(":")[2] for job in jobs]
+        return super().run(jobs, load=load, observer=observer)
+
+
+def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_loses_nothing(
     play: Play, toy_config: Config, parsers: Path
 ) -> None:
-    for name, reason in {
-        "parser_that_raises": "raised RuntimeError: the parser's own bug",
-        "parser_of_no_part": "label gave 11; there are 11 parts, counted from 0",
-        "parser_of_wrong_shape": "label returned shape (64, 8, 8), not (64, 16, 16)",
-        "parser_of_wrong_type": "label returned torch.float32, not torch.uint8",
-        "parser_that_cannot_be_built": "cannot be built: OSError: no model here",
-    }.items():
+    before = {"enter", "reals", "sample", "audit"}
+    for index, (name, reason) in enumerate(
+        {
+            "parser_that_raises": "raised RuntimeError: the parser's own bug",
+            "parser_of_no_part": "label gave 11; there are 11 parts, counted from 0",
+            "parser_of_wrong_shape": "label returned shape (64, 8, 8), not (64, 16, 16)",
+            "parser_of_wrong_type": "label returned torch.float32, not torch.uint8",
+            "parser_that_cannot_be_built": "cannot be built: OSError: no model here",
+        }.items()
+    ):
+        executor = Noting()
         with pytest.raises(ConfigError) as caught:
-            play(toy_config(parts={"parser": name}), plugins=[parsers])
+            play(toy_config(parts={"parser": name}), plugins=[parsers], executor=executor)
         assert str(caught.value) == (
             f"the face parser '{name}' failed: {reason}; name another in parts.parser, or '' to leave parts out"
         )
-    # What was computed is there: the same tournament without parts has only its round 1 to play.
+        # Nothing was defended; what was sampled is kept, and the next parser gets it.
+        assert set(executor.tasks) == ({*before, "parse"} if index == 0 else {"parse"})
+    # The same tournament without parts goes on where it stopped.
     record, ran = play(toy_config(parts={"parser": ""}))
-    assert {label.partition(":")[0] for label in ran.labels} == {"round 1"}
+    tasks = [job.task.rpartition(":")[2] for job in ran.ran]
+    assert tasks[:2] == ["defend", "score"]
+    first = {task for label, task in zip(ran.labels, tasks, strict=True) if label.startswith("round 0")}
+    assert first == {"defend", "score", "cost"}
     assert len(record.matches) == 4
     # And with a parser that works, only what depends on it is left.
     _, ran = play(toy_config(parts=QUADRANTS), plugins=[parsers])
@@ -485,7 +547,8 @@ def test_an_interrupt_between_looks_loses_none_of_them(play: Play, toy_config: C
     with pytest.raises(KeyboardInterrupt):
         play(config, plugins=[parsers], executor=InterruptedAtTheThirdLook())
     resumed, ran = play(config, plugins=[parsers])
-    assert [job.task.rpartition(":")[2] for job in ran.ran] == ["look", "look"]
+    # Two detectors at the reals and at two generators' fakes, less the two that were kept.
+    assert [job.task.rpartition(":")[2] for job in ran.ran] == ["look"] * 4
     whole, _ = play(config, plugins=[parsers], home="another")
     assert resumed == whole
 
@@ -504,11 +567,14 @@ def test_more_random_patches_are_another_look_and_the_same_matches(
 ) -> None:
     play(toy_config(rounds=0, parts=QUADRANTS), plugins=[parsers])
     record, ran = play(toy_config(rounds=0, parts={**QUADRANTS, "random_patches": 64}), plugins=[parsers])
-    assert [job.task.rpartition(":")[2] for job in ran.ran] == ["look"]
+    assert [(job.task.rpartition(":")[2], job.payload["truth"]) for job in ran.ran] == [
+        ("look", "real"),
+        ("look", "fake"),
+    ]
     assert record.looks[0].figures["fake"]["random_parts"]["hair"] == pytest.approx(0.25, abs=0.06)
 
 
 def test_a_record_without_looks_is_equal_but_for_them(mixed: Mixed) -> None:
     record, _, _ = mixed
-    without = replace(record, looks=(), shifts=(), labels={})
+    without = replace(record, looks=(), shifts=())
     assert {**build_scoreboard(record), "parts": [], "part_shifts": []} == build_scoreboard(without)
