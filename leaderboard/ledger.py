@@ -71,7 +71,7 @@ def read_ledger(home: Path, store: Store) -> TournamentRecord:
         return _rebuild(ledger, store)
     except FileNotFoundError as error:
         raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
 
 

@@ -302,6 +302,7 @@ class MlflowLog:
         }
         run = self._run(player, tags, label=f"{role} {player}")
         self._revive(run)
+        self._client.set_tag(run, "mlflow.note.content", _NOTES[role])  # an older Fakeoff said less
         return run
 
     def _run(self, title: str, tags: Mapping[str, str], *, label: str = "") -> str:

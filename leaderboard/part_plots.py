@@ -38,7 +38,7 @@ def part_histograms(scoreboard: Mapping[str, Any], cells: Sequence[Mapping[str, 
             _ticks(axes, parts, side["random_parts"], offset=offset, width=0.38)
         _finish(axes, parts)
         axes.set_title(
-            f"{cell['detector']}@{cell['detector_round']} looking at {cell['generator']}@{cell['generator_round']}: "
+            f"{cell['detector']}@{cell['detector_round']} looking at {cell['generator']}@{cell['generator_round']}\n"
             + ", ".join(_counted(cell[truth], truth) for truth in TRUTHS),
             loc="left",
             fontsize=10,

@@ -62,7 +62,7 @@ def play(
             try:
                 record = tournament.play()
             except BaseException as error:
-                if isinstance(error, ConfigError):
+                if isinstance(error, ConfigError) and not witness.rounds:
                     _restore(kept, before)
                 log.interrupt()
                 raise
@@ -124,6 +124,7 @@ class _Witness:
 
     def __init__(self, *, home: Path, log: MlflowLog, display: ProgressDisplay) -> None:
         self._home, self._log, self._display = home, log, display
+        self.rounds = 0
 
     def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
         self._display.phase(round_, stage, jobs, reused)
@@ -135,6 +136,7 @@ class _Witness:
         self._display.finished(outcome)
 
     def round_finished(self, record: TournamentRecord) -> None:
+        self.rounds += 1
         write_ledger(record, self._home)
         write_scoreboard(build_scoreboard(record), self._home)
         self._log.log_round(record)

@@ -162,9 +162,9 @@ class AuditReport:
 
 @dataclass(kw_only=True, slots=True)
 class _AuditedImage:
-    """What is kept of an image: 3 kB, and a crop of its pixels only if they are measured.
+    """What is kept of an image: about 2 kB, and a crop of its pixels only if they are measured.
 
-    A folder may hold 100 000 images; their crops would take 5 GB.
+    A folder may hold 100 000 images, whose crops would take 5 GB.
     """
 
     name: str
@@ -408,7 +408,7 @@ def _measure_jpeg(images: Sequence[_AuditedImage]) -> None:
         for searched in _searched_for_grids(image for image in images if image.side == side)
     }
     for same_shape in _by_shape(images):
-        crops = format_traces.luma(np.stack([image.pixels for image in same_shape]))
+        crops = np.stack([format_traces.luma(image.pixels) for image in same_shape])
         grids = [(phase, format_traces.jpeg_grid(crops, phase=phase)) for phase in sorted(phases)]
         for index, image in enumerate(same_shape):
             phase, grid = max(grids, key=lambda entry: entry[1].score[index])
@@ -744,7 +744,7 @@ def _periodicity_findings(images: Sequence[_AuditedImage]) -> list[Finding]:
         return []
     size = max(usable, key=lambda size: (sizes[size], size))
     (frequencies, real), (_, fake) = (
-        format_traces.periodicity(format_traces.luma(np.stack([image.pixels for image in side])))
+        format_traces.periodicity(np.stack([format_traces.luma(image.pixels) for image in side]))
         for side in of_size[size]
     )
     excess = np.maximum(real, fake)

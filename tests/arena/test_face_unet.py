@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fakeoff.arena import images
+from fakeoff.arena.errors import PluginError
 from fakeoff.arena.parsers import LANDMARKS, PARTS, WEIGHTS_FOLDER
 from fakeoff.arena.parsers.face_unet import FaceUNet
 from fakeoff.arena.reals import orl_faces
@@ -115,3 +116,13 @@ def test_landmarks_scale_with_the_picture(parser: FaceUNet, faces: Tensor, point
         found = parser.landmarks(wide)
     expected = points[:8] * torch.tensor([48 / 64, 1.0])
     assert (found - expected).abs().mean() < 1.5
+
+
+@pytest.mark.parametrize("what", ["label", "landmarks"])
+def test_without_weights_it_refuses_rather_than_labels_at_random(faces: Tensor, what: str) -> None:
+    untrained = FaceUNet()
+    with pytest.raises(PluginError, match=r"'face_unet' was given no weights.*weights = FILE"):
+        getattr(untrained, what)(faces[:1])
+    load_weights(untrained, _WEIGHTS)
+    with torch.no_grad():
+        assert getattr(untrained, what)(faces[:1]).shape[0] == 1

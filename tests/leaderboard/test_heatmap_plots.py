@@ -19,6 +19,7 @@ from fakeoff.leaderboard.heatmap_plots import Exhibit, averages, exhibits, match
 from fakeoff.leaderboard.plots import to_pixels
 from fakeoff.protocols import patches
 from fakeoff.protocols.look import look
+from fakeoff.protocols.patches import TRUTHS, Truth
 
 Array = npt.NDArray[Any]
 
@@ -155,29 +156,42 @@ def test_no_text_is_cut_off_or_runs_into_its_neighbour(n: int) -> None:
 # -- of a match ---------------------------------------------------------------------------------------------------
 
 
-def _looked(n: int, *, detector: str = "toy_brightness") -> tuple[Result, Array, Array]:
+def _looked(n: int, *, detector: str = "toy_brightness") -> tuple[dict[Truth, Result], dict[Truth, Array]]:
     """What the job makes of random pools, and the pools."""
     rng = np.random.default_rng(n)
     real, fake = rng.integers(0, 256, (2, n, SIDE, SIDE, 3), dtype=np.uint8)
     # Images of very different brightness: easy and hard ones.
     fake = (fake * np.linspace(0.2, 1, n)[rng.permutation(n), None, None, None]).astype(np.uint8)
-    labels = Result(record={}, arrays={"labels": rng.integers(0, len(PARTS), (n, SIDE, SIDE), dtype=np.uint8)})
-    inputs = {"real": Result(record={}, arrays={"images": real}), "fake": Result(record={}, arrays={"images": fake})}
-    inputs |= {"real_labels": labels, "fake_labels": labels, "version": Result(record={}, arrays={})}
-    player = {"plugin": detector, "parameters": {}}
-    payload = {"detector": player, "draws": 2, "resamples": 100, "confidence": 0.95}
-    given = Context(key="a", payload=payload, places={}, inputs=inputs, report=lambda done, total, note="": None)
-    return look(given), real, fake
+    pools: dict[Truth, Array] = {"real": real, "fake": fake}
+    found: dict[Truth, Result] = {}
+    for truth, pixels in pools.items():
+        labels = rng.integers(0, len(PARTS), (n, SIDE, SIDE), dtype=np.uint8)
+        inputs = {"pool": {"images": pixels}, "labels": {"labels": labels}, "version": {}}
+        given = Context(
+            key=truth,
+            payload={
+                "detector": {"plugin": detector, "parameters": {}},
+                "truth": truth,
+                "draws": 2,
+                "resamples": 100,
+                "confidence": 0.95,
+            },
+            places={},
+            inputs={name: Result(record={}, arrays=arrays) for name, arrays in inputs.items()},
+            report=lambda done, total, note="": None,
+        )
+        found[truth] = look(given)
+    return found, pools
 
 
 def _patch_scores(pixels: Array) -> Array:
     return pixels.reshape(len(pixels), 4, 4, 4, 4, 3).mean(axis=(2, 4, 5)) / 255
 
 
-@pytest.mark.parametrize("truth", ["real", "fake"])
-def test_the_easiest_and_the_hardest_of_a_side_are_shown_with_their_patch_and_part(toys: Path, truth: Any) -> None:
-    found, real, fake = _looked(20)
-    pixels = fake if truth == "fake" else real
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_the_easiest_and_the_hardest_of_a_side_are_shown_with_their_patch_and_part(toys: Path, truth: Truth) -> None:
+    looks, pools = _looked(20)
+    found, pixels = looks[truth], pools[truth]
     scores = _patch_scores(pixels)
     means = scores.mean(axis=(1, 2))
     order = np.argsort(-means if truth == "fake" else means)
@@ -189,19 +203,19 @@ def test_the_easiest_and_the_hardest_of_a_side_are_shown_with_their_patch_and_pa
         units = (best.argmax(axis=1) if truth == "fake" else best.argmin(axis=1)).tolist()
         corners = [(unit // 4 * 4, unit % 4 * 4) for unit in units]
         assert exhibit.boxes.tolist() == [[top, left, top + 4, left + 4] for top, left in corners]
-        assert list(exhibit.labels) == [PARTS[part] for part in found.arrays[f"{truth}_parts"][chosen]]
+        assert list(exhibit.labels) == [PARTS[part] for part in found.arrays["parts"][chosen]]
     assert "easiest" in easiest.caption
     assert "least sure" in hardest.caption
     assert all(truth in exhibit.caption for exhibit in (easiest, hardest))
 
 
-@pytest.mark.parametrize("truth", ["real", "fake"])
-def test_the_mean_heatmap_is_of_the_correct_class(toys: Path, truth: Any) -> None:
-    found, real, fake = _looked(20)
-    scores = _patch_scores(fake if truth == "fake" else real)
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_the_mean_heatmap_is_of_the_correct_class(toys: Path, truth: Truth) -> None:
+    looks, pools = _looked(20)
+    scores = _patch_scores(pools[truth])
     sure = scores if truth == "fake" else 1 - scores
     easiest = sure[np.argsort(-sure.mean(axis=(1, 2)))[:10]]
-    normalised, raw = averages(found, truth=truth, size=(SIDE, SIDE))
+    normalised, raw = averages(looks[truth], truth=truth, size=(SIDE, SIDE))
     expected = patches.align(easiest.mean(axis=0)[None], FIELD, size=(SIDE, SIDE))[0]
     assert raw.heatmap == pytest.approx(expected, abs=1e-4)
     expected = patches.align(patches.normalise(easiest).mean(axis=0)[None], FIELD, size=(SIDE, SIDE))[0]
@@ -209,18 +223,28 @@ def test_the_mean_heatmap_is_of_the_correct_class(toys: Path, truth: Any) -> Non
     assert f"mean of the 10 easiest {truth}s" in raw.caption
     assert "raw scale" in raw.caption
     assert "each normalised" in normalised.caption
+    # A normalised heatmap is no probability.
+    assert (normalised.unit, raw.unit) == ("share of an image's range", "P(correct class)")
 
 
 def test_a_match_shows_both_sides_and_four_means(toys: Path) -> None:
-    found, real, fake = _looked(20)
-    figure = match_heatmaps("toy@1 looking at pgan@2", found, real=real, fake=fake)
+    looks, pools = _looked(20)
+    figure = match_heatmaps("toy@1 looking at pgan@2", looks, pools)
     assert figure.get_suptitle().startswith("toy@1 looking at pgan@2\n")
     captions = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert [caption.partition(" (")[0] for caption in captions] == [
         "easiest fakes", "hardest fakes", "easiest reals", "hardest reals",
     ]  # fmt: skip
     means = [axes for axes in figure.axes if "easiest" in axes.get_title() and "mean" in axes.get_title()]
-    expected = [*averages(found, truth="fake", size=(SIDE, SIDE)), *averages(found, truth="real", size=(SIDE, SIDE))]
+    sides: tuple[Truth, Truth] = ("fake", "real")
+    expected = [average for truth in sides for average in averages(looks[truth], truth=truth, size=(SIDE, SIDE))]
+    units = [axes.get_ylabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert units == [average.unit for average in expected]
+    # Each block holds its own side's pictures.
+    strips = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.get_title(loc="left")]
+    shown = [exhibit for truth in sides for exhibit in exhibits(looks[truth], truth=truth, pixels=pools[truth])]
+    for strip, exhibit in zip(strips, shown, strict=True):
+        assert np.array_equal(_one(strip, 0), exhibit.pixels[0])
     for axes, average in zip(means, expected, strict=True):
         assert axes.get_title() == average.caption
         assert np.array_equal(np.asarray(axes.images[0].get_array()), average.heatmap)
@@ -229,18 +253,19 @@ def test_a_match_shows_both_sides_and_four_means(toys: Path) -> None:
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_match_of_few_images_is_drawn(toys: Path, n: int) -> None:
-    found, real, fake = _looked(n)
-    figure = match_heatmaps("few", found, real=real, fake=fake)
+    looks, pools = _looked(n)
+    figure = match_heatmaps("few", looks, pools)
     assert to_pixels(figure).std() > 10
-    assert len(exhibits(found, truth="fake", pixels=fake)[0].pixels) == n
+    assert len(exhibits(looks["fake"], truth="fake", pixels=pools["fake"])[0].pixels) == n
 
 
 def test_where_every_patch_sees_everything_no_part_is_named(toys: Path) -> None:
-    found, real, fake = _looked(8, detector="toy_wide_detector")
-    for exhibit in exhibits(found, truth="fake", pixels=fake):
-        assert list(exhibit.labels) == []
-        assert exhibit.boxes.tolist() == [[0, 0, SIDE, SIDE]] * 6
-    assert to_pixels(match_heatmaps("wide", found, real=real, fake=fake)).std() > 10
+    looks, pools = _looked(8, detector="toy_wide_detector")
+    for truth in TRUTHS:
+        for exhibit in exhibits(looks[truth], truth=truth, pixels=pools[truth]):
+            assert list(exhibit.labels) == []
+            assert exhibit.boxes.tolist() == [[0, 0, SIDE, SIDE]] * 6
+    assert to_pixels(match_heatmaps("wide", looks, pools)).std() > 10
 
 
 def _check_texts(figure: Figure) -> None:

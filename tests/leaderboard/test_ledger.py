@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,19 @@ def test_it_holds_no_figures(home: Path) -> None:
     del ledger["config"]
     assert not _floats(ledger)
     assert ledger["matches"]  # by key alone
-    assert (len(ledger["looks"]), len(ledger["shifts"]), len(ledger["labels"])) == (24, 4, 5)
+    assert (len(ledger["looks"]), len(ledger["shifts"])) == (24, 4)
+    assert "labels" not in ledger
+
+
+def test_a_look_is_kept_by_the_keys_of_its_sides(home: Path, record: TournamentRecord) -> None:
+    rows = json.loads((home / "tournament.json").read_text())["looks"]
+    assert rows == [
+        [look.generator.label, look.detector.label, {"real": look.keys["real"], "fake": look.keys["fake"]}]
+        for look in record.looks
+    ]
+    # Six detector versions looked at the same reals once each, and at each of four generator versions' fakes.
+    assert len({keys["real"] for _, _, keys in rows}) == 6
+    assert len({keys["fake"] for _, _, keys in rows}) == 24
 
 
 def test_no_tournament_says_what_to_do(tmp_path: Path, results: Store) -> None:
@@ -35,7 +48,16 @@ def test_no_tournament_says_what_to_do(tmp_path: Path, results: Store) -> None:
         read_ledger(tmp_path, results)
 
 
-DAMAGES = ("truncated", "not an object", "no versions", "unknown field", "unknown version", "no looks", "strange shift")
+DAMAGES = (
+    "truncated",
+    "not an object",
+    "no versions",
+    "unknown field",
+    "unknown version",
+    "no looks",
+    "a look with one key",
+    "strange shift",
+)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -49,6 +71,8 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
         ledger["matches"][0][0] = "stranger@0"
     elif damage == "no looks":
         del ledger["looks"]
+    elif damage == "a look with one key":
+        ledger["looks"][0][2] = ledger["looks"][0][2]["fake"]
     elif damage == "strange shift":
         ledger["shifts"][0] = ledger["shifts"][0][:2]
     text = json.dumps([] if damage == "not an object" else ledger)
@@ -65,8 +89,20 @@ def test_another_schema_is_refused_by_number(home: Path, results: Store, tmp_pat
         read_ledger(tmp_path, results)
 
 
-def test_a_result_that_is_gone_is_named(home: Path, record: TournamentRecord, tmp_path: Path) -> None:
-    key = record.matches[0].key
+@pytest.mark.parametrize(
+    "gone",
+    [
+        lambda record: record.matches[0].key,
+        lambda record: record.looks[0].keys["real"],
+        lambda record: record.looks[0].keys["fake"],
+        lambda record: record.shifts[0].key,
+    ],
+    ids=["match", "look at reals", "look at fakes", "shift"],
+)
+def test_a_result_that_is_gone_is_named(
+    home: Path, record: TournamentRecord, tmp_path: Path, gone: Callable[[TournamentRecord], str]
+) -> None:
+    key = gone(record)
     copied = tmp_path / "store"
     shutil.copytree(home / "store", copied)
     shutil.rmtree(copied / key[:2] / key)

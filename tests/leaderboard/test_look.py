@@ -17,8 +17,9 @@ from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.store import Store
 from fakeoff.detectors import ReceptiveField
-from fakeoff.leaderboard.look import Verdict, look_at
+from fakeoff.leaderboard.look import look_at
 from fakeoff.protocols import patches
+from fakeoff.protocols.pictures import Verdict
 from fakeoff.protocols.records import Look, Match, TournamentRecord
 
 GENERATOR, DETECTOR = "toy_generator@1", "first@1"
@@ -59,13 +60,13 @@ def test_the_patch_and_the_part_are_those_of_its_look(
     verdicts: list[Verdict], record: TournamentRecord, results: Store
 ) -> None:
     _, look = _played(record)
-    arrays = results.read(look.key).arrays
-    field = ReceptiveField(**look.figures["receptive_field"])
-    boxes = patches.windows(arrays["fake_units"], field, size=(16, 16)).tolist()
+    arrays = results.read(look.keys["fake"]).arrays
+    field = ReceptiveField(**look.figures["fake"]["receptive_field"])
+    boxes = patches.windows(arrays["units"], field, size=(16, 16)).tolist()
     caught = [index for index, verdict in enumerate(verdicts) if verdict.is_fake]
     if look.figures["fake"]["ties"] == 0:
         assert [list(verdicts[index].patch) for index in caught] == [boxes[index] for index in caught]
-        assert [verdicts[index].part for index in caught] == [PARTS[arrays["fake_parts"][index]] for index in caught]
+        assert [verdicts[index].part for index in caught] == [PARTS[arrays["parts"][index]] for index in caught]
     assert all(verdict.part in PARTS for verdict in verdicts)
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from fakeoff import leaderboard
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.registry import load_plugin_file
+from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard import plots
 from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
@@ -190,6 +191,25 @@ def test_playing_on_logs_only_what_is_new(
     assert _contents(client(new_home)) == _contents(client(home))
 
 
+def test_what_to_do_about_a_leak_may_change_from_run_to_run(
+    home: Path, new_home: Path, client: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    play_in(make_config(rounds=1), new_home, replaying())
+    before = _runs(client(new_home))
+    [tournament] = [name for name, run in before.items() if run.data.tags["arena.kind"] == "tournament"]
+    assert before[tournament].data.tags["on_leak"] == "refuse"
+    play_in(make_config(audit={"on_leak": "report"}), new_home, replaying())
+    after = _runs(client(new_home))
+    assert {name: after[name].info.run_id for name in before} == {name: run.info.run_id for name, run in before.items()}
+    assert after[tournament].data.tags["on_leak"] == "report"
+    assert "audit.on_leak" not in after[tournament].data.params  # it could not change
+    assert _toml(client(new_home), tournament, "config.toml")["audit"]["on_leak"] == "report"
+    # But for that, it is as if two rounds had been played at once.
+    expected = _contents(client(home))
+    expected[tournament][2]["on_leak"] = "report"
+    assert _contents(client(new_home)) == expected
+
+
 def test_an_interrupted_tournament_is_killed_and_resumes_to_the_same_end(
     home: Path,
     new_home: Path,
@@ -329,6 +349,17 @@ def test_the_tournaments_id_is_the_same_for_more_rounds_and_another_for_anything
 
     assert name(rounds=2) == name(rounds=7)
     assert len({name(), name(seed=1), name(attack={"steps": 5}), name(arena={"resolution": 32})}) == 4
+    # What to do about a leak decides no figure.
+    assert len({name(audit={"on_leak": on_leak}) for on_leak in ("refuse", "report", "skip")}) == 1
+    parts: tuple[dict[str, Any], ...] = ({}, {"parser": ""}, {"random_patches": 4})
+    assert len({name(parts=of) for of in parts}) == len(parts)
+
+
+def test_a_tournament_of_0_1_is_the_same_one_now(record: TournamentRecord) -> None:
+    # Its configuration had neither parts nor an audit.
+    config = record.config.model_dump(mode="json", exclude={"rounds", "audit", "parts"})
+    config["reals"]["source"] = record.source_name
+    assert tournament_id(record) == digest([config, record.data])[:10]
 
 
 def test_mlflow_is_imported_where_it_is_used() -> None:

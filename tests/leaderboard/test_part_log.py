@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from mlflow.entities import Run
 from PIL import Image
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.mlflow_log import tournament_id
+from fakeoff.leaderboard import mlflow_log
+from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
 from fakeoff.protocols.records import TournamentRecord
 
 Make = Callable[..., Any]
@@ -131,9 +134,89 @@ def test_without_parts_nothing_of_them_is_logged(
         assert not {"parts", "heatmaps", "part_shift"} & folders, name
 
 
+def test_a_home_of_0_1_gets_its_parts_and_nothing_twice(
+    home: Path,
+    new_home: Path,
+    client: Make,
+    make_config: Make,
+    play_in: Make,
+    replaying: Make,
+    record: TournamentRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tournament = f"tournament {tournament_id(record)}"
+    with monkeypatch.context() as old:
+        old.setattr(mlflow_log, "part_points", lambda *_: {})
+        old.setattr(mlflow_log, "shifts_of_round", lambda *_, **__: [])
+        old.setattr(MlflowLog, "_log_parts", lambda *_: None)
+        old.setattr(mlflow_log, "_flatten", _without(("parts", "audit"), mlflow_log._flatten))
+        play_in(make_config(), new_home, replaying())
+    before = _runs(client(new_home))
+    client(new_home).delete_tag(before[tournament].info.run_id, "on_leak")
+    state = json.loads((new_home / "mlflow.json").read_text())
+    assert list(state) == [tournament_id(record)]
+    assert state[tournament_id(record)].pop("contents") == 2
+    (new_home / "mlflow.json").write_text(json.dumps(state))
+    assert not any(_points(client(new_home), run) for run in before.values())
+    assert _everything(client(new_home)) != _everything(client(home))
+
+    executor = replaying()
+    play_in(make_config(), new_home, executor)
+    assert executor.ran == []
+    after = _runs(client(new_home))
+    assert {name: run.info.run_id for name, run in after.items()} == {
+        name: run.info.run_id for name, run in before.items()
+    }
+    assert all(_points(client(new_home), after[name]) for name in (*DETECTORS, *GENERATORS))
+    # As if it had been played with parts from the start: no point, picture or run is there twice.
+    assert _everything(client(new_home)) == _everything(client(home))
+    for name, run in after.items():
+        for metric in run.data.metrics:
+            points = client(new_home).get_metric_history(run.info.run_id, metric)
+            assert len({point.step for point in points}) == len(points), (name, metric)
+
+    # And only once.
+    kept = (new_home / "mlflow.json").read_bytes()
+    play_in(make_config(), new_home, replaying())
+    assert (new_home / "mlflow.json").read_bytes() == kept
+    assert _everything(client(new_home)) == _everything(client(home))
+
+
+def _without(sections: tuple[str, ...], flatten: Callable[..., Any]) -> Callable[..., Any]:
+    def flattened(value: Any, prefix: str = "") -> Any:
+        return [(key, item) for key, item in flatten(value, prefix) if key.partition(".")[0] not in sections]
+
+    return flattened
+
+
+def _everything(client: MlflowClient) -> dict[str, Any]:
+    """All metrics, parameters, tags and files, without ids and times."""
+    found = {}
+    for name, run in _runs(client).items():
+        metrics = {
+            metric: sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, metric))
+            for metric in run.data.metrics
+        }
+        tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.parentRunId"}
+        files = _files(client, run.info.run_id, "")
+        found[name] = (metrics, run.data.params, tags, files, run.info.status)
+    return found
+
+
+def _files(client: MlflowClient, run: str, folder: str) -> list[str]:
+    found: list[str] = []
+    for artifact in client.list_artifacts(run, folder):
+        # A slider's file name holds its time and a random part.
+        name = re.sub(r"\+timestamp\+\d+\+[0-9a-f-]+", "", artifact.path)
+        found += _files(client, run, artifact.path) if artifact.is_dir else [name]
+    return sorted(found)
+
+
 def _runs(client: MlflowClient) -> dict[str, Run]:
     [experiment] = [found for found in client.search_experiments() if found.name != "Default"]
-    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    runs = client.search_runs([experiment.experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return {run.info.run_name: run for run in runs}
 
 
 def _points(client: MlflowClient, run: Run) -> dict[str, list[tuple[int, float]]]:

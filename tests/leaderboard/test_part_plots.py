@@ -37,7 +37,8 @@ def _cells(n: int, **over: Any) -> list[dict[str, Any]]:
         for place, side in enumerate(("real", "fake")):
             shares = _shares(10 * index + place, **over)
             random = _shares(10 * index + 5 + place, **over)
-            sides[side] = {"n": 80 * (place + 1), "parts": shares, "parts_ci": _ci(shares), "random_parts": random}
+            counted = {"n": 80 * (place + 1), "ties": 0, "averaged_over": 40 * (place + 1)}
+            sides[side] = {**counted, "parts": shares, "parts_ci": _ci(shares), "random_parts": random}
         pair = {"generator": "mobile_stylegan_ffhq", "generator_round": index}
         cells.append({**pair, "detector": "xception_block1", "detector_round": index + 1, **sides})
     return cells
@@ -104,20 +105,32 @@ def test_the_bars_the_intervals_and_the_ticks_are_the_records() -> None:
         assert _labels(axes) == list(NO_HATS)
         real, fake = cell["real"], cell["fake"]
         bars = _bars(axes)
-        assert list(bars) == ["80 real photographs", "160 fakes"]
-        assert bars["80 real photographs"] == pytest.approx([real["parts"][part] for part in NO_HATS])
-        assert bars["160 fakes"] == pytest.approx([fake["parts"][part] for part in NO_HATS])
+        assert list(bars) == ["real photographs", "fakes"]
+        assert bars["real photographs"] == pytest.approx([real["parts"][part] for part in NO_HATS])
+        assert bars["fakes"] == pytest.approx([fake["parts"][part] for part in NO_HATS])
         for side, errors in zip((real, fake), _errors(axes), strict=True):
             assert np.array(errors) == pytest.approx(np.array([side["parts_ci"][part] for part in NO_HATS]))
         # Each tick is drawn twice: white below, ink above.
         expected = [[side["random_parts"][part] for part in NO_HATS] for side in (real, real, fake, fake)]
         assert np.array(_ticks(axes)) == pytest.approx(np.array(expected))
         names = f"xception_block1@{cell['detector_round']} looking at mobile_stylegan_ffhq@{cell['generator_round']}"
-        assert axes.get_title(loc="left") == names
+        assert axes.get_title(loc="left") == f"{names}\n80 reals, 160 fakes"
     assert "90% bootstrap intervals" in figure.get_suptitle()
     [legend] = figure.legends
     told = [text.get_text() for text in legend.get_texts()]
-    assert told == ["80 real photographs", "160 fakes", "a random patch of the same images"]
+    assert told == ["real photographs", "fakes", "a random patch of the same images"]
+
+
+def test_each_row_says_how_many_images_it_is_of_and_in_how_many_the_patch_was_drawn() -> None:
+    cells = _cells(3)
+    cells[1]["real"] |= {"n": 60, "ties": 3}
+    cells[2]["fake"] |= {"n": 16, "ties": 16}
+    titles = [axes.get_title(loc="left").partition("\n")[2] for axes in part_histograms(_scoreboard(), cells).axes]
+    assert titles == [
+        "80 reals, 160 fakes",
+        "60 reals (3 with equal patches, one drawn), 160 fakes",
+        "80 reals, 16 fakes (16 with equal patches, one drawn)",
+    ]
 
 
 def test_real_is_red_and_fake_is_blue() -> None:
@@ -177,7 +190,17 @@ def test_a_shifts_caption_says_who_how_far_and_whether_that_is_more_than_chance(
 @pytest.mark.parametrize("draw", [part_histograms, shift_histograms])
 def test_no_text_is_cut_off_or_runs_into_its_neighbour(draw: Any, rows: int) -> None:
     drawn: list[dict[str, Any]] = _cells(rows, parts=PARTS) if draw is part_histograms else _shifts(rows)
-    figure: Figure = draw(_scoreboard(), drawn)
+    _check_texts(draw(_scoreboard(), drawn))
+
+
+def test_a_row_in_which_every_image_has_equal_patches_is_not_cut_off() -> None:
+    cells = _cells(2)
+    for cell, side in itertools.product(cells, ("real", "fake")):
+        cell[side] |= {"n": 1000, "ties": 1000}
+    _check_texts(part_histograms(_scoreboard(), cells))
+
+
+def _check_texts(figure: Figure) -> None:
     pixels = to_pixels(figure)
     assert pixels.std() > 20, "blank"
     renderer = FigureCanvasAgg(figure).get_renderer()

@@ -17,6 +17,7 @@ from fakeoff.arena.store import Store
 from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.patches import TRUTHS
 from fakeoff.protocols.records import TournamentRecord
 
 METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
@@ -85,19 +86,25 @@ def test_parts_and_shifts_are_those_of_the_stored_patches(
 ) -> None:
     assert len(record.looks) == len(scoreboard["parts"]) == len(scoreboard["cells"])
     counted = {}
+    of_reals: dict[tuple[str, int], Any] = {}
     for look, cell in zip(record.looks, scoreboard["parts"], strict=True):
-        arrays = results.read(look.key).arrays
         played = (cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"])
         assert played == (look.generator.player, look.generator.round, look.detector.player, look.detector.round)
-        for side, n in (("real", 80), ("fake", 16)):
-            for of, name in (("parts", f"{side}_parts"), ("random_parts", f"{side}_random_parts")):
-                shares = {part: float((arrays[name] == index).mean()) for index, part in enumerate(PARTS)}
+        for side, n in zip(TRUTHS, (80, 16), strict=True):
+            looked = results.read(look.keys[side])
+            for of in ("parts", "random_parts"):
+                shares = {part: float((looked.arrays[of] == index).mean()) for index, part in enumerate(PARTS)}
                 assert cell[side][of] == pytest.approx(shares)
-            assert cell[side]["n"] == n
+            assert set(cell[side]) == {"n", "ties", "parts", "parts_ci", "random_parts", "averaged_over"}
+            assert (cell[side]["n"], cell[side]["averaged_over"]) == (n, n // 2)
+            assert cell[side]["ties"] == looked.record["ties"]
             for part, (low, high) in cell[side]["parts_ci"].items():
                 assert 0 <= low <= high <= 1
                 assert low - 0.1 <= cell[side]["parts"][part] <= high + 0.1
         counted[played] = cell["fake"]["parts"]
+        of_reals.setdefault((look.detector.player, look.detector.round), cell["real"])
+        # A detector looks at the same reals whoever its opponent is.
+        assert cell["real"] == of_reals[look.detector.player, look.detector.round]
     met = [
         (s["generator"], s["generator_round"], s["detector"], s["detector_round"]) for s in scoreboard["part_shifts"]
     ]

@@ -502,7 +502,7 @@ class Noting(SerialExecutor):
 def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_loses_nothing(
     play: Play, toy_config: Config, parsers: Path
 ) -> None:
-    before = {"enter", "reals", "sample", "audit"}
+    before = {"enter", "real_pool", "fake_pool", "audit"}
     for index, (name, reason) in enumerate(
         {
             "parser_that_raises": "raised RuntimeError: the parser's own bug",
@@ -523,9 +523,9 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
     # The same tournament without parts goes on where it stopped.
     record, ran = play(toy_config(parts={"parser": ""}))
     tasks = [job.task.rpartition(":")[2] for job in ran.ran]
-    assert tasks[:2] == ["defend", "score"]
+    assert tasks[:2] == ["defend", "match"]
     first = {task for label, task in zip(ran.labels, tasks, strict=True) if label.startswith("round 0")}
-    assert first == {"defend", "score", "cost"}
+    assert first == {"defend", "match", "cost"}
     assert len(record.matches) == 4
     # And with a parser that works, only what depends on it is left.
     _, ran = play(toy_config(parts=QUADRANTS), plugins=[parsers])

@@ -1,0 +1,81 @@
+"""What a home keeps of a tournament that was refused on its way."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.images import generator_transform
+from fakeoff.arena.reals import orl_faces
+
+Make = Callable[..., Any]
+
+RESOLUTION = 64
+
+
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of 64 pixels as JPEG: their grid is left in the pools, and no fake has one."""
+    root = tmp_path_factory.mktemp("jpegs")
+    for photographs in orl_faces().photographs.values():
+        for photograph in photographs[::2]:
+            with Image.open(photograph.path) as opened:
+                pixels = generator_transform(opened, resolution=RESOLUTION, colour="grey")
+            path = root / photograph.group / f"{photograph.path.stem}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).convert("L").save(path, quality=95)
+    return root
+
+
+@pytest.fixture
+def of_jpegs(leaky: Path, make_config: Make) -> Callable[..., Any]:
+    def make(**over: Any) -> Any:
+        given = {
+            "rounds": 0,
+            "generators": [{"plugin": "toy_generator", "parameters": {"resolution": RESOLUTION}}],
+            "reals": {"source": str(leaky)},
+            "arena": {"resolution": RESOLUTION},
+            "pools": {"train_fakes": 48, "val_fakes": 16, "test_fakes": 48},
+            "parts": {"parser": ""},
+        }
+        return make_config(**{**given, **over})
+
+    return make
+
+
+def test_a_refused_leak_leaves_a_new_home_without_a_configuration(
+    new_home: Path, of_jpegs: Make, play_in: Make
+) -> None:
+    with pytest.raises(ConfigError, match="--allow-leaks"):
+        play_in(of_jpegs(), new_home, SerialExecutor())
+    assert not (new_home / "config.toml").exists()
+    # What was sampled is there for a run that reports the leak; that run's configuration is kept.
+    play_in(of_jpegs(audit={"on_leak": "report"}), new_home, SerialExecutor())
+    assert tomllib.loads((new_home / "config.toml").read_text())["audit"] == {"on_leak": "report"}
+
+
+def test_a_refused_leak_leaves_a_played_home_with_its_own_configuration(
+    new_home: Path, of_jpegs: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    play_in(make_config(rounds=0), new_home, replaying())
+    kept = {path: path.read_bytes() for path in new_home.glob("*.*") if path.suffix in (".toml", ".json")}
+    assert {path.name for path in kept} == {"config.toml", "scoreboard.json", "tournament.json", "mlflow.json"}
+    with pytest.raises(ConfigError, match="--allow-leaks"):
+        play_in(of_jpegs(), new_home, SerialExecutor())
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_an_interrupted_tournament_keeps_its_configuration_to_be_played_on(
+    new_home: Path, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    play_in(make_config(rounds=0), new_home, replaying())
+    with pytest.raises(KeyboardInterrupt):
+        play_in(make_config(rounds=1), new_home, replaying(interrupt_at=("attack", 1)))
+    assert tomllib.loads((new_home / "config.toml").read_text())["rounds"] == 1
