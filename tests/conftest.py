@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from matplotlib.figure import Figure
+from PIL import Image
 
+from fakeoff.arena.images import generator_transform
+from fakeoff.arena.reals import orl_faces
 from fakeoff.arena.registry import load_plugin_file
 from fakeoff.protocols.config import TournamentConfig, parse_config
 
@@ -15,6 +19,17 @@ TOYS = Path(__file__).parent / "toy_players.py"
 
 # Before anything imports mlflow.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a tournament log blank pictures of parts: a real one takes a second, and a tournament logs a dozen."""
+
+    def blank(*_: Any, **__: Any) -> Figure:
+        return Figure(figsize=(1, 1), dpi=20)
+
+    for name in ("match_heatmaps", "part_histograms", "shift_histograms"):
+        monkeypatch.setattr(f"fakeoff.leaderboard.mlflow_log.{name}", blank)
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +67,17 @@ def toy_config(toys: Path) -> Callable[..., TournamentConfig]:
         return parse_config({**small, **over}, where="test")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of 64 pixels as JPEG: no resize stands between their grid and pools of 64 pixels."""
+    root = tmp_path_factory.mktemp("jpegs")
+    for photographs in orl_faces().photographs.values():
+        for photograph in photographs[::2]:
+            with Image.open(photograph.path) as opened:
+                pixels = generator_transform(opened, resolution=64, colour="grey")
+            path = root / photograph.group / f"{photograph.path.stem}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).convert("L").save(path, quality=95)
+    return root

@@ -12,6 +12,8 @@ from PIL import Image
 
 from fakeoff.cli import main
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 TOYS = Path(__file__).parent / "toy_players.py"
 BAD = Path(__file__).parent / "bad_players.py"
 

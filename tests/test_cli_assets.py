@@ -14,6 +14,8 @@ from PIL import Image
 from fakeoff.arena.assets import ASSETS, Asset
 from fakeoff.cli import main
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 WHEEL = "tiny-1.0-py3-none-any.whl"
 MEMBERS = tuple(f"tiny/{number}.png" for number in range(12))
 

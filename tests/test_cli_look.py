@@ -21,6 +21,8 @@ from fakeoff.cli import main
 from fakeoff.leaderboard.ledger import write_ledger
 from fakeoff.protocols.tournament import Tournament
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 HERE = Path(__file__).parent
 PLUGINS = tuple(HERE / name for name in ("toy_players.py", "bad_players.py", "toy_parsers.py"))
 

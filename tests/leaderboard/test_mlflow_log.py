@@ -27,6 +27,8 @@ from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import TournamentRecord
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 Make = Callable[..., Any]
 
 BAD_PLAYERS = Path(__file__).parents[1] / "bad_players.py"

@@ -19,6 +19,8 @@ from fakeoff.leaderboard import mlflow_log
 from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
 from fakeoff.protocols.records import TournamentRecord
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 Make = Callable[..., Any]
 
 DETECTORS, GENERATORS = ("first", "second"), ("toy_generator", "toy_fixed_generator")

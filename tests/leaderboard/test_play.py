@@ -8,39 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.images import generator_transform
-from fakeoff.arena.reals import orl_faces
+
+pytestmark = pytest.mark.usefixtures("quick_pictures")
 
 Make = Callable[..., Any]
 
 RESOLUTION = 64
 
 
-@pytest.fixture(scope="module")
-def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs of 64 pixels as JPEG: their grid is left in the pools, and no fake has one."""
-    root = tmp_path_factory.mktemp("jpegs")
-    for photographs in orl_faces().photographs.values():
-        for photograph in photographs[::2]:
-            with Image.open(photograph.path) as opened:
-                pixels = generator_transform(opened, resolution=RESOLUTION, colour="grey")
-            path = root / photograph.group / f"{photograph.path.stem}.jpg"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(pixels).convert("L").save(path, quality=95)
-    return root
-
-
 @pytest.fixture
-def of_jpegs(leaky: Path, make_config: Make) -> Callable[..., Any]:
+def of_jpegs(jpegs: Path, make_config: Make) -> Callable[..., Any]:
     def make(**over: Any) -> Any:
         given = {
             "rounds": 0,
             "generators": [{"plugin": "toy_generator", "parameters": {"resolution": RESOLUTION}}],
-            "reals": {"source": str(leaky)},
+            "reals": {"source": str(jpegs)},
             "arena": {"resolution": RESOLUTION},
             "pools": {"train_fakes": 48, "val_fakes": 16, "test_fakes": 48},
             "parts": {"parser": ""},

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.images import generator_transform
 from fakeoff.arena.reals import RealSource, open_source, orl_faces
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard
@@ -19,20 +17,6 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.tournament import Tournament
 
 RESOLUTION = 64
-
-
-@pytest.fixture(scope="module")
-def jpegs(tmp_path_factory: pytest.TempPathFactory) -> RealSource:
-    """Photographs of 64 pixels as JPEG: no resize stands between their grid and the pools."""
-    root = tmp_path_factory.mktemp("jpegs")
-    for photographs in orl_faces().photographs.values():
-        for photograph in photographs[::2]:
-            with Image.open(photograph.path) as opened:
-                pixels = generator_transform(opened, resolution=RESOLUTION, colour="grey")
-            path = root / photograph.group / f"{photograph.path.stem}.jpg"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(pixels).convert("L").save(path, quality=95)
-    return open_source(str(root))
 
 
 @pytest.fixture
@@ -63,10 +47,10 @@ def enter(
 
 
 def test_a_leak_is_refused_before_anybody_is_trained(
-    enter: Callable[..., Tournament], jpegs: RealSource, watcher: Any
+    enter: Callable[..., Tournament], jpegs: Path, watcher: Any
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        enter(jpegs).play()
+        enter(open_source(str(jpegs))).play()
     message = str(caught.value)
     assert "toy_generator@0" in message
     assert "JPEG" in message
@@ -75,8 +59,8 @@ def test_a_leak_is_refused_before_anybody_is_trained(
     assert not any("defend" in label for label in watcher.labels)
 
 
-def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., Tournament], jpegs: RealSource) -> None:
-    record = enter(jpegs, on_leak="report").play()
+def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., Tournament], jpegs: Path) -> None:
+    record = enter(open_source(str(jpegs)), on_leak="report").play()
     (audited,) = build_scoreboard(record)["audits"]
     assert (audited["generator"], audited["generator_round"]) == ("toy_generator", 0)
     assert any("JPEG" in leak for leak in audited["leaks"])
@@ -89,8 +73,8 @@ def test_photographs_of_one_pipeline_are_not_flagged_for_jpeg(enter: Callable[..
     assert not any("JPEG" in leak or "interpolation" in leak for leak in audited["leaks"])
 
 
-def test_the_audit_can_be_skipped(enter: Callable[..., Tournament], jpegs: RealSource, watcher: Any) -> None:
-    record = enter(jpegs, on_leak="skip").play()
+def test_the_audit_can_be_skipped(enter: Callable[..., Tournament], jpegs: Path, watcher: Any) -> None:
+    record = enter(open_source(str(jpegs)), on_leak="skip").play()
     assert not record.audits
     assert not any("audit" in label for label in watcher.labels)
     assert record.matches
