@@ -78,22 +78,24 @@ def read_ledger(home: Path, store: Store) -> TournamentRecord:
 def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
     versions = [Version(**{**kept, "targets": tuple(kept["targets"])}) for kept in ledger["versions"]]
     by_label = {(version.kind, version.label): version for version in versions}
+
+    def pair(row: tuple[str, str, bool, str]) -> dict[str, Any]:
+        generator, detector, is_target, key = row
+        return {
+            "generator": by_label["generator", generator],
+            "detector": by_label["detector", detector],
+            "is_target": is_target,
+            "key": key,
+            "figures": store.record(key),
+        }
+
     return TournamentRecord(
         config=parse_config(ledger["config"], where=_FILE_NAME),
         source_name=ledger["source_name"],
         data=ledger["data"],
         round=ledger["round"],
         versions=tuple(versions),
-        matches=tuple(
-            Match(
-                generator=by_label["generator", generator],
-                detector=by_label["detector", detector],
-                is_target=is_target,
-                key=key,
-                figures=store.record(key),
-            )
-            for generator, detector, is_target, key in ledger["matches"]
-        ),
+        matches=tuple(Match(**pair(row)) for row in ledger["matches"]),
         costs=tuple(
             Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
             for label, key in ledger["costs"]
@@ -111,16 +113,7 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
             )
             for generator, detector, keys in ledger["looks"]
         ),
-        shifts=tuple(
-            Shift(
-                generator=by_label["generator", generator],
-                detector=by_label["detector", detector],
-                is_target=is_target,
-                key=key,
-                figures=store.record(key),
-            )
-            for generator, detector, is_target, key in ledger["shifts"]
-        ),
+        shifts=tuple(Shift(**pair(row)) for row in ledger["shifts"]),
         forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
         real_pools={int(resolution): pools for resolution, pools in ledger["real_pools"].items()},
     )

@@ -313,7 +313,7 @@ class Tournament:
                     player=detector,
                 )
                 jobs[job] = frozen
-        done = self._run("shift", list(jobs), _job_must_not_fail)
+        self._run("shift", list(jobs), _job_must_not_fail)
         self._shifts += [
             Shift(
                 generator=frozen.generator,
@@ -323,7 +323,6 @@ class Tournament:
                 figures=self._store.record(job.key),
             )
             for job, frozen in jobs.items()
-            if job.key in done
         ]
 
     def _lose(self, generator: Version, detector: Version, *, stage: str, reason: str) -> None:

@@ -120,10 +120,9 @@ def label_parts(
     shapes = {name: _fill(mesh[points] * scale) for name, points in contours.items()}
     for side in ("right", "left"):
         shapes[f"{side}_brow"] = ndimage.binary_dilation(shapes[f"{side}_brow"])
-    seeds = _seeds(small, mesh * scale, mask, shapes)
-    labels = _grow(small, seeds)
     x, y = _face_frame(mesh * scale)
     brow = float(np.median(y[shapes["right_brow"] | shapes["left_brow"]]))
+    labels = _grow(small, _seeds(small, x, y, brow=brow, person=mask, shapes=shapes))
     # Light hair beside the face looks like an ear to colour alone.
     too_far = (labels == PARTS.index("ear")) & ~_ear_box(x, y, brow, margin=0.04)
     labels[too_far] = np.where(mask > 0.5, PARTS.index("hair"), PARTS.index("background"))[too_far]
@@ -149,13 +148,17 @@ def label_parts(
 
 def _seeds(
     small: npt.NDArray[np.float64],
-    mesh: Floats,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    *,
+    brow: float,
     person: Floats,
     shapes: dict[str, npt.NDArray[np.bool_]],
 ) -> npt.NDArray[np.int64]:
-    """Pixels whose part is sure, by geometry and by colour; 0 is unsure, else 1 + part."""
-    x, y = _face_frame(mesh)  # in widths of the face, y = 0 at the chin
-    brow = np.median(y[shapes["right_brow"] | shapes["left_brow"]])
+    """Pixels whose part is sure, by geometry and by colour; 0 is unsure, else 1 + part.
+
+    ``x`` and ``y`` are in widths of the face, y = 0 at the chin; ``brow`` is a y.
+    """
     width = max(1, round(np.sqrt(shapes["oval"].sum())))
     inner = ndimage.binary_erosion(shapes["oval"], iterations=max(1, width // 12))
     features = np.any([shapes[name] for name in shapes if name not in ("oval", "nose")], axis=0)

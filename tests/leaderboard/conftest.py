@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from mlflow import MlflowClient
 from rich.console import Console
 from threadpoolctl import threadpool_limits
@@ -19,6 +23,7 @@ from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.ledger import read_ledger
 from fakeoff.leaderboard.play import play
+from fakeoff.leaderboard.plots import to_pixels
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import TournamentRecord
 
@@ -148,3 +153,25 @@ def new_home(tmp_path: Path, _empty_database: Path) -> Path:
     home.mkdir()
     shutil.copy(_empty_database, home / "mlflow.db")
     return home
+
+
+@pytest.fixture(scope="session")
+def check_texts() -> Callable[[Figure], None]:
+    """Asserts that no text of a figure is cut off, and that no tick labels overlap."""
+
+    def check(figure: Figure) -> None:
+        pixels = to_pixels(figure)
+        assert pixels.std() > 20, "blank"
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        height, width = pixels.shape[:2]
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text():
+                box = text.get_window_extent(renderer)
+                inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+                assert inside, f"'{text.get_text()}' is cut off"
+        for axes in figure.axes:
+            boxes = [label.get_window_extent(renderer) for label in axes.get_xticklabels() if label.get_text()]
+            for left, right in itertools.pairwise(boxes):
+                assert left.x1 < right.x0, "labels overlap"
+
+    return check
