@@ -104,7 +104,7 @@ def run(
     Without CONFIG, the configuration that the home was last played with is used, or the embedded one. Options
     go over it.
     """
-    from fakeoff.arena.registry import load_plugin_file
+    from fakeoff.arena.plugins import load_plugin_file
     from fakeoff.protocols.config import effective_config, print_config
 
     if serial and workers:
@@ -132,7 +132,7 @@ def run(
 
     console = _console()
     executor = _executor(serial=serial, workers=workers or os.cpu_count() or 1)
-    scoreboard = play(effective, home=home, executor=executor, plugin_files=plugins, console=console)
+    scoreboard = play(effective, home=home, executor=executor, console=console)
     print_scoreboard(scoreboard, console)
     console.print(f"\nIn MLflow, with charts and faces: fakeoff ui --home {home}", markup=False, soft_wrap=True)
     if scoreboard["forfeits"]:
@@ -188,7 +188,7 @@ def look(
     images: tuple[Path, ...], detector: str, home: Path, out: Path, as_json: bool, plugins: tuple[Path, ...]
 ) -> None:
     """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
-    from fakeoff.arena.registry import load_plugin_file
+    from fakeoff.arena.plugins import load_plugin_file
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
     for path in plugins:
@@ -224,7 +224,7 @@ def ui(home: Path, port: int) -> None:
 @_plugin_option
 def plugins(plugins: tuple[Path, ...]) -> None:
     """List the players that can be entered."""
-    from fakeoff.arena.registry import load_plugin_file
+    from fakeoff.arena.plugins import load_plugin_file
     from fakeoff.leaderboard.listing import print_players
 
     for path in plugins:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from fakeoff.arena.jobs import Job, Outcome, Result, execute
+from fakeoff.arena.limits import machine_gigabytes
 
 Load: TypeAlias = Callable[[str], Result]
 """Reads a stored result by its key."""
@@ -38,7 +40,10 @@ class Executor(Protocol):
 
 
 class SerialExecutor:
-    """Runs jobs one after the other in this process."""
+    """Runs jobs one after the other in this process.
+
+    A job that breaks its process (a crash in native code) ends the whole; what was computed is kept.
+    """
 
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         for job in jobs:
@@ -47,7 +52,9 @@ class SerialExecutor:
             def report(done: int, total: int, note: str = "", job: Job = job) -> None:
                 observer.progress(job, done, total, note)
 
-            yield execute(job, inputs, report)
+            limit = job.gigabytes or machine_gigabytes()
+            outcome = execute(dataclasses.replace(job, gigabytes=limit), inputs, report)
+            yield dataclasses.replace(outcome, job=job)
 
     def close(self) -> None:
         pass

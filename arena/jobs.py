@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,8 +15,11 @@ import torch
 
 from fakeoff.arena.compute import prepare_process
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
-from fakeoff.arena.registry import load_plugin_file
-from fakeoff.arena.seeds import canonical_json, digest, rng_from
+from fakeoff.arena.limits import limited
+from fakeoff.arena.output import Output, captured
+from fakeoff.arena.plugins import provide
+from fakeoff.arena.provisions import Provision, ProvisionError
+from fakeoff.arena.seeds import canonical_json, digest, global_states, rng_from, sealed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,12 @@ class Job:
         threads: For one operation. It decides the order of sums, so it is part of the key.
         label: For people; not part of the key.
         player: Who forfeits if the job fails; not part of the key.
-        places: Where things lie on this machine: ``plugins`` to import first, ``weights``, ``photographs``. Not
+        places: Where things lie on the driver's machine: ``weights``, ``photographs``. Such a job runs there. Not
             part of the key: their hashes are, in the payload.
+        provisions: What its players need, to be imported or compared first; not part of the key: the players'
+            fingerprints are, in the payload.
+        seconds: It may take at most; 0 is no limit; not part of the key.
+        gigabytes: It may take at most beside what its process holds already; 0 is no limit; not part of the key.
     """
 
     task: str
@@ -57,6 +63,9 @@ class Job:
     label: str = ""
     player: str = ""
     places: Mapping[str, Any] = field(default_factory=dict)
+    provisions: tuple[Provision, ...] = ()
+    seconds: float = 0.0
+    gigabytes: float = 0.0
 
     @cached_property
     def key(self) -> str:
@@ -104,31 +113,74 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended: with a result, or with the reason why there is none."""
+    """How a job ended: with a result, or with the reason why there is none.
+
+    Attributes:
+        job: Which.
+        result: What came of it.
+        failure: Why nothing came of it; one line.
+        seconds: It took.
+        printed: What its player printed meanwhile.
+    """
 
     job: Job
     result: Result | None
     failure: str | None
     seconds: float
+    printed: str = ""
 
 
 def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
-    """Runs a job in this process. Whatever a player raises becomes the outcome's failure."""
+    """Runs a job in this process. Whatever a player raises becomes the outcome's failure.
+
+    Global random state is seeded from the job's key and put back afterwards, so that not even a player that draws
+    from it could depend on what ran before, or leave a trace. It is told off all the same.
+
+    Raises:
+        ProvisionError: This machine has not the code that the driver has.
+    """
     started = time.perf_counter()
     result: Result | None = None
     failure: str | None = None
-    try:
-        prepare_process(threads=job.threads)
-        for path in job.places.get("plugins", ()):
-            load_plugin_file(Path(path))
-        context = Context(key=job.key, payload=job.payload, places=job.places, inputs=inputs, report=report)
-        result = _task(job.task)(context)
-        _check(result)
-    except (JobFailed, FakeoffError) as error:
-        result, failure = None, str(error)
-    except (Exception, SystemExit) as error:
-        result, failure = None, f"raised {one_line(error)}"
-    return Outcome(job=job, result=result, failure=failure, seconds=time.perf_counter() - started)
+    with captured() as output:
+        try:
+            with limited(seconds=job.seconds, gigabytes=job.gigabytes), sealed(job.key, "global"):
+                result = _run(job, inputs, _aside(report, output))
+        except ProvisionError:
+            raise
+        except (JobFailed, FakeoffError) as error:
+            failure = str(error)
+        except (Exception, SystemExit) as error:
+            failure = f"raised {one_line(error)}"
+    seconds = time.perf_counter() - started
+    return Outcome(job=job, result=result, failure=failure, seconds=seconds, printed=output.text())
+
+
+def _run(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
+    prepare_process(threads=job.threads)
+    for provision in job.provisions:
+        provide(provision)
+    before = global_states()
+    context = Context(key=job.key, payload=job.payload, places=job.places, inputs=inputs, report=report)
+    result = _task(job.task)(context)
+    _check(result)
+    touched = [library for library, state in global_states().items() if state != before[library]]
+    if touched:
+        raise JobFailed(
+            f"drew from or wrote to the global random state of {' and '.join(touched)}; draw from rng "
+            "(for dropout and the like: with global_draws(rng))"
+        )
+    return result
+
+
+def _aside(report: Report, output: Output) -> Report:
+    """A report that prints to where the driver prints."""
+
+    def lifted(done: int, total: int, note: str = "") -> None:
+        with output.lifted():
+            report(done, total, note)
+
+    return lifted
 
 
 def _task(name: str) -> Callable[[Context], Result]:

@@ -1,52 +1,69 @@
-"""Jobs on Ray: stateless tasks on this machine, and one actor that collects their progress."""
+"""Jobs on Ray: stateless tasks, here or on a cluster, and one actor that collects their progress."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakeoff.arena.compute import quiet_threads
-from fakeoff.arena.errors import one_line
+from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.executors import Load, Observer
 from fakeoff.arena.jobs import Job, Outcome, Result, execute
+from fakeoff.arena.limits import GRACE_SECONDS, machine_gigabytes, too_slow
+from fakeoff.arena.provisions import Provision, ProvisionError, environment
 
 _POLL_SECONDS = 0.5
 _RETRIES_AFTER_CRASH = 2
 
-# Before `import ray`. Everything on loopback (gRPC listens on every interface by default), a token for whoever
-# connects, no usage statistics, no colours in forwarded output.
-_ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
+# Before `import ray`. No usage statistics, no colours in forwarded output.
+_QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_COLOR_PREFIX": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+# A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
+# connects.
+_PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 
 
 class _Progress:
-    """The latest step of each job; an actor without a CPU of its own."""
+    """The latest step of each job and how long it has run; an actor without a CPU of its own."""
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[int, int, str]] = {}
+        self._started: dict[str, float] = {}
+
+    def start(self, key: str) -> None:
+        self._started[key] = time.monotonic()  # anew where a crashed job is tried again
 
     def report(self, key: str, done: int, total: int, note: str) -> None:
         self._latest[key] = (done, total, note)
 
-    def take(self) -> dict[str, tuple[int, int, str]]:
+    def end(self, key: str) -> None:
+        self._started.pop(key, None)
+
+    def take(self) -> tuple[dict[str, tuple[int, int, str]], dict[str, float]]:
         latest, self._latest = self._latest, {}
-        return latest
+        return latest, {key: time.monotonic() - started for key, started in self._started.items()}
 
 
-def _work(job: Job, names: list[str], progress: Any, *results: Mapping[str, Any]) -> Outcome:
+def _work(
+    job: Job,
+    names: list[str],
+    progress: Any,
+    *results: Mapping[str, Any],
+    share: float | None,
+    wanted: tuple[Provision, ...],
+) -> Outcome:
     inputs = {
         name: Result(record=result["record"], arrays=result["arrays"])
         for name, result in zip(names, results, strict=True)
@@ -59,29 +76,43 @@ def _work(job: Job, names: list[str], progress: Any, *results: Mapping[str, Any]
             last = time.monotonic()
             progress.report.remote(job.key, done, total, note)
 
-    return execute(job, inputs, report)
+    limit = job.gigabytes or machine_gigabytes() * (share or job.threads / (os.cpu_count() or 1))
+    progress.start.remote(job.key)
+    try:
+        return execute(dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions)), inputs, report)
+    finally:
+        progress.end.remote(job.key)
 
 
 class RayExecutor:
-    """Runs jobs on a Ray that belongs to this process alone.
+    """Runs jobs on a Ray that belongs to this process alone, or on a cluster.
 
-    It starts with the first job, so a tournament that is complete never waits for it.
+    It starts with the first job, so a tournament that is complete never waits for it. On a cluster every machine
+    must have the same Fakeoff, PyTorch, NumPy, Python and plugin packages; plugin files travel with the jobs. Jobs
+    that read files of the driver's machine (photographs, weights) run there, so that it must be one of the cluster's.
 
     Args:
-        workers: Jobs at a time, counted in cores: a job takes as many as it has threads, at most all.
+        workers: Jobs at a time, counted in cores: a job takes as many as it has threads, at most all. On a cluster
+            its own cores count.
+        address: Of a running cluster's head (``host:port``), or ``auto`` for the one that this machine is in.
     """
 
-    def __init__(self, *, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, *, workers: int, address: str | None = None) -> None:
+        self.workers, self.address = workers, address
         self._ray: Any = None
         self._task: Any = None
         self._progress: Any = None
         self._scratch = ""
+        self._overdue: set[str] = set()
+        self._held_to: set[Provision] = set()
+        self._cores: dict[str, int] = {}
 
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         if not jobs:
             return
         ray = self._start()
+        if self.address is not None:
+            self._compare_machines({provision for job in jobs for provision in job.provisions})
         kept: dict[str, Any] = {}
         for job in jobs:
             for key in job.inputs.values():
@@ -93,7 +124,7 @@ class RayExecutor:
         try:
             while running:
                 ended, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_SECONDS)
-                self._tell({job.key: job for job in jobs}, observer)
+                self._watch(running, observer)
                 for reference in ended:
                     job = running.pop(reference)
                     yield self._collect(reference, job, time.perf_counter() - started)
@@ -105,52 +136,139 @@ class RayExecutor:
         if self._ray is not None:
             self._ray.shutdown()
             self._ray = None
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._held_to.clear()
+            if self._scratch:
+                shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _start(self) -> Any:
         if self._ray is not None:
             return self._ray
-        os.environ.update(_ENVIRONMENT)
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ.update(_QUIET)
         quiet_threads()
-        self._scratch = tempfile.mkdtemp(prefix="fakeoff-ray-")
+        if self.address is None:
+            os.environ.update(_PRIVATE)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            self._scratch = tempfile.mkdtemp(prefix="fakeoff-ray-")
+            how: dict[str, Any] = {
+                "address": "local",
+                "num_cpus": self.workers,
+                "num_gpus": 0,
+                "include_dashboard": False,
+                "_temp_dir": self._scratch,
+            }
+        else:
+            how = {"address": self.address}
         import ray  # here, because the environment must be set first, and because it takes a second
 
-        ray.init(
-            address="local",
-            num_cpus=self.workers,
-            num_gpus=0,
-            include_dashboard=False,
-            log_to_driver=True,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            _temp_dir=self._scratch,
-        )
         self._ray = ray
-        self._progress = ray.remote(num_cpus=0)(_Progress).remote()
-        self._task = ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
-        return ray
+        try:
+            # What players print comes back with their outcomes.
+            ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            self._ray = None
+            if self.address is None:
+                raise
+            raise ConfigError(f"no Ray cluster answers at '{self.address}': {one_line(error)[:300]}") from error
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
+        if self.address is not None:
+            self._check_cluster()
+        self._progress = self._ray.remote(num_cpus=0)(_Progress).options(**self._here(0)).remote()
+        self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
+        return self._ray
 
-    def _tell(self, jobs: Mapping[str, Job], observer: Observer) -> None:
+    def _check_cluster(self) -> None:
+        if not self._cores.get(self._home_node()):
+            self.close()
+            raise ConfigError(
+                f"this machine offers the cluster at '{self.address}' no core, and jobs that read its files run here; "
+                "start Ray on it with at least one: ray start --address HEAD --num-cpus 1"
+            )
+
+    def _home_node(self) -> str:
+        return str(self._ray.get_runtime_context().get_node_id())
+
+    def _here(self, cores: int) -> dict[str, Any]:
+        return self._on(self._home_node(), cores)
+
+    def _on(self, node: str, cores: int) -> dict[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return {"num_cpus": cores, "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id=node, soft=False)}
+
+    def _compare_machines(self, provisions: Iterable[Provision]) -> None:
+        """Holds every machine of the cluster to this one's code, before anything is played.
+
+        Raises:
+            ProvisionError: With the package, both releases and the machine.
+        """
+        wanted = {*environment(), *provisions} - self._held_to
+        if not wanted:
+            return
+
+        def differs(wanted: list[Provision]) -> str:  # travels as code: Fakeoff may not be there at all
+            import platform
+
+            try:
+                from fakeoff.arena.plugins import provide
+            except ImportError as error:
+                return f"the worker on {platform.node()} has no Fakeoff of this kind: {error}; install the same there"
+            for provision in wanted:
+                try:
+                    provide(provision)
+                except Exception as error:
+                    return str(error)
+            return ""
+
+        ask = self._ray.remote(max_retries=0)(differs)
+        ordered = sorted(wanted, key=str)
+        asked = [ask.options(**self._on(node, 0)).remote(ordered) for node in self._cores]
+        for answer in self._ray.get(asked):
+            if answer:
+                raise ProvisionError(answer)
+        self._held_to |= wanted
+
+    def _watch(self, running: Mapping[Any, Job], observer: Observer) -> None:
+        """Passes progress on, and kills workers that do not heed their job's limit."""
+        jobs = {job.key: (reference, job) for reference, job in running.items()}
         with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
-            for key, (done, total, note) in self._ray.get(self._progress.take.remote()).items():
+            latest, elapsed = self._ray.get(self._progress.take.remote())
+            for key, (done, total, note) in latest.items():
                 if key in jobs:  # a report of an earlier run may come late
-                    observer.progress(jobs[key], done, total, note)
+                    observer.progress(jobs[key][1], done, total, note)
+            for key, seconds in elapsed.items():
+                limit = jobs[key][1].seconds if key in jobs else 0
+                if limit and seconds > limit + GRACE_SECONDS:
+                    self._overdue.add(key)
+                    self._ray.cancel(jobs[key][0], force=True)
 
     def _submit(self, job: Job, references: list[Any]) -> Any:
-        task: Callable[..., Any] = self._task.options(num_cpus=min(job.threads, self.workers), name=job.label).remote
-        return task(job, list(job.inputs), self._progress, *references)
+        most = self.workers if self.address is None else max(self._cores.values())
+        cores = min(job.threads, most)
+        options: dict[str, Any] = {"num_cpus": cores}
+        if self.address is not None and any(job.places.values()):
+            options = self._here(min(cores, self._cores[self._home_node()]))
+        share = None if self.address is not None else cores / self.workers
+        wanted = environment() if self.address is not None else ()
+        task: Callable[..., Any] = self._task.options(**options, name=job.label).remote
+        return task(job, list(job.inputs), self._progress, *references, share=share, wanted=wanted)
 
     def _collect(self, reference: Any, job: Job, seconds: float) -> Outcome:
         errors = self._ray.exceptions
         try:
-            return self._ray.get(reference)  # type: ignore[no-any-return]
-        except errors.WorkerCrashedError:
+            outcome: Outcome = self._ray.get(reference)
+            return dataclasses.replace(outcome, job=job)
+        except (errors.WorkerCrashedError, errors.TaskCancelledError):
             failure = "its worker process died (a crash in native code, or out of memory)"
         except errors.OutOfMemoryError:
             failure = "ran out of memory"
         except errors.NodeDiedError:
             failure = "the machine that it ran on was lost"
         except errors.RayTaskError as error:
+            if isinstance(error.cause, ProvisionError):
+                raise ProvisionError(str(error.cause)) from error
             failure = f"raised {one_line(error.cause if error.cause is not None else error)[:300]}"
+        if job.key in self._overdue:
+            self._overdue.discard(job.key)
+            failure = too_slow(job.seconds)
         return Outcome(job=job, result=None, failure=failure, seconds=seconds)

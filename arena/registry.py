@@ -1,28 +1,34 @@
-"""Where players are known by name: lazily, with their origin, and with a fingerprint for job keys."""
+"""Where players are known by name: lazily, with their origin, and with a fingerprint for job keys.
+
+There are three ways in. A decorator (:meth:`Registry.register`) in a file that the user names; an entry point of an
+installed package; and a class path, ``package.module:Class``, which needs no registration at all.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import hashlib
 import importlib
-import importlib.util
+import importlib.metadata
 import inspect
-import sys
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from fakeoff.arena.errors import PluginError, one_line, suggestion
+from fakeoff.arena.provisions import PluginFile, PluginPackage, Provision, installed_package
 
 PlayerT = TypeVar("PlayerT")
 ClassT = TypeVar("ClassT", bound=type)
 
-# While a plugin file is imported: its name and the sha256 of its text.
-_importing: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("importing", default=None)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
+_CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+# The plugin file that is being imported.
+_importing: contextvars.ContextVar[PluginFile | None] = contextvars.ContextVar("importing", default=None)
 
 _registries: list[Registry[Any]] = []
 
@@ -44,28 +50,49 @@ class Entry:
     Attributes:
         name: What users call it.
         target: The class, or where it is: ``package.module:Class``.
-        origin: Where it comes from, for people.
-        version: Goes into job keys: raise it when a player's behaviour changes. A plugin file's is its hash.
+        origin: Where it comes from, for people: ``fakeoff``, a file, or a distribution.
+        version: Goes into job keys: raised when a player's behaviour changes. A plugin file's is its hash; None is
+            the hash of its package's code, see :meth:`Registry.fingerprint`.
         preset: Constructor arguments that the name fixes.
+        release: Of the distribution that it comes from, for people.
+        file: The plugin file that it comes from, if it does.
     """
 
     name: str
     target: str | type
     origin: str
-    version: int | str
+    version: int | str | None
     preset: Mapping[str, Any] = field(default_factory=dict)
+    release: str = ""
+    file: PluginFile | None = None
+
+    @property
+    def where(self) -> str:
+        """The origin in full, for messages: ``fakeoff-dcgan 0.1.0 (fakeoff_dcgan.players:DCGAN)``."""
+        parts = [self.origin]
+        if self.release:
+            parts.append(self.release)
+        if self.version is None:
+            parts.append(f"({self.target})")
+        return " ".join(parts)
 
 
 class Registry(Generic[PlayerT]):
     """The players of one kind.
 
     Args:
-        kind: ``generator`` or ``detector``.
+        kind: ``generator``, ``detector``, ``parser`` or ``protocol``.
+        interface: What every class must derive from; None accepts any.
+        group: Of the entry points of installed packages; none are looked for where it is empty.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, interface: type | None = None, group: str = "") -> None:
         self.kind = kind
+        self._interface = interface
+        self._group = group
         self._entries: dict[str, Entry] = {}
+        self._contested: dict[str, tuple[Entry, ...]] = {}
+        self._asked_packages = not group
         _registries.append(self)
 
     def add(
@@ -82,18 +109,27 @@ class Registry(Generic[PlayerT]):
         """A class decorator that makes a player known under ``name``.
 
         Args:
-            name: What users call it.
+            name: What users call it: letters, digits and ``_ . -``.
             version: Raise it when the player's behaviour changes, so that old results are not reused. A player
                 in a plugin file needs none: the file's hash serves.
 
         Raises:
-            PluginError: The name is taken.
+            PluginError: The name is taken or cannot be one, or the class is not of this kind.
         """
+        if not _NAME.fullmatch(name):
+            raise PluginError(
+                f"'{name}' cannot be the name of a {self.kind}: use letters, digits and _ . -, 64 at most"
+            )
 
         def add(player: ClassT) -> ClassT:
-            importing = _importing.get()
-            origin, known_as = importing if importing else (player.__module__, version)
-            self._add(Entry(name=name, target=player, origin=origin, version=known_as))
+            file = _importing.get()
+            origin, known_as = (file.path, file.sha256) if file else (player.__module__, version)
+            self._check_class(player, where=f"'{name}' from {origin}")
+            self._ask_packages()
+            known = self._entries.get(name)
+            # A class that its package names as an entry point, and that is decorated as well, is one player.
+            if known is None or known.target != f"{player.__module__}:{player.__qualname__}":
+                self._add(Entry(name=name, target=player, origin=origin, version=known_as, file=file))
             return player
 
         return add
@@ -104,46 +140,135 @@ class Registry(Generic[PlayerT]):
         edited = taken is not None and taken.origin == entry.origin and taken.version != entry.version
         if taken is not None and not edited:
             raise PluginError(
-                f"two {self.kind}s are called '{entry.name}': one from {taken.origin}, one from {entry.origin}; "
+                f"two {self.kind}s are called '{entry.name}': one from {taken.where}, one from {entry.where}; "
                 "rename one of them"
             )
         self._entries[entry.name] = entry
+
+    def _ask_packages(self) -> None:
+        """Reads the entry points of installed packages; nothing of theirs is imported."""
+        if self._asked_packages:
+            return
+        self._asked_packages = True
+        for found in importlib.metadata.entry_points(group=self._group):
+            package = found.dist.name if found.dist else found.value.partition(":")[0]
+            release = found.dist.version if found.dist else ""
+            entry = Entry(name=found.name, target=found.value, origin=package, version=None, release=release)
+            taken = self._entries.get(found.name)
+            if taken is None:
+                self._entries[found.name] = entry
+            else:  # it stops a command that needs the name, and only that
+                self._contested[found.name] = (*self._contested.get(found.name, (taken,)), entry)
 
     def forget(self, origin: str) -> None:
         """Takes back what came from somewhere: a plugin file that failed half way."""
         self._entries = {name: entry for name, entry in self._entries.items() if entry.origin != origin}
 
+    @property
+    def contested(self) -> Mapping[str, tuple[Entry, ...]]:
+        """The names that several packages claim, each with who claims it."""
+        self._ask_packages()
+        return self._contested
+
     def __contains__(self, name: str) -> bool:
+        self._ask_packages()
         return name in self._entries
 
     def __iter__(self) -> Iterator[Entry]:
+        self._ask_packages()
         return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
 
     def entry(self, name: str) -> Entry:
-        """Looks a player up.
+        """Looks a player up, by its name or by its class path.
 
         Raises:
-            PluginError: There is none of that name.
+            PluginError: There is none of that name, or several packages claim it.
         """
+        self._ask_packages()
+        if name in self._contested:
+            claims = self._contested[name]
+            raise PluginError(
+                f"two {self.kind}s are called '{name}': one from "
+                + ", one from ".join(claim.where for claim in claims)
+                + f"; uninstall one, or name the other by its class: {claims[-1].target}"
+            )
+        if name not in self._entries and ":" in name:
+            return self._by_class_path(name)
         if name not in self._entries:
             hint = suggestion(name, self._entries) or "."
             raise PluginError(f"unknown {self.kind} '{name}'{hint} See: fakeoff plugins")
         return self._entries[name]
 
+    def _by_class_path(self, path: str) -> Entry:
+        if not _CLASS_PATH.fullmatch(path):
+            raise PluginError(f"'{path}' is no class path; write package.module:Class")
+        package = self._package(path, what=f"'{path}'")
+        return Entry(name=path, target=path, origin=package.distribution, version=None, release=package.release)
+
     def load(self, name: str) -> type[PlayerT]:
         """Imports a player's class.
 
         Raises:
-            PluginError: Unknown, or its module cannot be imported.
+            PluginError: Unknown, its module cannot be imported, or it is no class of this kind.
         """
         entry = self.entry(name)
         if not isinstance(entry.target, str):
             return entry.target
         module, _, attribute = entry.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
-        except Exception as error:
-            raise PluginError(f"{self.kind} '{name}' from {entry.origin} does not load: {one_line(error)}") from error
+            player = getattr(importlib.import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{self.kind} '{name}' from {entry.where} does not load: {one_line(error)}") from error
+        self._check_class(player, where=f"'{name}' from {entry.where}")
+        return player  # type: ignore[no-any-return]
+
+    def _check_class(self, player: Any, *, where: str) -> None:
+        if not isinstance(player, type):
+            raise PluginError(f"{where} is no class but {type(player).__name__}; name the {self.kind}'s class")
+        if self._interface is not None and not issubclass(player, self._interface):
+            wanted = f"{self._interface.__module__.rpartition('.')[0]}.{self._interface.__name__}"
+            raise PluginError(f"{where} is no {self.kind}: the class {player.__name__} must derive from {wanted}")
+
+    def package(self, name: str) -> PluginPackage | None:
+        """The installed package that a player is in; None for those that ship, and those of plugin files.
+
+        Raises:
+            PluginError: Unknown, or there is no such package.
+        """
+        entry = self.entry(name)
+        if entry.version is not None:
+            return None
+        return self._package(str(entry.target), what=f"{self.kind} '{name}' from {entry.where}", origin=entry.origin)
+
+    def provision(self, name: str) -> Provision | None:
+        """What a worker needs to build a player: its file, or its package; None for those that ship.
+
+        Raises:
+            PluginError: Unknown, or its package is not there.
+        """
+        return self.entry(name).file or self.package(name)
+
+    def _package(self, target: str, *, what: str, origin: str = "") -> PluginPackage:
+        try:
+            return installed_package(target.partition(":")[0], distribution=origin)
+        except ImportError as error:
+            raise PluginError(f"{what} does not load: {error}; is its package installed?") from error
+
+    def fingerprint(self, name: str) -> dict[str, Any]:
+        """What decides a player's behaviour besides its parameters and weights; part of job keys.
+
+        Returns:
+            ``version``: as registered; the hash of a plugin file; the hash of an installed package's code.
+            ``preset``: the arguments that the name fixes, if any.
+
+        Raises:
+            PluginError: Unknown, or its package is not there.
+        """
+        entry, package = self.entry(name), self.package(name)
+        fingerprint: dict[str, Any] = {"version": package.code if package else entry.version}
+        if entry.preset:
+            fingerprint["preset"] = dict(entry.preset)
+        return fingerprint
 
     def parameters(self, name: str) -> tuple[Parameter, ...]:
         """The constructor's keyword arguments, less those that the name fixes."""
@@ -193,41 +318,15 @@ class Registry(Generic[PlayerT]):
         return self.load(name)(**{**self.entry(name).preset, **parameters})
 
 
-def load_plugin_file(path: Path) -> None:
-    """Imports a user's Python file, so that the players in it register themselves; once for each text.
-
-    Raises:
-        PluginError: No such file, or it does not import.
-    """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise PluginError(f"plugin file '{path}' cannot be read: {error.strerror}") from error
-    sha256 = hashlib.sha256(text).hexdigest()
-    module_name = f"fakeoff_plugin_{path.stem}_{sha256[:12]}"
-    if module_name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"plugin file '{path}' is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    with _importing_file(str(path), sha256):
-        try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            del sys.modules[module_name]
-            for registry in _registries:
-                registry.forget(str(path))
-            if isinstance(error, PluginError):
-                raise
-            raise PluginError(f"plugin file '{path}' does not load: {one_line(error)}") from error
-
-
 @contextlib.contextmanager
-def _importing_file(name: str, sha256: str) -> Iterator[None]:
-    token = _importing.set((name, sha256))
+def importing(file: PluginFile) -> Iterator[None]:
+    """What registers itself inside comes from a plugin file; if the file fails, all of that is forgotten."""
+    token = _importing.set(file)
     try:
         yield
+    except BaseException:
+        for registry in _registries:
+            registry.forget(file.path)
+        raise
     finally:
         _importing.reset(token)

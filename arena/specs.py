@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +17,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from fakeoff.arena.assets import extract
 from fakeoff.arena.errors import PluginError, one_line
+from fakeoff.arena.provisions import Provision
 from fakeoff.arena.registry import Registry
 
 WEIGHTS = "weights"
 """The parameter that names a player's pretrained weights, where it has one."""
+
+_ASSET = "asset:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,7 @@ class PlayerSpec:
         fingerprint: What decides the player's behaviour besides the parameters: its code's version and the
             hash of its weights.
         weights: Where its pretrained weights lie, where it has any.
+        provision: What a worker needs to build it, unless it ships with Fakeoff.
     """
 
     name: str
@@ -40,6 +47,7 @@ class PlayerSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     weights: Path | None = None
+    provision: Provision | None = None
 
     def identity(self) -> dict[str, Any]:
         """What goes into job keys: neither names nor paths, so that results are shared between tournaments."""
@@ -47,9 +55,7 @@ class PlayerSpec:
         return {"plugin": self.plugin, "parameters": parameters, "fingerprint": dict(self.fingerprint)}
 
 
-def write_spec(
-    registry: Registry[Any], *, name: str, plugin: str, parameters: Mapping[str, Any], weights_folder: Path
-) -> PlayerSpec:
+def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: Mapping[str, Any]) -> PlayerSpec:
     """Checks a recipe and completes it with defaults and fingerprint.
 
     Args:
@@ -57,37 +63,61 @@ def write_spec(
         name: What the player is called in this tournament.
         plugin: The registered name.
         parameters: As the user gave them.
-        weights_folder: Where weights that ship lie.
 
     Raises:
+        AssetError: The weights are those of an asset that is not here.
         PluginError: Unknown plugin or parameter, or no such weights.
     """
     complete = registry.complete(plugin, parameters)
-    fingerprint: dict[str, Any] = {"version": registry.entry(plugin).version}
-    preset = registry.entry(plugin).preset
-    if preset:
-        fingerprint["preset"] = dict(preset)
+    fingerprint = registry.fingerprint(plugin)
     weights: Path | None = None
     if complete.get(WEIGHTS) in (None, ""):  # TOML has no null
         complete.pop(WEIGHTS, None)
     else:
-        path = find_weights(str(complete[WEIGHTS]), weights_folder)
+        path = find_weights(str(complete[WEIGHTS]), registry.load(plugin))
         fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
         weights = path.resolve()
-    return PlayerSpec(name=name, plugin=plugin, parameters=complete, fingerprint=fingerprint, weights=weights)
+    return PlayerSpec(
+        name=name,
+        plugin=plugin,
+        parameters=complete,
+        fingerprint=fingerprint,
+        weights=weights,
+        provision=registry.provision(plugin),
+    )
 
 
-def find_weights(name: str, folder: Path) -> Path:
-    """Finds weights by the name of a file that ships, or by path.
+def find_weights(name: str, player: type) -> Path:
+    """Finds weights: a file that ships with a player, an asset, or any other file.
+
+    Args:
+        name: Of a ``.safetensors`` file in a folder ``weights`` beside the player's module or that of a class that it
+            derives from; ``asset:NAME`` for the first member of an asset; or a path.
+        player: The class.
 
     Raises:
+        AssetError: The asset is unknown, not pulled yet, or damaged.
         PluginError: There are none.
     """
-    for path in (folder / f"{name}.safetensors", Path(name)):
+    if name.startswith(_ASSET):
+        return extract(name.removeprefix(_ASSET))[0][0]
+    folders = weights_folders(player)
+    for path in (*(folder / f"{name}.safetensors" for folder in folders), Path(name)):
         if path.is_file():
             return path
-    ships = ", ".join(sorted(path.stem for path in folder.glob("*.safetensors"))) or "none"
-    raise PluginError(f"no weights '{name}': give a .safetensors or .pt file, or a name that ships ({ships})")
+    ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
+    raise PluginError(
+        f"no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with the player ({ships})"
+    )
+
+
+def weights_folders(player: type) -> tuple[Path, ...]:
+    """The folders where weights that ship with a player may lie: ``weights`` beside its class and the classes above."""
+    folders: dict[Path, None] = {}
+    for known in player.__mro__:
+        with contextlib.suppress(TypeError, OSError):  # built into the interpreter, or typed in by hand
+            folders[Path(inspect.getfile(known)).parent / "weights"] = None
+    return tuple(folders)
 
 
 def load_weights(player: nn.Module, path: Path) -> None:

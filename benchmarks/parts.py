@@ -23,7 +23,7 @@ import click
 import torch
 
 from fakeoff.arena import compute
-from fakeoff.arena.parsers import WEIGHTS_FOLDER, parsers
+from fakeoff.arena.parsers import parsers
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import write_spec
 from fakeoff.protocols import referee
@@ -37,7 +37,7 @@ _PLAIN = "[parts]\nparser = ''\n[audit]\non_leak = 'skip'\n"
 def time_parser(turns: int) -> dict[str, Any]:
     """Milliseconds an image on one core, in batches, by size: minimum, median and maximum over turns."""
     compute.prepare_process(threads=1)
-    spec = write_spec(parsers, name="face_unet", plugin="face_unet", parameters={}, weights_folder=WEIGHTS_FOLDER)
+    spec = write_spec(parsers, name="face_unet", plugin="face_unet", parameters={})
     parser = referee.build_parser(spec.identity(), weights=str(spec.weights))
     seconds: dict[int, list[float]] = {size: [] for size in _SIZES}
     batches = {size: torch.rand(_BATCH, 3, size, size, generator=rng_from("benchmark", size)) for size in _SIZES}

@@ -29,6 +29,7 @@ from fakeoff.arena import compute, images
 from fakeoff.arena.reals import orl_faces
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import find_weights, load_weights
+from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols.referee import draw, judge
 
 _WAYS = ("fakeoff", "plain")
@@ -51,7 +52,7 @@ def _layout(way: str, model: Any) -> Any:
 
 def _pgan(way: str) -> Any:
     generator = generators.players.build("pgan", {})
-    load_weights(generator, find_weights("pgan-orl-64", generators.WEIGHTS_FOLDER))
+    load_weights(generator, find_weights("pgan-orl-64", ProgressiveGAN))
     return _layout(way, generator)
 
 

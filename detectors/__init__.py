@@ -7,16 +7,11 @@ class MyDetector(Detector):
     ...
 """
 
-from pathlib import Path
-
 from fakeoff.arena.registry import Registry
 from fakeoff.detectors.interface import Detector, PatchDetector, capabilities
 from fakeoff.detectors.receptive_field import ReceptiveField
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-"""Where weights that ship would lie."""
-
-players: Registry[Detector] = Registry("detector")
+players: Registry[Detector] = Registry("detector", interface=Detector, group="fakeoff.detectors")
 register = players.register
 
 players.add("resnet18_layer1", "fakeoff.detectors.resnet:TruncatedResNet18", origin="fakeoff", version=1)
@@ -30,7 +25,6 @@ for _block in range(1, 6):
     )
 
 __all__ = [
-    "WEIGHTS_FOLDER",
     "Detector",
     "PatchDetector",
     "ReceptiveField",

@@ -7,17 +7,12 @@ class MyGAN(Generator):
     ...
 """
 
-from pathlib import Path
-
 from fakeoff.arena.registry import Registry
 from fakeoff.generators.interface import ExtraLoss, Generator, capabilities
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-"""Where the weights that ship lie."""
-
-players: Registry[Generator] = Registry("generator")
+players: Registry[Generator] = Registry("generator", interface=Generator, group="fakeoff.generators")
 register = players.register
 
 players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=1)
 
-__all__ = ["WEIGHTS_FOLDER", "ExtraLoss", "Generator", "capabilities", "players", "register"]
+__all__ = ["ExtraLoss", "Generator", "capabilities", "players", "register"]

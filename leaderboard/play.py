@@ -25,16 +25,13 @@ from fakeoff.protocols.tournament import Tournament
 CONFIG_NAME = "config.toml"
 
 
-def play(
-    config: TournamentConfig, *, home: Path, executor: Executor, plugin_files: Sequence[Path], console: Console
-) -> dict[str, Any]:
+def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> dict[str, Any]:
     """Plays a tournament, or what is missing of it.
 
     Args:
         config: What to play.
         home: Where everything is kept. It is locked meanwhile.
         executor: Where jobs run; it is closed at the end.
-        plugin_files: Users' files that were imported.
         console: For progress.
 
     Returns:
@@ -52,9 +49,7 @@ def play(
         log = MlflowLog(home, store)
         with ProgressDisplay(console) as display:
             witness = _Witness(home=home, log=log, display=display)
-            tournament = Tournament(
-                config, source=source, store=store, executor=executor, observer=witness, plugin_files=plugin_files
-            )
+            tournament = Tournament(config, source=source, store=store, executor=executor, observer=witness)
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
             kept = home / CONFIG_NAME
             before = kept.read_bytes() if kept.exists() else None

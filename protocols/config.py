@@ -118,13 +118,20 @@ class Audit(_Section):
 
 
 class Compute(_Section):
-    """How jobs are computed; part of their identity, because it decides how sums round."""
+    """How jobs are computed. Precision and threads are part of their identity: they decide how sums round."""
 
     precision: Annotated[Literal["bfloat16", "float32"], Field(description="of training; scoring is float32")] = (
         "bfloat16"
     )
     attack_threads: Annotated[int, Field(description="threads of an attack", ge=1)] = 2
     defend_threads: Annotated[int, Field(description="threads of a detector's training", ge=1)] = 1
+    job_seconds: Annotated[
+        float, Field(description="a job may take; its player forfeits then; 0 is no limit", ge=0, allow_inf_nan=False)
+    ] = 3600.0
+    job_gigabytes: Annotated[
+        float,
+        Field(description="of memory a job may take; 0 is its share of the machine's", ge=0, allow_inf_nan=False),
+    ] = 0.0
 
 
 class TournamentConfig(_Section):

@@ -17,7 +17,7 @@ from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS, FaceParser, parsers
 from fakeoff.arena.registry import Registry
-from fakeoff.arena.seeds import seed_from
+from fakeoff.arena.seeds import sealed
 from fakeoff.arena.specs import load_arrays, load_weights, weights_hash
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.generators import Generator
@@ -55,8 +55,7 @@ def _build(
     registry: Registry[PlayerT], identity: Mapping[str, Any], *, version: Result | None, weights: str | None
 ) -> PlayerT:
     # A constructor that draws from global state draws the same each time, and leaves no trace.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_from("build", identity))
+    with sealed("build", identity):
         try:
             player = registry.build(identity["plugin"], identity["parameters"])
         except Exception as error:
@@ -208,6 +207,8 @@ def _check_tensor(value: Any, shape: tuple[int | str, ...], *, what: str, dtype:
         raise JobFailed(f"{what} returned shape {tuple(value.shape)}, not {shape}")
     if value.dtype != dtype:
         raise JobFailed(f"{what} returned {value.dtype}, not {dtype}")
+    if value.device.type != "cpu":
+        raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on cpu; move it back")
     if not torch.isfinite(value).all():
         raise JobFailed(f"{what} returned NaN or infinite values")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from fakeoff import detectors, generators
@@ -28,18 +27,16 @@ class Schedule:
     Args:
         config: What is played.
         source: The reals.
-        plugin_files: Users' files that workers must import.
 
     Raises:
         PluginError: A player is unknown or takes other parameters.
     """
 
-    def __init__(self, config: TournamentConfig, *, source: RealSource, plugin_files: Sequence[Path]) -> None:
+    def __init__(self, config: TournamentConfig, *, source: RealSource) -> None:
         self._config, self._source = config, source
-        self._plugins = tuple(str(path.resolve()) for path in plugin_files)
         self.colour = source.colour if config.arena.colour == "auto" else config.arena.colour
-        self.generators = _specs(generators.players, config.generators, generators.WEIGHTS_FOLDER)
-        self.detectors = _specs(detectors.players, config.detectors, detectors.WEIGHTS_FOLDER)
+        self.generators = _specs(generators.players, config.generators)
+        self.detectors = _specs(detectors.players, config.detectors)
         self.parser = parser_spec(config.parts)
 
     def enter(self, generator: str) -> Job:
@@ -50,6 +47,7 @@ class Schedule:
             pools.VERSION,
             label=f"enter {generator}",
             player=generator,
+            specs=[spec],
             payload={"generator": spec.identity()},
             places=_weights(spec),
         )
@@ -71,6 +69,7 @@ class Schedule:
             attack.VERSION,
             label=f"attack {version.player}",
             player=version.player,
+            specs=[spec, *(self.detectors[target.player] for target in targets)],
             threads=self._config.compute.attack_threads,
             payload={
                 "generator": {**spec.identity(), "parameters": {**spec.identity()["parameters"], **rates}},
@@ -98,6 +97,7 @@ class Schedule:
                 pools.VERSION,
                 label=f"sample {version.player}, {split}",
                 player=version.player,
+                specs=[self.generators[version.player]],
                 payload={
                     "generator": self.generators[version.player].identity(),
                     "split": split,
@@ -125,6 +125,7 @@ class Schedule:
             defend.VERSION,
             label=f"defend {detector}",
             player=detector,
+            specs=[spec],
             threads=self._config.compute.defend_threads,
             payload={
                 "detector": spec.identity(),
@@ -146,6 +147,7 @@ class Schedule:
             evaluate.VERSION,
             label=f"score {detector.label} on {generator.label}",
             player=detector.player,
+            specs=[self.detectors[detector.player]],
             payload={
                 "detector": self.detectors[detector.player].identity(),
                 **self._certainty(),
@@ -191,6 +193,7 @@ class Schedule:
             look.PARSE_VERSION,
             label=f"parse faces of {pool[:8]}",
             player=f"face parser '{self.parser.name}'",
+            specs=[self.parser],
             payload={"parser": self.parser.identity()},
             inputs={"pool": pool},
             places=_weights(self.parser),
@@ -203,6 +206,7 @@ class Schedule:
             look.LOOK_VERSION,
             label=f"look with {detector.label} at {truth} {pool[:8]}",
             player=detector.player,
+            specs=[self.detectors[detector.player]],
             payload={
                 "detector": self.detectors[detector.player].identity(),
                 "truth": truth,
@@ -260,7 +264,10 @@ class Schedule:
         inputs: Mapping[str, str] | None = None,
         threads: int = 1,
         places: Mapping[str, Any] | None = None,
+        specs: Sequence[PlayerSpec] = (),
     ) -> Job:
+        """A job with the limits of the configuration; ``specs`` are the players that it builds."""
+        compute = self._config.compute
         return Job(
             task=f"{task.__module__}:{task.__name__}",
             version=version,
@@ -269,19 +276,16 @@ class Schedule:
             threads=threads,
             label=label,
             player=player,
-            places={"plugins": self._plugins, **(places or {})},
+            places=places or {},
+            provisions=tuple(dict.fromkeys(spec.provision for spec in specs if spec.provision is not None)),
+            seconds=compute.job_seconds,
+            gigabytes=compute.job_gigabytes,
         )
 
 
-def _specs(registry: Registry[Any], players: Sequence[Player], weights_folder: Path) -> dict[str, PlayerSpec]:
+def _specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:
     return {
-        player.name: write_spec(
-            registry,
-            name=player.name,
-            plugin=player.plugin,
-            parameters=player.parameters,
-            weights_folder=weights_folder,
-        )
+        player.name: write_spec(registry, name=player.name, plugin=player.plugin, parameters=player.parameters)
         for player in players
     }
 
@@ -292,7 +296,7 @@ def detector_spec(player: Player) -> PlayerSpec:
     Raises:
         PluginError: Unknown, or it takes other parameters.
     """
-    return _specs(detectors.players, [player], detectors.WEIGHTS_FOLDER)[player.name]
+    return _specs(detectors.players, [player])[player.name]
 
 
 def judges_patches(plugin: str) -> bool:
@@ -312,13 +316,7 @@ def parser_spec(parts: Parts) -> PlayerSpec | None:
     """
     if not parts.parser:
         return None
-    return write_spec(
-        parsers.parsers,
-        name=parts.parser,
-        plugin=parts.parser,
-        parameters=parts.parameters,
-        weights_folder=parsers.WEIGHTS_FOLDER,
-    )
+    return write_spec(parsers.parsers, name=parts.parser, plugin=parts.parser, parameters=parts.parameters)
 
 
 def _weights(spec: PlayerSpec) -> dict[str, str | None]:

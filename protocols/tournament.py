@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from fakeoff.arena.errors import ConfigError, suggestion
@@ -41,7 +40,6 @@ class Tournament:
         store: Where results are kept.
         executor: Where jobs run.
         observer: Who is told.
-        plugin_files: Users' files that were imported; workers import them too.
 
     Raises:
         ConfigError: The attack's target is no detector of this tournament.
@@ -56,11 +54,10 @@ class Tournament:
         store: Store,
         executor: Executor,
         observer: TournamentObserver,
-        plugin_files: Sequence[Path] = (),
     ) -> None:
         self._config, self._source = config, source
         self._store, self._executor, self._observer = store, executor, observer
-        self._schedule = Schedule(config, source=source, plugin_files=plugin_files)
+        self._schedule = Schedule(config, source=source)
         _check_target(config.attack.target, list(self._schedule.detectors))
         self._versions: list[Version] = []
         self._matches: list[Match] = []

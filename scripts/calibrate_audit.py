@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fakeoff import generators
 from fakeoff.arena.images import Pixels, quantise
 from fakeoff.arena.reals import SPLITS, orl_faces
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import find_weights
+from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols import referee
 from fakeoff.protocols.audit import AuditReport, audit_pools
 
@@ -124,7 +124,7 @@ def main() -> None:
     print(large, flush=True)
     source = orl_faces()
     photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
-    weights = find_weights("pgan-orl-64", generators.WEIGHTS_FOLDER)
+    weights = find_weights("pgan-orl-64", ProgressiveGAN)
     generator = referee.build_generator(PGAN, weights=str(weights))
     fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")), colour="grey")
 

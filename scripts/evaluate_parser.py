@@ -25,11 +25,10 @@ from torch import Tensor
 from train_parser import UNKNOWN, Lessons, read_lessons
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.parsers import LANDMARKS, PARTS, WEIGHTS_FOLDER, FaceParser, parsers
+from fakeoff.arena.parsers import LANDMARKS, PARTS, FaceParser, parsers
 from fakeoff.arena.reals import open_source, read_image
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import write_spec
-from fakeoff.generators import WEIGHTS_FOLDER as GENERATOR_WEIGHTS
 from fakeoff.generators import players as generators
 from fakeoff.protocols import referee
 
@@ -120,7 +119,7 @@ def compare(parser: FaceParser, pictures: Tensor, labels: Tensor, points: Tensor
 
 def sample_fakes(n: int) -> images.Pixels:
     """Faces of the shipped Progressive GAN, 64 px."""
-    spec = write_spec(generators, name="pgan", plugin="pgan", parameters={}, weights_folder=GENERATOR_WEIGHTS)
+    spec = write_spec(generators, name="pgan", plugin="pgan", parameters={})
     generator = referee.build_generator(spec.identity(), weights=str(spec.weights))
     return images.quantise(referee.draw(generator, n, rng=rng_from("evaluate_parser")), colour="grey")
 
@@ -186,7 +185,7 @@ def draw(rows: Mapping[str, tuple[Tensor, Tensor, Tensor, Tensor]]) -> Figure:
 @click.option("--picture", type=click.Path(path_type=Path), help="The PNG file to write.")
 def main(folder: Path, name: str, weights: str, fakes: int, out: Path, picture: Path | None) -> None:
     compute.prepare_process(threads=1)
-    spec = write_spec(parsers, name=name, plugin=name, parameters={"weights": weights}, weights_folder=WEIGHTS_FOLDER)
+    spec = write_spec(parsers, name=name, plugin=name, parameters={"weights": weights})
     parser = referee.build_parser(spec.identity(), weights=str(spec.weights))
     results: dict[str, Any] = {"parser": spec.identity(), "held_out": {}}
     shown: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}

@@ -19,6 +19,7 @@ from fakeoff.arena import images
 from fakeoff.arena.reals import orl_faces
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import find_weights, load_weights
+from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.leaderboard.plots import before_and_after, to_pixels
 from fakeoff.protocols import distances
 from fakeoff.protocols.referee import draw
@@ -37,7 +38,7 @@ def main() -> None:
     source = orl_faces()
     train, test = (source.load(split, resolution=64, colour="grey") for split in ("train", "test"))
     generator = generators.players.build("pgan", {})
-    load_weights(generator, find_weights(_WEIGHTS, generators.WEIGHTS_FOLDER))
+    load_weights(generator, find_weights(_WEIGHTS, ProgressiveGAN))
     runs = []
     for seed in range(_SEEDS):
         fakes = images.quantise(draw(generator, _FAKES, rng=rng_from("show", seed)), colour="grey")

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fakeoff.arena.images import generator_transform
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.reals import orl_faces
-from fakeoff.arena.registry import load_plugin_file
 from fakeoff.protocols.config import TournamentConfig, parse_config
 
 TOYS = Path(__file__).parent / "toy_players.py"

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.reals import open_source
-from fakeoff.arena.registry import load_plugin_file
 from fakeoff.arena.store import Store
 from fakeoff.cli import main
 from fakeoff.leaderboard.ledger import write_ledger
@@ -57,7 +57,6 @@ def home(toys: Path, toy_config: Callable[..., Any], tmp_path_factory: pytest.Te
         store=Store(home / "store"),
         executor=SerialExecutor(),
         observer=Silent(),
-        plugin_files=PLUGINS,
     )
     write_ledger(tournament.play(), home)
     return home

@@ -7,15 +7,10 @@ class MyParser(FaceParser):
     ...
 """
 
-from pathlib import Path
-
 from fakeoff.arena.parsers.interface import BACKGROUND, LANDMARKS, PARTS, FaceParser, capabilities
 from fakeoff.arena.registry import Registry
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-"""Where the weights that ship lie."""
-
-parsers: Registry[FaceParser] = Registry("parser")
+parsers: Registry[FaceParser] = Registry("parser", interface=FaceParser, group="fakeoff.parsers")
 register = parsers.register
 
 parsers.add("face_unet", "fakeoff.arena.parsers.face_unet:FaceUNet", origin="fakeoff", version=1)
@@ -25,7 +20,6 @@ __all__ = [
     "BACKGROUND",
     "LANDMARKS",
     "PARTS",
-    "WEIGHTS_FOLDER",
     "FaceParser",
     "capabilities",
     "parsers",

@@ -100,9 +100,7 @@ def test_names_and_shapes_are_those_of_the_public_checkpoint() -> None:
 def test_a_users_file_is_loaded_by_the_arena(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"mine{suffix}"
     save_file(random_state(), path) if suffix == ".safetensors" else torch.save(random_state(), path)
-    spec = write_spec(
-        parsers, name="p", plugin="bisenet", parameters={"weights": str(path), "working": 32}, weights_folder=tmp_path
-    )
+    spec = write_spec(parsers, name="p", plugin="bisenet", parameters={"weights": str(path), "working": 32})
     assert spec.weights == path.resolve()
     assert spec.fingerprint["weights"] == hashlib.sha256(path.read_bytes()).hexdigest()
     parser = parsers.build("bisenet", spec.parameters)
@@ -124,7 +122,7 @@ def test_a_file_of_other_names_does_not_fit(tmp_path: Path) -> None:
 
 
 def test_without_weights_it_refuses_rather_than_labels_at_random() -> None:
-    spec = write_spec(parsers, name="p", plugin="bisenet", parameters={}, weights_folder=Path())
+    spec = write_spec(parsers, name="p", plugin="bisenet", parameters={})
     assert spec.weights is None
     with pytest.raises(PluginError, match=r"'bisenet' comes without weights.*weights = FILE"):
         parsers.build("bisenet", spec.parameters).label(smooth(1, 32, 32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import os
 import re
@@ -17,6 +16,8 @@ import pytest
 from fakeoff import generators
 from fakeoff.arena.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome, Result
+from fakeoff.arena.plugins import module_name
+from fakeoff.arena.provisions import PluginFile
 from fakeoff.arena.ray_executor import RayExecutor
 from fakeoff.arena.specs import write_spec
 
@@ -90,18 +91,17 @@ def on_ray() -> Iterator[RayExecutor]:
 
 
 def a_job(tasks: Path, function: str, **over: Any) -> Job:
-    # A plugin file is imported under its name and the start of its hash.
-    module = f"fakeoff_plugin_executor_tasks_{hashlib.sha256(tasks.read_bytes()).hexdigest()[:12]}"
-    made = {"payload": {}, "label": function, "places": {"plugins": [str(tasks)]}, **over}
-    return Job(task=f"{module}:{function}", version=1, **made)
+    file = PluginFile(path=str(tasks), source=tasks.read_bytes())
+    made = {"payload": {}, "label": function, "provisions": (file,), **over}
+    return Job(task=f"{module_name(file)}:{function}", version=1, **made)
 
 
 def toy_jobs(toys: Path) -> tuple[Job, Job]:
     """A generator's entry, and a pool of its fakes."""
-    spec = write_spec(generators.players, name="toy", plugin="toy_generator", parameters={}, weights_folder=Path())
-    places = {"plugins": [str(toys)]}
+    spec = write_spec(generators.players, name="toy", plugin="toy_generator", parameters={})
+    provisions = (PluginFile(path=str(toys), source=toys.read_bytes()),)
     identity = {"generator": spec.identity()}
-    enter = Job(task="fakeoff.protocols.pools:enter", version=1, payload=identity, label="enter", places=places)
+    enter = Job(task="fakeoff.protocols.pools:enter", version=1, payload=identity, label="enter", provisions=provisions)
     payload = {**identity, "split": "test", "n": 5, "seed": 0, "arena_resolution": 24, "colour": "grey"}
     pool = Job(
         task="fakeoff.protocols.pools:fake_pool",
@@ -109,7 +109,7 @@ def toy_jobs(toys: Path) -> tuple[Job, Job]:
         payload=payload,
         inputs={"version": enter.key},
         label="pool",
-        places=places,
+        provisions=provisions,
     )
     return enter, pool
 

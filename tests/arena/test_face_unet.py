@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from fakeoff.arena import images
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.parsers import LANDMARKS, PARTS, WEIGHTS_FOLDER
+from fakeoff.arena.parsers import LANDMARKS, PARTS
 from fakeoff.arena.parsers.face_unet import FaceUNet
 from fakeoff.arena.reals import orl_faces
-from fakeoff.arena.specs import load_weights
+from fakeoff.arena.specs import find_weights, load_weights
 
-_WEIGHTS = WEIGHTS_FOLDER / "face-unet.safetensors"
+_WEIGHTS = find_weights("face-unet", FaceUNet)
 _STARTS = dict(zip(LANDMARKS, np.cumsum([0, *LANDMARKS.values()])[:-1].tolist(), strict=True))
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from fakeoff import generators
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.registry import Registry, load_plugin_file
+from fakeoff.arena.plugins import load_plugin_file
+from fakeoff.arena.registry import Registry
 
 PLUGIN = """
 from fakeoff.generators import Generator, register
@@ -45,13 +46,13 @@ def registry() -> Registry[nn.Module]:
 
 def test_players_are_imported_only_when_they_are_asked_for() -> None:
     registry: Registry[nn.Module] = Registry("detector")
-    sys.modules.pop("colorsys", None)
-    registry.add("lazy", "colorsys:rgb_to_hls", origin="somewhere", version=1)
+    sys.modules.pop("mailbox", None)
+    registry.add("lazy", "mailbox:Mailbox", origin="somewhere", version=1)
     assert "lazy" in registry
     assert [entry.name for entry in registry] == ["lazy"]
-    assert "colorsys" not in sys.modules
+    assert "mailbox" not in sys.modules
     registry.load("lazy")
-    assert "colorsys" in sys.modules
+    assert "mailbox" in sys.modules
 
 
 def test_players_are_listed_by_name(registry: Registry[nn.Module]) -> None:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info
 from fakeoff.arena.compute import prepare_process
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError, one_line, suggestion
 from fakeoff.arena.jobs import Context, Job, Outcome, Result, execute
+from fakeoff.arena.provisions import PluginFile
 from fakeoff.arena.seeds import canonical_json, digest, rng_from, seed_from
 
 JSON = st.recursive(
@@ -180,8 +181,9 @@ def test_a_result_that_is_not_fit_to_keep_is_a_failure(play: Callable[..., Outco
 
 def test_a_task_or_plugin_that_cannot_be_found_is_a_failure(play: Callable[..., Outcome], tmp_path: Path) -> None:
     assert "ModuleNotFoundError" in str(play(lambda context: None, task="no_such_room:f").failure)
-    outcome = play(lambda context: Result(record={}), places={"plugins": [str(tmp_path / "gone.py")]})
-    assert "gone.py' cannot be read" in str(outcome.failure)
+    broken = PluginFile(path=str(tmp_path / "broken.py"), source=b"1 / 0")
+    outcome = play(lambda context: Result(record={}), provisions=(broken,))
+    assert "broken.py' does not load: ZeroDivisionError" in str(outcome.failure)
 
 
 def test_suggestions_are_made_only_for_near_words() -> None:

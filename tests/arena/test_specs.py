@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fakeoff import detectors, generators
-from fakeoff.arena.errors import PluginError
+from fakeoff.arena.errors import AssetError, PluginError
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import find_weights, load_arrays, load_weights, state_arrays, weights_hash, write_spec
 
@@ -21,6 +22,16 @@ class Player(nn.Module):
     def __init__(self, *, width: int = 3, weights: str | None = None) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width))
+
+
+PLUGIN = """
+from fakeoff.detectors import Detector, register
+
+@register("with_weights")
+class WithWeights(Detector):
+    def __init__(self, *, weights: str = "mine") -> None:
+        super().__init__()
+"""
 
 
 class Malicious:
@@ -54,8 +65,8 @@ def test_a_spec_is_complete_and_its_identity_knows_neither_names_nor_paths(
 ) -> None:
     save_file(moved(1).state_dict(), tmp_path / "w.safetensors")
     specs = [
-        write_spec(registry, name=name, plugin="mine", parameters={"weights": weights}, weights_folder=tmp_path)
-        for name, weights in (("a", "w"), ("b", str(tmp_path / "w.safetensors")))
+        write_spec(registry, name=name, plugin="mine", parameters={"weights": weights})
+        for name, weights in (("a", str(tmp_path / "w.safetensors")), ("b", str(tmp_path / "." / "w.safetensors")))
     ]
     assert specs[0].identity() == specs[1].identity()
     assert specs[0].identity() == {
@@ -72,37 +83,57 @@ def test_a_spec_is_complete_and_its_identity_knows_neither_names_nor_paths(
 def test_other_weights_or_parameters_are_another_player(registry: Registry[nn.Module], tmp_path: Path) -> None:
     for seed in (1, 2):
         save_file(moved(seed).state_dict(), tmp_path / f"{seed}.safetensors")
-    given = ({}, {"width": 4}, {"weights": "1"}, {"weights": "2"})
+    given = ({}, {"width": 4}, *({"weights": str(tmp_path / f"{seed}.safetensors")} for seed in (1, 2)))
     identities = [
-        write_spec(registry, name="a", plugin="mine", parameters=parameters, weights_folder=tmp_path).identity()
-        for parameters in given
+        write_spec(registry, name="a", plugin="mine", parameters=parameters).identity() for parameters in given
     ]
     assert all(identities.count(identity) == 1 for identity in identities)
 
 
 def test_a_preset_is_part_of_the_identity() -> None:
     identities = [
-        write_spec(
-            detectors.players, name="x", plugin=f"xception_block{block}", parameters={}, weights_folder=Path()
-        ).identity()["fingerprint"]
+        write_spec(detectors.players, name="x", plugin=f"xception_block{block}", parameters={}).identity()[
+            "fingerprint"
+        ]
         for block in (1, 2)
     ]
     assert [identity["preset"] for identity in identities] == [{"block": 1}, {"block": 2}]
 
 
 def test_a_player_without_weights_has_none(registry: Registry[nn.Module], tmp_path: Path) -> None:
-    spec = write_spec(registry, name="a", plugin="mine", parameters={}, weights_folder=tmp_path)
+    spec = write_spec(registry, name="a", plugin="mine", parameters={})
     assert spec.weights is None
     assert "weights" not in spec.fingerprint
 
 
 def test_missing_weights_are_refused_with_what_ships(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match=r"no weights 'faces'.*\(none\)"):
-        find_weights("faces", tmp_path)
-    (tmp_path / "cats.safetensors").write_bytes(b"")
-    with pytest.raises(PluginError, match=r"ships \(cats\)"):
-        find_weights("faces", tmp_path)
-    assert find_weights("cats", tmp_path) == tmp_path / "cats.safetensors"
+        find_weights("faces", Player)
+    with pytest.raises(PluginError, match=r"what ships with the player \(pgan-orl-64\)"):
+        find_weights("faces", generators.players.load("pgan"))
+
+
+def test_weights_ship_in_a_folder_beside_the_players_module(tmp_path: Path) -> None:
+    (tmp_path / "weighty.py").write_text(PLUGIN)
+    load_plugin_file(tmp_path / "weighty.py")
+    theirs = detectors.players.load("with_weights")
+    with pytest.raises(PluginError, match=r"no weights 'mine'.*\(none\)"):
+        write_spec(detectors.players, name="a", plugin="with_weights", parameters={})
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "mine.safetensors").write_bytes(b"theirs")
+    spec = write_spec(detectors.players, name="a", plugin="with_weights", parameters={})
+    assert spec.weights == (tmp_path / "weights" / "mine.safetensors").resolve()
+    assert spec.fingerprint["weights"] == hashlib.sha256(b"theirs").hexdigest()
+    heir = type("Heir", (theirs,), {})
+    assert find_weights("mine", heir) == spec.weights
+
+
+def test_weights_may_be_an_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKEOFF_ASSETS", str(tmp_path))
+    with pytest.raises(AssetError, match="asset 'celeba-999' is missing; run: fakeoff assets pull celeba-999"):
+        find_weights("asset:celeba-999", Player)
+    with pytest.raises(AssetError, match="unknown asset 'faces'"):
+        find_weights("asset:faces", Player)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
@@ -184,9 +215,7 @@ def test_the_hash_sees_names_shapes_types_and_values() -> None:
 
 
 def test_the_weights_that_ship_fit_the_default_generator_and_make_grey_faces_of_some_contrast() -> None:
-    spec = write_spec(
-        generators.players, name="g", plugin="pgan", parameters={}, weights_folder=generators.WEIGHTS_FOLDER
-    )
+    spec = write_spec(generators.players, name="g", plugin="pgan", parameters={})
     assert spec.weights is not None
     generator = generators.players.build("pgan", spec.parameters)
     load_weights(generator, spec.weights)
@@ -203,7 +232,6 @@ def test_no_weights_can_be_asked_for_in_toml() -> None:
             name="g",
             plugin="pgan",
             parameters={"weights": none, "resolution": 32},
-            weights_folder=generators.WEIGHTS_FOLDER,
         )
         assert spec.weights is None
         assert "weights" not in spec.fingerprint

@@ -83,9 +83,9 @@ def make_config(toy_config: Callable[..., TournamentConfig]) -> Callable[..., To
 def play_in(toys: Path) -> Callable[..., dict[str, Any]]:
     """Plays a configuration in a home with an executor."""
 
-    def play_there(config: TournamentConfig, home: Path, executor: Any, *more_plugins: Path) -> dict[str, Any]:
+    def play_there(config: TournamentConfig, home: Path, executor: Any) -> dict[str, Any]:
         quiet = Console(file=io.StringIO())
-        return play(config, home=home, executor=executor, plugin_files=[toys, *more_plugins], console=quiet)
+        return play(config, home=home, executor=executor, console=quiet)
 
     return play_there
 

@@ -7,8 +7,8 @@ import pytest
 
 from fakeoff.arena.executors import Load, Observer, SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.reals import open_source
-from fakeoff.arena.registry import load_plugin_file
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import TournamentRecord
@@ -70,7 +70,6 @@ def play(tmp_path: Path, toys: Path) -> Callable[..., tuple[TournamentRecord, Wa
         config: TournamentConfig,
         *,
         home: str = "home",
-        plugins: Sequence[Path] = (),
         executor: SerialExecutor | None = None,
     ) -> tuple[TournamentRecord, Watcher]:
         watcher = Watcher()
@@ -80,7 +79,6 @@ def play(tmp_path: Path, toys: Path) -> Callable[..., tuple[TournamentRecord, Wa
             store=Store(tmp_path / home / "store"),
             executor=executor or SerialExecutor(),
             observer=watcher,
-            plugin_files=(toys, *plugins),
         )
         return tournament.play(), watcher
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from fakeoff import generators
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels, quantise, save_png
 from fakeoff.arena.reals import orl_faces
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import find_weights
+from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols import audit, referee
 from fakeoff.protocols.audit import AuditReport, audit_folders, audit_pools
 
@@ -32,7 +32,7 @@ def photographs() -> Pixels:
 
 @pytest.fixture(scope="module")
 def gan_fakes() -> Pixels:
-    weights = find_weights("pgan-orl-64", generators.WEIGHTS_FOLDER)
+    weights = find_weights("pgan-orl-64", ProgressiveGAN)
     generator = referee.build_generator({"plugin": "pgan", "parameters": {}}, weights=str(weights))
     return quantise(referee.draw(generator, 120, rng=rng_from("audit", "test")), colour="grey")
 

@@ -16,8 +16,8 @@ from fakeoff.arena.errors import ConfigError, JobFailed, PluginError
 from fakeoff.arena.executors import SerialExecutor
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.reals import open_source
-from fakeoff.arena.registry import load_plugin_file
 from fakeoff.arena.seeds import canonical_json
 from fakeoff.arena.specs import state_arrays
 from fakeoff.arena.store import Store
@@ -322,7 +322,6 @@ def mixed(
         store=store,
         executor=SerialExecutor(),
         observer=observer,
-        plugin_files=(toys, parsers, bad_players),
     )
     return tournament.play(), store, observer
 
@@ -434,7 +433,7 @@ def test_parts_come_from_the_parser_that_was_asked_for(mixed: Mixed) -> None:
 def test_the_same_looks_come_out_in_any_order(
     mixed: Mixed, play: Play, toy_config: Config, parsers: Path, bad_players: Path, backwards: SerialExecutor
 ) -> None:
-    other, _ = play(toy_config(**MIXED), plugins=[parsers, bad_players], executor=backwards)
+    other, _ = play(toy_config(**MIXED), executor=backwards)
     assert other == mixed[0]
     assert scoreboard_text(build_scoreboard(other)) == scoreboard_text(build_scoreboard(mixed[0]))
 
@@ -442,7 +441,7 @@ def test_the_same_looks_come_out_in_any_order(
 def test_without_a_parser_everything_else_is_the_same(
     mixed: Mixed, play: Play, toy_config: Config, bad_players: Path
 ) -> None:
-    record, watcher = play(toy_config(**{**MIXED, "rounds": 1, "parts": {"parser": ""}}), plugins=[bad_players])
+    record, watcher = play(toy_config(**{**MIXED, "rounds": 1, "parts": {"parser": ""}}))
     assert not {"parse", "look", "shift"} & {job.task.rpartition(":")[2] for job in watcher.ran}
     assert (record.looks, record.shifts) == ((), ())
     assert (build_scoreboard(record)["parts"], build_scoreboard(record)["part_shifts"]) == ([], [])
@@ -466,7 +465,7 @@ def test_a_detector_whose_patches_misbehave_forfeits_its_looks_and_keeps_its_sco
     detectors = [{"plugin": name} for name in (*BAD_PATCHES, "toy_detector")]
     target = {"steps": 2, "batch": 4, "target": "toy_detector"}
     config = toy_config(detectors=detectors, attack=target, parts=QUADRANTS)
-    record, _ = play(config, plugins=[parsers, bad_players])
+    record, _ = play(config)
     pairs = [(g, d) for g in (0, 1) for d in (0, 1)]
     for name, reason in BAD_PATCHES.items():
         lost = [forfeit for forfeit in record.forfeits if forfeit.player == name]
@@ -514,7 +513,7 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
     ):
         executor = Noting()
         with pytest.raises(ConfigError) as caught:
-            play(toy_config(parts={"parser": name}), plugins=[parsers], executor=executor)
+            play(toy_config(parts={"parser": name}), executor=executor)
         assert str(caught.value) == (
             f"the face parser '{name}' failed: {reason}; name another in parts.parser, or '' to leave parts out"
         )
@@ -528,7 +527,7 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
     assert first == {"defend", "match", "cost"}
     assert len(record.matches) == 4
     # And with a parser that works, only what depends on it is left.
-    _, ran = play(toy_config(parts=QUADRANTS), plugins=[parsers])
+    _, ran = play(toy_config(parts=QUADRANTS))
     assert {job.task.rpartition(":")[2] for job in ran.ran} == {"parse", "look", "shift"}
 
 
@@ -545,11 +544,11 @@ def test_an_interrupt_between_looks_loses_none_of_them(play: Play, toy_config: C
         **{**MIXED, "rounds": 0, "detectors": [{"plugin": "toy_detector"}, {"plugin": "toy_brightness"}]}
     )
     with pytest.raises(KeyboardInterrupt):
-        play(config, plugins=[parsers], executor=InterruptedAtTheThirdLook())
-    resumed, ran = play(config, plugins=[parsers])
+        play(config, executor=InterruptedAtTheThirdLook())
+    resumed, ran = play(config)
     # Two detectors at the reals and at two generators' fakes, less the two that were kept.
     assert [job.task.rpartition(":")[2] for job in ran.ran] == ["look"] * 4
-    whole, _ = play(config, plugins=[parsers], home="another")
+    whole, _ = play(config, home="another")
     assert resumed == whole
 
 
@@ -565,8 +564,8 @@ def test_an_unknown_parser_is_refused_before_anything_is_played(play: Play, toy_
 def test_more_random_patches_are_another_look_and_the_same_matches(
     play: Play, toy_config: Config, parsers: Path
 ) -> None:
-    play(toy_config(rounds=0, parts=QUADRANTS), plugins=[parsers])
-    record, ran = play(toy_config(rounds=0, parts={**QUADRANTS, "random_patches": 64}), plugins=[parsers])
+    play(toy_config(rounds=0, parts=QUADRANTS))
+    record, ran = play(toy_config(rounds=0, parts={**QUADRANTS, "random_patches": 64}))
     assert [(job.task.rpartition(":")[2], job.payload["truth"]) for job in ran.ran] == [
         ("look", "real"),
         ("look", "fake"),

@@ -136,7 +136,7 @@ def test_players_that_cannot_be_trained_keep_their_place(play: Play, toy_config:
         detectors=[{"plugin": "fixed_brightness"}, {"plugin": "toy_detector"}],
         attack={"steps": 2, "batch": 4, "target": "toy_detector"},
     )
-    record, _ = play(config, plugins=[bad_players])
+    record, _ = play(config)
     assert {v.label for v in record.versions} == {
         "toy_fixed_generator@0",
         "fixed_brightness@0",
@@ -163,7 +163,7 @@ def test_a_generator_that_misbehaves_forfeits_alone(
     play: Play, toy_config: Config, bad_players: Path, player: str, stage: str, reason: str
 ) -> None:
     both = [{"plugin": player}, {"plugin": "toy_generator"}]
-    record, _ = play(toy_config(generators=both, rounds=2), plugins=[bad_players])
+    record, _ = play(toy_config(generators=both, rounds=2))
     (forfeit,) = record.forfeits
     assert (forfeit.player, forfeit.round, forfeit.stage) == (player, 1, stage)
     assert reason in forfeit.reason
@@ -173,7 +173,7 @@ def test_a_generator_that_misbehaves_forfeits_alone(
 
 def test_a_detector_that_scores_nan_forfeits_alone(play: Play, toy_config: Config, bad_players: Path) -> None:
     both = [{"plugin": "scores_nan"}, {"plugin": "toy_detector"}]
-    record, _ = play(toy_config(detectors=both), plugins=[bad_players])
+    record, _ = play(toy_config(detectors=both))
     assert [(f.player, f.stage) for f in record.forfeits] == [("scores_nan", "defend")]
     assert {match.detector.player for match in record.matches} == {"toy_detector"}
 

@@ -40,7 +40,6 @@ def enter(
             store=Store(tmp_path / "store"),
             executor=SerialExecutor(),
             observer=watcher,
-            plugin_files=(toys,),
         )
 
     return make
