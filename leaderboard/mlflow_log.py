@@ -2,55 +2,37 @@
 
 One experiment for each arena. In it a run for the tournament, a run for each player with step = round, and, nested
 under their player, the attack and defence jobs with their training curves.
-
-A driver may be killed at any time and play on later. What was logged is remembered in ``HOME/mlflow.json``: run ids,
-and one start time that every timestamp derives from, because MLflow takes a point that is logged again for a second
-point unless its timestamp is the same.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import digest
-from fakeoff.arena.store import Store, write_atomically
+from fakeoff.arena.store import Store
 from fakeoff.leaderboard import plots
 from fakeoff.leaderboard.duels import Duel, find_duels
 from fakeoff.leaderboard.heatmap_plots import match_heatmaps
+from fakeoff.leaderboard.mlflow_store import MlflowStore, experiment_name, flatten
 from fakeoff.leaderboard.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.parts import newest_cells, part_points, shifts_of_round
 from fakeoff.leaderboard.scoreboard import build_scoreboard
-from fakeoff.leaderboard.views import VIEWS, view_tag
 from fakeoff.protocols.config import Parts, print_config
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import TournamentRecord, Version
 from fakeoff.protocols.standings import newest
 
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-}
-"""What MLflow must find set before it is imported or served."""
-
-_STATE = "mlflow.json"
-_DATABASE = "mlflow.db"
-_BATCH = 1000
 _FACES = 7
-_CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
+_LIMITS = ("job_seconds", "job_gigabytes")
+# Of a tournament that is played on; a parameter could not change.
+_CHANGING = ("rounds", "audit.on_leak", *(f"compute.{limit}" for limit in _LIMITS))
 _CONTENTS = 2  # raised when a round logs more than before: a home is then brought up to date
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
@@ -69,19 +51,16 @@ _NOTES = {
 """What a run's page says first, in Markdown."""
 
 
-def database_uri(home: Path) -> str:
-    """MLflow's tracking address of a home."""
-    return f"sqlite:///{(home / _DATABASE).resolve()}"
-
-
 def tournament_id(record: TournamentRecord) -> str:
     """What tells tournaments apart: configuration and data.
 
-    The number of rounds may grow, what to do about a leak decides no figure, and parts as they are by default
-    were not in the configuration before 0.2.
+    The number of rounds may grow, what to do about a leak and what a job may take decide no figure, and parts as they
+    are by default were not in the configuration before 0.2.
     """
     config = record.config.model_dump(mode="json")
     del config["rounds"], config["audit"]
+    for limit in _LIMITS:
+        del config["compute"][limit]
     if record.config.parts == Parts():
         del config["parts"]
     config["reals"]["source"] = record.source_name
@@ -97,9 +76,8 @@ class MlflowLog:
     """
 
     def __init__(self, home: Path, store: Store) -> None:
-        self._home, self._store = home, store
+        self._mlflow, self._store = MlflowStore(home), store
         self._state: dict[str, Any] = {}
-        self._client_: Any = None
 
     def log_round(self, record: TournamentRecord) -> None:
         """Logs the record's last round, and closes the tournament after its last one.
@@ -115,7 +93,7 @@ class MlflowLog:
         fresh, finishes = record.round >= logged, record.round >= last and not self._state["finished"]
         if not fresh and not finishes:
             return
-        with self._store_errors():
+        with self._mlflow.errors():
             if fresh:
                 self._log_players(record, name)
                 self._log_jobs(record, name)
@@ -132,28 +110,16 @@ class MlflowLog:
             StoreError: MLflow's database cannot be used.
         """
         if self._state and self._state["runs"] and not self._state["finished"]:
-            with self._store_errors():
+            with self._mlflow.errors():
                 for run_id in self._state["runs"].values():
                     self._client.set_terminated(run_id, status="KILLED")
-
-    @contextlib.contextmanager
-    def _store_errors(self) -> Iterator[None]:
-        """Turns what MLflow and its database raise into our error."""
-        os.environ.update(ENVIRONMENT)
-        from mlflow.exceptions import MlflowException  # it takes seconds, and reads the environment
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            yield
-        except (OSError, MlflowException, SQLAlchemyError) as error:
-            raise StoreError(f"MLflow's files in '{self._home}' cannot be used: {one_line(error)}") from error
 
     def _log_tournament(self, record: TournamentRecord, name: str) -> None:
         scoreboard = build_scoreboard(record)
         tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": _NOTES["tournament"]}
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
-        for key, value in _flatten(scoreboard["config"]):
+        for key, value in flatten(scoreboard["config"]):
             if key not in _CHANGING:
                 self._client.log_param(run, key[:250], str(value)[:6000])
         self._client.set_tag(run, "rounds", str(record.config.rounds))
@@ -271,20 +237,13 @@ class MlflowLog:
             self._client.set_terminated(run, status="FINISHED")
 
     def _curves(self, run: str, result: Result) -> None:
-        from mlflow.entities import Metric
-
-        started = self._state["started_ms"]
         points = [
-            Metric(_metric_name(f"train/{name}"), value, started + step, step)
+            (f"train/{name}", value, step)
             for name, values in result.record.get("curves", {}).items()
             for step, value in enumerate(values, start=1)
         ]
-        points += [
-            Metric("val/accuracy", value, started + int(step), int(step))
-            for step, value in result.record.get("val_curve", [])
-        ]
-        for start in range(0, len(points), _BATCH):
-            self._client.log_batch(run, metrics=points[start : start + _BATCH])
+        points += [("val/accuracy", value, int(step)) for step, value in result.record.get("val_curve", [])]
+        self._mlflow.points(run, points, started_ms=self._state["started_ms"])
 
     def _finish(self, record: TournamentRecord) -> None:
         failed = {f"{forfeit.kind} {forfeit.player}" for forfeit in record.forfeits}
@@ -309,9 +268,9 @@ class MlflowLog:
         """The id of a run, made on first need."""
         label = label or title
         if label not in self._state["runs"]:
-            run = self._client.create_run(
-                self._experiment(), start_time=self._state["started_ms"], tags=dict(tags), run_name=title
-            )
+            started_ms = self._state["started_ms"]
+            experiment = self._mlflow.experiment(self._state["experiment"], created_ms=started_ms)
+            run = self._client.create_run(experiment, start_time=started_ms, tags=dict(tags), run_name=title)
             self._state["runs"][label] = run.info.run_id
             self._write_state(tags["arena.tournament"])
         return self._state["runs"][label]  # type: ignore[no-any-return]
@@ -320,82 +279,41 @@ class MlflowLog:
         self._client.update_run(run, status="RUNNING")
 
     def _metrics(self, run: str, points: Mapping[str, float], step: int) -> None:
-        from mlflow.entities import Metric
-
-        moment = self._state["started_ms"] + step
-        batch = [Metric(_metric_name(name), value, moment, step) for name, value in points.items()]
-        for start in range(0, len(batch), _BATCH):
-            self._client.log_batch(run, metrics=batch[start : start + _BATCH])
+        started_ms = self._state["started_ms"]
+        self._mlflow.points(run, [(name, value, step) for name, value in points.items()], started_ms=started_ms)
 
     def _picture(self, run: str, figure: Figure, *, folder: str, key: str, step: int) -> None:
         """Keeps a figure in full size among the artifacts, and under the slider through the rounds."""
         pixels = plots.to_pixels(figure)
         self._client.log_image(run, pixels, artifact_file=f"{folder}/round-{step:03d}.png")
-        self._image(run, key, pixels, step)
-
-    def _image(self, run: str, key: str, pixels: Any, step: int) -> None:
-        # A file's name holds a random part, so an image that is logged again would be there twice. The compressed copy
-        # is written last.
-        there = (Path(artifact.path).name for artifact in self._client.list_artifacts(run, "images"))
-        if not any(file.startswith(f"{key}+step+{step}+") and "compressed" in file for file in there):
-            self._client.log_image(
-                run, pixels, key=key, step=step, timestamp=self._state["started_ms"] + step, synchronous=True
-            )
+        self._mlflow.image(run, key, pixels, step=step, started_ms=self._state["started_ms"])
 
     @property
     def _client(self) -> Any:
-        if self._client_ is None:
-            from mlflow import MlflowClient
-
-            logging.getLogger("mlflow").setLevel(logging.WARNING)
-            logging.getLogger("alembic").setLevel(logging.WARNING)
-            self._client_ = MlflowClient(tracking_uri=database_uri(self._home))
-        return self._client_
-
-    def _experiment(self) -> str:
-        name: str = self._state["experiment"]
-        found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            experiment: str = found.experiment_id
-        else:
-            folder = (self._home / "mlflow-artifacts").resolve()
-            experiment = self._client.create_experiment(name, artifact_location=folder.as_uri())
-            self._client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
-        for view in VIEWS:
-            key, value = view_tag(view, created_ms=self._state["started_ms"])
-            self._client.set_experiment_tag(experiment, key, value)
-        return experiment
+        return self._mlflow.client
 
     def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
         if self._state.get("name") == name:
             return self._state
-        if not (self._home / _DATABASE).exists():  # deleted: all is logged anew
-            (self._home / _STATE).unlink(missing_ok=True)
         fresh = {
             "name": name,
-            "experiment": f"fakeoff {record.source_name} {record.config.arena.resolution}px {record.data['colour']}",
+            "experiment": experiment_name(
+                record.source_name, resolution=record.config.arena.resolution, colour=record.data["colour"]
+            ),
             "started_ms": int(time.time() * 1000),
             "runs": {},
             "rounds_logged": 0,
             "contents": _CONTENTS,
             "finished": False,
         }
-        kept = self._kept().get(name, {})
+        kept = self._mlflow.read_state(name)
         if kept.get("contents", 1) != _CONTENTS and kept:
             # Points that are logged again have the same timestamps, and pictures the same names.
             kept = {**kept, "rounds_logged": 0, "contents": _CONTENTS}
         return {**fresh, **kept}
 
     def _write_state(self, name: str) -> None:
-        write_atomically(self._home / _STATE, json.dumps({**self._kept(), name: self._state}, indent=1).encode())
-
-    def _kept(self) -> dict[str, Any]:
-        path = self._home / _STATE
-        try:
-            kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
-        except ValueError as error:
-            raise StoreError(f"'{path}' is damaged; delete it and {_DATABASE} beside it, and run again") from error
-        return kept
+        self._mlflow.write_state(name, self._state)
 
 
 def _standing_points(scoreboard: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
@@ -433,28 +351,5 @@ def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
     }
 
 
-def _metric_name(name: str) -> str:
-    """Maps what MLflow does not allow in a name: ``@`` to ``:``, anything else to ``_``; one slash at most."""
-    section, slash, rest = name.replace("@", ":").partition("/")
-    # MLflow reads a name as a path: no part of it may be empty or dots alone.
-    parts = [_allowed(part) if part.strip(".") else f"_{part}" for part in ((section, rest) if slash else (section,))]
-    return "/".join(parts)[:250]
-
-
-def _allowed(part: str) -> str:
-    return "".join(c if c.isalnum() or c in "_-.: " else "_" for c in part)
-
-
 def _attacked(version: Version) -> str:
     return f", finetuned against {', '.join(version.targets)}" if version.targets else ", as it came"
-
-
-def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flatten(item, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for index, item in enumerate(value):
-            yield from _flatten(item, f"{prefix}.{index}")
-    else:
-        yield prefix, value

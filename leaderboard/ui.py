@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError
-from fakeoff.leaderboard.mlflow_log import ENVIRONMENT, database_uri
+from fakeoff.leaderboard.mlflow_store import ENVIRONMENT, database_uri
 from fakeoff.leaderboard.views import VIEWS, view_address
 
 _HOST = "127.0.0.1"

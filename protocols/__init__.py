@@ -1,1 +1,20 @@
-"""The rules: what is played. Attack, defend, evaluate, and the tournament of them."""
+"""The rules: what is played. Attack, defend, evaluate, the tournament of them, and users' own experiments.
+
+from fakeoff.protocols import Protocol, register
+
+@register("my_experiment")
+class MyExperiment(Protocol):
+    def play(self, ground):
+        ...
+"""
+
+from fakeoff.arena.registry import Registry
+from fakeoff.protocols.interface import Protocol
+
+protocols: Registry[Protocol] = Registry("protocol", interface=Protocol, group="fakeoff.protocols")
+register = protocols.register
+
+protocols.add("attack_defend", "fakeoff.protocols.tournament:AttackDefend", origin="fakeoff", version=1)
+protocols.add("pretrain", "fakeoff.protocols.pretrain:Pretrain", origin="fakeoff", version=1)
+
+__all__ = ["Protocol", "protocols", "register"]

@@ -14,7 +14,7 @@ import click
 from mlflow import MlflowClient
 from playwright.sync_api import sync_playwright
 
-from fakeoff.leaderboard.mlflow_log import database_uri
+from fakeoff.leaderboard.mlflow_store import database_uri
 from fakeoff.leaderboard.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.views import VIEWS
 

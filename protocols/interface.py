@@ -1,0 +1,28 @@
+"""What a protocol is: the rules of a game, or a user's own experiment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the ground brings PyTorch and more, and listing protocols needs none of it
+    from fakeoff.protocols.ground import Ground
+
+
+class Protocol:
+    """An experiment: what is played, with whom, and what is logged of it.
+
+    Its parameters are the keyword arguments of its ``__init__``, typed and with defaults, as for players. The
+    class's docstring is shown to whoever reads the results.
+    """
+
+    def play(self, ground: Ground) -> None:
+        """Plays the experiment, in the driver's process.
+
+        It is played again from its beginning after an interruption, or to show its results once more; what was
+        computed is only read then. So whatever takes long belongs in jobs, and nothing may depend on the clock or
+        on global random state.
+
+        Args:
+            ground: The players, their pools, jobs and the log.
+        """
+        raise NotImplementedError

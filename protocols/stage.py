@@ -1,0 +1,77 @@
+"""A stage: jobs that do not depend on each other. What the store holds of them is not computed again."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.executors import Executor, Observer
+from fakeoff.arena.jobs import Job
+from fakeoff.arena.store import Store
+
+
+class StageObserver(Observer, typing.Protocol):
+    """Sees stages begin, and their jobs step and end."""
+
+    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
+        """A stage begins: what it will run, and how many results were there already."""
+
+
+def run_stage(
+    stage: str,
+    jobs: Sequence[Job],
+    *,
+    round_: int,
+    store: Store,
+    executor: Executor,
+    observer: StageObserver,
+    failed: Callable[[Job, str], None],
+) -> set[str]:
+    """Runs what the store does not hold, and keeps each result as it comes.
+
+    Args:
+        stage: What it is called, for the observer.
+        jobs: What is wanted; several may have the same key.
+        round_: For the observer.
+        store: Where results are kept.
+        executor: Where jobs run.
+        observer: Who is told.
+        failed: Told of each job without a result and why, in an order that is the executor's.
+
+    Returns:
+        The keys of all that succeeded, now or before.
+    """
+    done = {job.key for job in jobs if job.key in store}
+    missing = list({job.key: job for job in jobs if job.key not in done}.values())
+    observer.phase(round_, stage, missing, reused=len(jobs) - len(missing))
+    for outcome in executor.run(missing, load=store.read, observer=observer):
+        if outcome.result is not None:
+            store.write(outcome.job.key, outcome.result)
+            done.add(outcome.job.key)
+        observer.finished(outcome)
+        if outcome.result is None:
+            # Players with the same recipe share a job, and its failure.
+            for job in jobs:
+                if job.key == outcome.job.key:
+                    failed(job, outcome.failure or "failed")
+    return done
+
+
+def refuse_leak(label: str, report: Mapping[str, Any]) -> None:
+    """Refuses to play on pools that can be told apart by format alone.
+
+    Args:
+        label: Of the generator version.
+        report: The record of its audit; see :class:`fakeoff.protocols.audit.AuditReport`.
+
+    Raises:
+        ConfigError: There is a leak.
+    """
+    for finding in report["findings"]:
+        if finding["gravity"] == "leak":
+            raise ConfigError(
+                f"the real pools and those of {label} can be told apart by format alone: "
+                f"{finding['sentence']}; {finding['advice']}; to play all the same: --allow-leaks"
+            )
