@@ -22,7 +22,7 @@ from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.log import CheckedLog, Log, Row
 from fakeoff.protocols.records import Cost, Forfeit, Kind, Match, Version
 from fakeoff.protocols.schedule import Schedule
-from fakeoff.protocols.stage import StageObserver, refuse_leak, run_stage
+from fakeoff.protocols.stage import StageObserver, describe_reals, refuse_leak, run_stage
 
 _ADDED = ("seed", "protocol")
 
@@ -69,9 +69,11 @@ class Ground:
         store: Where results are kept.
         executor: Where jobs run; with ``observer``, for protocols that bring their own stages.
         observer: Who is told.
+        data: What the reals are: hashes, counts, colour and split.
         seed: Of everything random. Every own job's key holds it.
         generators: Their names.
         detectors: Their names.
+        code: By kind and name: what decides a player's behaviour besides its parameters.
         forfeits: What players failed at, in an order that does not depend on the executor.
         leaks: By generator version: how its pools can be told from the reals by format alone, where that is only
             reported.
@@ -93,7 +95,12 @@ class Ground:
         self._spec, self._log = spec, CheckedLog(log)
         self._schedule = Schedule(config, source=source)
         self.seed = config.seed
+        self.data = describe_reals(source, colour=self._schedule.colour)
         self.generators, self.detectors = tuple(self._schedule.generators), tuple(self._schedule.detectors)
+        players = {"generators": self._schedule.generators, "detectors": self._schedule.detectors}
+        self.code = {
+            kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
+        }
         self.leaks: dict[str, list[str]] = {}
         self._forfeits: dict[tuple[Kind, str, int, str, str], Forfeit] = {}
         self._real_pools: dict[int, dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""A stage: jobs that do not depend on each other. What the store holds of them is not computed again."""
+"""What tournaments and experiments share: stages of jobs, what is said of the reals, and no play on leaking pools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.executors import Executor, Observer
+from fakeoff.arena.images import Colour
 from fakeoff.arena.jobs import Job
+from fakeoff.arena.reals import SPLITS, RealSource
+from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
 
 
@@ -29,7 +32,7 @@ def run_stage(
     observer: StageObserver,
     failed: Callable[[Job, str], None],
 ) -> set[str]:
-    """Runs what the store does not hold, and keeps each result as it comes.
+    """Runs jobs that do not depend on each other: those that the store does not hold. Keeps each result as it comes.
 
     Args:
         stage: What it is called, for the observer.
@@ -38,13 +41,14 @@ def run_stage(
         store: Where results are kept.
         executor: Where jobs run.
         observer: Who is told.
-        failed: Told of each job without a result and why, in an order that is the executor's.
+        failed: Told of each job without a result and why, at the end, in the order of the jobs.
 
     Returns:
         The keys of all that succeeded, now or before.
     """
     done = {job.key for job in jobs if job.key in store}
     missing = list({job.key: job for job in jobs if job.key not in done}.values())
+    failures: dict[str, str] = {}
     observer.phase(round_, stage, missing, reused=len(jobs) - len(missing))
     for outcome in executor.run(missing, load=store.read, observer=observer):
         if outcome.result is not None:
@@ -52,10 +56,11 @@ def run_stage(
             done.add(outcome.job.key)
         observer.finished(outcome)
         if outcome.result is None:
-            # Players with the same recipe share a job, and its failure.
-            for job in jobs:
-                if job.key == outcome.job.key:
-                    failed(job, outcome.failure or "failed")
+            failures[outcome.job.key] = outcome.failure or "failed"
+    # In the order of the jobs, not of their ends; players with the same recipe share a job, and its failure.
+    for job in jobs:
+        if job.key in failures:
+            failed(job, failures[job.key])
     return done
 
 
@@ -75,3 +80,25 @@ def refuse_leak(label: str, report: Mapping[str, Any]) -> None:
                 f"the real pools and those of {label} can be told apart by format alone: "
                 f"{finding['sentence']}; {finding['advice']}; to play all the same: --allow-leaks"
             )
+
+
+def describe_reals(source: RealSource, *, colour: Colour) -> dict[str, Any]:
+    """What is kept of the reals: hashes, counts and the split; nothing of this machine.
+
+    Args:
+        source: The reals.
+        colour: The arena's.
+    """
+    return {
+        "source": source.name,
+        "colour": colour,
+        "split": {
+            split: {
+                "groups": list(source.groups(split)),
+                "photographs": len(source.photographs[split]),
+                "sha256": digest(source.key(split)),
+            }
+            for split in SPLITS
+        },
+        "left_out": len(source.left_out),
+    }

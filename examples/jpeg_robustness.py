@@ -1,0 +1,132 @@
+"""How far does a detector's average precision fall when its test images are JPEG-compressed?
+
+    fakeoff run --protocol jpeg_robustness --plugin examples/jpeg_robustness.py
+
+Detectors learn on lossless images, as in a tournament. Then test reals and test fakes are compressed alike, more and
+more, and judged again: the codec never tells the sides apart, it only hides what the detector looks for.
+"""
+
+import io
+from typing import Annotated, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from pydantic import Field
+
+from fakeoff.arena.images import Pixels, to_tensor
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.seeds import seed_from
+from fakeoff.protocols import Protocol, referee, register
+from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.metrics import evaluate
+
+Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+@register("jpeg_robustness")
+class JpegRobustness(Protocol):
+    """The average precision (AP) of detectors trained on lossless images, as test images are JPEG-compressed.
+
+    Reals and fakes are compressed alike. Fake is positive, at 50/50 prevalence: 0.5 is chance.
+
+    Args:
+        qualities: JPEG qualities, from 100 down to 1.
+    """
+
+    def __init__(self, *, qualities: tuple[Quality, ...] = (100, 90, 80, 70, 50, 30, 20, 10)) -> None:
+        self.qualities = qualities
+
+    def play(self, ground: Ground) -> None:
+        generators = ground.enter()  # as they come, with their pools and the reals'
+        detectors = ground.defend(ground.detectors, generators)  # trained on lossless images
+        jobs, rows = {}, []
+        for match in ground.match(generators, detectors):
+            pair = f"{match.detector.player} on {match.generator.player}"
+            rows.append(make_row(pair, "lossless", match.figures))
+            for quality in self.qualities:
+                job = ground.job(
+                    judge_compressed,
+                    payload={
+                        "detector": ground.identity(match.detector),
+                        "quality": quality,
+                        "resamples": ground.config.score.resamples,
+                        "confidence": ground.config.score.confidence,
+                    },
+                    inputs={
+                        "detector": match.detector,
+                        "reals": ground.real_pools(match.generator.resolution)["test"],
+                        "fakes": match.generator.pools["test"],
+                    },
+                    player=match.detector,  # who forfeits if it fails
+                    label=f"{pair}, JPEG {quality}",
+                )
+                jobs[job] = pair, quality
+        for job, result in ground.run("compressed images are judged", jobs).items():
+            pair, quality = jobs[job]
+            rows.append(make_row(pair, f"JPEG {quality}", result.record))
+            ground.log({f"ap by JPEG quality/{pair}": result.record["ap"]}, step=quality)
+        if jobs:
+            ground.table("AP by JPEG quality", sorted(rows, key=lambda row: row["detector"]))
+            example = ground.pixels(generators[0].pools["test"])[0]
+            ground.figure("AP by JPEG quality", draw(rows, example, confidence=ground.config.score.confidence))
+
+
+def judge_compressed(context: Context) -> Result:
+    """A job: one detector, and the test images at one quality. It runs in a worker, once."""
+    payload, inputs = context.payload, context.inputs
+    detector = referee.build_detector(payload["detector"], version=inputs["detector"])
+    scores = {}
+    for side in ("reals", "fakes"):
+        pixels = compress(inputs[side].arrays["images"], payload["quality"])
+        scores[side] = referee.judge(detector, to_tensor(pixels)).numpy()
+    figures = evaluate(
+        scores["reals"],
+        scores["fakes"],
+        val_threshold=inputs["detector"].record["threshold"],
+        resamples=payload["resamples"],
+        confidence=payload["confidence"],
+        rng=np.random.default_rng(seed_from(context.key, "bootstrap")),
+    )
+    return Result(record=figures, arrays=scores)
+
+
+def compress(pixels: Pixels, quality: int) -> Pixels:
+    """Images through JPEG and back; uint8 ``(n, h, w, 3)``."""
+    files = [io.BytesIO() for _ in pixels]
+    for image, file in zip(pixels, files, strict=True):
+        Image.fromarray(image).save(file, format="JPEG", quality=quality)
+    return np.stack([np.asarray(Image.open(file)) for file in files])
+
+
+def make_row(pair: str, images: str, figures: Any) -> dict[str, Any]:
+    low, high = figures["ap_ci"]
+    return {"detector": pair, "test images": images, "AP": figures["ap"], "AP from": low, "AP to": high}
+
+
+def draw(rows: list[dict[str, Any]], face: Pixels, *, confidence: float) -> Figure:
+    steps = list(dict.fromkeys(row["test images"] for row in rows))
+    figure = Figure(figsize=(9, 5.8), dpi=120, layout="constrained")
+    panels = figure.subplot_mosaic([steps, ["AP"] * len(steps)], height_ratios=(1, 3.2))
+    for step in steps:
+        image = face if step == "lossless" else compress(face[None], int(step.removeprefix("JPEG ")))[0]
+        panels[step].imshow(image, interpolation="nearest")
+        panels[step].set_axis_off()
+    axes = panels["AP"]
+    for pair in dict.fromkeys(row["detector"] for row in rows):
+        curve = [row for row in rows if row["detector"] == pair]
+        places = [steps.index(row["test images"]) for row in curve]
+        (line,) = axes.plot(places, [row["AP"] for row in curve], "o-", label=pair)
+        low, high = [row["AP from"] for row in curve], [row["AP to"] for row in curve]
+        axes.fill_between(places, low, high, color=line.get_color(), alpha=0.18, linewidth=0)
+    axes.axhline(0.5, color="black", linestyle=":", linewidth=1)
+    axes.text(len(steps) - 1, 0.505, "chance", ha="right", va="bottom", fontsize=9)
+    axes.set_xticks(range(len(steps)), [step.replace("lossless", "lossless,\nas in training") for step in steps])
+    axes.set_xlim(-0.5, len(steps) - 0.5)  # under the faces
+    axes.set_xlabel("quality of the test images: reals and fakes alike")
+    axes.set_ylabel("average precision")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", frameon=False, bbox_to_anchor=(0, 0.08))
+    title = f"How JPEG hides fakes from detectors that were trained without it ({confidence:.0%} intervals)"
+    figure.suptitle(f"{title}\nabove the curves: one of the fakes at each quality", fontsize=11, x=0.01, ha="left")
+    return figure

@@ -1,0 +1,301 @@
+"""An experiment in one home: played, logged and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import io
+import json
+import re
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from pydantic_core import to_jsonable_python
+from rich.console import Console
+
+from fakeoff.arena.errors import ConfigError, FakeoffError, PluginError, one_line
+from fakeoff.arena.executors import Executor
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.reals import open_source
+from fakeoff.arena.seeds import digest, sealed
+from fakeoff.arena.specs import WEIGHTS, PlayerSpec
+from fakeoff.arena.store import Store, locked, write_atomically
+from fakeoff.leaderboard.experiment_run import ExperimentRun
+from fakeoff.leaderboard.experiment_tables import csv_text
+from fakeoff.leaderboard.ledger import STORE
+from fakeoff.leaderboard.plots import to_pixels
+from fakeoff.leaderboard.printed import keep_printed
+from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.protocols import Protocol, protocols
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.log import Row
+
+SCHEMA_VERSION = 1
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
+
+
+def experiments_folder(home: Path) -> Path:
+    """Where a home keeps what experiments found: ``NAME.json``, and ``NAME/`` with figures, tables and files."""
+    return home / "experiments"
+
+
+def play_experiment(
+    config: TournamentConfig, *, home: Path, executor: Executor, console: Console, name: str = ""
+) -> dict[str, Any]:
+    """Plays the configuration's protocol as an experiment, or what is missing of it.
+
+    Args:
+        config: The protocol, players, reals, pools and settings.
+        home: Where everything is kept. It is locked meanwhile.
+        executor: Where jobs run; it is closed at the end.
+        console: For progress.
+        name: What the experiment is called here; by default the protocol's name, or that of its class.
+
+    Returns:
+        What was found, as written to ``HOME/experiments/NAME.json``: ``schema_version``, ``experiment``, ``protocol``,
+        ``parameters``, ``code``, ``config``, ``data``, ``points``, ``tables``, ``figures``, ``files``, ``leaks`` and
+        ``forfeits``; no times and no paths.
+
+    Raises:
+        FakeoffError: Bad input, a damaged store, a home that is in use, or an experiment that failed.
+    """
+    spec = _spec(config, name)
+    with locked(home):
+        try:
+            source = open_source(
+                config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
+            )
+            for file in source.left_out:
+                console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
+            protocol = _build(spec)
+            notebook = _Notebook()
+            with _Display(console) as display:
+                ground = Ground(
+                    config,
+                    spec=spec,
+                    source=source,
+                    store=Store(home / STORE),
+                    executor=executor,
+                    observer=_Witness(display, home),
+                    log=notebook,
+                )
+                header = _header(spec, ground)
+                run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
+                with _marked(run):
+                    run.start()
+                    notebook.run = run
+                    _play(protocol, ground, name=spec.name)
+                    result = {**header, **notebook.contents(), **_shortcomings(ground)}
+                    files = _write(result, notebook, experiments_folder(home))
+                    run.finish(result, figures=notebook.figures, files=files)
+        finally:
+            executor.close()
+    return result
+
+
+def experiment_text(result: Mapping[str, Any]) -> str:
+    """A result as the text of its file."""
+    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+
+
+class _Notebook:
+    """Keeps what an experiment logs; points also go on to MLflow as they come."""
+
+    def __init__(self) -> None:
+        self.run: ExperimentRun | None = None
+        self.figures: dict[str, Pixels] = {}
+        self.files: dict[str, bytes] = {}
+        self._points: dict[str, dict[int, float]] = {}
+        self._tables: dict[str, list[dict[str, Any]]] = {}
+
+    def points(self, points: Mapping[str, float], *, step: int) -> None:
+        for name, value in points.items():
+            self._points.setdefault(name, {})[step] = value
+        if self.run is not None:
+            self.run.points(points, step=step)
+
+    def table(self, name: str, rows: Sequence[Row]) -> None:
+        self._tables[name] = [dict(row) for row in rows]
+
+    def figure(self, name: str, figure: Figure) -> None:
+        self.figures[name] = to_pixels(figure)  # now: what is drawn into it later is another figure
+
+    def file(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+
+    def contents(self) -> dict[str, Any]:
+        return {
+            "points": {
+                name: {str(step): value for step, value in sorted(by_step.items())}
+                for name, by_step in sorted(self._points.items())
+            },
+            "tables": self._tables,
+            "figures": list(self.figures),
+            "files": list(self.files),
+        }
+
+
+class _Display(ProgressDisplay):
+    """Stages without rounds; an experiment's own are called what it calls them."""
+
+    def phase(self, round_: int, stage: str, jobs: Sequence[Job], reused: int) -> None:
+        if jobs:
+            there = f", {reused} already there" if reused else ""
+            self._print(f"{stage} ({len(jobs)} to run{there})")
+        for job in jobs:
+            self._tasks[job.key] = self._bars.add_task(job.label, total=None, note="")
+
+
+class _Witness:
+    """Passes what happens on to the display."""
+
+    def __init__(self, display: ProgressDisplay, home: Path) -> None:
+        self._display, self._home = display, home
+
+    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
+        self._display.phase(round_, stage, jobs, reused)
+
+    def progress(self, job: Job, done: int, total: int, note: str) -> None:
+        self._display.progress(job, done, total, note)
+
+    def finished(self, outcome: Outcome) -> None:
+        self._display.finished(outcome, kept=keep_printed(outcome, self._home))
+
+
+def _spec(config: TournamentConfig, name: str) -> PlayerSpec:
+    """The protocol's recipe, checked and completed. Unlike a player it has no weights."""
+    plugin = config.protocol.plugin
+    title = name or plugin.rpartition(":")[2]
+    if not _NAME.fullmatch(title):
+        raise ConfigError(f"'{title}' cannot be the name of an experiment: use letters, digits and _ . -, 64 at most")
+    return PlayerSpec(
+        name=title,
+        plugin=plugin,
+        parameters=protocols.complete(plugin, config.protocol.parameters),
+        fingerprint=protocols.fingerprint(plugin),
+        provision=protocols.provision(plugin),
+    )
+
+
+def _build(spec: PlayerSpec) -> Protocol:
+    try:
+        return protocols.build(spec.plugin, spec.parameters)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"protocol '{spec.name}' cannot be built: {one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _marked(run: ExperimentRun) -> Iterator[None]:
+    """Marks the run where it ends without results."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        run.stop(status="FAILED", reason=str(error))
+        raise
+    except BaseException:
+        run.stop(status="KILLED")
+        raise
+
+
+def _play(protocol: Protocol, ground: Ground, *, name: str) -> None:
+    try:
+        # What draws from global state all the same draws the same each time.
+        with sealed("protocol", ground.seed):
+            protocol.play(ground)
+    except FakeoffError as error:
+        if type(error) is not PluginError:
+            raise
+        raise PluginError(f"{error}{_place(protocol, error)}") from error
+    except (Exception, SystemExit) as error:
+        reason = f"protocol '{name}' raised {one_line(error)}{_place(protocol, error)}"
+        raise PluginError(f"{reason}; what was computed is kept") from error
+
+
+def _place(protocol: Protocol, error: BaseException) -> str:
+    """The innermost line of the experiment's own file, where there is one."""
+    module = type(protocol).__module__
+    lines = [
+        f" ({Path(frame.f_code.co_filename).name}, line {line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") == module
+    ]
+    return lines[-1] if lines and not module.startswith("fakeoff.") else ""
+
+
+def _shortcomings(ground: Ground) -> dict[str, Any]:
+    return {"leaks": ground.leaks, "forfeits": [dataclasses.asdict(forfeit) for forfeit in ground.forfeits]}
+
+
+def _header(spec: PlayerSpec, ground: Ground) -> dict[str, Any]:
+    config = ground.config.model_dump(mode="json")
+    config["reals"]["source"] = ground.source.name
+    for section in (*config["generators"], *config["detectors"], config["parts"]):
+        weights = section["parameters"].get(WEIGHTS)
+        if isinstance(weights, str):
+            section["parameters"][WEIGHTS] = Path(weights).name
+    parameters = {key: value.name if isinstance(value, Path) else value for key, value in spec.parameters.items()}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "experiment": spec.name,
+        "protocol": spec.plugin,
+        "parameters": to_jsonable_python(parameters, fallback=repr),
+        "code": {"protocol": dict(spec.fingerprint), **ground.code},
+        "config": config,
+        "data": ground.data,
+    }
+
+
+def _identity(header: Mapping[str, Any]) -> str:
+    """What tells experiments apart: all of the header but what decides no figure."""
+    config = {key: value for key, value in header["config"].items() if key != "audit"}
+    compute = {key: value for key, value in config["compute"].items() if not key.startswith("job_")}
+    return digest({**header, "config": {**config, "compute": compute}})
+
+
+def _about(spec: PlayerSpec, protocol: Protocol) -> str:
+    own = inspect.getdoc(type(protocol)) if type(protocol).__doc__ else None
+    lines = (own or f"The protocol {spec.plugin}.").splitlines()
+    end = next((index for index, line in enumerate(lines) if line.strip() in ("Args:", "Attributes:")), len(lines))
+    return "\n".join(lines[:end]).strip()
+
+
+def _write(result: Mapping[str, Any], notebook: _Notebook, folder: Path) -> list[Path]:
+    """Writes an experiment's files, its result last, and removes those that it wrote before and does not any more."""
+    place, target = folder / result["experiment"], folder / f"{result['experiment']}.json"
+    contents = {f"{name}.png": _png(pixels) for name, pixels in notebook.figures.items()}
+    contents |= {f"{name}.csv": csv_text(rows).encode() for name, rows in result["tables"].items()}
+    contents |= notebook.files
+    for name, content in contents.items():
+        write_atomically(place / name, content)
+    for name in _written_before(target) - contents.keys():
+        (place / name).unlink(missing_ok=True)
+    write_atomically(target, experiment_text(result).encode())
+    return [place / name for name in notebook.files]
+
+
+def _written_before(target: Path) -> set[str]:
+    try:
+        kept = json.loads(target.read_bytes())
+        names = [
+            *(f"{name}.png" for name in kept["figures"]),
+            *(f"{name}.csv" for name in kept["tables"]),
+            *kept["files"],
+        ]
+        return {name for name in names if Path(name).name == name}
+    except (OSError, ValueError, KeyError, TypeError):  # none, or not ours
+        return set()
+
+
+def _png(pixels: Pixels) -> bytes:
+    written = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(written, format="PNG")
+    return written.getvalue()

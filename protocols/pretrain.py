@@ -1,0 +1,211 @@
+"""Pretraining: generators learn the reals by their own objective, before any game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import Field
+from safetensors.numpy import save
+
+from fakeoff.arena import compute, images
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.specs import state_arrays
+from fakeoff.protocols import referee
+from fakeoff.protocols.attack import draw_reals
+from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.records import Cost, Version
+
+_DPI = 120
+_FACES = 8
+_SMOOTHED_OVER = 0.02  # of a curve's points
+_POINTS_AT_MOST = 500  # of a curve in the log
+_DISTANCES = {"kid": "KID", "swd": "SWD"}
+
+Curves: TypeAlias = dict[str, list[tuple[int, float]]]
+"""What training measured, by name: step and value. Not every step measures everything."""
+
+
+class Pretrain(Protocol):
+    """Trains every trainable generator on the training reals by its own objective: no detector takes part.
+
+    Each session is a job: a long training in several sessions is not lost when it is interrupted, and shows on its way
+    how far the fakes are from people who were never trained on. A session starts its optimisers anew.
+
+    `PLAYER.safetensors` holds the weights after the last session: enter them with `weights = "PATH"` in the player's
+    parameters.
+
+    Args:
+        steps: Training steps of a session.
+        batch: Images a step.
+        sessions: How many sessions, one after the other.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: Annotated[int, Field(ge=1)] = 1000,
+        batch: Annotated[int, Field(ge=2)] = 16,
+        sessions: Annotated[int, Field(ge=1)] = 1,
+    ) -> None:
+        self.steps, self.batch, self.sessions = steps, batch, sessions
+
+    def play(self, ground: Ground) -> None:
+        entered = ground.enter()
+        latest = [version for version in entered if ground.is_trainable(version)]
+        if entered and not latest:
+            raise PluginError("none of these generators can be trained: they have no train_step")
+        history: dict[str, list[Version]] = {version.player: [version] for version in latest}
+        curves: dict[str, Curves] = {version.player: {} for version in latest}
+        costs: dict[str, list[Cost]] = {version.player: [] for version in latest}
+        for session in range(self.sessions + 1):
+            if session:
+                latest = self._train(ground, latest)
+                for version in latest:
+                    history[version.player].append(version)
+                    for name, curve in ground.store.record(version.key)["curves"].items():
+                        done = (session - 1) * self.steps
+                        curves[version.player].setdefault(name, []).extend((done + step, of) for step, of in curve)
+            for cost in ground.costs(latest):
+                costs[cost.generator.player].append(cost)
+                self._log_distances(ground, cost)
+        for player, of_player in curves.items():
+            _log_curves(ground, player, of_player)
+        trained = {player: versions for player, versions in history.items() if len(versions) > 1}
+        for player, versions in trained.items():
+            state = ground.store.read(versions[-1].key).arrays
+            ground.file(f"{player}.safetensors", save(dict(state)))
+            ground.figure(f"{player} faces", self._draw_faces(ground, versions))
+            ground.figure(f"{player} curves", self._draw_curves(player, curves[player], costs[player]))
+        if trained:
+            ground.table("distance to held-out reals", [self._row(costs[player], player) for player in trained])
+
+    def _train(self, ground: Ground, versions: Sequence[Version]) -> list[Version]:
+        jobs: dict[Job, Version] = {}
+        for version in versions:
+            job = ground.job(
+                pretrain,
+                payload={
+                    "generator": ground.identity(version),
+                    "steps": self.steps,
+                    "batch": self.batch,
+                    "precision": ground.config.compute.precision,
+                },
+                inputs={"version": version, "reals": ground.real_pools(version.resolution)["attack"]},
+                threads=ground.config.compute.attack_threads,
+                label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
+            )
+            jobs[job] = version
+        return ground.advance("generators are pretrained", jobs)
+
+    def _log_distances(self, ground: Ground, cost: Cost) -> None:
+        player, step = cost.generator.player, cost.generator.round * self.steps
+        points = {f"{player}/{key}_to_reals": cost.figures[f"{key}_to_reals"] for key in _DISTANCES}
+        ground.log(points, step=step)
+
+    def _row(self, costs: Sequence[Cost], player: str) -> dict[str, Any]:
+        before, after = costs[0].figures, costs[-1].figures
+        row: dict[str, Any] = {"generator": player, "steps": costs[-1].generator.round * self.steps}
+        for key, name in _DISTANCES.items():
+            row[f"{name} before"], row[f"{name} after"] = before[f"{key}_to_reals"], after[f"{key}_to_reals"]
+            row[f"{name} of training reals"] = after[f"{key}_floor"]
+        return row
+
+    def _draw_faces(self, ground: Ground, versions: Sequence[Version]) -> Figure:
+        """The same latents before the first session and after the last, and people who were never trained on."""
+        shown = {
+            "before": ground.pixels(versions[0].pools["test"])[:_FACES],
+            f"after {versions[-1].round * self.steps} steps, same latents": ground.pixels(versions[-1].pools["test"])[
+                :_FACES
+            ],
+        }
+        reals = ground.pixels(ground.real_pools(versions[0].resolution)["test"])
+        shown["held-out real people"] = reals[:: max(1, len(reals) // _FACES)][:_FACES]
+        return _rows_of_faces(versions[0].player, shown)
+
+    def _draw_curves(self, player: str, curves: Curves, costs: Sequence[Cost]) -> Figure:
+        """What each step measured, and the distances to held-out reals at the end of each session."""
+        panels = len(curves) + len(_DISTANCES)
+        columns = min(3, panels)
+        rows = -(-panels // columns)
+        figure = Figure(figsize=(4.2 * columns, 2.7 * rows + 0.5), dpi=_DPI, layout="constrained")
+        axes = iter(figure.subplots(rows, columns, squeeze=False).flat)
+        for (name, curve), panel in zip(curves.items(), axes, strict=False):
+            steps, values = zip(*curve, strict=True)
+            window = max(1, round(len(values) * _SMOOTHED_OVER))
+            panel.plot(steps, values, color="#afb8c1", linewidth=0.6)
+            panel.plot(steps[window - 1 :], _running_mean(values, window), color="#0969da", linewidth=1.4)
+            panel.set_title(name, fontsize=10, loc="left")
+        for (key, name), panel in zip(_DISTANCES.items(), axes, strict=False):
+            ends = [cost.generator.round * self.steps for cost in costs]
+            panel.plot(ends, [cost.figures[f"{key}_to_reals"] for cost in costs], "o-", color="#0969da")
+            floor = costs[0].figures[f"{key}_floor"]
+            panel.axhline(floor, color="#1a7f37", linestyle="--", linewidth=1)
+            panel.set_title(f"{name} to held-out reals (dashed: of the training reals)", fontsize=10, loc="left")
+        for panel in axes:
+            panel.set_axis_off()
+        for panel in figure.axes:
+            panel.spines[["top", "right"]].set_visible(False)
+        figure.supxlabel("training step", fontsize=10)
+        figure.suptitle(f"Pretraining {player} (grey: each step; blue: running mean)", fontsize=11, x=0.01, ha="left")
+        return figure
+
+
+def pretrain(context: Context) -> Result:
+    """Trains one generator by its own objective alone.
+
+    Payload: ``generator`` (identity), ``steps``, ``batch``, ``precision``.
+    Inputs: ``version``, ``reals`` (train pool at the generator's resolution).
+
+    Raises:
+        JobFailed: The generator broke its interface.
+    """
+    payload = context.payload
+    generator = referee.build_generator(payload["generator"], version=context.inputs["version"])
+    reals = images.to_tensor(context.inputs["reals"].arrays["images"])
+    rng = context.rng("pretrain")
+    curves: Curves = {}
+    generator.train()
+    for step in range(payload["steps"]):
+        batch = draw_reals(reals, payload["batch"], rng=rng)
+        with compute.autocast(payload["precision"]):
+            measured = generator.train_step(batch, rng=rng)
+        for name, value in referee.check_measured(measured, step=step).items():
+            curves.setdefault(name, []).append((step + 1, value))
+        note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())
+        context.report(step + 1, payload["steps"], note)
+    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
+
+
+def _log_curves(ground: Ground, player: str, curves: Curves) -> None:
+    """Logs means of a few steps each."""
+    for name, curve in curves.items():
+        stride = -(-len(curve) // _POINTS_AT_MOST)
+        for start in range(0, len(curve), stride):
+            part = curve[start : start + stride]
+            ground.log({f"{player}/{name}": sum(value for _, value in part) / len(part)}, step=part[-1][0])
+
+
+def _rows_of_faces(player: str, rows: Mapping[str, Pixels]) -> Figure:
+    sheets = {caption: images.grid(pixels, columns=len(pixels)) for caption, pixels in rows.items()}
+    height, width = next(iter(sheets.values())).shape[:2]
+    inches = 10.0
+    figure = Figure(
+        figsize=(inches, (inches * height / width + 0.34) * len(rows) + 0.4), dpi=_DPI, layout="constrained"
+    )
+    boxes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for box, (caption, sheet) in zip(boxes, sheets.items(), strict=True):
+        box.imshow(sheet, interpolation="nearest")
+        box.set_axis_off()
+        box.set_title(caption, loc="left", fontsize=10)
+    figure.suptitle(f"Pretraining {player}", fontsize=11, x=0.01, ha="left")
+    return figure
+
+
+def _running_mean(values: Sequence[float], window: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.convolve(np.asarray(values, dtype=np.float64), np.full(window, 1 / window), mode="valid")
