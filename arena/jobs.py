@@ -144,6 +144,8 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
     failure: str | None = None
     with captured() as output:
         try:
+            prepare_process(threads=job.threads)
+            _house(job)  # a fresh worker imports PyTorch and more; that is not the player's time
             with limited(seconds=job.seconds, gigabytes=job.gigabytes), sealed(job.key, "global"):
                 result = _run(job, inputs, _aside(report, output))
         except ProvisionError:
@@ -157,7 +159,6 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
 
 
 def _run(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
-    prepare_process(threads=job.threads)
     for provision in job.provisions:
         provide(provision)
     before = global_states()
@@ -181,6 +182,11 @@ def _aside(report: Report, output: Output) -> Report:
             report(done, total, note)
 
     return lifted
+
+
+def _house(job: Job) -> None:
+    if job.task.startswith("fakeoff."):
+        _task(job.task)
 
 
 def _task(name: str) -> Callable[[Context], Result]:

@@ -16,13 +16,24 @@ from fakeoff.arena.reals import RealSource, open_source
 from fakeoff.arena.store import Store, locked, write_atomically
 from fakeoff.leaderboard.ledger import STORE, open_store, read_ledger, write_ledger
 from fakeoff.leaderboard.mlflow_log import MlflowLog
+from fakeoff.leaderboard.printed import keep_printed
 from fakeoff.leaderboard.progress import ProgressDisplay
 from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
+from fakeoff.protocols import protocols
 from fakeoff.protocols.config import TournamentConfig, print_config
 from fakeoff.protocols.records import TournamentRecord
-from fakeoff.protocols.tournament import Tournament
+from fakeoff.protocols.tournament import AttackDefend, Tournament
 
 CONFIG_NAME = "config.toml"
+
+
+def plays_a_tournament(config: TournamentConfig) -> bool:
+    """Whether a configuration's protocol is the tournament, which has a scoreboard, rather than an experiment.
+
+    Raises:
+        PluginError: There is no such protocol, or it does not load.
+    """
+    return issubclass(protocols.load(config.protocol.plugin), AttackDefend)
 
 
 def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> dict[str, Any]:
@@ -128,7 +139,7 @@ class _Witness:
         self._display.progress(job, done, total, note)
 
     def finished(self, outcome: Outcome) -> None:
-        self._display.finished(outcome)
+        self._display.finished(outcome, kept=keep_printed(outcome, self._home))
 
     def round_finished(self, record: TournamentRecord) -> None:
         self.rounds += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -24,6 +25,8 @@ _STAGES = {
     "look": "where fakes give themselves away",
     "shift": "how that moved",
 }
+
+_MOST_PRINTED = 60
 
 
 class ProgressDisplay:
@@ -71,13 +74,17 @@ class ProgressDisplay:
         if job.key in self._tasks:
             self._bars.update(self._tasks[job.key], completed=done, total=total, note=note)
 
-    def finished(self, outcome: Outcome) -> None:
-        """A job ended."""
+    def finished(self, outcome: Outcome, *, kept: Path | None = None) -> None:
+        """A job ended; ``kept`` is where what its player printed was written to."""
         task = self._tasks.pop(outcome.job.key, None)
         if task is not None:
             self._bars.remove_task(task)
         ending = "done" if outcome.failure is None else f"FORFEIT: {outcome.failure}"
         self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s)")
+        if kept is not None:
+            lines = outcome.printed.strip().splitlines()
+            first = lines[0].strip()[:_MOST_PRINTED] if lines else ""
+            self._print(f"    {outcome.job.player} printed {len(lines)} line(s), first '{first}'; kept in {kept}")
 
     def _print(self, line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)

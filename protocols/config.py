@@ -25,12 +25,13 @@ class _Section(BaseModel):
 class Player(_Section):
     """Who plays."""
 
-    plugin: Annotated[str, Field(description="the registered name; see: fakeoff plugins")]
+    plugin: Annotated[str, Field(description="the registered name (see: fakeoff plugins), or package.module:Class")]
     name: Annotated[str, Field(description="what it is called here; the plugin's name by default", pattern=_NAME)] = ""
     parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
 
     def __init__(self, **data: Any) -> None:
-        super().__init__(**{**data, "name": data.get("name") or data.get("plugin", "")})
+        # A class path's last part is its class.
+        super().__init__(**{**data, "name": data.get("name") or str(data.get("plugin", "")).rpartition(":")[2]})
 
 
 class Reals(_Section):
@@ -96,6 +97,15 @@ class Score(_Section):
     confidence: Annotated[float, Field(description="of the intervals, as a share", gt=0.5, lt=1)] = 0.95
 
 
+class PlayedProtocol(_Section):
+    """What is played."""
+
+    plugin: Annotated[
+        str, Field(description="'attack_defend', 'pretrain', another of: fakeoff plugins, or package.module:Class")
+    ] = "attack_defend"
+    parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
+
+
 class Parts(_Section):
     """Where in the face the fight is."""
 
@@ -139,6 +149,7 @@ class TournamentConfig(_Section):
 
     rounds: Annotated[int, Field(description="attack-defend rounds after round 0", ge=0, le=1000)] = 2
     seed: Annotated[int, Field(description="of everything random", ge=0)] = 0
+    protocol: PlayedProtocol = PlayedProtocol()
     generators: Annotated[tuple[Player, ...], Field(min_length=1)] = (Player(plugin="pgan"),)
     detectors: Annotated[tuple[Player, ...], Field(min_length=1)] = (
         Player(plugin="xception_block1"),
@@ -209,6 +220,7 @@ def effective_config(
     split_by: str | None = None,
     skip_corrupt: bool | None = None,
     on_leak: str | None = None,
+    protocol: str | None = None,
 ) -> TournamentConfig:
     """Puts a configuration together: a file, or what the home was last played with, or the defaults; then options.
 
@@ -223,6 +235,7 @@ def effective_config(
         split_by: Over ``reals.split_by``.
         skip_corrupt: Over ``reals.skip_corrupt``.
         on_leak: Over ``audit.on_leak``.
+        protocol: Over ``protocol.plugin``; another protocol than before starts from its default parameters.
 
     Raises:
         ConfigError: See :func:`parse_config`.
@@ -233,6 +246,8 @@ def effective_config(
     reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
     over["audit"] = _given({"on_leak": on_leak})
+    if protocol is not None and protocol != base.get("protocol", {}).get("plugin", "attack_defend"):
+        base = {**base, "protocol": {"plugin": protocol}}
     for kind, names in (("generators", generators), ("detectors", detectors)):
         if names is not None:
             described = base.get(kind, [])

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 from fakeoff.arena.errors import ConfigError, suggestion
-from fakeoff.arena.executors import Executor, Observer
+from fakeoff.arena.executors import Executor
 from fakeoff.arena.jobs import Job
-from fakeoff.arena.reals import SPLITS, RealSource
-from fakeoff.arena.seeds import digest
+from fakeoff.arena.reals import RealSource
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.log import Cell
+from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
 from fakeoff.protocols.schedule import Schedule
+from fakeoff.protocols.stage import StageObserver, describe_reals, refuse_leak, run_stage
 from fakeoff.protocols.standings import rank_detectors
 
 _Failed: TypeAlias = Callable[[Job, str], None]
 
 
-class TournamentObserver(Observer, Protocol):
+class TournamentObserver(StageObserver, typing.Protocol):
     """Sees a tournament unfold."""
-
-    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
-        """A stage begins: what it will run, and how many results were there already."""
 
     def round_finished(self, record: TournamentRecord) -> None:
         """A round is scored."""
@@ -99,7 +101,7 @@ class Tournament:
         return TournamentRecord(
             config=self._config,
             source_name=self._source.name,
-            data=self._data(),
+            data=describe_reals(self._source, colour=self._schedule.colour),
             round=self._round,
             versions=tuple(sorted(self._versions, key=lambda v: (v.kind, v.player, v.round))),
             matches=tuple(sorted(self._matches, key=_by_versions)),
@@ -188,7 +190,7 @@ class Tournament:
         # What an attack makes of a generator is the game's result; what it enters with must not be a format.
         if on_leak == "refuse" and self._round == 0:
             for audit in audits:
-                _refuse_leak(audit)
+                refuse_leak(audit.generator.label, audit.figures)
 
     def _defend(self) -> None:
         history = [v for v in self._versions if v.kind == "generator"]
@@ -337,20 +339,15 @@ class Tournament:
 
     def _run(self, stage: str, jobs: Sequence[Job], failed: _Failed) -> set[str]:
         """Runs what the store does not hold; returns the keys of all that succeeded, now or before."""
-        done = {job.key for job in jobs if job.key in self._store}
-        missing = list({job.key: job for job in jobs if job.key not in done}.values())
-        self._observer.phase(self._round, stage, missing, reused=len(jobs) - len(missing))
-        for outcome in self._executor.run(missing, load=self._store.read, observer=self._observer):
-            if outcome.result is not None:
-                self._store.write(outcome.job.key, outcome.result)
-                done.add(outcome.job.key)
-            self._observer.finished(outcome)
-            if outcome.result is None:
-                # Players with the same recipe share a job, and its failure.
-                for job in jobs:
-                    if job.key == outcome.job.key:
-                        failed(job, outcome.failure or "failed")
-        return done
+        return run_stage(
+            stage,
+            jobs,
+            round_=self._round,
+            store=self._store,
+            executor=self._executor,
+            observer=self._observer,
+            failed=failed,
+        )
 
     def _forfeit(self, kind: Kind, stage: str) -> _Failed:
         def failed(job: Job, reason: str) -> None:
@@ -373,20 +370,43 @@ class Tournament:
     def _first(self, version: Version) -> Version:
         return next(v for v in self._versions if (v.kind, v.player, v.round) == (version.kind, version.player, 0))
 
-    def _data(self) -> dict[str, Any]:
-        return {
-            "source": self._source.name,
-            "colour": self._schedule.colour,
-            "split": {
-                split: {
-                    "groups": list(self._source.groups(split)),
-                    "photographs": len(self._source.photographs[split]),
-                    "sha256": digest(self._source.key(split)),
-                }
-                for split in SPLITS
-            },
-            "left_out": len(self._source.left_out),
-        }
+
+class AttackDefend(Protocol):
+    """Attack-defend rounds: every version of every player against every other (section 4.3).
+
+    What is played is in the configuration: ``rounds``, ``[attack]``, ``[defend]`` and so on. `fakeoff run` keeps its
+    scoreboard; within another experiment it leaves a table of its matches.
+    """
+
+    def play(self, ground: Ground) -> None:
+        tournament = Tournament(
+            ground.config,
+            source=ground.source,
+            store=ground.store,
+            executor=ground.executor,
+            observer=_OfAnExperiment(ground.observer),
+        )
+        rows: list[dict[str, Cell]] = [
+            {
+                "generator": match.generator.label,
+                "detector": match.detector.label,
+                "is target": match.is_target,
+                **{metric: match.figures[metric] for metric in METRICS},
+            }
+            for match in tournament.play().matches
+        ]
+        if rows:
+            ground.table("matches", rows)
+
+
+class _OfAnExperiment:
+    """An experiment's observer does not see rounds."""
+
+    def __init__(self, observer: StageObserver) -> None:
+        self.phase, self.progress, self.finished = observer.phase, observer.progress, observer.finished
+
+    def round_finished(self, record: TournamentRecord) -> None:
+        pass
 
 
 def _check_target(target: str, detectors: Sequence[str]) -> None:
@@ -396,15 +416,6 @@ def _check_target(target: str, detectors: Sequence[str]) -> None:
             f"attack.target '{target}' is no detector of this tournament{suggestion(target, known) or '.'} "
             f"It can be: {', '.join(known)}"
         )
-
-
-def _refuse_leak(audit: Audit) -> None:
-    for finding in audit.figures["findings"]:
-        if finding["gravity"] == "leak":
-            raise ConfigError(
-                f"the real pools and those of {audit.generator.label} can be told apart by format alone: "
-                f"{finding['sentence']}; {finding['advice']}; to play all the same: --allow-leaks"
-            )
 
 
 def _by_versions(played: Match | Look | Shift) -> tuple[str, int, str, int]:

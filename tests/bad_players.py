@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -68,6 +71,91 @@ class WrongRange(_Trainable):
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         images = super().sample(n, rng=rng)
         return images * 255 if int(self.attacks) else images
+
+
+@register_generator("loops")
+class Loops(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        while True:
+            pass
+
+
+@register_generator("loops_in_native_code")
+class LoopsInNativeCode(_Trainable):
+    """No signal reaches it: the interpreter has nothing to say until it is done, in thousands of years."""
+
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        return {"own_loss": float(sum(range(10**18)))}
+
+
+@register_generator("hogs")
+class Hogs(_Trainable):
+    """Takes ever more memory, a gigabyte at a time."""
+
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        taken = []
+        while len(taken) < 100:
+            taken.append(torch.ones(250_000_000))
+        return {"own_loss": 0.0}
+
+
+@register_generator("prints")
+class Prints(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        print("a line of the plugin's own")
+        return super().train_step(reals, rng=rng, extra_loss=extra_loss)
+
+
+@register_generator("seeds_globally")
+class SeedsGlobally(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        torch.manual_seed(0)
+        return super().train_step(reals, rng=rng, extra_loss=extra_loss)
+
+
+@register_generator("draws_globally")
+class DrawsGlobally(_Trainable):
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        images = super().sample(n, rng=rng)
+        return (images + 0.01 * torch.from_numpy(np.random.rand(n, 1, 1, 1))).clamp(0, 1).float()
+
+
+@register_generator("elsewhere")
+class Elsewhere(_Trainable):
+    """Leaves its images on another device, after an attack."""
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        images = super().sample(n, rng=rng)
+        return images.to("meta") if int(self.attacks) else images
+
+
+@register_generator("mixes_devices")
+class MixesDevices(_Trainable):
+    """Adds tensors of two devices."""
+
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        return {"own_loss": (self.mean.to("meta") + reals).mean().item()}
+
+
+@register_generator("segfaults")
+class Segfaults(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        ctypes.string_at(0)
+        return {"own_loss": 0.0}
 
 
 @register_generator("exits")

@@ -1,0 +1,132 @@
+"""What a job may take, on real processes: each limit is set in a child, because a mistake would take the tests down."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+import time
+from contextlib import redirect_stdout
+
+import pytest
+
+from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.limits import limited, machine_gigabytes
+from fakeoff.arena.output import captured
+
+
+def in_a_process(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    return done.stdout.strip() or done.stderr.strip()
+
+
+LIMITED = """
+import resource, torch, numpy
+from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.limits import limited
+before = resource.getrlimit(resource.RLIMIT_DATA)
+try:
+    with limited(seconds=0, gigabytes=0.5):
+        {body}
+    print("went well")
+except JobFailed as error:
+    print(error)
+assert resource.getrlimit(resource.RLIMIT_DATA) == before
+torch.ones(300_000_000)  # 1.2 GB: the limit is gone
+"""
+
+
+@pytest.mark.parametrize(
+    "body", ["torch.ones(200_000_000)", "numpy.ones(100_000_000)", "[bytearray(10**8) for _ in range(20)]"]
+)
+def test_more_memory_than_the_limit_fails_with_the_limit_named(body: str) -> None:
+    said = in_a_process(LIMITED.format(body=body))
+    assert said == "took more than 0.5 GB of memory (compute.job_gigabytes)"
+
+
+def test_less_memory_than_the_limit_goes_well() -> None:
+    assert in_a_process(LIMITED.format(body="torch.ones(50_000_000)")) == "went well"
+
+
+def test_the_limit_counts_from_what_the_process_holds() -> None:
+    held = "kept = torch.ones(300_000_000)\n" + LIMITED.format(body="torch.ones(50_000_000)")
+    assert in_a_process("import torch\n" + held) == "went well"
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="of its own"), limited(seconds=0, gigabytes=5):
+        raise RuntimeError("of its own")
+
+
+def loop_for(seconds: float, swallowed: list[BaseException] | None = None) -> None:
+    """Loops under a limit; with a list, the first thing that is raised is only put into it."""
+    with limited(seconds=seconds, gigabytes=0):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException as error:
+                if swallowed is None or swallowed:
+                    raise
+                swallowed.append(error)
+
+
+def test_a_loop_without_end_ends_at_the_limit() -> None:
+    started = time.monotonic()
+    with pytest.raises(JobFailed, match=r"took longer than 0\.2 s \(compute\.job_seconds\)"):
+        loop_for(0.2)
+    assert 0.2 <= time.monotonic() - started < 5
+
+
+def test_a_loop_that_swallows_everything_once_ends_all_the_same() -> None:
+    swallowed: list[BaseException] = []
+    with pytest.raises(JobFailed, match="took longer"):
+        loop_for(0.2, swallowed)
+    assert len(swallowed) == 1
+
+
+def test_no_alarm_rings_afterwards() -> None:
+    with limited(seconds=0.1, gigabytes=0):
+        pass
+    time.sleep(0.3)
+
+
+def test_beside_the_main_thread_nothing_is_limited_and_nothing_breaks() -> None:
+    done: list[int] = []
+
+    def work() -> None:
+        with limited(seconds=0.01, gigabytes=0):
+            time.sleep(0.1)
+            done.append(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [1]
+
+
+def test_the_machine_has_some_memory() -> None:
+    assert 0.1 < machine_gigabytes() < 100_000
+
+
+def test_what_is_printed_is_kept_aside_and_a_display_shines_through() -> None:
+    screen = io.StringIO()
+    with redirect_stdout(screen):
+        with captured() as output:
+            print("the player's")
+            print("its warning", file=sys.stderr)
+            with output.lifted():
+                print("the display's")
+            print("the player's again")
+        print("afterwards")
+    assert output.text() == "the player's\nits warning\nthe player's again\n"
+    assert screen.getvalue() == "the display's\nafterwards\n"
+
+
+def test_endless_printing_does_not_fill_the_memory() -> None:
+    with captured() as output:
+        for _ in range(300):
+            print("x" * 1000)
+    assert len(output.text()) < 101_000
+    assert output.text().endswith("(more was printed)\n")
