@@ -45,6 +45,7 @@ class Kind:
         capabilities: Says what a class can do.
         heading: The kind in a few words.
         enter: How one is entered, with ``NAME`` in its name's place.
+        has_contract: Whether ``fakeoff plugins check`` can check one.
     """
 
     registry: Registry[Any]
@@ -52,6 +53,7 @@ class Kind:
     capabilities: Capabilities
     heading: str
     enter: str
+    has_contract: bool = True
 
 
 KINDS = (
@@ -81,7 +83,8 @@ KINDS = (
         interface=protocols.Protocol,
         capabilities=lambda _: (),
         heading="Protocols: they say what is played",
-        enter='protocol = "NAME" in a configuration',
+        enter="fakeoff run --protocol NAME",
+        has_contract=False,
     ),
 )
 

@@ -196,4 +196,5 @@ def _what_next(page: Page) -> list[str]:
     name = entry.name
     file = f" --plugin {entry.origin}" if entry.origin.endswith(".py") else ""
     enter = enter.replace("NAME", name).replace("fakeoff run", f"fakeoff run{file}")
-    return [f"Enter it: {enter}", f"Check it: fakeoff plugins check{file} {name}"]
+    check = f"Check it: fakeoff plugins check{file} {name}"
+    return [f"Enter it: {enter}", *([check] if page.listed.kind.has_contract else [])]

@@ -214,6 +214,13 @@ def test_show_shows_every_kind_of_a_name_and_how_to_enter_a_file(twin: Path) -> 
     ]
 
 
+def test_show_says_how_a_protocol_is_played_and_offers_no_check_that_is_not_there() -> None:
+    page = _shown("attack_defend")
+    assert "attack_defend, a protocol" in page
+    assert "fakeoff run --protocol attack_defend" in page
+    assert "plugins check" not in page
+
+
 def test_show_takes_a_class_path_of_any_kind() -> None:
     (shown,) = json.loads(player_text("fakeoff.detectors.resnet:TruncatedResNet18"))
     assert shown["kind"] == "detector"
