@@ -196,5 +196,7 @@ def _what_next(page: Page) -> list[str]:
     name = entry.name
     file = f" --plugin {entry.origin}" if entry.origin.endswith(".py") else ""
     enter = enter.replace("NAME", name).replace("fakeoff run", f"fakeoff run{file}")
-    check = f"Check it: fakeoff plugins check{file} {name}"
+    is_shared = sum(name in kind.registry for kind in KINDS) > 1
+    which = f" --kind {page.listed.kind.registry.kind}" if is_shared else ""
+    check = f"Check it: fakeoff plugins check{file} {name}{which}"
     return [f"Enter it: {enter}", *([check] if page.listed.kind.has_contract else [])]

@@ -207,7 +207,7 @@ def test_show_shows_every_kind_of_a_name_and_how_to_enter_a_file(twin: Path) -> 
     assert "twin, a generator" in page
     assert "twin, a detector" in page
     assert f"fakeoff run --plugin {twin} --generators twin" in page
-    assert f"fakeoff plugins check --plugin {twin} twin" in page
+    assert f"fakeoff plugins check --plugin {twin} twin --kind detector" in page
     assert [x["receptive_field"] for x in json.loads(player_text("twin"))] == [
         None,
         {"size": 9, "stride": 2, "offset": -4},
