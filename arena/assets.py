@@ -74,6 +74,17 @@ ASSETS: dict[str, Asset] = {
             reals=True,
         ),
         Asset(
+            name="dcgan-digiface",
+            package="gan_face_generate",
+            version="1.1.1",
+            wheel="gan_face_generate-1.1.1-py3-none-any.whl",
+            size=13_306_246,
+            sha256="24102f4be41d164e44251168ede0458a45e498a888c81493e2aea48529640569",
+            licence="MIT (Chien Liu); trained on DigiFace-1M, which is for non-commercial research only",
+            use="weights of a DCGAN of rendered faces, 64 pixels: examples/fakeoff-dcgan",
+            members=("gan_face_generate/weights.tar",),
+        ),
+        Asset(
             name="mediapipe",
             package="mediapipe",
             version="0.10.21",

@@ -392,3 +392,5 @@ def test_the_table_is_sound() -> None:
         assert len({Path(member).name for member in asset.members}) == len(asset.members)  # they lie in one folder
     assert len(ASSETS["celeba-999"].members) == 999
     assert "non-commercial research only" in ASSETS["celeba-999"].licence
+    assert ASSETS["dcgan-digiface"].members == ("gan_face_generate/weights.tar",)  # weights="asset:..." takes the first
+    assert "non-commercial research only" in ASSETS["dcgan-digiface"].licence
