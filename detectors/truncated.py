@@ -46,15 +46,15 @@ class TruncatedNetwork(PatchDetector):
     def evasion_loss(self, images: Tensor) -> Tensor:
         # From the logits: its gradient does not vanish where a score is nearly 1.
         logits = self.patch_logits(images)
-        return F.cross_entropy(logits, torch.zeros(logits[:, 0].shape, dtype=torch.long))
+        return F.cross_entropy(logits, torch.zeros_like(logits[:, 0], dtype=torch.long))
 
     def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
         if self._optimiser is None:
             self._optimiser = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
         # Horizontal flips, the paper's only augmentation.
-        flip = torch.rand(len(images), 1, 1, 1, generator=rng) < 0.5
+        flip = (torch.rand(len(images), 1, 1, 1, generator=rng) < 0.5).to(images.device)
         logits = self.patch_logits(torch.where(flip, images.flip(-1), images))
-        truth = is_fake.long().view(-1, 1, 1).expand(len(images), *logits.shape[-2:])
+        truth = is_fake.to(images.device).long().view(-1, 1, 1).expand(len(images), *logits.shape[-2:])
         loss = F.cross_entropy(logits, truth)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -44,9 +44,10 @@ def _contrast(images: Tensor, rng: torch.Generator) -> Tensor:
 def _translate(images: Tensor, rng: torch.Generator) -> Tensor:
     n, _, h, w = images.shape
     reach_y, reach_x = round(h * _SHIFT_SHARE), round(w * _SHIFT_SHARE)
-    shift_y = torch.randint(-reach_y, reach_y + 1, (n, 1), generator=rng)
-    shift_x = torch.randint(-reach_x, reach_x + 1, (n, 1), generator=rng)
-    ys, xs = torch.arange(h) + shift_y, torch.arange(w) + shift_x  # (n, h), (n, w)
+    shift_y = torch.randint(-reach_y, reach_y + 1, (n, 1), generator=rng).to(images.device)
+    shift_x = torch.randint(-reach_x, reach_x + 1, (n, 1), generator=rng).to(images.device)
+    ys = torch.arange(h, device=images.device) + shift_y  # (n, h)
+    xs = torch.arange(w, device=images.device) + shift_x  # (n, w)
     inside = ((ys >= 0) & (ys < h)).view(n, 1, h, 1) & ((xs >= 0) & (xs < w)).view(n, 1, 1, w)
     rows = ys.clamp(0, h - 1).view(n, 1, h, 1).expand(images.shape)
     columns = xs.clamp(0, w - 1).view(n, 1, 1, w).expand(images.shape)

@@ -126,7 +126,7 @@ class ProgressiveGAN(Generator):
                 self.grown += min(1.0, images / max(1, self.fade_images))
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
-        z = torch.randn(n, self.latent_dim, generator=rng)
+        z = self._latents(n, rng)
         with torch.no_grad():
             return torch.cat([self.decode(chunk).clamp(0, 1) for chunk in z.split(_SAMPLE_BATCH)])
 
@@ -140,6 +140,7 @@ class ProgressiveGAN(Generator):
             self._optimisers = self._start_session()
         generator_optimiser, critic_optimiser = self._optimisers
         level = self.level
+        self._ask_for_gradients(level)
         real = self._to_level(reals, level)
 
         with torch.no_grad():
@@ -158,7 +159,7 @@ class ProgressiveGAN(Generator):
         generator_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         generator_optimiser.step()
-        self.critic.requires_grad_(True)
+        self._ask_for_gradients(level)
 
         self._grow(len(reals))
         self._session_images += len(reals)
@@ -218,6 +219,16 @@ class ProgressiveGAN(Generator):
         optimiser.step()
         return measured
 
+    def _ask_for_gradients(self, level: float) -> None:
+        """Lets the layers of other levels rest: they say so, and nobody takes them for forgotten."""
+        done, top = math.floor(level), math.ceil(level)
+        for network, ends in ((self.synthesis, self.synthesis.to_image), (self.critic, self.critic.from_image)):
+            network.requires_grad_(True)
+            for index, end in enumerate(ends):
+                end.requires_grad_(index in (done, top))
+            for index, block in enumerate(network.blocks):
+                block.requires_grad_(index < top)
+
     def _start_session(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:
         # A version is its averaged weights, so that is where training goes on from.
         if int(self.images_seen):
@@ -233,7 +244,7 @@ class ProgressiveGAN(Generator):
             average.lerp_(current, 1 - keep)
 
     def _latents(self, n: int, rng: torch.Generator) -> Tensor:
-        return torch.randn(n, self.latent_dim, generator=rng)
+        return torch.randn(n, self.latent_dim, generator=rng).to(self.grown.device)
 
     def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
         return augment(images, rng=rng) if self.augmentation else images

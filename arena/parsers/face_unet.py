@@ -104,7 +104,7 @@ class FaceUNet(FaceParser):
         self._check_weights()
         height, width = images.shape[-2:]
         shares = torch.cat([self(part)[1] for part in _working_size(images).split(_BATCH)])
-        return shares * torch.tensor([width, height], dtype=shares.dtype)
+        return shares * torch.tensor([width, height], dtype=shares.dtype, device=shares.device)
 
     def _check_weights(self) -> None:
         if not self._has_weights:

@@ -1,0 +1,167 @@
+"""What every generator must keep to; see :mod:`fakeoff.arena.contract` for how to use it.
+
+from fakeoff.generators.contract import GeneratorContract
+
+class TestMyGAN(GeneratorContract):
+    player = "my_gan"
+    parameters = {"resolution": 16}
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fakeoff.arena.breaches import ContractBreach
+from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
+from fakeoff.arena.seeds import rng_from, sealed
+from fakeoff.generators.sampling_contract import Samples, noise
+
+_ATTACK_STEPS = 64
+# Of the mean of the samples, which lies in [0, 1].
+_CLEARLY = 0.01
+_STRENGTH = 100.0
+_TOLERANCE = 1e-4
+
+
+class GeneratorContract(Samples):
+    """The contract of one generator: a subclass names it as ``player``.
+
+    What a generator cannot do is skipped: training and attack, latents, manipulation.
+    """
+
+    def test_training_moves_the_samples(self) -> None:
+        """What is trained is what samples are made with."""
+        trained = self.school().player
+        if torch.equal(self.sample(self.build(), 2), self.sample(trained, 2)):
+            raise ContractBreach(
+                expected="after some train_steps, sample makes other images than before",
+                came="the same images",
+                mend="sample with the weights that are trained, or with an average that train_step moves",
+            )
+
+    def test_training_learns_from_the_reals(self) -> None:
+        """What it learns depends on the reals."""
+        self.needs(self.test_training_measures_finite_numbers, self.test_training_moves_the_samples)
+        school, other = self.school(), self.build()
+        darker = {"reals": 0.2 * self.lesson(other, 0)["reals"]}
+        for step in range(len(school.measured)):
+            self.step(other, step, lesson=darker)
+        if torch.equal(self.sample(school.player, 2), self.sample(other, 2)):
+            raise ContractBreach(
+                expected="trained on darker reals, it makes other images",
+                came="the same images",
+                mend="use the reals in the loss: extra_loss alone is no objective of the generator's own",
+            )
+
+    def test_an_extra_loss_sees_images(self) -> None:
+        """An attack sees the fakes: images with their gradient, at every step."""
+        self.school()
+        player = self.build()
+        seen: list[Tensor] = []
+
+        def watch(fakes: Tensor) -> Tensor:
+            seen.append(fakes)
+            shape = (len(fakes), 3, player.resolution, player.resolution)
+            dtype = torch.bfloat16 if fakes.dtype == torch.bfloat16 else torch.float32
+            check_tensor(fakes, shape, call="train_step hands extra_loss what", dtype=dtype)
+            return _STRENGTH * fakes.square().mean()
+
+        self.step(player, 0, extra_loss=watch)
+        if not seen:
+            raise ContractBreach(
+                expected="train_step calls extra_loss(fakes) and adds what it returns to the generator's loss",
+                came="it was not called",
+                mend="if extra_loss is not None: loss = loss + extra_loss(fakes)",
+            )
+        if not all(fakes.requires_grad for fakes in seen):
+            raise ContractBreach(
+                expected="train_step hands extra_loss the fakes with their gradient",
+                came="fakes that were cut off from the generator",
+                mend="make the fakes for it without no_grad(), detach() or .data",
+            )
+
+    def test_an_extra_loss_leads_the_samples(self) -> None:
+        """An attack leads the samples: asked for other brightness, they get it."""
+        self.needs(self.test_training_measures_finite_numbers, self.test_an_extra_loss_sees_images)
+        plain, led = self.build(), self.build()
+        aim, word = (0.0, "darker") if self.sample(plain, 16).mean() > 0.3 else (1.0, "brighter")
+        moved = 0.0
+        for step in range(_ATTACK_STEPS):
+            self.step(plain, step)
+            self.step(led, step, extra_loss=lambda fakes: _STRENGTH * (fakes - aim).square().mean())
+            if step % 4 == 3:
+                difference = (self.sample(led, 16) - self.sample(plain, 16)).mean().item()
+                moved = difference if aim else -difference
+                if moved > _CLEARLY:
+                    return
+        raise ContractBreach(
+            expected=f"an extra loss that is low for {word} images makes samples {word} than they are without it: "
+            f"by {_CLEARLY} in {_ATTACK_STEPS} steps",
+            came=f"by {moved:.4f}",
+            mend="hand extra_loss images in [0, 1] (not in [-1, 1]), add what it returns to the loss that the "
+            "generator's optimiser steps on, and sample with the weights that it moves",
+        )
+
+    def test_latents_decode_as_sampling_does(self) -> None:
+        """Decoding standard normal latents is what sampling does."""
+        self.must("latent")
+        self.answers()
+        player = self.build().eval()
+        decoded = self.decode(player, self.latents(player)).detach().clamp(0, 1)
+        sampled = self.sample(player, 3, rng=rng_from("latents"))
+        if how := same_tensors({"sample": decoded}, {"sample": sampled}, tolerance=_TOLERANCE):
+            raise ContractBreach(
+                expected="sample(n, rng=rng) is decode(torch.randn(n, latent_dim, generator=rng)), cut to [0, 1]",
+                came=how,
+                mend="let sample draw its latents so, before anything else, and call decode",
+            )
+
+    def test_each_latent_makes_its_own_image(self) -> None:
+        """Each latent makes its own image, and its gradient comes from that image alone."""
+        self.needs(self.test_latents_decode_as_sampling_does)
+        player = self.build().eval()
+        z = self.latents(player).requires_grad_()
+        images = self.decode(player, z)
+        alone = torch.cat([self.decode(player, z[i : i + 1]) for i in range(len(z))])
+        if how := same_tensors({"decode": images.detach()}, {"decode": alone.detach()}, tolerance=_TOLERANCE):
+            raise ContractBreach(
+                expected="a latent decodes to the same image alone and among others",
+                came=how,
+                mend="in eval mode, let nothing depend on the batch: no batch statistics, no minibatch features",
+            )
+        gradient = torch.autograd.grad(images[0].sum(), z, allow_unused=True)[0] if images.requires_grad else None
+        if gradient is None or not gradient.isfinite().all() or not gradient[0].any():
+            raise ContractBreach(
+                expected="decode(z) is differentiable: the gradient of an image reaches its latent",
+                came="no gradient" if gradient is None else "a gradient that is zero or not finite",
+                mend="no no_grad(), detach(), round() or argmax in decode",
+            )
+        if gradient[1:].any():
+            raise ContractBreach(
+                expected="the gradient of an image reaches its own latent alone",
+                came="it reaches those of its neighbours",
+                mend="in eval mode, let nothing depend on the batch: no batch statistics, no minibatch features",
+            )
+
+    def test_manipulating_makes_images(self) -> None:
+        """Manipulating makes images, the same for the same seed, and leaves all else as it was."""
+        self.must("manipulator")
+        self.answers()
+        player = self.build().eval()
+        call = "manipulate(sources, targets, rng=rng)"
+        sources, targets = noise(player, 3, 0), noise(player, 3, 1)
+        with does_not_write(call, sources=sources, targets=targets), leaves_as_it_was(player, call):
+            with leaves_globals_alone(call):
+                first = self.manipulate(player, sources, targets)
+            with sealed("other"):
+                again = self.manipulate(player, sources, targets)
+        if how := same_tensors({"manipulate": first}, {"manipulate": again}):
+            raise ContractBreach(
+                expected=f"{call} makes the same images for the same images and the same state of rng",
+                came=how,
+                mend="draw from rng alone: torch.randn(..., generator=rng); keep nothing from one call to the next",
+            )
+
+
+__all__ = ["GeneratorContract"]

@@ -1,0 +1,157 @@
+"""The part of a generator's contract that is about its samples, and how it is asked for them."""
+
+from __future__ import annotations
+
+import unittest
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fakeoff.arena import compute
+from fakeoff.arena.breaches import ContractBreach, asking
+from fakeoff.arena.checks import check_tensor, leaves_as_it_was, leaves_globals_alone, same_tensors
+from fakeoff.arena.learning import Learns
+from fakeoff.arena.seeds import rng_from, sealed
+from fakeoff.generators import Generator, capabilities, players
+
+_CPU = torch.device("cpu")
+_BATCH = 8
+
+
+class Samples(Learns[Generator]):
+    """What a generator without any further capability must keep to."""
+
+    registry = players
+    interface = Generator
+    call: ClassVar[str] = "train_step(reals, rng=rng)"
+
+    def answer(self, player: Generator, device: torch.device = _CPU) -> dict[str, Tensor]:
+        said = {"sample": self.sample(player, 3)}
+        if self.can("latent"):
+            said["decode"] = self.decode(player, self.latents(player).to(device)).detach()
+        if self.can("manipulator"):
+            faces = [noise(player, 3, seed).to(device) for seed in range(2)]
+            said["manipulate"] = self.manipulate(player, *faces)
+        weighs = next(player.parameters(), None) is not None  # or nothing tells sample where to be
+        for name, value in said.items():
+            if value.device != device and (weighs or name != "sample"):
+                raise ContractBreach(
+                    expected=f"{name} returns images on the device of the player's weights, {device}",
+                    came=f"images on {value.device}",
+                    mend="move what is drawn from rng to the weights: z.to(next(self.parameters()).device)",
+                )
+        return {name: value.cpu() for name, value in said.items()}
+
+    def answers(self) -> None:
+        self.needs(self.test_samples_are_images)
+
+    def lesson(self, player: Generator, step: int) -> dict[str, Tensor]:
+        del step  # the same reals each time, so that a few steps go far
+        return {"reals": noise(player, _BATCH, 7)}
+
+    def test_samples_are_images(self) -> None:
+        """Samples are RGB images of its resolution in [0, 1], one or several."""
+        self.needs(self.test_it_is_built_the_same_each_time)
+        player = self.build()
+        resolution = getattr(player, "resolution", None)
+        if not isinstance(resolution, int) or resolution < 1:
+            raise ContractBreach(
+                expected="resolution is the height and width of the images, an int",
+                came=repr(resolution),
+                mend="self.resolution = resolution in __init__",
+            )
+        for n in (1, 3):
+            self.sample(player, n)
+
+    def test_the_seed_decides_the_samples(self) -> None:
+        """The same seed makes the same images, whatever happened before."""
+        self.answers()
+        player = self.build()
+        with sealed("one"):
+            first = self.sample(player, 3)
+        with sealed("other"):
+            again = self.sample(player, 3)
+        if how := same_tensors({"sample": first}, {"sample": again}):
+            raise ContractBreach(
+                expected="sample(3, rng=rng) makes the same images for the same state of rng",
+                came=how,
+                mend="draw from rng alone: torch.randn(..., generator=rng); keep nothing from one call to the next",
+            )
+
+    def test_other_seeds_make_other_samples(self) -> None:
+        """Another seed makes other images."""
+        self.answers()
+        player = self.build()
+        if torch.equal(self.sample(player, 3, seed=1), self.sample(player, 3, seed=2)):
+            raise ContractBreach(
+                expected="sample(3, rng=rng) makes other images for another state of rng",
+                came="the same images for two seeds",
+                mend="draw from the rng that is handed over, torch.randn(..., generator=rng), and from no other",
+            )
+
+    def test_a_source_of_randomness_goes_on(self) -> None:
+        """Asked twice with one source of randomness, it does not repeat itself."""
+        self.needs(self.test_samples_are_images, self.test_other_seeds_make_other_samples)
+        player, rng = self.build(), rng_from("goes on")
+        if torch.equal(self.sample(player, 2, rng=rng), self.sample(player, 2, rng=rng)):
+            raise ContractBreach(
+                expected="sample moves rng on, so that the next call makes other images",
+                came="the same images twice",
+                mend="draw from rng itself; a generator seeded with rng.initial_seed() starts anew each time",
+            )
+
+    def test_sampling_leaves_everything_as_it_was(self) -> None:
+        """Sampling leaves the player and the global random state as they were."""
+        self.answers()
+        player = self.build().eval()
+        with leaves_as_it_was(player, "sample(3, rng=rng)"), leaves_globals_alone("sample(3, rng=rng)"):
+            self.sample(player, 3)
+
+    def can(self, capability: str) -> bool:
+        return capability in capabilities(self.player_class())
+
+    def must(self, capability: str) -> None:
+        if not self.can(capability):
+            raise unittest.SkipTest(f"it is not {'a ' * (capability == 'manipulator')}{capability}")
+
+    def sample(self, player: Generator, n: int, *, seed: int = 0, rng: torch.Generator | None = None) -> Tensor:
+        __tracebackhide__ = True
+        player.eval()
+        call = f"sample({n}, rng=rng)"
+        with asking(call), torch.no_grad():
+            images = player.sample(n, rng=rng or rng_from("sample", seed))
+        return check_tensor(images, (n, 3, player.resolution, player.resolution), call=call, bounds=(0, 1))
+
+    def latents(self, player: Generator) -> Tensor:
+        __tracebackhide__ = True
+        dim = getattr(player, "latent_dim", None)
+        if not isinstance(dim, int):
+            raise ContractBreach(
+                expected="latent_dim is the length of a latent, an int",
+                came=repr(dim),
+                mend="self.latent_dim = latent_dim in __init__",
+            )
+        return torch.randn(3, dim, generator=rng_from("latents"))
+
+    def decode(self, player: Generator, z: Tensor) -> Tensor:
+        __tracebackhide__ = True
+        with asking("decode(z)"):
+            images = player.decode(z)
+        return check_tensor(images, (len(z), 3, player.resolution, player.resolution), call="decode(z)")
+
+    def manipulate(self, player: Generator, sources: Tensor, targets: Tensor) -> Tensor:
+        __tracebackhide__ = True
+        call = "manipulate(sources, targets, rng=rng)"
+        with asking(call), torch.no_grad():
+            images = player.manipulate(sources, targets, rng=rng_from("manipulate"))
+        return check_tensor(images, tuple(targets.shape), call=call, bounds=(0, 1))
+
+
+def noise(player: Generator, n: int, seed: int) -> Tensor:
+    """Images of a generator's resolution that hold nothing; float32 ``(n, 3, resolution, resolution)``."""
+    side = player.resolution
+    return compute.image_layout(torch.rand(n, 3, side, side, generator=rng_from("images", seed)))
+
+
+__all__ = ["Samples", "noise"]
