@@ -7,12 +7,11 @@ more, and judged again: the codec never tells the sides apart, it only hides wha
 """
 
 import io
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-from pydantic import Field
 
 from fakeoff.arena.images import Pixels, to_tensor
 from fakeoff.arena.jobs import Context, Result
@@ -20,8 +19,6 @@ from fakeoff.arena.seeds import seed_from
 from fakeoff.protocols import Protocol, referee, register
 from fakeoff.protocols.ground import Ground
 from fakeoff.protocols.metrics import evaluate
-
-Quality = Annotated[int, Field(ge=1, le=100)]
 
 
 @register("jpeg_robustness")
@@ -34,7 +31,9 @@ class JpegRobustness(Protocol):
         qualities: JPEG qualities, from 100 down to 1.
     """
 
-    def __init__(self, *, qualities: tuple[Quality, ...] = (100, 90, 80, 70, 50, 30, 20, 10)) -> None:
+    def __init__(self, *, qualities: tuple[int, ...] = (100, 90, 80, 70, 50, 30, 20, 10)) -> None:
+        if not all(1 <= quality <= 100 for quality in qualities):
+            raise ValueError("JPEG qualities lie between 1 and 100")
         self.qualities = qualities
 
     def play(self, ground: Ground) -> None:

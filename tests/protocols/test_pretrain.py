@@ -1,0 +1,211 @@
+"""Pretraining: a generator's own objective, in jobs, with weights that a player can be entered with."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from safetensors.numpy import load
+
+from fakeoff import generators
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.executors import Executor, Load, Observer, SerialExecutor
+from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.reals import open_source
+from fakeoff.arena.specs import PlayerSpec, load_weights, state_arrays, write_spec
+from fakeoff.arena.store import Store
+from fakeoff.protocols import protocols
+from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.pretrain import Pretrain
+
+Make = Callable[..., Any]
+
+SMALL_PGAN = {
+    "plugin": "pgan",
+    "name": "small",
+    "parameters": {"weights": "", "resolution": 16, "features": 16, "latent_dim": 8},
+}
+
+
+class Kept:
+    """A log in memory."""
+
+    def __init__(self) -> None:
+        self.series: dict[str, dict[int, float]] = {}
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+        self.figures: dict[str, Figure] = {}
+        self.files: dict[str, bytes] = {}
+
+    def points(self, points: Any, *, step: int) -> None:
+        for name, value in points.items():
+            self.series.setdefault(name, {})[step] = value
+
+    def table(self, name: str, rows: Sequence[Any]) -> None:
+        self.tables[name] = [dict(row) for row in rows]
+
+    def figure(self, name: str, figure: Figure) -> None:
+        self.figures[name] = figure
+
+    def file(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+
+
+@pytest.fixture
+def pretrain(tmp_path: Path, toy_config: Make, watcher: Any) -> Callable[..., tuple[Kept, Ground]]:
+    """Plays the protocol; returns what it logged and the ground that it stood on."""
+
+    def play(
+        *, home: str = "home", executor: Executor | None = None, config: dict[str, Any] | None = None, **parameters: Any
+    ) -> tuple[Kept, Ground]:
+        log = Kept()
+        ground = Ground(
+            toy_config(**(config or {})),
+            spec=PlayerSpec(name="pretrain", plugin="pretrain", fingerprint=protocols.fingerprint("pretrain")),
+            source=open_source("orl"),
+            store=Store(tmp_path / home / "store"),
+            executor=executor or SerialExecutor(),
+            observer=watcher,
+            log=log,
+        )
+        protocols.build("pretrain", protocols.complete("pretrain", parameters)).play(ground)
+        return log, ground
+
+    return play
+
+
+def test_a_generator_comes_closer_to_people_it_never_saw(pretrain: Make) -> None:
+    log, _ = pretrain(steps=40, batch=8)
+    losses = log.series["toy_generator/own_loss"]
+    assert list(losses) == list(range(1, 41))
+    assert losses[40] < losses[1] / 2
+    for metric in ("kid", "swd"):
+        before, after = log.series[f"toy_generator/{metric}_to_reals"].items()
+        assert (before[0], after[0]) == (0, 40)
+        assert after[1] < before[1]
+    [row] = log.tables["distance to held-out reals"]
+    assert (row["generator"], row["steps"]) == ("toy_generator", 40)
+    assert row["KID after"] < row["KID before"]
+    assert row["KID after"] == log.series["toy_generator/kid_to_reals"][40]
+
+
+def test_its_weights_enter_a_player(pretrain: Make, tmp_path: Path) -> None:
+    log, _ = pretrain(steps=2, batch=4, config={"generators": [SMALL_PGAN]})
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(log.files["small.safetensors"])
+    parameters = {**SMALL_PGAN["parameters"], "weights": str(path)}  # type: ignore[dict-item]
+    spec = write_spec(generators.players, name="small", plugin="pgan", parameters=parameters)
+    player = generators.players.build("pgan", spec.identity()["parameters"])
+    before = state_arrays(player)
+    assert spec.weights is not None
+    load_weights(player, spec.weights)
+    loaded, trained = state_arrays(player), load(log.files["small.safetensors"])
+    assert loaded.keys() == trained.keys()
+    assert all((loaded[name] == trained[name]).all() for name in trained)
+    assert any((loaded[name] != before[name]).any() for name in trained)
+
+
+def test_no_detector_and_no_test_pool_takes_part_in_training(pretrain: Make, watcher: Any) -> None:
+    _, ground = pretrain(steps=2, batch=4)
+    tasks = [job.task.partition(":")[2] for job in watcher.ran]
+    assert {"defend", "audit", "match"}.isdisjoint(tasks)
+    [job] = [job for job in watcher.ran if job.task.endswith(":pretrain")]
+    reals = ground.real_pools(16)
+    assert job.inputs["reals"] == reals["attack"]
+    assert not {reals["test"], reals["val"]} & set(job.inputs.values())
+
+
+def test_sessions_go_on_from_each_other(pretrain: Make, watcher: Any) -> None:
+    log, _ = pretrain(steps=3, batch=4, sessions=2)
+    first, second = [job for job in watcher.ran if job.task.endswith(":pretrain")]
+    assert second.inputs["version"] == first.key
+    assert list(log.series["toy_generator/own_loss"]) == [1, 2, 3, 4, 5, 6]
+    assert list(log.series["toy_generator/kid_to_reals"]) == [0, 3, 6]
+    longer, _ = pretrain(steps=3, batch=4, sessions=3)
+    assert [job.task for job in watcher.ran].count(first.task) == 3  # the third session alone is new
+    whole, more = (kept.series["toy_generator/own_loss"] for kept in (log, longer))
+    assert whole == {step: more[step] for step in whole}
+
+
+def test_a_session_that_was_finished_is_not_lost(pretrain: Make, watcher: Any) -> None:
+    class Interrupted(SerialExecutor):
+        def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
+            if any("session 2" in job.label for job in jobs):
+                raise KeyboardInterrupt
+            return super().run(jobs, load=load, observer=observer)
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(steps=2, batch=4, sessions=2, executor=Interrupted())
+    before = len(watcher.ran)
+    pretrain(steps=2, batch=4, sessions=2)
+    trained = [job.label for job in watcher.ran[before:] if job.task.endswith(":pretrain")]
+    assert trained == ["pretrain toy_generator, session 2 of 2"]
+
+
+def test_generators_are_pretrained_alike_in_any_order(pretrain: Make, backwards: SerialExecutor) -> None:
+    config = {"generators": [{"plugin": "toy_generator"}, SMALL_PGAN]}
+    one, _ = pretrain(steps=2, batch=4, config=config, home="one")
+    other, _ = pretrain(steps=2, batch=4, config=config, home="other", executor=backwards)
+    assert (one.series, one.tables, one.files) == (other.series, other.tables, other.files)
+    assert set(one.files) == {"toy_generator.safetensors", "small.safetensors"}
+
+
+def test_one_that_misbehaves_forfeits_and_the_others_are_pretrained(pretrain: Make, bad_players: Path) -> None:
+    config = {"generators": [{"plugin": "raises"}, {"plugin": "returns_nan"}, {"plugin": "toy_generator"}]}
+    log, ground = pretrain(steps=2, batch=4, config=config)
+    assert [(f.player, f.stage) for f in ground.forfeits] == [
+        ("raises", "generators are pretrained"),
+        ("returns_nan", "generators are pretrained"),
+    ]
+    assert set(log.files) == {"toy_generator.safetensors"}
+
+
+def test_one_that_cannot_be_trained_is_left_out(pretrain: Make) -> None:
+    fixed = {"plugin": "toy_fixed_generator"}
+    log, ground = pretrain(steps=2, batch=4, config={"generators": [fixed, {"plugin": "toy_generator"}]})
+    assert set(log.files) == {"toy_generator.safetensors"}
+    assert ground.forfeits == ()
+    with pytest.raises(PluginError, match="none of these generators can be trained"):
+        pretrain(steps=2, batch=4, config={"generators": [fixed]})
+
+
+def test_a_measure_that_is_not_taken_at_every_step_keeps_its_steps(pretrain: Make) -> None:
+    log, _ = pretrain(steps=18, batch=4, config={"generators": [SMALL_PGAN]})
+    assert list(log.series["small/critic_penalty"]) == [1, 17]  # one step in 16
+    assert len(log.series["small/generator_loss"]) == 18
+
+
+def test_long_curves_are_logged_as_means(pretrain: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, _ = pretrain(steps=10, batch=4)
+    monkeypatch.setattr("fakeoff.protocols.pretrain._POINTS_AT_MOST", 4)
+    thinned, _ = pretrain(steps=10, batch=4)
+    losses = list(log.series["toy_generator/own_loss"].values())
+    means = {step: np.mean(losses[step - 3 : step]) for step in (3, 6, 9)} | {10: losses[9]}
+    assert thinned.series["toy_generator/own_loss"] == pytest.approx(means)
+
+
+def test_figures_show_the_same_latents_before_and_after(pretrain: Make) -> None:
+    log, _ = pretrain(steps=60, batch=8)
+    faces, curves = log.figures["toy_generator faces"], log.figures["toy_generator curves"]
+    captions = [axes.get_title(loc="left") for axes in faces.axes]
+    assert captions == ["before", "after 60 steps, same latents", "held-out real people"]
+    before, after, real = (np.asarray(axes.images[0].get_array(), dtype=float) for axes in faces.axes)
+    assert before.shape == after.shape == real.shape
+    assert abs(after.mean() - real.mean()) < abs(before.mean() - real.mean())
+    titles = [axes.get_title(loc="left") for axes in curves.axes if axes.axison]
+    assert titles[0] == "own_loss"
+    assert [title.split()[0] for title in titles[1:]] == ["KID", "SWD"]
+    for figure in (faces, curves):
+        figure.savefig(written := io.BytesIO(), format="png")
+        assert written.tell() > 5000
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("steps", 0), ("batch", 1), ("sessions", -1)])
+def test_parameters_are_checked(parameter: str, value: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        protocols.build("pretrain", {parameter: value})
+    assert protocols.load("pretrain") is Pretrain

@@ -1,0 +1,89 @@
+"""Experiments that take seconds: a plugin file, with jobs of its own."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal
+
+import torch
+from matplotlib.figure import Figure
+
+from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.specs import state_arrays
+from fakeoff.protocols import Protocol, referee, register
+from fakeoff.protocols.ground import Ground
+
+
+def brightness(context: Context) -> Result:
+    """The mean of a pool, and of a draw from it."""
+    pixels = context.inputs["pool"].arrays["images"]
+    drawn = pixels[torch.randperm(len(pixels), generator=context.rng("draw"))[:4].numpy()]
+    record = {"mean": float(pixels.mean()), "of a draw": float(drawn.mean()), "scale": context.payload["scale"]}
+    return Result(record=record, arrays={"drawn": drawn})
+
+
+def sum_up(context: Context) -> Result:
+    return Result(record={"sum": sum(result.record["mean"] for result in context.inputs.values())})
+
+
+def give_up(context: Context) -> Result:
+    raise JobFailed(f"gave up at {context.payload['at']}")
+
+
+def brighten(context: Context) -> Result:
+    """A player's state, all of it moved up."""
+    generator = referee.build_generator(context.payload["generator"], version=context.inputs["version"])
+    arrays = {name: array + 1 for name, array in state_arrays(generator).items()}
+    return Result(record={}, arrays=arrays)
+
+
+def forget_threshold(context: Context) -> Result:
+    return Result(record={}, arrays=dict(context.inputs["version"].arrays))
+
+
+@register("toy_experiment")
+class ToyExperiment(Protocol):
+    """How bright the fakes are, before and after an attack.
+
+    Args:
+        scale: Passed on to the jobs.
+        fails: What goes wrong at the end.
+    """
+
+    def __init__(
+        self, *, scale: float = 1.0, fails: Literal["", "raises", "job", "nan", "exits", "misuses"] = ""
+    ) -> None:
+        self.scale, self.fails = scale, fails
+
+    def play(self, ground: Ground) -> None:
+        entered = ground.enter()
+        detectors = ground.defend(ground.detectors, entered)
+        versions = [*entered, *ground.attack(entered, targets=detectors, weight=0.5)]
+        jobs = {
+            ground.job(
+                brightness, payload={"scale": self.scale}, inputs={"pool": version.pools["test"]}, label=version.label
+            ): version
+            for version in versions
+        }
+        rows = []
+        for job, result in ground.run("pools are measured", jobs).items():
+            version = jobs[job]
+            ground.log({f"brightness/{version.player}": result.record["mean"]}, step=version.round)
+            rows.append({"version": version.label, "brightness": result.record["mean"], "targets": None})
+        ground.log({"a throw of global dice": random.random()})
+        if self.fails == "raises":
+            raise ValueError("the experiment's own bug")
+        if self.fails == "job":
+            ground.run("something fails", [ground.job(give_up, payload={"at": at}, label=at) for at in ("one", "two")])
+        if self.fails == "nan":
+            ground.log({"brightness": float("nan")}, step=3)
+        if self.fails == "exits":
+            raise SystemExit(3)
+        if self.fails == "misuses":
+            ground.attack(detectors, targets=detectors)
+        ground.table("brightness", rows)
+        figure = Figure(figsize=(3, 2), dpi=50)
+        figure.subplots().bar([str(row["version"]) for row in rows], [float(str(row["brightness"])) for row in rows])
+        ground.figure("bars", figure)
+        ground.file("notes.txt", b"bright\n")
