@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import FunctionType
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -16,37 +14,14 @@ from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.reals import RealSource
-from fakeoff.arena.seeds import canonical_json
 from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.log import CheckedLog, Log, Row
+from fakeoff.protocols.own_jobs import Results, check_payload, check_task
 from fakeoff.protocols.records import Cost, Forfeit, Kind, Match, Version
 from fakeoff.protocols.schedule import Schedule
-from fakeoff.protocols.stage import StageObserver, describe_reals, refuse_leak, run_stage
-
-_ADDED = ("seed", "protocol")
-
-
-class Results(Mapping[Job, Result]):
-    """What jobs returned, in the order in which they were given; read from the store when asked for.
-
-    A job whose player forfeited is not in it.
-    """
-
-    def __init__(self, jobs: Sequence[Job], store: Store) -> None:
-        self._jobs, self._store = tuple(jobs), store
-
-    def __getitem__(self, job: Job) -> Result:
-        if job not in self._jobs:
-            raise KeyError(job.label)
-        return self._store.read(job.key)
-
-    def __iter__(self) -> Iterator[Job]:
-        return iter(self._jobs)
-
-    def __len__(self) -> int:
-        return len(self._jobs)
+from fakeoff.protocols.stage import StageObserver, Stages, describe_reals, refuse_leak
 
 
 class Ground:
@@ -94,6 +69,7 @@ class Ground:
         self.config, self.source, self.store = config, source, store
         self.executor, self.observer = executor, observer
         self._spec, self._log = spec, CheckedLog(log)
+        self._stages = Stages(spec.name, store=store, executor=executor, observer=observer)
         self._schedule = Schedule(config, source=source)
         self.seed = config.seed
         self.data = describe_reals(source, colour=self._schedule.colour)
@@ -103,14 +79,13 @@ class Ground:
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
         self.leaks: dict[str, list[str]] = {}
-        self._forfeits: dict[tuple[Kind, str, int, str, str], Forfeit] = {}
         self._real_pools: dict[int, dict[str, str]] = {}
         self._firsts: dict[str, Version] = {}
         self._owners: dict[Job, Version] = {}
 
     @property
     def forfeits(self) -> tuple[Forfeit, ...]:
-        return tuple(sorted(self._forfeits.values(), key=lambda f: (f.round, f.kind, f.player, f.stage, f.against)))
+        return self._stages.forfeits
 
     # Players and pools
 
@@ -129,7 +104,7 @@ class Ground:
         wanted = self._known("generator", names or self.generators)
         jobs = {self._schedule.enter(name): name for name in wanted}
         blame = {job: Forfeit(kind="generator", player=jobs[job], round=0, stage="", reason="") for job in jobs}
-        done = self._settle("enter", blame)
+        done = self._stages.settle("enter", blame)
         entered = [
             Version(
                 kind="generator",
@@ -159,7 +134,7 @@ class Ground:
         """
         if resolution not in self._real_pools:
             jobs = self._schedule.real_pools(resolution)
-            self._settle("reals", dict.fromkeys(jobs.values()))
+            self._stages.settle("reals", dict.fromkeys(jobs.values()))
             self._real_pools[resolution] = {name: job.key for name, job in jobs.items()}
         return self._real_pools[resolution]
 
@@ -233,7 +208,7 @@ class Ground:
         newest = max(version.round for version in makers)
         jobs = {schedule.defend(name, history=makers, reals=reals): name for name in wanted}
         blame = {job: Forfeit(kind="detector", player=jobs[job], round=newest, stage="", reason="") for job in jobs}
-        done = self._settle("defend", blame)
+        done = self._stages.settle("defend", blame)
         return [
             Version(kind="detector", player=name, round=newest, key=job.key)
             for job, name in jobs.items()
@@ -259,7 +234,9 @@ class Ground:
             for maker in fakers
             for judge in detectives
         }
-        done = self._settle("score", {job: _blame(judge, against=maker.label) for job, (maker, judge) in jobs.items()})
+        done = self._stages.settle(
+            "score", {job: _blame(judge, against=maker.label) for job, (maker, judge) in jobs.items()}
+        )
         return [
             Match(
                 generator=maker,
@@ -287,7 +264,7 @@ class Ground:
             ): version
             for version in _of_kind("generator", versions)
         }
-        done = self._settle("cost", {job: _blame(version) for job, version in jobs.items()})
+        done = self._stages.settle("cost", {job: _blame(version) for job, version in jobs.items()})
         return [
             Cost(generator=version, key=job.key, figures=self.store.record(job.key))
             for job, version in jobs.items()
@@ -324,24 +301,15 @@ class Ground:
             PluginError: The function cannot be found by a worker, or the payload is not JSON-able.
         """
         title = label or getattr(task, "__name__", "job")
-        _check_task(task)
-        given = dict(payload or {})
-        try:
-            canonical_json(given)
-        except (TypeError, ValueError) as error:
-            raise PluginError(
-                f"the payload of job '{title}' is not JSON-able: {error}; pass arrays as inputs"
-            ) from error
-        for key in _ADDED:
-            if key in given:
-                raise PluginError(f"the payload of job '{title}' may not have '{key}': it is added to every job")
+        check_task(task)
+        check_payload(payload or {}, label=title)
         job = self._schedule._job(
             task,
             1,
             label=title,
             player=player.player if player else "",
             specs=[self._spec, *self._schedule.generators.values(), *self._schedule.detectors.values()],
-            payload={**given, "seed": self.seed, "protocol": dict(self._spec.fingerprint)},
+            payload={**(payload or {}), "seed": self.seed, "protocol": dict(self._spec.fingerprint)},
             inputs={name: read if isinstance(read, str) else read.key for name, read in (inputs or {}).items()},
             threads=threads,
         )
@@ -361,7 +329,7 @@ class Ground:
         """
         wanted = list(jobs)
         owners = {job: self._owners.get(job) for job in wanted}
-        done = self._settle(stage, {job: _blame(owner) if owner else None for job, owner in owners.items()})
+        done = self._stages.settle(stage, {job: _blame(owner) if owner else None for job, owner in owners.items()})
         return Results([job for job in wanted if job.key in done], self.store)
 
     def advance(self, stage: str, jobs: Mapping[Job, Version]) -> list[Version]:
@@ -431,30 +399,8 @@ class Ground:
         over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
         return Schedule(over, source=self.source)
 
-    def _settle(self, stage: str, jobs: Mapping[Job, Forfeit | None]) -> set[str]:
-        """Runs what is missing; a failure is the forfeit that was given with the job, or ends the experiment."""
-        reasons: dict[str, str] = {}
-        done = run_stage(
-            stage,
-            list(jobs),
-            round_=0,
-            store=self.store,
-            executor=self.executor,
-            observer=self.observer,
-            failed=lambda job, reason: reasons.__setitem__(job.key, reason),
-        )
-        lost = {job: forfeit for job, forfeit in jobs.items() if job.key not in done}
-        for job, forfeit in lost.items():  # in the order in which they were given: the executor's may be any
-            if forfeit is not None:
-                place = (forfeit.kind, forfeit.player, forfeit.round, stage, forfeit.against)
-                self._forfeits.setdefault(place, replace(forfeit, stage=stage, reason=reasons[job.key]))
-        for job, forfeit in lost.items():
-            if forfeit is None:
-                raise PluginError(f"protocol '{self._spec.name}': the job '{job.label}' failed: {reasons[job.key]}")
-        return done
-
     def _advance(self, stage: str, jobs: Mapping[Job, Version], *, targets: tuple[str, ...]) -> list[Version]:
-        done = self._settle(stage, {job: _blame(version, rounds=1) for job, version in jobs.items()})
+        done = self._stages.settle(stage, {job: _blame(version, rounds=1) for job, version in jobs.items()})
         versions = [
             replace(version, round=version.round + 1, key=job.key, targets=targets, pools={})
             for job, version in jobs.items()
@@ -471,7 +417,7 @@ class Ground:
         blame = {
             job: _blame(version) for version, by_split in zip(versions, jobs, strict=True) for job in by_split.values()
         }
-        done = self._settle("sample", blame)
+        done = self._stages.settle("sample", blame)
         pools = [{split: job.key for split, job in by_split.items()} for by_split in jobs]
         return [
             replace(version, pools=keys)
@@ -484,7 +430,7 @@ class Ground:
         if on_leak == "skip":
             return
         jobs = {self._schedule.audit(v, reals=self.real_pools(v.resolution)): v for v in versions}
-        self._settle("audit", dict.fromkeys(jobs))
+        self._stages.settle("audit", dict.fromkeys(jobs))
         for job, version in jobs.items():
             report = self.store.record(job.key)
             if on_leak == "refuse":
@@ -520,13 +466,3 @@ def _of_kind(kind: Kind, versions: Iterable[Version]) -> list[Version]:
             found = version.label if isinstance(version, Version) else repr(version)
             raise PluginError(f"{found} was given where a {kind} version is wanted")
     return given
-
-
-def _check_task(task: Callable[[Context], Result]) -> None:
-    module, name = getattr(task, "__module__", ""), getattr(task, "__qualname__", "")
-    found = isinstance(task, FunctionType) and getattr(sys.modules.get(module), name, None) is task
-    if not found or module == "__main__":
-        raise PluginError(
-            f"{name or repr(task)} cannot run as a job: workers find its function by name, so write it with def at the "
-            "top level of the file"
-        )

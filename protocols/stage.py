@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.executors import Executor, Observer
 from fakeoff.arena.images import Colour
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
+from fakeoff.protocols.records import Forfeit, Kind
 
 
 class StageObserver(Observer, typing.Protocol):
@@ -62,6 +64,59 @@ def run_stage(
         if job.key in failures:
             failed(job, failures[job.key])
     return done
+
+
+class Stages:
+    """The stages of an experiment, and what players forfeited in them.
+
+    Args:
+        protocol: Whose, for messages.
+        store: Where results are kept.
+        executor: Where jobs run.
+        observer: Who is told.
+    """
+
+    def __init__(self, protocol: str, *, store: Store, executor: Executor, observer: StageObserver) -> None:
+        self._protocol, self._store, self._executor, self._observer = protocol, store, executor, observer
+        self._forfeits: dict[tuple[Kind, str, int, str, str], Forfeit] = {}
+
+    @property
+    def forfeits(self) -> tuple[Forfeit, ...]:
+        """One for each player, version and stage, in an order that does not depend on the executor."""
+        return tuple(sorted(self._forfeits.values(), key=lambda f: (f.round, f.kind, f.player, f.stage, f.against)))
+
+    def settle(self, stage: str, jobs: Mapping[Job, Forfeit | None]) -> set[str]:
+        """Runs what is missing.
+
+        Args:
+            stage: What it is called.
+            jobs: By job: the forfeit if it fails, less stage and reason; None is nobody's.
+
+        Returns:
+            The keys of all that succeeded, now or before.
+
+        Raises:
+            PluginError: A job that is nobody's failed.
+        """
+        reasons: dict[str, str] = {}
+        done = run_stage(
+            stage,
+            list(jobs),
+            round_=0,
+            store=self._store,
+            executor=self._executor,
+            observer=self._observer,
+            failed=lambda job, reason: reasons.__setitem__(job.key, reason),
+        )
+        lost = {job: forfeit for job, forfeit in jobs.items() if job.key not in done}
+        for job, forfeit in lost.items():  # in the order in which they were given: the executor's may be any
+            if forfeit is not None:
+                place = (forfeit.kind, forfeit.player, forfeit.round, stage, forfeit.against)
+                self._forfeits.setdefault(place, replace(forfeit, stage=stage, reason=reasons[job.key]))
+        for job, forfeit in lost.items():
+            if forfeit is None:
+                raise PluginError(f"protocol '{self._protocol}': the job '{job.label}' failed: {reasons[job.key]}")
+        return done
 
 
 def refuse_leak(label: str, report: Mapping[str, Any]) -> None:
