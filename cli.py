@@ -58,6 +58,10 @@ def _plugin_option(command: F) -> F:
     )(command)
 
 
+def _json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(command)
+
+
 @click.group(cls=_OneLineErrors)
 @click.version_option(__version__, prog_name="fakeoff")
 def main() -> None:
@@ -81,6 +85,11 @@ def main() -> None:
 @_home_option
 @click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
 @click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
+@click.option(
+    "--ray-address", metavar="HOST:PORT", help="Of a running Ray cluster that this machine is in; 'auto' finds it."
+)
+@click.option("--protocol", help="What to play: attack_defend, pretrain or an experiment of your own.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, such as attack.steps=50.")
 @_plugin_option
 @click.option("--print-config", "show_config", is_flag=True, help="Print the effective configuration and stop.")
 def run(
@@ -96,19 +105,19 @@ def run(
     home: Path,
     workers: int | None,
     serial: bool,
+    ray_address: str | None,
+    protocol: str | None,
+    settings: tuple[str, ...],
     plugins: tuple[Path, ...],
     show_config: bool,
 ) -> None:
-    """Play a tournament, or what is missing of it.
+    """Play a tournament or another protocol, or what is missing of it.
 
-    Without CONFIG, the configuration that the home was last played with is used, or the embedded one. Options
-    go over it.
+    Without CONFIG, the configuration of the home's last tournament is used, or the embedded one. Options go over it.
     """
-    from fakeoff.arena.plugins import load_plugin_file
     from fakeoff.protocols.config import effective_config, print_config
 
-    if serial and workers:
-        raise ConfigError("--serial and --workers exclude each other; give one")
+    executor = _executor(serial=serial, workers=workers, address=ray_address)
     effective = effective_config(
         config,
         home=home,
@@ -120,23 +129,29 @@ def run(
         split_by=split_by,
         skip_corrupt=skip_corrupt,
         on_leak=None if allow_leaks is None else "report" if allow_leaks else "refuse",
+        protocol=protocol,
+        settings=settings,
     )
     if show_config:
         click.echo(print_config(effective), nl=False)
         return
-    for path in plugins:
-        load_plugin_file(path)
+    _load(plugins)
 
-    from fakeoff.leaderboard.play import play
+    from fakeoff.leaderboard.experiment_tables import print_experiment
+    from fakeoff.leaderboard.experiments import experiments_folder, play_experiment
+    from fakeoff.leaderboard.play import play, plays_a_tournament
     from fakeoff.leaderboard.tables import print_scoreboard
 
     console = _console()
-    executor = _executor(serial=serial, workers=workers or os.cpu_count() or 1)
-    scoreboard = play(effective, home=home, executor=executor, console=console)
-    print_scoreboard(scoreboard, console)
-    console.print(f"\nIn MLflow, with charts and faces: fakeoff ui --home {home}", markup=False, soft_wrap=True)
-    if scoreboard["forfeits"]:
-        click.echo(f"fakeoff: {len(scoreboard['forfeits'])} forfeit(s); see above", err=True)
+    if plays_a_tournament(effective):
+        result = play(effective, home=home, executor=executor, console=console)
+        print_scoreboard(result, console)
+    else:
+        result = play_experiment(effective, home=home, executor=executor, console=console)
+        print_experiment(result, console, folder=experiments_folder(home))
+    console.print(f"\nIn MLflow, with charts and pictures: fakeoff ui --home {home}", markup=False, soft_wrap=True)
+    if result["forfeits"]:
+        click.echo(f"fakeoff: {len(result['forfeits'])} forfeit(s); see above", err=True)
         sys.exit(1)
 
 
@@ -145,14 +160,24 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
 
-def _executor(*, serial: bool, workers: int) -> Any:
+def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
+    given = {"--serial": serial, "--workers": workers, "--ray-address": address}
+    if len(chosen := [option for option, value in given.items() if value]) > 1:
+        raise ConfigError(f"{' and '.join(chosen)} exclude each other; give one")
     if serial:
         from fakeoff.arena.executors import SerialExecutor
 
         return SerialExecutor()
     from fakeoff.arena.ray_executor import RayExecutor
 
-    return RayExecutor(workers=workers)
+    return RayExecutor(workers=workers or os.cpu_count() or 1, address=address)
+
+
+def _load(plugins: tuple[Path, ...]) -> None:
+    from fakeoff.arena.plugins import load_plugin_file
+
+    for path in plugins:
+        load_plugin_file(path)
 
 
 @main.command()
@@ -188,11 +213,9 @@ def look(
     images: tuple[Path, ...], detector: str, home: Path, out: Path, as_json: bool, plugins: tuple[Path, ...]
 ) -> None:
     """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
-    from fakeoff.arena.plugins import load_plugin_file
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
-    for path in plugins:
-        load_plugin_file(path)
+    _load(plugins)
     verdicts = look_at(images, detector=detector, home=home, out=out)
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
@@ -220,16 +243,67 @@ def ui(home: Path, port: int) -> None:
     raise FakeoffError(f"MLflow's server ended; see '{home / 'ui.log'}'")
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @_plugin_option
-def plugins(plugins: tuple[Path, ...]) -> None:
-    """List the players that can be entered."""
-    from fakeoff.arena.plugins import load_plugin_file
-    from fakeoff.leaderboard.listing import print_players
+@_json_option
+@click.pass_context
+def plugins(context: click.Context, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """List the players, face parsers and protocols that are here; no code of theirs is run for that."""
+    from fakeoff.leaderboard.listing import players_text, print_players
 
-    for path in plugins:
-        load_plugin_file(path)
-    print_players(_console())
+    _load(plugins)
+    if context.invoked_subcommand is None:
+        if as_json:
+            click.echo(players_text(), nl=False)
+        else:
+            print_players(_console())
+
+
+@plugins.command("show")
+@click.argument("name")
+@_plugin_option
+@_json_option
+def show_plugin(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Show all about NAME, which may also be a class: package.module:Class."""
+    from fakeoff.leaderboard.player_page import player_text, print_player
+
+    _load(plugins)
+    if as_json:
+        click.echo(player_text(name), nl=False)
+    else:
+        print_player(_console(), name)
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(["generator", "detector", "parser"]), help="Where a name is in several.")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Such as resolution=16.")
+@_plugin_option
+@_json_option
+def check_plugin(
+    name: str, kind: str | None, settings: tuple[str, ...], plugins: tuple[Path, ...], as_json: bool
+) -> None:
+    """Hold NAME to the contract of its kind; exit code 1 if it breaks it."""
+    from fakeoff.leaderboard.contracts import check_player
+    from fakeoff.protocols.config import parse_settings
+
+    _load(plugins)
+    if not check_player(name, kind=kind, parameters=parse_settings(settings), console=_console(), as_json=as_json):
+        sys.exit(1)
+
+
+@plugins.command("new")
+@click.argument("kind", type=click.Choice(["generator", "detector"]))
+@click.argument("name")
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="The folder to write it in."
+)
+def new_plugin(kind: str, name: str, into: Path) -> None:
+    """Write a package with a generator or detector NAME that installs, passes its check and plays as it is."""
+    from fakeoff.leaderboard.new_package import next_steps, write_package
+
+    folder = write_package(kind, name, into=into)
+    click.echo(next_steps(folder, kind=kind, name=name), nl=False)
 
 
 @main.group()

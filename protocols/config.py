@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -221,6 +221,7 @@ def effective_config(
     skip_corrupt: bool | None = None,
     on_leak: str | None = None,
     protocol: str | None = None,
+    settings: Sequence[str] = (),
 ) -> TournamentConfig:
     """Puts a configuration together: a file, or what the home was last played with, or the defaults; then options.
 
@@ -236,6 +237,7 @@ def effective_config(
         skip_corrupt: Over ``reals.skip_corrupt``.
         on_leak: Over ``audit.on_leak``.
         protocol: Over ``protocol.plugin``; another protocol than before starts from its default parameters.
+        settings: Over anything, each ``key.path=value``; see :func:`parse_settings`.
 
     Raises:
         ConfigError: See :func:`parse_config`.
@@ -252,7 +254,8 @@ def effective_config(
         if names is not None:
             described = base.get(kind, [])
             over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
-    config = parse_config(merge(base, _given(over)), where=str(used or "the command line"))
+    merged = merge(merge(base, _given(over)), parse_settings(settings))
+    config = parse_config(merged, where=str(used or "the command line"))
     if config.reals.source not in ("orl", *sources_of_reals()):
         resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
         config = config.model_copy(update={"reals": resolved})
@@ -271,6 +274,35 @@ def _anchor_weights(section: _WithParameters) -> _WithParameters:
     if not isinstance(weights, str) or not Path(weights).is_file():
         return section
     return section.model_copy(update={"parameters": {**section.parameters, "weights": str(Path(weights).resolve())}})
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Reads settings as they are typed: ``attack.steps=50``, ``seed=3``, ``arena.colour=grey``.
+
+    A value is TOML; what is not is taken as text, so that words need no quotes.
+
+    Raises:
+        ConfigError: One is not ``key=value``.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        try:
+            if not equals:
+                raise ValueError("there is no '='")
+            path = list(tomllib.loads(f"{key} = 0"))  # the key alone must be one
+            try:
+                fresh = tomllib.loads(f"{key} = {value}")
+            except tomllib.TOMLDecodeError:
+                fresh = tomllib.loads(f"{key} = {tomlkit.item(value).as_string()}")
+            if list(fresh) != path:  # a line break smuggled in another key
+                raise ValueError("it is more than one")
+        except (ValueError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(
+                f"'{setting}' is no setting: {error}; write KEY=VALUE, such as attack.steps=50"
+            ) from error
+        found = merge(found, fresh)
+    return found
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
