@@ -311,6 +311,19 @@ def test_other_parameters_and_edited_code_are_other_runs(
     assert {path.name for path in folder.iterdir()} == {"bars.png", "brightness.csv", "remarks.txt"}
 
 
+def test_what_a_job_may_take_and_what_to_do_about_leaks_decide_nothing(
+    new_home: Path, play_toys: Make, client: Make
+) -> None:
+    play_toys(new_home)
+    compute = {"attack_threads": 1, "precision": "float32", "job_seconds": 900.0}
+    again = Counting()
+    play_toys(new_home, executor=again, compute=compute, audit={"on_leak": "report"})
+    assert again.ran == []
+    assert len(_runs(client(new_home))) == 1
+    play_toys(new_home, seed=1)
+    assert len(_runs(client(new_home))) == 2
+
+
 def test_files_that_somebody_else_put_there_stay(new_home: Path, play_toys: Make) -> None:
     folder = new_home / "experiments" / "toy_experiment"
     folder.mkdir(parents=True)
