@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fakeoff.arena.breaches import ContractBreach
-from fakeoff.arena.seeds import global_states
+from fakeoff.arena.seeds import global_states, sealed
 from fakeoff.arena.specs import weights_hash
 
 _RANGE_TOLERANCE = 1e-3
@@ -81,13 +81,17 @@ def _mend_shape(value: Tensor, shape: tuple[int | str, ...]) -> str:
             return "grey images are RGB too: images.expand(-1, 3, -1, -1)"
         if value.shape[3] == shape[1]:
             return "channels come first: images.permute(0, 3, 1, 2)"
+    if value.ndim == len(shape) and value.shape[:-2] == shape[:-2] and (value.ndim == 4 or value.dtype == torch.uint8):
+        return "bring it to this size: F.interpolate(..., size=images.shape[-2:])"
+    if len(shape) == 3 and value.ndim < 3:
+        return "in rows and columns, as the patches lie: no flatten, and no mean over them"
     if len(shape) == 1 and value.ndim == 2 and value.shape[1] == 1:
         return "one number for each image: scores.squeeze(1)"
     if len(shape) == 1 and value.ndim == 2 and value.shape[1] == 2:
         return "P(fake) alone: logits.softmax(1)[:, 1]"
     if len(shape) == value.ndim + 1:
         return "keep the first dimension, one entry for each image, also where there is only one image"
-    return "one entry for each image, in this order of dimensions"
+    return "one entry for each image, of exactly this shape"
 
 
 def _mend_range(low: float, high: float, *, images: bool) -> str:
@@ -127,9 +131,12 @@ def leaves_globals_alone(call: str) -> Iterator[None]:
         ContractBreach: One moved.
     """
     __tracebackhide__ = True
-    before = global_states()
-    yield
-    for library, state in global_states().items():
+    # In a state of our own: a player that sets it may have set it before.
+    with sealed("global", call):
+        before = global_states()
+        yield
+        after = global_states()
+    for library, state in after.items():
         if state != before[library]:
             raise ContractBreach(
                 expected=f"{call} leaves the global random state of torch, numpy and random alone",

@@ -100,18 +100,24 @@ class Contract(Generic[PlayerT]):
         So a player that breaks one thing is told one thing.
         """
         for test in tests:
-
-            def outcome(test: Callable[[], None] = test) -> str:
-                try:
-                    test()
-                except ContractBreach:
-                    return f"needs a check that failed: {title(test)}"
-                except unittest.SkipTest as skip:
-                    return str(skip)
-                return ""
-
-            if reason := self.kept(test.__name__, outcome):
+            if reason := self._objection(test):
                 raise unittest.SkipTest(reason)
+
+    def passes(self, test: Callable[[], None]) -> bool:
+        """Whether another test of this class is passed."""
+        return not self._objection(test)
+
+    def _objection(self, test: Callable[[], None]) -> str:
+        def outcome() -> str:
+            try:
+                test()
+            except ContractBreach:
+                return f"needs a check that failed: {title(test)}"
+            except unittest.SkipTest as skip:
+                return str(skip)
+            return ""
+
+        return self.kept(test.__name__, outcome)
 
     def spec(self) -> PlayerSpec:
         """The player's recipe, as a tournament would write it."""
@@ -137,8 +143,9 @@ class Contract(Generic[PlayerT]):
         player = self.player
         if isinstance(player, str):
             return self.registry, player
+        path = f"{player.__module__}:{getattr(player, '__qualname__', '')}"
         for entry in self.registry:
-            if entry.target is player or entry.target == f"{player.__module__}:{player.__qualname__}":
+            if entry.target is player or entry.target == path:
                 return self.registry, entry.name
         return self.kept("registry", self._own_registry)
 

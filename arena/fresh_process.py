@@ -98,7 +98,9 @@ class _Interpreter:
         finally:
             watch.cancel()
         if not line:
-            raise FreshProcessError(f"the process ended without an answer, with exit code {self._process.wait()}")
+            code = self._process.wait()
+            close()
+            raise FreshProcessError(f"the process ended without an answer, with exit code {code}")
         answer = json.loads(line)
         if "error" in answer:
             raise FreshProcessError(answer["error"])
@@ -133,11 +135,7 @@ def answer_of(recipe: Recipe) -> str:
     if _interpreter is None:
         _interpreter = _Interpreter()
         atexit.register(close)
-    try:
-        return _interpreter.ask(recipe)
-    except FreshProcessError:
-        close()
-        raise
+    return _interpreter.ask(recipe)
 
 
 def close() -> None:

@@ -42,6 +42,10 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
         """Skips a test where a player does not even answer as it should."""
         raise NotImplementedError
 
+    def answers_alike(self) -> None:
+        """Skips a test where a player does not give the same answer twice, even here."""
+        raise NotImplementedError
+
     def can_learn(self) -> bool:
         """Whether the player has a ``train_step``."""
         return False
@@ -65,7 +69,7 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
     def test_a_state_is_all_there_is_to_a_version(self) -> None:
         """A version's state dict is all there is to it: stored and loaded, it answers the same."""
         self.needs(self.test_it_is_built_the_same_each_time)
-        self.answers()
+        self.answers_alike()
         player = (self.trained() if self.can_learn() else self.build()).eval()
         expected = self.answer(player)
         for way, load in (("safetensors", _through_safetensors), ("the store", _through_arrays)):
@@ -86,7 +90,7 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
     def test_it_moves_to_another_device(self) -> None:
         """On another device it does the same as here."""
         self.needs(self.test_it_is_built_the_same_each_time)
-        self.answers()
+        self.answers_alike()
         expected = self.answer(self.build().eval())
         player = self.build().eval()
         if self.can_learn():
@@ -117,7 +121,7 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
     def test_it_works_in_another_process(self) -> None:
         """A fresh interpreter builds it from its recipe and gets the same bytes."""
         self.needs(self.test_it_is_built_the_same_each_time)
-        self.answers()
+        self.answers_alike()
         recipe = self._recipe()
         try:
             there = fresh_process.answer_of(recipe)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from fakeoff.arena.breaches import ContractBreach
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.detectors.field_contract import check_field
-from fakeoff.detectors.judging_contract import TOLERANCE, Judges
+from fakeoff.detectors.judging_contract import Judges
 
 _LEARNED, _KNOWN_ALREADY = 0.6, 0.1  # cross entropy, where ln 2 = 0.69 is to know nothing
 
@@ -48,7 +48,7 @@ class DetectorContract(Judges):
 
     def test_evasion_leads_images_towards_passing_as_real(self) -> None:
         """An attack can follow it: against the gradient of evasion_loss, images look more real to it."""
-        self.answers()
+        self.needs(self.test_the_evasion_loss_is_a_number, self.test_judging_twice_gives_the_same)
         player = (self.trained() if self.can_learn() else self.build()).eval()
         batch, _ = self.toy(2, seed=2)
         asked = [parameter for parameter in player.parameters() if parameter.requires_grad]
@@ -84,26 +84,9 @@ class DetectorContract(Judges):
                 mend="let the gradient be the loss's own: no straight-through estimates, no hooks",
             )
 
-    def test_patches_are_judged(self) -> None:
-        """Patches have scores in [0, 1], and the image's score lies among them."""
-        self._must_see_patches()
-        player = self.build().eval()
-        assert isinstance(player, PatchDetector)
-        images = self.images(3)
-        patches, scores = self.patch_scores(player, images).flatten(1), self.score(player, images)
-        low, high = patches.min(1).values - TOLERANCE, patches.max(1).values + TOLERANCE
-        if ((scores < low) | (scores > high)).any():
-            worst = int(((scores < low) | (scores > high)).nonzero()[0])
-            raise ContractBreach(
-                expected="an image's score lies among its patches' scores; by default it is their mean (Eq. 2)",
-                came=f"score {scores[worst]:.3f}, and patches from {low[worst]:.3f} to {high[worst]:.3f}",
-                mend="leave score as it is inherited, or derive it from patch_scores",
-            )
-
     def test_the_receptive_field_is_true(self) -> None:
         """A patch sees the pixels of its receptive field, all of them and no others."""
         self.needs(self.test_patches_are_judged)
-        self._must_see_patches()
         check_field(self._new_and_trained(), resolution=self.resolution)
 
     def _new_and_trained(self) -> Iterator[PatchDetector]:
@@ -113,11 +96,6 @@ class DetectorContract(Judges):
         if self.can_learn():
             player.load_state_dict(self.trained().state_dict())
             yield player
-
-    def _must_see_patches(self) -> None:
-        if not issubclass(self.player_class(), PatchDetector):
-            raise unittest.SkipTest("it judges whole images")
-        self.answers()
 
     def _cross_entropy(self, player: Detector) -> float:
         """Of an even toy batch that no training sees."""

@@ -16,7 +16,7 @@ from fakeoff.detectors.receptive_field import ReceptiveField
 
 _ROUNDING = 2e-6
 _VISIBLE = 1e-4
-_LEAK = 1e-4  # of what the pixels inside do
+_LEAK = 1e-4  # of the most that a score moves
 # The outermost pixels of a field weigh little, and a ReLU or a maximum may hide them.
 _SHARE_HIDDEN = 1 / 8
 _MEND = (
@@ -36,27 +36,27 @@ def check_field(players: Iterable[PatchDetector], *, resolution: int) -> None:
     Raises:
         ContractBreach: A patch sees other pixels than its receptive field says.
     """
-    inside = -1.0
+    most = -1.0
     for candidate in players:
         field = _field(candidate)
         _calibrate(candidate, resolution)
         seen = _image_with_an_outside(candidate, field, resolution)
         units, side = _scores(candidate, seen).shape[-1], seen.shape[-1]
         middle = units // 2
-        moved, *outside = _moves(candidate, seen, field, within=[middle], outside=[0, middle, units - 1])
-        if moved > inside:
-            player, image, inside, leaks = candidate, seen, moved, outside
-        if inside > _VISIBLE:
+        moved = _moves(candidate, seen, field, within=[middle], outside=[0, middle, units - 1])
+        if max(moved) > most:
+            player, image, leaks, most = candidate, seen, moved[1:], max(moved)
+        if most > _VISIBLE:
             break
-    if inside <= _ROUNDING:
+    if most <= _ROUNDING:
         raise ContractBreach(
-            expected="a patch's score depends on the pixels of its receptive field",
-            came=f"it moved by {inside:.1g} when all of them changed",
+            expected="a patch's score depends on the pixels that it sees",
+            came=f"it moved by {most:.1g} when all of them changed",
             mend="derive patch_scores from the images, and let initial weights be large enough to be felt",
         )
-    for unit, moved in zip((0, middle, units - 1), leaks, strict=True):
-        if moved > _ROUNDING + _LEAK * inside:
-            raise _breach(field, unit, side, f"its score moved by {moved:.2g} when only pixels outside of it changed")
+    for unit, leak in zip((0, middle, units - 1), leaks, strict=True):
+        if leak > _ROUNDING + _LEAK * most:
+            raise _breach(field, unit, side, f"its score moved by {leak:.2g} when only pixels outside of it changed")
     _follow_gradient(player, image, middle, field)
 
 

@@ -40,9 +40,10 @@ class Judges(Learns[Detector]):
     def answer(self, player: Detector, device: torch.device = _CPU) -> dict[str, Tensor]:
         images = self.images(3).to(device)
         said = {"score": self.score(player, images)}
-        if isinstance(player, PatchDetector):
+        if isinstance(player, PatchDetector) and self.passes(self.test_patches_are_judged):
             said["patch_scores"] = self.patch_scores(player, images)
-        said["evasion_loss"] = self.evasion_loss(player, images).detach()
+        if self.passes(self.test_the_evasion_loss_is_a_number):
+            said["evasion_loss"] = self.evasion_loss(player, images).detach()
         for name, value in said.items():
             if value.device != device:
                 raise ContractBreach(
@@ -54,6 +55,9 @@ class Judges(Learns[Detector]):
 
     def answers(self) -> None:
         self.needs(self.test_scores_are_probabilities)
+
+    def answers_alike(self) -> None:
+        self.needs(self.test_judging_twice_gives_the_same)
 
     def lesson(self, player: Detector, step: int) -> dict[str, Tensor]:
         images, is_fake = self.toy(8, seed=step)
@@ -82,13 +86,36 @@ class Judges(Learns[Detector]):
                     f"([arena] resolution); {breach.came}"
                 ) from breach
 
+    def test_patches_are_judged(self) -> None:
+        """Patches have scores in [0, 1], and the image's score lies among them."""
+        self.must_see_patches()
+        player = self.build().eval()
+        assert isinstance(player, PatchDetector)
+        images = self.images(3)
+        patches, scores = self.patch_scores(player, images).flatten(1), self.score(player, images)
+        low, high = patches.min(1).values - TOLERANCE, patches.max(1).values + TOLERANCE
+        if ((scores < low) | (scores > high)).any():
+            worst = int(((scores < low) | (scores > high)).nonzero()[0])
+            raise ContractBreach(
+                expected="an image's score lies among its patches' scores; by default it is their mean (Eq. 2)",
+                came=f"score {scores[worst]:.3f}, and patches from {low[worst]:.3f} to {high[worst]:.3f}",
+                mend="leave score as it is inherited, or derive it from patch_scores",
+            )
+
+    def test_the_evasion_loss_is_a_number(self) -> None:
+        """What an attack is to lower is one finite number."""
+        self.answers()
+        if self.player_class().evasion_loss is PatchDetector.evasion_loss:
+            self.needs(self.test_patches_are_judged)
+        self.evasion_loss(self.build().eval(), self.images(2))
+
     def test_an_image_is_judged_by_itself(self) -> None:
         """An image gets the same score alone and among others."""
-        self.answers()
+        self.needs(self.test_judging_twice_gives_the_same)
         player = (self.trained() if self.can_learn() else self.build()).eval()
         images, _ = self.toy(4, seed=1)
-        together = self.score(player, images)
-        alone = torch.cat([self.score(player, images[i : i + 1]) for i in range(4)])
+        together = self.score(player, images.clone())
+        alone = torch.cat([self.score(player, images[i : i + 1].clone()) for i in range(4)])
         backwards = self.score(player, images.flip(0)).flip(0)
         for other in (alone, backwards):
             if how := same_tensors({"score": together}, {"score": other}, tolerance=TOLERANCE):
@@ -112,9 +139,9 @@ class Judges(Learns[Detector]):
         player, images = self.build().eval(), self.images(2)
         for call, judge in self.ways_to_judge(player).items():
             with sealed("one"):
-                first = judge(images)
+                first = judge(images.clone())
             with sealed("other"):
-                again = judge(images)
+                again = judge(images.clone())
             if how := same_tensors({call: first.detach()}, {call: again.detach()}):
                 raise ContractBreach(
                     expected=f"{call} says the same of the same images each time",
@@ -122,12 +149,17 @@ class Judges(Learns[Detector]):
                     mend="in eval mode, draw nothing (dropout and noise where self.training), and keep nothing",
                 )
 
+    def must_see_patches(self) -> None:
+        if not issubclass(self.player_class(), PatchDetector):
+            raise unittest.SkipTest("it judges whole images")
+        self.answers()
+
     def ways_to_judge(self, player: Detector) -> dict[str, Callable[[Tensor], Tensor]]:
-        ways: dict[str, Callable[[Tensor], Tensor]] = {
-            "score(images)": lambda images: self.score(player, images),
-            "evasion_loss(images)": lambda images: self.evasion_loss(player, images),
-        }
-        if isinstance(player, PatchDetector):
+        """What can be asked of a detector, by how it is written."""
+        ways: dict[str, Callable[[Tensor], Tensor]] = {"score(images)": lambda images: self.score(player, images)}
+        if self.passes(self.test_the_evasion_loss_is_a_number):
+            ways["evasion_loss(images)"] = lambda images: self.evasion_loss(player, images)
+        if isinstance(player, PatchDetector) and self.passes(self.test_patches_are_judged):
             ways["patch_scores(images)"] = lambda images: self.patch_scores(player, images)
         return ways
 

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from fakeoff.arena.breaches import ContractBreach
-from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
-from fakeoff.arena.seeds import rng_from, sealed
-from fakeoff.generators.sampling_contract import Samples, noise
+from fakeoff.arena.checks import check_tensor, same_tensors
+from fakeoff.arena.seeds import rng_from
+from fakeoff.generators.sampling_contract import Samples
 
+_BATCH = 16
 _ATTACK_STEPS = 64
 # Of the mean of the samples, which lies in [0, 1].
 _CLEARLY = 0.01
+_MOST_OUTSIDE, _ALIKE = 0.2, 0.1
 _STRENGTH = 100.0
 _TOLERANCE = 1e-4
 
@@ -81,32 +83,41 @@ class GeneratorContract(Samples):
                 mend="make the fakes for it without no_grad(), detach() or .data",
             )
 
+        # What a generator makes may leave [0, 1], but then it is the same images that sample cuts off.
+        fakes, sampled = seen[0].detach().float(), self.sample(self.build(), _BATCH)
+        outside = ((fakes < -0.05) | (fakes > 1.05)).float().mean().item()
+        if outside > _MOST_OUTSIDE and (fakes.clamp(0, 1).mean() - sampled.mean()).abs() > _ALIKE:
+            raise ContractBreach(
+                expected="train_step hands extra_loss images in [0, 1], such as sample makes",
+                came=f"values from {fakes.min().item():.3g} to {fakes.max().item():.3g}",
+                mend="extra_loss((images + 1) / 2) where they lie in [-1, 1]",
+            )
+
     def test_an_extra_loss_leads_the_samples(self) -> None:
         """An attack leads the samples: asked for other brightness, they get it."""
-        self.needs(self.test_training_measures_finite_numbers, self.test_an_extra_loss_sees_images)
+        self.needs(self.test_training_moves_the_samples, self.test_an_extra_loss_sees_images)
         plain, led = self.build(), self.build()
-        aim, word = (0.0, "darker") if self.sample(plain, 16).mean() > 0.3 else (1.0, "brighter")
+        aim, word = (0.0, "darker") if self.sample(plain, _BATCH).mean() > 0.3 else (1.0, "brighter")
         moved = 0.0
         for step in range(_ATTACK_STEPS):
             self.step(plain, step)
             self.step(led, step, extra_loss=lambda fakes: _STRENGTH * (fakes - aim).square().mean())
             if step % 4 == 3:
-                difference = (self.sample(led, 16) - self.sample(plain, 16)).mean().item()
+                difference = (self.sample(led, _BATCH) - self.sample(plain, _BATCH)).mean().item()
                 moved = difference if aim else -difference
                 if moved > _CLEARLY:
                     return
         raise ContractBreach(
             expected=f"an extra loss that is low for {word} images makes samples {word} than they are without it: "
             f"by {_CLEARLY} in {_ATTACK_STEPS} steps",
-            came=f"by {moved:.4f}",
+            came=f"by {round(moved, 4) + 0.0}",
             mend="hand extra_loss images in [0, 1] (not in [-1, 1]), add what it returns to the loss that the "
             "generator's optimiser steps on, and sample with the weights that it moves",
         )
 
     def test_latents_decode_as_sampling_does(self) -> None:
         """Decoding standard normal latents is what sampling does."""
-        self.must("latent")
-        self.answers()
+        self.needs(self.test_latents_decode_to_images, self.test_other_seeds_make_other_samples)
         player = self.build().eval()
         decoded = self.decode(player, self.latents(player)).detach().clamp(0, 1)
         sampled = self.sample(player, 3, rng=rng_from("latents"))
@@ -142,25 +153,6 @@ class GeneratorContract(Samples):
                 expected="the gradient of an image reaches its own latent alone",
                 came="it reaches those of its neighbours",
                 mend="in eval mode, let nothing depend on the batch: no batch statistics, no minibatch features",
-            )
-
-    def test_manipulating_makes_images(self) -> None:
-        """Manipulating makes images, the same for the same seed, and leaves all else as it was."""
-        self.must("manipulator")
-        self.answers()
-        player = self.build().eval()
-        call = "manipulate(sources, targets, rng=rng)"
-        sources, targets = noise(player, 3, 0), noise(player, 3, 1)
-        with does_not_write(call, sources=sources, targets=targets), leaves_as_it_was(player, call):
-            with leaves_globals_alone(call):
-                first = self.manipulate(player, sources, targets)
-            with sealed("other"):
-                again = self.manipulate(player, sources, targets)
-        if how := same_tensors({"manipulate": first}, {"manipulate": again}):
-            raise ContractBreach(
-                expected=f"{call} makes the same images for the same images and the same state of rng",
-                came=how,
-                mend="draw from rng alone: torch.randn(..., generator=rng); keep nothing from one call to the next",
             )
 
 

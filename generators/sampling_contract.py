@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fakeoff.arena import compute
 from fakeoff.arena.breaches import ContractBreach, asking
-from fakeoff.arena.checks import check_tensor, leaves_as_it_was, leaves_globals_alone, same_tensors
+from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
 from fakeoff.arena.learning import Learns
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.generators import Generator, capabilities, players
@@ -28,9 +28,9 @@ class Samples(Learns[Generator]):
 
     def answer(self, player: Generator, device: torch.device = _CPU) -> dict[str, Tensor]:
         said = {"sample": self.sample(player, 3)}
-        if self.can("latent"):
+        if self.can("latent") and self.passes(self.test_latents_decode_to_images):
             said["decode"] = self.decode(player, self.latents(player).to(device)).detach()
-        if self.can("manipulator"):
+        if self.can("manipulator") and self.passes(self.test_manipulating_makes_images):
             faces = [noise(player, 3, seed).to(device) for seed in range(2)]
             said["manipulate"] = self.manipulate(player, *faces)
         weighs = next(player.parameters(), None) is not None  # or nothing tells sample where to be
@@ -45,6 +45,9 @@ class Samples(Learns[Generator]):
 
     def answers(self) -> None:
         self.needs(self.test_samples_are_images)
+
+    def answers_alike(self) -> None:
+        self.needs(self.test_the_seed_decides_the_samples)
 
     def lesson(self, player: Generator, step: int) -> dict[str, Tensor]:
         del step  # the same reals each time, so that a few steps go far
@@ -107,6 +110,32 @@ class Samples(Learns[Generator]):
         player = self.build().eval()
         with leaves_as_it_was(player, "sample(3, rng=rng)"), leaves_globals_alone("sample(3, rng=rng)"):
             self.sample(player, 3)
+
+    def test_latents_decode_to_images(self) -> None:
+        """Latents of the length that it names decode to images."""
+        self.must("latent")
+        self.answers()
+        player = self.build().eval()
+        self.decode(player, self.latents(player))
+
+    def test_manipulating_makes_images(self) -> None:
+        """What it manipulates are images, the same for the same seed, and all else stays as it was."""
+        self.must("manipulator")
+        self.answers()
+        player = self.build().eval()
+        call = "manipulate(sources, targets, rng=rng)"
+        sources, targets = noise(player, 3, 0), noise(player, 3, 1)
+        with does_not_write(call, sources=sources, targets=targets), leaves_as_it_was(player, call):
+            with leaves_globals_alone(call):
+                first = self.manipulate(player, sources, targets)
+            with sealed("other"):
+                again = self.manipulate(player, sources, targets)
+        if how := same_tensors({"manipulate": first}, {"manipulate": again}):
+            raise ContractBreach(
+                expected=f"{call} makes the same images for the same images and the same state of rng",
+                came=how,
+                mend="draw from rng alone: torch.randn(..., generator=rng); keep nothing from one call to the next",
+            )
 
     def can(self, capability: str) -> bool:
         return capability in capabilities(self.player_class())

@@ -43,7 +43,7 @@ class ToyGenerator(Generator):
         return measured
 
     def _make(self, n: int, rng: torch.Generator) -> Tensor:
-        noise = torch.randn(n, 3, self.resolution, self.resolution, generator=rng)
+        noise = torch.randn(n, 3, self.resolution, self.resolution, generator=rng).to(self.mean.device)
         return torch.sigmoid(self.mean + self.noise * noise)
 
 

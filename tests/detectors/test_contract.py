@@ -14,7 +14,7 @@ NAMES = [entry.name for entry in players if entry.origin == "fakeoff"]
 
 def a_plain_toy(seed: int) -> dict[str, Tensor]:
     """Reals are dark, fakes are bright, and all are as noisy."""
-    is_fake = torch.arange(6) % 2 == 1
+    is_fake = torch.arange(8) % 2 == 1
     noise = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
     return {"images": noise * 0.3 + 0.6 * is_fake.view(-1, 1, 1, 1), "is_fake": is_fake}
 
