@@ -1,0 +1,1 @@
+"""A pretrained DCGAN of faces, as a player in Fakeoff."""

@@ -1,0 +1,1 @@
+"""A detector that reads the power spectrum, as a player in Fakeoff."""

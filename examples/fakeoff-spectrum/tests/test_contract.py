@@ -1,0 +1,7 @@
+"""Fakeoff's own contract."""
+
+from fakeoff.detectors.contract import DetectorContract
+
+
+class TestSpectrum(DetectorContract):
+    player = "spectrum"
