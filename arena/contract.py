@@ -160,6 +160,10 @@ class Contract(Generic[PlayerT]):
 
     def player_class(self) -> type[PlayerT]:
         """The player's class."""
+        return self.kept("class", self._load)
+
+    def _load(self) -> type[PlayerT]:
+        __tracebackhide__ = True
         registry, name = self.registered()
         with asking(f"loading {registry.kind} '{name}'"):
             return registry.load(name)
@@ -167,12 +171,11 @@ class Contract(Generic[PlayerT]):
     def build(self) -> PlayerT:
         """Builds the player as the arena does, with the weights that it comes with."""
         __tracebackhide__ = True
-        registry, _ = self.registered()
-        spec = self.spec()
+        spec, cls = self.spec(), self.player_class()
         given = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
         # A constructor may draw from global state: the arena seeds it from the player's identity.
-        with asking(f"{self.player_class().__name__}({given})"), sealed("build", spec.identity()):
-            player: PlayerT = registry.build(spec.plugin, spec.parameters)
+        with asking(f"{cls.__name__}({given})"), sealed("build", spec.identity()):
+            player = cls(**{**spec.fingerprint.get("preset", {}), **spec.parameters})
         if spec.weights is not None:
             mend = f"give weights that fit these parameters, or none: weights = '' (from {spec.weights.name})"
             with asking("loading its weights", mend=mend):

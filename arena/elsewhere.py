@@ -150,14 +150,21 @@ class _SimulatedDevice(TorchFunctionMode):
         return pytree.tree_map_only(Tensor, place, result)
 
     def _mark(self, tensor: Tensor) -> Tensor:
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # no storage of its own
-            self._there.add(StorageWeakRef(tensor.untyped_storage()))
+        if storage := _storage(tensor):
+            self._there.add(storage)
         return tensor
 
     def _is_there(self, tensor: Any) -> bool:
-        with contextlib.suppress(NotImplementedError, RuntimeError):
-            return StorageWeakRef(tensor.untyped_storage()) in self._there
-        return False
+        return _storage(tensor) in self._there
+
+
+def _storage(tensor: Tensor) -> StorageWeakRef | None:
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        raise NotImplementedError("torch.func is not simulated")
+    try:
+        return StorageWeakRef.from_weakref(tensor.untyped_storage()._weak_ref())
+    except (NotImplementedError, RuntimeError):  # it has none of its own
+        return None
 
 
 def _names_the_device(device: Any) -> bool:

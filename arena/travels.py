@@ -95,6 +95,8 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
         player = self.build().eval()
         if self.can_learn():
             self.trained()
+        if not real_device() and any(isinstance(module, torch.jit.ScriptModule) for module in player.modules()):
+            raise unittest.SkipTest("there is no second device here, and TorchScript cannot be simulated")
         try:
             with elsewhere() as device:
                 with asking(f"to('{device.type}')"):

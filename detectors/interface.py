@@ -17,6 +17,10 @@ class Detector(nn.Module):
 
     A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults. Everything
     that decides what :meth:`score` returns belongs in the state dict: it is all that is kept of a version.
+    A player works where its weights lie: images are handed to it there, and what it draws from ``rng`` it moves
+    there. Parameters that rest say so with ``requires_grad_(False)``.
+
+    :class:`fakeoff.detectors.contract.DetectorContract` holds a player to all of this.
     """
 
     def score(self, images: Tensor) -> Tensor:

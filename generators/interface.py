@@ -27,7 +27,10 @@ class Generator(nn.Module):
     rates where a player has them.
 
     Everything that decides what :meth:`sample` returns belongs in the state dict: it is all that is kept
-    of a version.
+    of a version. A player works where its weights lie: images are handed to it there, and what it draws from
+    ``rng`` it moves there. Parameters that rest say so with ``requires_grad_(False)``.
+
+    :class:`fakeoff.generators.contract.GeneratorContract` holds a player to all of this.
 
     Attributes:
         resolution: Height and width of the images in pixels.
@@ -70,7 +73,8 @@ class Generator(nn.Module):
             z: float32 ``(n, latent_dim)``.
 
         Returns:
-            float32 ``(n, 3, resolution, resolution)``, RGB, meant to lie in [0, 1].
+            float32 ``(n, 3, resolution, resolution)``, RGB, meant to lie in [0, 1]. Of standard normal latents it is
+            what :meth:`sample` gives, before that cuts it to [0, 1].
         """
         raise NotImplementedError
 

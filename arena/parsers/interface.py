@@ -49,7 +49,9 @@ class FaceParser(nn.Module):
     """Labels every pixel of a picture of a face.
 
     A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults. With a parameter
-    ``weights`` it takes a file, as players do.
+    ``weights`` it takes a file, as players do. It works where its weights lie: images are handed to it there.
+
+    :class:`fakeoff.arena.parsers.contract.ParserContract` holds a parser to all of this.
 
     Attributes:
         parts: Those of :data:`PARTS` that it can tell; the others never occur.

@@ -257,7 +257,8 @@ def test_pytest_runs_it_in_a_plugins_repository(tmp_path: Path) -> None:
     (tmp_path / "test_plugin.py").write_text(PLUGIN_TESTS)
     # The strictest of configurations, and one that would collect the contracts that are imported.
     (tmp_path / "pytest.ini").write_text(
-        "[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error\npython_classes = Test *Contract\n"
+        "[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error\n"
+        "python_classes = Test *Contract\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider", "--tb=short"],

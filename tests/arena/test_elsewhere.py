@@ -132,6 +132,11 @@ def test_what_cannot_be_simulated_fails_otherwise() -> None:
     assert not isinstance(caught.value, DeviceMismatch)
 
 
+def test_transformed_functions_are_not_simulated() -> None:
+    with elsewhere() as device, pytest.raises(NotImplementedError, match=r"torch\.func"):
+        torch.vmap(lambda x: x * 2)(HERE.to(device))
+
+
 def test_outside_everything_is_here_again() -> None:
     with elsewhere() as device:
         x = HERE.to(device)

@@ -24,13 +24,6 @@ class BuiltIn(DetectorContract):
 
     resolution = 32
 
-    def build(self) -> Detector:
-        player = super().build()
-        for module in player.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 0.5  # so that a few steps stand for many
-        return player
-
     def test_an_images_score_is_the_mean_of_its_patches(self) -> None:
         player = self.trained()
         assert isinstance(player, PatchDetector)
@@ -50,37 +43,43 @@ class BuiltIn(DetectorContract):
         assert losses[-1] < 0.7 * losses[0]
 
 
-class TestResNet18Layer1(BuiltIn):
-    player = "resnet18_layer1"
+class Hurried(BuiltIn):
+    """Running statistics follow faster, so that a few steps stand for many."""
+
+    def build(self) -> Detector:
+        player = super().build()
+        for module in player.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.5
+        return player
 
 
 class TestXceptionBlock1(BuiltIn):
     player = "xception_block1"
 
 
-class TestXceptionBlock2(BuiltIn):
+class TestResNet18Layer1(Hurried):
+    player = "resnet18_layer1"
+
+
+class TestXceptionBlock2(Hurried):
     player = "xception_block2"
 
 
-class TestXceptionBlock3(BuiltIn):
+class TestXceptionBlock3(Hurried):
     player = "xception_block3"
 
 
-class TestXceptionBlock4(BuiltIn):
+class TestXceptionBlock4(Hurried):
     player = "xception_block4"
 
 
-class TestXceptionBlock5(BuiltIn):
+class TestXceptionBlock5(Hurried):
     player = "xception_block5"
 
 
-class TestXceptionBlock1AsItIs(DetectorContract):
-    player = "xception_block1"
-    resolution = 40
-
-
 def test_every_detector_that_ships_has_its_contract_here() -> None:
-    assert sorted(contract.player for contract in BuiltIn.__subclasses__()) == NAMES
+    assert sorted(c.player for kind in (BuiltIn, Hurried) for c in kind.__subclasses__() if c.__test__) == NAMES
 
 
 def test_all_six_of_the_papers_patch_detectors_are_there() -> None:
