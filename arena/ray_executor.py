@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from fakeoff.arena.limits import GRACE_SECONDS, machine_gigabytes, too_slow
 from fakeoff.arena.provisions import Provision, ProvisionError, environment
 
 _POLL_SECONDS = 0.5
+_CONNECT_SECONDS = 10.0
 _RETRIES_AFTER_CRASH = 2
 
 # Before `import ray`. No usage statistics, no colours in forwarded output.
@@ -33,6 +35,21 @@ _QUIET = {
 # A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
 # connects.
 _PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+
+def _answers(address: str) -> None:
+    """Asks whether anything listens at ``host:port``.
+
+    Raises:
+        ConfigError: Nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host:  # 'auto'
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no Ray cluster answers at '{address}': {one_line(error)}") from error
 
 
 class _Progress:
@@ -157,6 +174,9 @@ class RayExecutor:
                 "_temp_dir": self._scratch,
             }
         else:
+            # Its own patience with a head that does not answer is ten minutes.
+            os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+            _answers(self.address)
             how = {"address": self.address}
         import ray  # here, because the environment must be set first, and because it takes a second
 

@@ -273,7 +273,7 @@ class Registry(Generic[PlayerT]):
     def parameters(self, name: str) -> tuple[Parameter, ...]:
         """The constructor's keyword arguments, less those that the name fixes."""
         player = self.load(name)
-        hints = get_type_hints(player.__init__)
+        hints = get_type_hints(player.__init__, include_extras=True)
         return tuple(
             Parameter(
                 name=key,

@@ -79,7 +79,8 @@ class ProgressDisplay:
         task = self._tasks.pop(outcome.job.key, None)
         if task is not None:
             self._bars.remove_task(task)
-        ending = "done" if outcome.failure is None else f"FORFEIT: {outcome.failure}"
+        word = "FORFEIT" if outcome.job.player else "FAILED"
+        ending = "done" if outcome.failure is None else f"{word}: {outcome.failure}"
         self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s)")
         if kept is not None:
             lines = outcome.printed.strip().splitlines()
