@@ -162,9 +162,10 @@ def _storage(tensor: Tensor) -> StorageWeakRef | None:
     if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         raise NotImplementedError("torch.func is not simulated")
     try:
-        return StorageWeakRef.from_weakref(tensor.untyped_storage()._weak_ref())
+        storage: StorageWeakRef = StorageWeakRef.from_weakref(tensor.untyped_storage()._weak_ref())
     except (NotImplementedError, RuntimeError):  # it has none of its own
         return None
+    return storage
 
 
 def _names_the_device(device: Any) -> bool:
