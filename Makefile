@@ -10,15 +10,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 play: $(STAMP)
 	$(BIN)/fakeoff run
 
+# A file's tests stay together: some share a tournament, or a Ray.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+
 test: $(STAMP)
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(PYTEST)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
@@ -30,8 +33,9 @@ slow: $(STAMP)
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml examples/fakeoff-dcgan/pyproject.toml examples/fakeoff-spectrum/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Fakeoff needs Python 3.11 or later; run: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev]' --editable examples/fakeoff-dcgan --editable examples/fakeoff-spectrum
+	$(BIN)/fakeoff assets pull dcgan-digiface
 	touch $@

@@ -140,3 +140,8 @@ def test_playing_on_tries_the_failed_again_and_computes_nothing_else(played: tup
     # Another company makes other detectors, and so another attack in round 1; round 0's fakes are there.
     assert not [line for line in done if "enter" in line]
     assert len([line for line in done if "sample toy_generator, test" in line]) == 1
+
+
+def test_the_page_about_it_says_what_is_said() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "misbehaviour.md").read_text()
+    assert [reason for _, reason in SAID.values() if reason not in page] == []
