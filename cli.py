@@ -277,18 +277,31 @@ def show_plugin(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
 @plugins.command("check")
 @click.argument("name")
 @click.option("--kind", type=click.Choice(["generator", "detector", "parser"]), help="Where a name is in several.")
-@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Such as resolution=16.")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Such as latent_dim=16.")
+@click.option("--resolution", type=click.IntRange(min=16), help="Of the images, for a detector that does not take 64.")
 @_plugin_option
 @_json_option
 def check_plugin(
-    name: str, kind: str | None, settings: tuple[str, ...], plugins: tuple[Path, ...], as_json: bool
+    name: str,
+    kind: str | None,
+    settings: tuple[str, ...],
+    resolution: int | None,
+    plugins: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Hold NAME to the contract of its kind; exit code 1 if it breaks it."""
     from fakeoff.leaderboard.contracts import check_player
     from fakeoff.protocols.config import parse_settings
 
     _load(plugins)
-    if not check_player(name, kind=kind, parameters=parse_settings(settings), console=_console(), as_json=as_json):
+    if not check_player(
+        name,
+        kind=kind,
+        parameters=parse_settings(settings),
+        resolution=resolution,
+        console=_console(),
+        as_json=as_json,
+    ):
         sys.exit(1)
 
 

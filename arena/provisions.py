@@ -12,7 +12,8 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -79,12 +80,17 @@ def installed_package(module: str, *, distribution: str = "") -> PluginPackage:
     unit, spec = _first_with_code(module)
     if not distribution:
         top = unit.partition(".")[0]
-        distribution = next(iter(importlib.metadata.packages_distributions().get(top, [])), unit)
+        distribution = next(iter(_distributions(tuple(sys.path)).get(top, [])), unit)
     try:
         release = importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         release = ""
     return PluginPackage(distribution=distribution, release=release, module=unit, code=_code_hash(spec))
+
+
+@functools.cache  # it reads the file lists of everything that is installed
+def _distributions(path: tuple[str, ...]) -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def environment() -> tuple[PluginPackage, ...]:

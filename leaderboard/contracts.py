@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fakeoff.arena.contract import Check, Contract, run_contract
-from fakeoff.arena.errors import PluginError, one_line, suggestion
+from fakeoff.arena.errors import ConfigError, PluginError, one_line, suggestion
 from fakeoff.arena.parsers.contract import ParserContract
 from fakeoff.detectors.contract import DetectorContract
 from fakeoff.generators.contract import GeneratorContract
@@ -28,7 +28,13 @@ _MARKS = {"passed": Text(" ok ", style="green"), "failed": Text("FAIL", style="b
 
 
 def check_player(
-    name: str, *, kind: str | None, parameters: Mapping[str, Any], console: Console, as_json: bool = False
+    name: str,
+    *,
+    kind: str | None,
+    parameters: Mapping[str, Any],
+    console: Console,
+    resolution: int | None = None,
+    as_json: bool = False,
 ) -> bool:
     """Holds a player to its contract and prints each check as it ends.
 
@@ -37,6 +43,7 @@ def check_player(
         kind: ``generator``, ``detector`` or ``parser``; None finds out.
         parameters: Of its constructor.
         console: Where to.
+        resolution: Of the images that a detector is shown, in pixels, where it does not take 64.
         as_json: Print the checks as JSON, at the end.
 
     Returns:
@@ -46,12 +53,17 @@ def check_player(
         PluginError: Unknown, it does not load, it takes other parameters, or the name is in several kinds.
     """
     contract = CONTRACTS[kind or _kind_of(name)]
+    if resolution is not None and not issubclass(contract, DetectorContract):
+        raise ConfigError(
+            f"--resolution is for detectors; '{name}' is a {contract.registry.kind}: --set resolution=..."
+        )
     contract.registry.complete(name, parameters)  # a mistyped parameter is not the player's failure
     checks = []
     if not as_json:
         given = "".join(f" {key}={value!r}" for key, value in parameters.items())
         console.print(f"{contract.registry.kind} {name}{given}", markup=False, highlight=False)
-    for check in run_contract(contract.of(name, parameters)):
+    more = {} if resolution is None else {"resolution": resolution}
+    for check in run_contract(contract.of(name, parameters, **more)):
         checks.append(check)
         if not as_json:
             _print(check, console)

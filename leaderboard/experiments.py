@@ -25,7 +25,7 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.seeds import digest, sealed
-from fakeoff.arena.specs import WEIGHTS, PlayerSpec
+from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store, locked, write_atomically
 from fakeoff.leaderboard.experiment_run import ExperimentRun
 from fakeoff.leaderboard.experiment_tables import csv_text
@@ -33,6 +33,7 @@ from fakeoff.leaderboard.ledger import STORE
 from fakeoff.leaderboard.plots import to_pixels
 from fakeoff.leaderboard.printed import keep_printed
 from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.leaderboard.scoreboard import config_record
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.ground import Ground
@@ -236,12 +237,6 @@ def _shortcomings(ground: Ground) -> dict[str, Any]:
 
 
 def _header(spec: PlayerSpec, ground: Ground) -> dict[str, Any]:
-    config = ground.config.model_dump(mode="json")
-    config["reals"]["source"] = ground.source.name
-    for section in (*config["generators"], *config["detectors"], config["parts"]):
-        weights = section["parameters"].get(WEIGHTS)
-        if isinstance(weights, str):
-            section["parameters"][WEIGHTS] = Path(weights).name
     parameters = {key: value.name if isinstance(value, Path) else value for key, value in spec.parameters.items()}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -249,7 +244,7 @@ def _header(spec: PlayerSpec, ground: Ground) -> dict[str, Any]:
         "protocol": spec.plugin,
         "parameters": to_jsonable_python(parameters, fallback=repr),
         "code": {"protocol": dict(spec.fingerprint), **ground.code},
-        "config": config,
+        "config": config_record(ground.config, source_name=ground.source.name),
         "data": ground.data,
     }
 

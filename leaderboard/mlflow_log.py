@@ -54,11 +54,11 @@ _NOTES = {
 def tournament_id(record: TournamentRecord) -> str:
     """What tells tournaments apart: configuration and data.
 
-    The number of rounds may grow, what to do about a leak and what a job may take decide no figure, and parts as they
-    are by default were not in the configuration before 0.2.
+    The number of rounds may grow, what to do about a leak and what a job may take decide no figure, the protocol is the
+    same for all, and parts as they are by default were not in the configuration before 0.2.
     """
     config = record.config.model_dump(mode="json")
-    del config["rounds"], config["audit"]
+    del config["rounds"], config["audit"], config["protocol"]
     for limit in _LIMITS:
         del config["compute"][limit]
     if record.config.parts == Parts():

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from fakeoff import __version__, detectors, generators
 from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.registry import Registry
 
-_REGISTRIES = {"generator": generators.players, "detector": detectors.players}
+_REGISTRIES: Mapping[str, Registry[Any]] = {"generator": generators.players, "detector": detectors.players}
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 _SUFFIX = ".txt"  # so that nothing takes the templates for code of this package
 

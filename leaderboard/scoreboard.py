@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fakeoff.arena.specs import WEIGHTS
 from fakeoff.arena.store import write_atomically
+from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.patches import TRUTHS
 from fakeoff.protocols.records import Audit, Look, Match, Shift, TournamentRecord
@@ -25,17 +27,11 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``audits``,
         ``forfeits``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
     """
-    config = record.config.model_dump(mode="json")
-    config["reals"]["source"] = record.source_name
-    for section in (*config["generators"], *config["detectors"], config["parts"]):
-        weights = section["parameters"].get("weights")
-        if isinstance(weights, str):
-            section["parameters"]["weights"] = Path(weights).name
     versions = record.versions
     generator_versions = [version for version in versions if version.kind == "generator"]
     return {
         "schema_version": SCHEMA_VERSION,
-        "config": config,
+        "config": config_record(record.config, source_name=record.source_name),
         "data": record.data,
         "round": record.round,
         "standings": {
@@ -77,6 +73,17 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
             if shift.figures["has_parts"]
         ],
     }
+
+
+def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, Any]:
+    """A configuration as it is kept with results: complete, and without the paths of this machine."""
+    kept = config.model_dump(mode="json")
+    kept["reals"]["source"] = source_name
+    for section in (*kept["generators"], *kept["detectors"], kept["parts"]):
+        weights = section["parameters"].get(WEIGHTS)
+        if isinstance(weights, str):
+            section["parameters"][WEIGHTS] = Path(weights).name
+    return kept
 
 
 def scoreboard_text(scoreboard: Mapping[str, Any]) -> str:

@@ -303,7 +303,7 @@ class Ground:
         title = label or getattr(task, "__name__", "job")
         check_task(task)
         check_payload(payload or {}, label=title)
-        job = self._schedule._job(
+        job = self._schedule.job(
             task,
             1,
             label=title,

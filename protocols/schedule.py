@@ -42,7 +42,7 @@ class Schedule:
     def enter(self, generator: str) -> Job:
         """A generator's version 0."""
         spec = self.generators[generator]
-        return self._job(
+        return self.job(
             pools.enter,
             pools.VERSION,
             label=f"enter {generator}",
@@ -64,7 +64,7 @@ class Schedule:
         settings = self._config.attack
         spec = self.generators[version.player]
         rates = {key: getattr(settings, key) for key in _LEARNING_RATES if key in spec.parameters}
-        return self._job(
+        return self.job(
             attack.attack,
             attack.VERSION,
             label=f"attack {version.player}",
@@ -92,7 +92,7 @@ class Schedule:
         """A generator version's fake pools."""
         counts = self._config.pools
         return {
-            split: self._job(
+            split: self.job(
                 pools.fake_pool,
                 pools.VERSION,
                 label=f"sample {version.player}, {split}",
@@ -120,7 +120,7 @@ class Schedule:
             for index, version in enumerate(sorted(history, key=lambda v: (v.player, v.round))):
                 inputs[f"fake_{split}_{index}"] = version.pools[split]
         spec = self.detectors[detector]
-        return self._job(
+        return self.job(
             defend.defend,
             defend.VERSION,
             label=f"defend {detector}",
@@ -142,7 +142,7 @@ class Schedule:
 
     def match(self, generator: Version, detector: Version, *, reals: Mapping[str, str]) -> Job:
         """One generator version against one detector version."""
-        return self._job(
+        return self.job(
             evaluate.match,
             evaluate.VERSION,
             label=f"score {detector.label} on {generator.label}",
@@ -157,7 +157,7 @@ class Schedule:
 
     def cost(self, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
         """How far a generator version went from its version 0 and from the reals."""
-        return self._job(
+        return self.job(
             evaluate.cost,
             evaluate.VERSION,
             label=f"cost of {generator.label}",
@@ -173,7 +173,7 @@ class Schedule:
 
     def audit(self, version: Version, *, reals: Mapping[str, str]) -> Job:
         """Whether a generator version's pools could be told from their reals by format alone."""
-        return self._job(
+        return self.job(
             audit.audit,
             audit.VERSION,
             label=f"audit {version.label}",
@@ -188,7 +188,7 @@ class Schedule:
     def parse(self, pool: str) -> Job:
         """The parts of the faces of a pool."""
         assert self.parser is not None
-        return self._job(
+        return self.job(
             look.parse,
             look.PARSE_VERSION,
             label=f"parse faces of {pool[:8]}",
@@ -201,7 +201,7 @@ class Schedule:
 
     def look(self, detector: Version, pool: str, *, truth: Truth, labels: str) -> Job:
         """Which patches of which parts give away the images of a test pool."""
-        return self._job(
+        return self.job(
             look.look,
             look.LOOK_VERSION,
             label=f"look with {detector.label} at {truth} {pool[:8]}",
@@ -218,7 +218,7 @@ class Schedule:
 
     def shift(self, *, before: str, frozen: str, retrained: str, player: str) -> Job:
         """How the parts moved between three looks."""
-        return self._job(
+        return self.job(
             look.shift,
             look.SHIFT_VERSION,
             label=f"compare the parts of {player}",
@@ -236,7 +236,7 @@ class Schedule:
 
     def _reals(self, split: Split, resolution: int, arena_resolution: int) -> Job:
         photographs = self._source.photographs[split]
-        return self._job(
+        return self.job(
             pools.real_pool,
             pools.VERSION,
             label=f"{split} reals",
@@ -253,7 +253,7 @@ class Schedule:
     def _arena(self) -> dict[str, Any]:
         return {"arena_resolution": self._config.arena.resolution, "colour": self.colour}
 
-    def _job(
+    def job(
         self,
         task: Callable[[Context], Result],
         version: int,

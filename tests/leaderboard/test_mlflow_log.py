@@ -19,7 +19,7 @@ from PIL import Image
 
 from fakeoff import leaderboard
 from fakeoff.arena.errors import StoreError
-from fakeoff.arena.registry import load_plugin_file
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard import plots
@@ -272,7 +272,7 @@ def test_a_forfeited_players_run_failed_and_says_why(
         generators=[{"plugin": "raises", "name": "twin"}],
         detectors=[{"plugin": "scores_nan"}, {"plugin": "toy_detector", "name": "twin"}],
     )
-    scoreboard = play_in(config, new_home, replaying(), BAD_PLAYERS)
+    scoreboard = play_in(config, new_home, replaying())
     runs = client(new_home).search_runs([_experiment(client(new_home)).experiment_id])
     players = {
         (run.data.tags["arena.role"], run.info.run_name): run for run in runs if run.data.tags["arena.kind"] == "player"
