@@ -54,9 +54,7 @@ def check_player(
     """
     contract = CONTRACTS[kind or _kind_of(name)]
     if resolution is not None and not issubclass(contract, DetectorContract):
-        raise ConfigError(
-            f"--resolution is for detectors; '{name}' is a {contract.registry.kind}; use --set"
-        )
+        raise ConfigError(f"--resolution is for detectors; '{name}' is a {contract.registry.kind}; use --set")
     contract.registry.complete(name, parameters)  # a mistyped parameter is not the player's failure
     checks = []
     if not as_json:
