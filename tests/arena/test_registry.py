@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
 from torch import nn
 
 from fakeoff import generators
@@ -111,6 +112,18 @@ def test_a_parameter_of_the_wrong_type_is_refused_by_name(registry: Registry[nn.
     (key,) = wrong
     with pytest.raises(PluginError, match=f"'mine': parameter '{key}' = "):
         registry.complete("mine", {"size": 3, **wrong})
+
+
+def test_a_parameter_may_say_more_than_its_type() -> None:
+    class Bounded(nn.Module):
+        def __init__(self, *, width: Annotated[int, Field(ge=1)] = 3) -> None:
+            super().__init__()
+
+    registry: Registry[nn.Module] = Registry("detector")
+    registry.register("bounded")(Bounded)
+    assert registry.complete("bounded", {"width": 1}) == {"width": 1}
+    with pytest.raises(PluginError, match="'bounded': parameter 'width' = 0: Input should be greater than or equal to 1"):
+        registry.complete("bounded", {"width": 0})
 
 
 def test_whole_numbers_serve_as_floats(registry: Registry[nn.Module]) -> None:
