@@ -252,8 +252,7 @@ def _header(spec: PlayerSpec, ground: Ground) -> dict[str, Any]:
 def _identity(header: Mapping[str, Any]) -> str:
     """What tells experiments apart: all of the header but what decides no figure."""
     config = {key: value for key, value in header["config"].items() if key != "audit"}
-    compute = {key: value for key, value in config["compute"].items() if not key.startswith("job_")}
-    return digest({**header, "config": {**config, "compute": compute}})
+    return digest({**header, "config": config})
 
 
 def _about(spec: PlayerSpec, protocol: Protocol) -> str:

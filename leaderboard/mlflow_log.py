@@ -24,15 +24,13 @@ from fakeoff.leaderboard.mlflow_store import MlflowStore, experiment_name, flatt
 from fakeoff.leaderboard.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.parts import newest_cells, part_points, shifts_of_round
 from fakeoff.leaderboard.scoreboard import build_scoreboard
-from fakeoff.protocols.config import Parts, print_config
+from fakeoff.protocols.config import LIMITS, Parts, print_config
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import TournamentRecord, Version
 from fakeoff.protocols.standings import newest
 
 _FACES = 7
-_LIMITS = ("job_seconds", "job_gigabytes")
-# Of a tournament that is played on; a parameter could not change.
-_CHANGING = ("rounds", "audit.on_leak", *(f"compute.{limit}" for limit in _LIMITS))
+_CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
 _CONTENTS = 2  # raised when a round logs more than before: a home is then brought up to date
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
@@ -57,12 +55,10 @@ def tournament_id(record: TournamentRecord) -> str:
     The number of rounds may grow, what to do about a leak and what a job may take decide no figure, the protocol is the
     same for all, and parts as they are by default were not in the configuration before 0.2.
     """
-    config = record.config.model_dump(mode="json")
-    del config["rounds"], config["audit"], config["protocol"]
-    for limit in _LIMITS:
-        del config["compute"][limit]
+    left_out: dict[str, Any] = {"rounds": True, "audit": True, "protocol": True, "compute": set(LIMITS)}
     if record.config.parts == Parts():
-        del config["parts"]
+        left_out["parts"] = True
+    config = record.config.model_dump(mode="json", exclude=left_out)
     config["reals"]["source"] = record.source_name
     return digest([config, record.data])[:10]
 

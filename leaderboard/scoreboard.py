@@ -10,7 +10,7 @@ from typing import Any
 
 from fakeoff.arena.specs import WEIGHTS
 from fakeoff.arena.store import write_atomically
-from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.patches import TRUTHS
 from fakeoff.protocols.records import Audit, Look, Match, Shift, TournamentRecord
@@ -76,8 +76,8 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
 
 
 def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, Any]:
-    """A configuration as it is kept with results: complete, and without the paths of this machine."""
-    kept = config.model_dump(mode="json")
+    """A configuration as it is kept with results: all that decides them, and no path of this machine."""
+    kept = config.model_dump(mode="json", exclude={"compute": set(LIMITS)})
     kept["reals"]["source"] = source_name
     for section in (*kept["generators"], *kept["detectors"], kept["parts"]):
         weights = section["parameters"].get(WEIGHTS)

@@ -127,6 +127,10 @@ class Audit(_Section):
     ] = "refuse"
 
 
+LIMITS = ("job_seconds", "job_gigabytes")
+"""What a job may take, by its names under ``compute``: it decides no figure, and may change from run to run."""
+
+
 class Compute(_Section):
     """How jobs are computed. Precision and threads are part of their identity: they decide how sums round."""
 

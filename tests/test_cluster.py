@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +78,7 @@ def environment() -> dict[str, str]:
 def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[tuple[str, Path]]:
     """The address of a cluster whose workers have release 0.1.0, and the folder of the releases."""
     root = tmp_path_factory.mktemp("cluster")
+    sockets = tempfile.mkdtemp(prefix="fakeoff-")  # a socket's whole path has room for 107 characters
     site = lay_package(root, release="0.1.0")
     port = free_port()
     command = [
@@ -87,7 +90,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
         f"--port={port}",
         "--num-cpus=2",
     ]
-    command += ["--include-dashboard=false", f"--temp-dir={root / 'ray'}", "--disable-usage-stats"]
+    command += ["--include-dashboard=false", f"--temp-dir={sockets}", "--disable-usage-stats"]
     with (root / "head.log").open("w") as log:
         head = subprocess.Popen(
             command, env={**environment, "PYTHONPATH": str(site)}, stdout=log, stderr=log, start_new_session=True
@@ -105,6 +108,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
             head.wait(timeout=20)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(head.pid, signal.SIGKILL)
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 @pytest.fixture

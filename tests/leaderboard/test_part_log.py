@@ -151,7 +151,7 @@ def test_a_home_of_0_1_gets_its_parts_and_nothing_twice(
         old.setattr(mlflow_log, "part_points", lambda *_: {})
         old.setattr(mlflow_log, "shifts_of_round", lambda *_, **__: [])
         old.setattr(MlflowLog, "_log_parts", lambda *_: None)
-        old.setattr(mlflow_log, "_flatten", _without(("parts", "audit"), mlflow_log._flatten))
+        old.setattr(mlflow_log, "flatten", _without(("parts", "audit"), mlflow_log.flatten))
         play_in(make_config(), new_home, replaying())
     before = _runs(client(new_home))
     client(new_home).delete_tag(before[tournament].info.run_id, "on_leak")

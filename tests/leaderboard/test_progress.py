@@ -8,8 +8,8 @@ from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.leaderboard.progress import ProgressDisplay
 
 
-def _job(label: str) -> Job:
-    return Job(task="module:function", version=1, payload={"label": label}, label=label)
+def _job(label: str, *, player: str = "") -> Job:
+    return Job(task="module:function", version=1, payload={"label": label}, label=label, player=player)
 
 
 def _done(job: Job, *, failure: str | None = None) -> Outcome:
@@ -19,13 +19,15 @@ def _done(job: Job, *, failure: str | None = None) -> Outcome:
 
 def test_elsewhere_than_on_a_terminal_every_job_is_a_line() -> None:
     out = io.StringIO()
-    attack, defence = _job("attack pgan"), _job("defend xception_block1")
+    attack, defence = _job("attack pgan"), _job("defend xception_block1", player="xception_block1")
+    own = _job("count something")
     with ProgressDisplay(Console(file=out, width=40)) as display:
         display.phase(1, "attack", [attack], 0)
         display.progress(attack, 10, 300, "loss 0.31")
         display.finished(_done(attack))
         display.phase(1, "defend", [defence], 3)
         display.finished(_done(defence, failure="raised ValueError: [red]a very long reason[/red] " + "x" * 60))
+        display.finished(_done(own, failure="raised ValueError: nobody's"))
     lines = out.getvalue().splitlines()
     assert [line.partition("] ")[2] for line in lines] == [
         "round 1: generators attack (1 to run)",
@@ -33,6 +35,7 @@ def test_elsewhere_than_on_a_terminal_every_job_is_a_line() -> None:
         "round 1: detectors defend (1 to run, 3 already there)",
         # Neither folded nor read as markup: such lines are searched in log files.
         "  defend xception_block1: FORFEIT: raised ValueError: [red]a very long reason[/red] " + "x" * 60 + " (1.3 s)",
+        "  count something: FAILED: raised ValueError: nobody's (1.3 s)",
     ]
     assert all(line.startswith("[00:0") for line in lines)
 
