@@ -184,11 +184,13 @@ class RayExecutor:
         try:
             # What players print comes back with their outcomes.
             ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # another Ray, another token, no cluster: each has its own
             self._ray = None
             if self.address is None:
                 raise
-            raise ConfigError(f"no Ray cluster answers at '{self.address}': {one_line(error)[:300]}") from error
+            raise ConfigError(
+                f"the Ray cluster at '{self.address}' cannot be joined: {one_line(error)[:300]}"
+            ) from error
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
         if self.address is not None:
@@ -243,7 +245,13 @@ class RayExecutor:
         ask = self._ray.remote(max_retries=0)(differs)
         ordered = sorted(wanted, key=str)
         asked = [ask.options(**self._on(node, 0)).remote(ordered) for node in self._cores]
-        for answer in self._ray.get(asked):
+        try:
+            answers = self._ray.get(asked)
+        except self._ray.exceptions.RayError as error:
+            raise ConfigError(
+                f"a machine of the cluster at '{self.address}' does not work: {one_line(error)[:300]}"
+            ) from error
+        for answer in answers:
             if answer:
                 raise ProvisionError(answer)
         self._held_to |= wanted

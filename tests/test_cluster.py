@@ -117,12 +117,12 @@ def run(cluster: tuple[str, Path], environment: dict[str, str], tmp_path: Path) 
     address = cluster[0]
     (tmp_path / "game.toml").write_text(GAME)
 
-    def go(*options: str, site: Path) -> subprocess.CompletedProcess[str]:
+    def go(*options: str, site: Path, token: str = "") -> subprocess.CompletedProcess[str]:
         where = options or ("--ray-address", address)
         return subprocess.run(
             [BIN / "fakeoff", "run", "game.toml", "--plugin", str(TOYS), *where],
             cwd=tmp_path,
-            env={**environment, "PYTHONPATH": str(site)},
+            env={**environment, "PYTHONPATH": str(site)} | ({"RAY_AUTH_TOKEN": token} if token else {}),
             capture_output=True,
             text=True,
             timeout=240,
@@ -162,4 +162,13 @@ def test_an_address_where_no_cluster_is_is_said_in_one_line(run: Run, cluster: t
     done = run("--ray-address", nobody, site=cluster[1] / "site-0.1.0")
     assert done.returncode == 2
     assert done.stderr.startswith(f"fakeoff: no Ray cluster answers at '{nobody}': ConnectionRefusedError")
+    assert "Traceback" not in done.stderr
+
+
+def test_another_token_is_said_with_what_to_look_at(run: Run, cluster: tuple[str, Path]) -> None:
+    done = run(site=cluster[1] / "site-0.1.0", token=secrets.token_hex(32))
+    assert done.returncode == 2, done.stdout + done.stderr
+    line = done.stderr.strip().splitlines()[-1]  # Ray says something of its own before
+    assert line.startswith(f"fakeoff: the Ray cluster at '{cluster[0]}' cannot be joined: ConnectionError")
+    assert line.endswith("is RAY_AUTH_TOKEN the cluster's?")
     assert "Traceback" not in done.stderr
