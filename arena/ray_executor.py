@@ -189,7 +189,8 @@ class RayExecutor:
             if self.address is None:
                 raise
             raise ConfigError(
-                f"the Ray cluster at '{self.address}' cannot be joined: {one_line(error)[:300]}"
+                f"the Ray cluster at '{self.address}' cannot be joined: {one_line(error)[:300]}; is its release of Ray "
+                "the same, and is RAY_AUTH_TOKEN the cluster's?"
             ) from error
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
