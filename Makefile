@@ -11,7 +11,7 @@ play: $(STAMP)
 	$(BIN)/fakeoff run
 
 # A file's tests stay together: some share a tournament, or a Ray.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)
 	$(PYTEST)

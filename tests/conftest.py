@@ -21,6 +21,14 @@ TOYS = Path(__file__).parent / "toy_players.py"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
+# Files of one long test or fixture begin first, so that no process is left alone with one at the end.
+_LONG = ("test_tutorial.py", "test_third_party.py", "test_misbehaviour.py", "test_same_bytes.py", "test_cluster.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
+
 @pytest.fixture
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a tournament log blank pictures of parts: a real one takes a second, and a tournament logs a dozen."""
