@@ -156,8 +156,9 @@ def run(
 
 
 def _console() -> Console:
-    # A pipe or a file has no width; tables should not be squeezed into 80 columns there.
-    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    # A pipe or a file has no width; tables should not be squeezed into 80 columns there. The file is named because what
+    # players print is caught while they play, and progress is not.
+    return Console(file=sys.stdout) if sys.stdout.isatty() else Console(file=sys.stdout, width=_PIPE_WIDTH)
 
 
 def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:

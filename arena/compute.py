@@ -41,6 +41,13 @@ def keep_memory() -> bool:
     return all(mallopt(name, value) == 1 for name, value in settings)
 
 
+def reset_modes() -> None:
+    """Puts back what a player may have switched for the whole process: gradients, the default dtype and device."""
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+
+
 def prepare_process(*, threads: int) -> None:
     """Sets a process up for one job. Call it at the start of every job, not once a worker.
 
@@ -51,6 +58,7 @@ def prepare_process(*, threads: int) -> None:
         threads: Threads for one operation.
     """
     keep_memory()
+    reset_modes()
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")  # numpy's and scipy's products
     torch.use_deterministic_algorithms(True)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
-from fakeoff.arena.jobs import Job, Outcome, Result, execute
+from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over
 from fakeoff.arena.limits import machine_gigabytes
 
 Load: TypeAlias = Callable[[str], Result]
@@ -47,7 +47,7 @@ class SerialExecutor:
 
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         for job in jobs:
-            inputs = {name: load(key) for name, key in job.inputs.items()}
+            inputs = {name: hand_over(load(key), copy=False) for name, key in job.inputs.items()}
 
             def report(done: int, total: int, note: str = "", job: Job = job) -> None:
                 observer.progress(job, done, total, note)

@@ -13,13 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fakeoff.arena.compute import prepare_process
+from fakeoff.arena.compute import prepare_process, reset_modes
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
-from fakeoff.arena.limits import limited
-from fakeoff.arena.output import Output, captured
+from fakeoff.arena.limits import run_limited
+from fakeoff.arena.output import captured
 from fakeoff.arena.plugins import provide
 from fakeoff.arena.provisions import Provision, ProvisionError
 from fakeoff.arena.seeds import canonical_json, digest, global_states, rng_from, sealed
+
+# Those that a store takes.
+_DTYPES = tuple(
+    "bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float16 float32 float64".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +57,8 @@ class Job:
         provisions: What its players need, to be imported or compared first; not part of the key: the players'
             fingerprints are, in the payload.
         seconds: It may take at most; 0 is no limit; not part of the key.
-        gigabytes: It may take at most beside what its process holds already; 0 is no limit; not part of the key.
+        gigabytes: It may take at most beside what its process holds already; 0 leaves that to the executor; not part of
+            the key.
     """
 
     task: str
@@ -79,6 +85,20 @@ class Job:
                 "threads": self.threads,
             }
         )
+
+
+def hand_over(result: Result, *, copy: bool) -> Result:
+    """A result as a job may see it: its arrays cannot be written to.
+
+    Args:
+        result: As it was stored.
+        copy: Give the job arrays of its own, for memory that others read too: a view that ignores the flag
+            (``torch.from_numpy``) would write into theirs.
+    """
+    arrays = {name: array.copy() if copy else array for name, array in result.arrays.items()}
+    for array in arrays.values():
+        array.setflags(write=False)
+    return Result(record=result.record, arrays=arrays)
 
 
 class Report(Protocol):
@@ -144,21 +164,27 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
     failure: str | None = None
     with captured() as output:
         try:
-            prepare_process(threads=job.threads)
-            _house(job)  # a fresh worker imports PyTorch and more; that is not the player's time
-            with limited(seconds=job.seconds, gigabytes=job.gigabytes), sealed(job.key, "global"):
-                result = _run(job, inputs, _aside(report, output))
-        except ProvisionError:
+            import_house(job)  # a fresh worker imports PyTorch and more; that is not the player's time
+            result = run_limited(lambda: _run(job, inputs, report), seconds=job.seconds, gigabytes=job.gigabytes)
+        except (ProvisionError, KeyboardInterrupt, GeneratorExit):
             raise
         except (JobFailed, FakeoffError) as error:
             failure = str(error)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             failure = f"raised {one_line(error)}"
+        finally:
+            reset_modes()
     seconds = time.perf_counter() - started
     return Outcome(job=job, result=result, failure=failure, seconds=seconds, printed=output.text())
 
 
 def _run(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
+    prepare_process(threads=job.threads)
+    with sealed(job.key, "global"):
+        return _run_sealed(job, inputs, report)
+
+
+def _run_sealed(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
     for provision in job.provisions:
         provide(provision)
     before = global_states()
@@ -174,17 +200,8 @@ def _run(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
     return result
 
 
-def _aside(report: Report, output: Output) -> Report:
-    """A report that prints to where the driver prints."""
-
-    def lifted(done: int, total: int, note: str = "") -> None:
-        with output.lifted():
-            report(done, total, note)
-
-    return lifted
-
-
-def _house(job: Job) -> None:
+def import_house(job: Job) -> None:
+    """Imports what a task of Fakeoff's own needs; that of a plugin comes with its provisions."""
     if job.task.startswith("fakeoff."):
         _task(job.task)
 
@@ -200,5 +217,8 @@ def _check(result: Result) -> None:
     except ValueError as error:
         raise JobFailed("gave figures that are not finite") from error
     for name, array in result.arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.name not in _DTYPES:
+            kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise JobFailed(f"returned {kind} in '{name}'; an array of numbers can be kept: {', '.join(_DTYPES)}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise JobFailed(f"left values that are not finite in '{name}'")

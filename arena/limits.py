@@ -8,11 +8,15 @@ import re
 import resource
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from fakeoff.arena.errors import JobFailed
+
+ValueT = TypeVar("ValueT")
 
 GRACE_SECONDS = 10.0
 """How much longer than its limit a job is waited for before its process is killed."""
@@ -25,15 +29,15 @@ class _TimeIsUp(BaseException):
     """Raised in a job's own code; not an Exception, so that a broad ``except`` does not keep it."""
 
 
-@contextlib.contextmanager
-def limited(*, seconds: float, gigabytes: float) -> Iterator[None]:
-    """Ends what runs inside when it takes too long or too much memory.
+def run_limited(work: Callable[[], ValueT], *, seconds: float, gigabytes: float) -> ValueT:
+    """Does something, and ends it when it takes too long or too much memory.
 
     Time is watched where this is the main thread of its process, which it is in a Ray task; code that does not come
     back to the interpreter is not reached, so the driver kills such a worker. Memory is what the process writes to
     (the limit is the kernel's, RLIMIT_DATA), counted from what it holds now.
 
     Args:
+        work: What to do.
         seconds: At most; 0 is no limit.
         gigabytes: At most; 0 is no limit.
 
@@ -41,15 +45,14 @@ def limited(*, seconds: float, gigabytes: float) -> Iterator[None]:
         JobFailed: It took more.
     """
     try:
-        with _clock(seconds), _data_limit(gigabytes):
-            try:
-                yield
-            except (MemoryError, RuntimeError) as error:
-                if gigabytes and (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
-                    raise JobFailed(too_large(gigabytes)) from error
-                raise
+        with _data_limit(gigabytes):
+            return _clocked(work, seconds)
     except _TimeIsUp as error:
         raise JobFailed(too_slow(seconds)) from error
+    except (MemoryError, RuntimeError) as error:
+        if gigabytes and (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+            raise JobFailed(too_large(gigabytes)) from error
+        raise
 
 
 def machine_gigabytes() -> float:
@@ -70,23 +73,29 @@ def too_large(gigabytes: float) -> str:
     return f"took more than {gigabytes:.3g} GB of memory (compute.job_gigabytes)"
 
 
-@contextlib.contextmanager
-def _clock(seconds: float) -> Iterator[None]:
+def _clocked(work: Callable[[], ValueT], seconds: float) -> ValueT:
     if not seconds or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+        return work()
+    armed = True
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise _TimeIsUp
+        if armed:
+            raise _TimeIsUp
 
+    started = time.monotonic()
+    rings_in, every = signal.getitimer(signal.ITIMER_REAL)  # somebody else's alarm goes on afterwards
     before = signal.signal(signal.SIGALRM, ring)
-    # Again and again: a loop that catches everything is not to outlive the first one.
-    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_SECONDS)
+    # No context manager: an alarm that rings between its lines would find nobody there to switch it off.
     try:
-        yield
+        # Again and again: a loop that catches everything is not to outlive the first one.
+        signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_SECONDS)
+        return work()
     finally:
+        armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if rings_in:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, rings_in - (time.monotonic() - started)), every)
 
 
 @contextlib.contextmanager

@@ -11,17 +11,24 @@ _MOST_CHARACTERS = 100_000
 
 
 class Output(io.TextIOBase):
-    """Stands in for the standard output and error; keeps the first 100,000 characters."""
+    """Stands in for the standard output and error; keeps the first 100,000 characters.
+
+    Whoever holds on to it afterwards, as a logging handler does, writes to the standard error of the day.
+    """
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._room = _MOST_CHARACTERS
-        self._before = sys.stdout, sys.stderr
+        self._ended = False
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if self._ended:
+            return len(text) if sys.stderr is self else sys.stderr.write(text)
         if self._room > 0:
             self._parts.append(text[: self._room])
             self._room -= len(text)
@@ -29,21 +36,21 @@ class Output(io.TextIOBase):
                 self._parts.append("\n(more was printed)\n")
         return len(text)
 
+    def end(self) -> None:
+        """Keeps no more."""
+        self._ended = True
+
     def text(self) -> str:
         """What was printed."""
         return "".join(self._parts)
 
-    @contextlib.contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Lets what is printed inside through: a progress display's lines are not the player's."""
-        out, err = self._before
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            yield
-
 
 @contextlib.contextmanager
 def captured() -> Iterator[Output]:
-    """Keeps what Python code prints inside."""
+    """Keeps what Python code prints inside. A progress display has to know its own file."""
     output = Output()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        yield output
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            yield output
+    finally:
+        output.end()

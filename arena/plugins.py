@@ -10,7 +10,7 @@ from types import CodeType
 
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.provisions import PluginFile, Provision, compare
-from fakeoff.arena.registry import importing
+from fakeoff.arena.registry import apart, importing
 
 
 def load_plugin_file(path: Path) -> PluginFile:
@@ -46,13 +46,8 @@ def provide(provision: Provision) -> None:
         compare(provision)
 
 
-def module_name(file: PluginFile) -> str:
-    """What a plugin file's module is called; its hash is in it, so that two texts are two modules."""
-    return f"fakeoff_plugin_{Path(file.path).stem}_{file.sha256[:12]}"
-
-
 def _import(file: PluginFile) -> None:
-    name = module_name(file)
+    name = file.module
     if name in sys.modules:
         return
     spec = importlib.util.spec_from_loader(name, _FromText(file), origin=file.path)
@@ -61,7 +56,7 @@ def _import(file: PluginFile) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with importing(file):
+        with importing(file), apart(file.sha256):
             module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
     except (Exception, SystemExit) as error:
         del sys.modules[name]

@@ -39,6 +39,11 @@ class PluginFile:
         """Of the text: the version of the players in it."""
         return hashlib.sha256(self.source).hexdigest()
 
+    @property
+    def module(self) -> str:
+        """What its module is called; its hash is in it, so that two texts are two modules."""
+        return f"fakeoff_plugin_{Path(self.path).stem}_{self.sha256[:12]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PluginPackage:
@@ -59,6 +64,9 @@ class PluginPackage:
     def __str__(self) -> str:
         return f"{self.distribution} {self.release or '(no release)'} (code {self.code[:8]})"
 
+
+# In a checkout our package's folder is the repository, where tests and much else lie beside the rooms.
+_OURS = "fakeoff"
 
 Provision: TypeAlias = PluginFile | PluginPackage
 
@@ -85,7 +93,9 @@ def installed_package(module: str, *, distribution: str = "") -> PluginPackage:
         release = importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         release = ""
-    return PluginPackage(distribution=distribution, release=release, module=unit, code=_code_hash(spec))
+    return PluginPackage(
+        distribution=distribution, release=release, module=unit, code=_code_hash(spec, packages_only=unit == _OURS)
+    )
 
 
 @functools.cache  # it reads the file lists of everything that is installed
@@ -151,15 +161,15 @@ def _first_with_code(module: str) -> tuple[str, ModuleSpec]:
     raise ModuleNotFoundError(f"'{module}' holds no code")
 
 
-def _code_hash(spec: ModuleSpec) -> str:
+def _code_hash(spec: ModuleSpec, *, packages_only: bool) -> str:
     sha256 = hashlib.sha256()
-    for name, path in _code_files(spec):
+    for name, path in _code_files(spec, packages_only=packages_only):
         sha256.update(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return sha256.hexdigest()
 
 
-def _code_files(spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
-    """All code of a package, by a name that is the same on every machine; packages in it, but no other folders."""
+def _code_files(spec: ModuleSpec, *, packages_only: bool) -> Iterator[tuple[str, Path]]:
+    """All code that can be imported from a package, by a name that is the same on every machine."""
     assert spec.origin is not None
     if not spec.submodule_search_locations:
         yield Path(spec.origin).name, Path(spec.origin)
@@ -167,7 +177,14 @@ def _code_files(spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
     for location in spec.submodule_search_locations:
         for folder, subfolders, files in os.walk(location):
             here = Path(folder)
-            subfolders[:] = sorted(name for name in subfolders if (here / name / "__init__.py").is_file())
+            subfolders[:] = sorted(name for name in subfolders if _is_package(here / name, strictly=packages_only))
             for name in sorted(files):
-                if name.endswith((".py", ".so", ".pyd")):
+                if name.endswith((".py", ".so", ".pyd")) and not name.startswith("."):
                     yield (here / name).relative_to(location).as_posix(), here / name
+
+
+def _is_package(folder: Path, *, strictly: bool) -> bool:
+    if strictly:
+        return (folder / "__init__.py").is_file()
+    # Without an __init__.py it can be imported all the same.
+    return folder.name.isidentifier() and folder.name != "__pycache__" and not (folder / "pyvenv.cfg").exists()

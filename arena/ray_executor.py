@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import pickle
 import secrets
 import shutil
 import socket
@@ -17,12 +18,13 @@ from typing import Any
 from fakeoff.arena.compute import quiet_threads
 from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.executors import Load, Observer
-from fakeoff.arena.jobs import Job, Outcome, Result, execute
+from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
 from fakeoff.arena.limits import GRACE_SECONDS, machine_gigabytes, too_slow
-from fakeoff.arena.provisions import Provision, ProvisionError, environment
+from fakeoff.arena.provisions import PluginPackage, Provision, ProvisionError, environment
 
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
+_LONGEST_FOLDER = 20
 _RETRIES_AFTER_CRASH = 2
 
 # Before `import ray`. No usage statistics, no colours in forwarded output.
@@ -81,8 +83,10 @@ def _work(
     share: float | None,
     wanted: tuple[Provision, ...],
 ) -> Outcome:
+    # Ours copy what they change; tasks of users' own get memory of their own.
+    theirs = not job.task.startswith("fakeoff.")
     inputs = {
-        name: Result(record=result["record"], arrays=result["arrays"])
+        name: hand_over(Result(record=result["record"], arrays=result["arrays"]), copy=theirs)
         for name, result in zip(names, results, strict=True)
     }
     last = 0.0
@@ -94,6 +98,8 @@ def _work(
             progress.report.remote(job.key, done, total, note)
 
     limit = job.gigabytes or machine_gigabytes() * (share or job.threads / (os.cpu_count() or 1))
+    with contextlib.suppress(Exception):  # told again, and properly, when it is executed
+        import_house(job)
     progress.start.remote(job.key)
     try:
         return execute(dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions)), inputs, report)
@@ -120,9 +126,15 @@ class RayExecutor:
         self._task: Any = None
         self._progress: Any = None
         self._scratch = ""
+        self._environment: tuple[PluginPackage, ...] = ()
         self._overdue: set[str] = set()
         self._held_to: set[Provision] = set()
         self._cores: dict[str, int] = {}
+        # Now, before a plugin file imports ray.
+        os.environ.update(_QUIET)
+        if address is None:
+            os.environ.update(_PRIVATE)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         if not jobs:
@@ -160,12 +172,11 @@ class RayExecutor:
     def _start(self) -> Any:
         if self._ray is not None:
             return self._ray
-        os.environ.update(_QUIET)
         quiet_threads()
         if self.address is None:
-            os.environ.update(_PRIVATE)
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-            self._scratch = tempfile.mkdtemp(prefix="fakeoff-ray-")
+            # The path of a socket below it has room for 107 characters.
+            roomy = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
+            self._scratch = tempfile.mkdtemp(prefix="fakeoff-ray-", dir=None if roomy else "/tmp")
             how: dict[str, Any] = {
                 "address": "local",
                 "num_cpus": self.workers,
@@ -187,7 +198,10 @@ class RayExecutor:
         except Exception as error:  # another Ray, another token, no cluster: each has its own
             self._ray = None
             if self.address is None:
-                raise
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                raise ConfigError(
+                    f"Ray does not start: {one_line(error)[:300]}; to play without it: --serial"
+                ) from error
             raise ConfigError(
                 f"the Ray cluster at '{self.address}' cannot be joined: {one_line(error)[:300]}; is its release of Ray "
                 "the same, and is RAY_AUTH_TOKEN the cluster's?"
@@ -195,6 +209,7 @@ class RayExecutor:
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
         if self.address is not None:
+            self._environment = environment()
             self._check_cluster()
         self._progress = self._ray.remote(num_cpus=0)(_Progress).options(**self._here(0)).remote()
         self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
@@ -225,18 +240,21 @@ class RayExecutor:
         Raises:
             ProvisionError: With the package, both releases and the machine.
         """
-        wanted = {*environment(), *provisions} - self._held_to
+        wanted = {*self._environment, *provisions} - self._held_to
         if not wanted:
             return
 
-        def differs(wanted: list[Provision]) -> str:  # travels as code: Fakeoff may not be there at all
+        def differs(wanted: bytes) -> str:  # travels as code: Fakeoff may not be there at all
+            import pickle
             import platform
 
             try:
                 from fakeoff.arena.plugins import provide
-            except ImportError as error:
+
+                provisions = pickle.loads(wanted)  # noqa: S301 - the driver's own words
+            except Exception as error:
                 return f"the worker on {platform.node()} has no Fakeoff of this kind: {error}; install the same there"
-            for provision in wanted:
+            for provision in provisions:
                 try:
                     provide(provision)
                 except Exception as error:
@@ -244,7 +262,7 @@ class RayExecutor:
             return ""
 
         ask = self._ray.remote(max_retries=0)(differs)
-        ordered = sorted(wanted, key=str)
+        ordered = pickle.dumps(sorted(wanted, key=str))
         asked = [ask.options(**self._on(node, 0)).remote(ordered) for node in self._cores]
         try:
             answers = self._ray.get(asked)
@@ -278,9 +296,8 @@ class RayExecutor:
         if self.address is not None and any(job.places.values()):
             options = self._here(min(cores, self._cores[self._home_node()]))
         share = None if self.address is not None else cores / self.workers
-        wanted = environment() if self.address is not None else ()
         task: Callable[..., Any] = self._task.options(**options, name=job.label).remote
-        return task(job, list(job.inputs), self._progress, *references, share=share, wanted=wanted)
+        return task(job, list(job.inputs), self._progress, *references, share=share, wanted=self._environment)
 
     def _collect(self, reference: Any, job: Job, seconds: float) -> Outcome:
         errors = self._ray.exceptions
@@ -297,6 +314,8 @@ class RayExecutor:
             if isinstance(error.cause, ProvisionError):
                 raise ProvisionError(str(error.cause)) from error
             failure = f"raised {one_line(error.cause if error.cause is not None else error)[:300]}"
+        except errors.RayError as error:
+            failure = f"was lost by Ray: {one_line(error)[:300]}"
         if job.key in self._overdue:
             self._overdue.discard(job.key)
             failure = too_slow(job.seconds)

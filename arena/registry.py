@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import hashlib
 import importlib
 import importlib.metadata
 import inspect
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from fakeoff.arena.errors import PluginError, one_line, suggestion
 from fakeoff.arena.provisions import PluginFile, PluginPackage, Provision, installed_package
@@ -25,7 +27,8 @@ PlayerT = TypeVar("PlayerT")
 ClassT = TypeVar("ClassT", bound=type)
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
-_CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_CLASS_PATH = re.compile(f"{_DOTTED}:{_DOTTED}")
 
 # The plugin file that is being imported.
 _importing: contextvars.ContextVar[PluginFile | None] = contextvars.ContextVar("importing", default=None)
@@ -123,16 +126,20 @@ class Registry(Generic[PlayerT]):
 
         def add(player: ClassT) -> ClassT:
             file = _importing.get()
-            origin, known_as = (file.path, file.sha256) if file else (player.__module__, version)
+            origin, known_as = (file.path, _version_in(file, player)) if file else (player.__module__, version)
             self._check_class(player, where=f"'{name}' from {origin}")
             self._ask_packages()
-            known = self._entries.get(name)
-            # A class that its package names as an entry point, and that is decorated as well, is one player.
-            if known is None or known.target != f"{player.__module__}:{player.__qualname__}":
+            if not self._is_entry_point(name, player):
                 self._add(Entry(name=name, target=player, origin=origin, version=known_as, file=file))
             return player
 
         return add
+
+    def _is_entry_point(self, name: str, player: type) -> bool:
+        """Whether the package that a decorated class is in names it as an entry point as well: that is one player."""
+        claims = self._contested.get(name) or tuple(filter(None, [self._entries.get(name)]))
+        package = player.__module__.partition(".")[0]
+        return any(claim.version is None and re.split("[.:]", str(claim.target))[0] == package for claim in claims)
 
     def _add(self, entry: Entry) -> None:
         taken = self._entries.get(entry.name)
@@ -151,9 +158,10 @@ class Registry(Generic[PlayerT]):
             return
         self._asked_packages = True
         for found in importlib.metadata.entry_points(group=self._group):
-            package = found.dist.name if found.dist else found.value.partition(":")[0]
+            package = found.dist.name if found.dist else found.module
             release = found.dist.version if found.dist else ""
-            entry = Entry(name=found.name, target=found.value, origin=package, version=None, release=release)
+            target = f"{found.module}:{found.attr}"  # without the extras that it may ask for
+            entry = Entry(name=found.name, target=target, origin=package, version=None, release=release)
             taken = self._entries.get(found.name)
             if taken is None:
                 self._entries[found.name] = entry
@@ -216,7 +224,8 @@ class Registry(Generic[PlayerT]):
             return entry.target
         module, _, attribute = entry.target.partition(":")
         try:
-            player = getattr(importlib.import_module(module), attribute)
+            with apart(entry.target):
+                player = operator.attrgetter(attribute)(importlib.import_module(module))
         except (Exception, SystemExit) as error:
             raise PluginError(f"{self.kind} '{name}' from {entry.where} does not load: {one_line(error)}") from error
         self._check_class(player, where=f"'{name}' from {entry.where}")
@@ -251,7 +260,7 @@ class Registry(Generic[PlayerT]):
     def _package(self, target: str, *, what: str, origin: str = "") -> PluginPackage:
         try:
             return installed_package(target.partition(":")[0], distribution=origin)
-        except ImportError as error:
+        except (ImportError, OSError) as error:
             raise PluginError(f"{what} does not load: {error}; is its package installed?") from error
 
     def fingerprint(self, name: str) -> dict[str, Any]:
@@ -271,9 +280,20 @@ class Registry(Generic[PlayerT]):
         return fingerprint
 
     def parameters(self, name: str) -> tuple[Parameter, ...]:
-        """The constructor's keyword arguments, less those that the name fixes."""
+        """The constructor's keyword arguments, less those that the name fixes.
+
+        Raises:
+            PluginError: Unknown, it does not load, or its signature cannot be read.
+        """
         player = self.load(name)
-        hints = get_type_hints(player.__init__, include_extras=True)
+        try:
+            hints = get_type_hints(player.__init__, include_extras=True)
+            arguments = inspect.signature(player).parameters
+        except Exception as error:  # a name that only type checkers import, for one
+            raise PluginError(
+                f"the parameters of {self.kind} '{name}' cannot be read: {one_line(error)}; annotate __init__ with "
+                "types that its module imports"
+            ) from error
         return tuple(
             Parameter(
                 name=key,
@@ -281,7 +301,7 @@ class Registry(Generic[PlayerT]):
                 default=None if argument.default is inspect.Parameter.empty else argument.default,
                 required=argument.default is inspect.Parameter.empty,
             )
-            for key, argument in inspect.signature(player).parameters.items()
+            for key, argument in arguments.items()
             if argument.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
             and key not in self.entry(name).preset
         )
@@ -310,12 +330,37 @@ class Registry(Generic[PlayerT]):
                 except ValidationError as error:
                     reason = error.errors()[0]["msg"]
                     raise PluginError(f"{self.kind} '{name}': parameter '{key}' = {value!r}: {reason}") from error
+                except PydanticUserError as error:
+                    raise PluginError(
+                        f"{self.kind} '{name}': parameter '{key}' cannot be given: {parameter.annotation} is no type "
+                        "that a configuration can say; annotate it with text, numbers, lists or tables"
+                    ) from error
             complete[key] = value
         return complete
 
     def build(self, name: str, parameters: Mapping[str, Any]) -> PlayerT:
         """Constructs a player; its constructor's own errors pass through."""
         return self.load(name)(**{**self.entry(name).preset, **parameters})
+
+
+@contextlib.contextmanager
+def apart(*parts: Any) -> Iterator[None]:
+    """Imports a player's code so that it does the same in every process, and leaves no trace in this one.
+
+    What it draws at import comes from a seed of its own, and what it switches for the whole process is put back:
+    otherwise it would matter which job came first on a worker.
+
+    Args:
+        *parts: JSON-able; what is imported.
+    """
+    from fakeoff.arena.compute import reset_modes  # here, because a list of plugins needs no PyTorch
+    from fakeoff.arena.seeds import sealed
+
+    with sealed("import", *parts):
+        try:
+            yield
+        finally:
+            reset_modes()
 
 
 @contextlib.contextmanager
@@ -330,3 +375,14 @@ def importing(file: PluginFile) -> Iterator[None]:
         raise
     finally:
         _importing.reset(token)
+
+
+def _version_in(file: PluginFile, player: type) -> str:
+    """The version of a player that a plugin file brings: its hash, and that of the package if it only imports it."""
+    if player.__module__ == file.module:
+        return file.sha256
+    try:
+        package = installed_package(player.__module__)
+    except (ImportError, OSError):
+        return file.sha256
+    return hashlib.sha256(f"{file.sha256} {package.code}".encode()).hexdigest()

@@ -21,6 +21,7 @@ from fakeoff.arena.assets import extract
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.provisions import Provision
 from fakeoff.arena.registry import Registry
+from fakeoff.arena.seeds import canonical_json
 
 WEIGHTS = "weights"
 """The parameter that names a player's pretrained weights, where it has one."""
@@ -77,7 +78,7 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
         path = find_weights(str(complete[WEIGHTS]), registry.load(plugin))
         fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
         weights = path.resolve()
-    return PlayerSpec(
+    spec = PlayerSpec(
         name=name,
         plugin=plugin,
         parameters=complete,
@@ -85,6 +86,14 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
         weights=weights,
         provision=registry.provision(plugin),
     )
+    try:
+        canonical_json(spec.identity())
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"{registry.kind} '{plugin}': its parameters are no plain values: {one_line(error)}; let __init__ take "
+            "text, numbers, lists or tables of them, and make the object there"
+        ) from error
+    return spec
 
 
 def find_weights(name: str, player: type) -> Path:

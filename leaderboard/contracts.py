@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fakeoff.arena.contract import Check, Contract, run_contract
-from fakeoff.arena.errors import ConfigError, PluginError, one_line, suggestion
+from fakeoff.arena.errors import ConfigError, PluginError, suggestion
 from fakeoff.arena.parsers.contract import ParserContract
 from fakeoff.detectors.contract import DetectorContract
 from fakeoff.generators.contract import GeneratorContract
@@ -119,5 +119,5 @@ def _kind_of_class(path: str) -> str:
         else:
             return kind
     # All but the last word is the same for each kind, where it does not load at all.
-    loads = [error for error in reasons if " is no " in str(error)]
-    raise PluginError(one_line(reasons[0]).partition(": ")[2] if not loads else f"'{path}' derives from no interface")
+    loads = [error for error in reasons if " is no " in str(error) and " is no class path" not in str(error)]
+    raise PluginError(str(reasons[0]) if not loads else f"'{path}' derives from no interface of a player")

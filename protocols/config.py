@@ -29,7 +29,7 @@ class Player(_Section):
     name: Annotated[str, Field(description="what it is called here; the plugin's name by default", pattern=_NAME)] = ""
     parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
 
-    def __init__(self, **data: Any) -> None:
+    def __init__(self, /, **data: Any) -> None:
         # A class path's last part is its class.
         super().__init__(**{**data, "name": data.get("name") or str(data.get("plugin", "")).rpartition(":")[2]})
 
@@ -252,7 +252,10 @@ def effective_config(
     reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
     over["audit"] = _given({"on_leak": on_leak})
-    if protocol is not None and protocol != base.get("protocol", {}).get("plugin", "attack_defend"):
+    described_protocol = base.get("protocol", {})
+    if not isinstance(described_protocol, Mapping):
+        described_protocol = {}
+    if protocol is not None and protocol != described_protocol.get("plugin", "attack_defend"):
         base = {**base, "protocol": {"plugin": protocol}}
     for kind, names in (("generators", generators), ("detectors", detectors)):
         if names is not None:

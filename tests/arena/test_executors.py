@@ -16,7 +16,6 @@ import pytest
 from fakeoff import generators
 from fakeoff.arena.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.plugins import module_name
 from fakeoff.arena.provisions import PluginFile
 from fakeoff.arena.ray_executor import RayExecutor
 from fakeoff.arena.specs import write_spec
@@ -93,7 +92,7 @@ def on_ray() -> Iterator[RayExecutor]:
 def a_job(tasks: Path, function: str, **over: Any) -> Job:
     file = PluginFile(path=str(tasks), source=tasks.read_bytes())
     made = {"payload": {}, "label": function, "provisions": (file,), **over}
-    return Job(task=f"{module_name(file)}:{function}", version=1, **made)
+    return Job(task=f"{file.module}:{function}", version=1, **made)
 
 
 def toy_jobs(toys: Path) -> tuple[Job, Job]:

@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.limits import limited, machine_gigabytes
+from fakeoff.arena.limits import machine_gigabytes, run_limited
 from fakeoff.arena.output import captured
 
 
@@ -24,11 +24,10 @@ def in_a_process(code: str) -> str:
 LIMITED = """
 import resource, torch, numpy
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.limits import limited
+from fakeoff.arena.limits import run_limited
 before = resource.getrlimit(resource.RLIMIT_DATA)
 try:
-    with limited(seconds=0, gigabytes=0.5):
-        {body}
+    run_limited(lambda: {body}, seconds=0, gigabytes=0.5)
     print("went well")
 except JobFailed as error:
     print(error)
@@ -55,13 +54,17 @@ def test_the_limit_counts_from_what_the_process_holds() -> None:
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
-    with pytest.raises(RuntimeError, match="of its own"), limited(seconds=0, gigabytes=5):
+    def complain() -> None:
         raise RuntimeError("of its own")
+
+    with pytest.raises(RuntimeError, match="of its own"):
+        run_limited(complain, seconds=0, gigabytes=5)
 
 
 def loop_for(seconds: float, swallowed: list[BaseException] | None = None) -> None:
     """Loops under a limit; with a list, the first thing that is raised is only put into it."""
-    with limited(seconds=seconds, gigabytes=0):
+
+    def loop() -> None:
         while True:
             try:
                 while True:
@@ -70,6 +73,8 @@ def loop_for(seconds: float, swallowed: list[BaseException] | None = None) -> No
                 if swallowed is None or swallowed:
                     raise
                 swallowed.append(error)
+
+    run_limited(loop, seconds=seconds, gigabytes=0)
 
 
 def test_a_loop_without_end_ends_at_the_limit() -> None:
@@ -87,8 +92,7 @@ def test_a_loop_that_swallows_everything_once_ends_all_the_same() -> None:
 
 
 def test_no_alarm_rings_afterwards() -> None:
-    with limited(seconds=0.1, gigabytes=0):
-        pass
+    run_limited(lambda: None, seconds=0.1, gigabytes=0)
     time.sleep(0.3)
 
 
@@ -96,9 +100,8 @@ def test_beside_the_main_thread_nothing_is_limited_and_nothing_breaks() -> None:
     done: list[int] = []
 
     def work() -> None:
-        with limited(seconds=0.01, gigabytes=0):
-            time.sleep(0.1)
-            done.append(1)
+        run_limited(lambda: time.sleep(0.1), seconds=0.01, gigabytes=0)
+        done.append(1)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -110,17 +113,16 @@ def test_the_machine_has_some_memory() -> None:
     assert 0.1 < machine_gigabytes() < 100_000
 
 
-def test_what_is_printed_is_kept_aside_and_a_display_shines_through() -> None:
+def test_what_is_printed_is_kept_aside_and_a_display_that_knows_its_file_is_not() -> None:
     screen = io.StringIO()
     with redirect_stdout(screen):
+        display = sys.stdout
         with captured() as output:
             print("the player's")
             print("its warning", file=sys.stderr)
-            with output.lifted():
-                print("the display's")
-            print("the player's again")
+            print("the display's", file=display)
         print("afterwards")
-    assert output.text() == "the player's\nits warning\nthe player's again\n"
+    assert output.text() == "the player's\nits warning\n"
     assert screen.getvalue() == "the display's\nafterwards\n"
 
 

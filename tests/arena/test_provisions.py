@@ -8,7 +8,7 @@ import pytest
 
 from fakeoff.arena import provisions
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.plugins import load_plugin_file, module_name, provide
+from fakeoff.arena.plugins import load_plugin_file, provide
 from fakeoff.arena.provisions import PluginFile, PluginPackage, ProvisionError, environment, installed_package
 
 
@@ -38,6 +38,24 @@ def test_in_a_namespace_the_package_below_it_is_what_is_compared(
     assert installed_package("space.other.players") != other
 
 
+def test_a_folder_without_an_init_file_is_code_too_and_an_editors_files_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "with_models"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "models" / "net.py").write_text("WIDTH = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = installed_package("with_models.models.net").code
+    (package / ".#net.py").symlink_to("somebody@elsewhere")
+    (package / "venv").mkdir()
+    (package / "venv" / "pyvenv.cfg").write_text("")
+    (package / "venv" / "x.py").write_text("")
+    assert installed_package("with_models").code == before
+    (package / "models" / "net.py").write_text("WIDTH = 2")
+    assert installed_package("with_models").code != before
+
+
 def test_a_single_module_is_its_own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lonely_player.py").write_text("A = 1")
     (tmp_path / "unrelated.py").write_text("B = 1")
@@ -51,7 +69,7 @@ def test_a_single_module_is_its_own_package(tmp_path: Path, monkeypatch: pytest.
 
 def test_fakeoffs_own_code_is_its_rooms_and_nothing_beside_them() -> None:
     spec = provisions._first_with_code("fakeoff")[1]
-    names = {name for name, _ in provisions._code_files(spec)}
+    names = {name for name, _ in provisions._code_files(spec, packages_only=True)}
     assert {"cli.py", "__init__.py", "arena/parsers/face_unet.py", "protocols/tournament.py"} <= names
     assert not [name for name in names if name.startswith(("tests", ".venv", "scripts", "examples"))]
 
@@ -92,9 +110,9 @@ def test_a_file_travels_as_text(tmp_path: Path) -> None:
     path.write_text("import inspect\nVALUE = 7\ndef f():\n    raise ValueError('from far')\n")
     file = load_plugin_file(path)
     path.unlink()  # as on another machine
-    del sys.modules[module_name(file)]
+    del sys.modules[file.module]
     provide(PluginFile(path=file.path, source=file.source))
-    module = sys.modules[module_name(file)]
+    module = sys.modules[file.module]
     assert module.VALUE == 7
     assert module.__file__ == str(path)
     with pytest.raises(ValueError, match="from far") as caught:
@@ -106,4 +124,4 @@ def test_a_file_that_fails_leaves_no_module(tmp_path: Path) -> None:
     file = PluginFile(path=str(tmp_path / "fails.py"), source=b"1 / 0")
     with pytest.raises(PluginError, match="ZeroDivisionError"):
         provide(file)
-    assert module_name(file) not in sys.modules
+    assert file.module not in sys.modules

@@ -122,9 +122,7 @@ def test_a_parameter_may_say_more_than_its_type() -> None:
     registry: Registry[nn.Module] = Registry("detector")
     registry.register("bounded")(Bounded)
     assert registry.complete("bounded", {"width": 1}) == {"width": 1}
-    with pytest.raises(
-        PluginError, match="'bounded': parameter 'width' = 0: Input should be"
-    ):
+    with pytest.raises(PluginError, match="'bounded': parameter 'width' = 0: Input should be"):
         registry.complete("bounded", {"width": 0})
 
 

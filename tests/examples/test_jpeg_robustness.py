@@ -17,7 +17,7 @@ from PIL import Image
 from rich.console import Console
 
 from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.plugins import load_plugin_file, module_name
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.experiments import play_experiment
 from fakeoff.protocols import protocols
@@ -28,7 +28,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "jpeg_robustness.py"
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    return sys.modules[module_name(load_plugin_file(EXAMPLE))]
+    return sys.modules[load_plugin_file(EXAMPLE).module]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs import Job
-from fakeoff.arena.plugins import load_plugin_file, module_name
+from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.ray_executor import RayExecutor
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.specs import PlayerSpec
@@ -54,7 +54,7 @@ class Kept:
 @pytest.fixture(scope="session")
 def tasks(toys: Path) -> ModuleType:
     """The module of the file with the toy protocols."""
-    return sys.modules[module_name(load_plugin_file(TOY_PROTOCOLS))]
+    return sys.modules[load_plugin_file(TOY_PROTOCOLS).module]
 
 
 @pytest.fixture
