@@ -116,7 +116,8 @@ def find_weights(name: str, player: type) -> Path:
             return path
     ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
     raise PluginError(
-        f"no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with the player ({ships})"
+        f"{player.__name__} has no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with it "
+        f"({ships})"
     )
 
 
@@ -124,6 +125,8 @@ def weights_folders(player: type) -> tuple[Path, ...]:
     """The folders where weights that ship with a player may lie: ``weights`` beside its class and the classes above."""
     folders: dict[Path, None] = {}
     for known in player.__mro__:
+        if known.__module__.startswith("fakeoff.") and known.__module__.endswith(".interface"):
+            continue  # weights of the players that ship lie beside their interface
         with contextlib.suppress(TypeError, OSError):  # built into the interpreter, or typed in by hand
             folders[Path(inspect.getfile(known)).parent / "weights"] = None
     return tuple(folders)

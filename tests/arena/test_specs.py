@@ -109,7 +109,7 @@ def test_a_player_without_weights_has_none(registry: Registry[nn.Module], tmp_pa
 def test_missing_weights_are_refused_with_what_ships(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match=r"no weights 'faces'.*\(none\)"):
         find_weights("faces", Player)
-    with pytest.raises(PluginError, match=r"what ships with the player \(pgan-orl-64\)"):
+    with pytest.raises(PluginError, match=r"what ships with it \(pgan-orl-64\)"):
         find_weights("faces", generators.players.load("pgan"))
 
 
@@ -126,6 +126,14 @@ def test_weights_ship_in_a_folder_beside_the_players_module(tmp_path: Path) -> N
     assert spec.fingerprint["weights"] == hashlib.sha256(b"theirs").hexdigest()
     heir = type("Heir", (theirs,), {})
     assert find_weights("mine", heir) == spec.weights
+
+
+def test_the_weights_of_players_that_ship_are_not_offered_to_others() -> None:
+    class Theirs(generators.Generator):
+        pass
+
+    with pytest.raises(PluginError, match=r"Theirs has no weights 'pgan-orl-64'.*\(none\)"):
+        find_weights("pgan-orl-64", Theirs)
 
 
 def test_weights_may_be_an_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
