@@ -116,8 +116,8 @@ def find_weights(name: str, player: type) -> Path:
             return path
     ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
     raise PluginError(
-        f"{player.__name__} has no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with it "
-        f"({ships})"
+        f"{player.__name__} has no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with "
+        f"it ({ships})"
     )
 
 
