@@ -14,7 +14,6 @@ reports as skipped.
 
 from __future__ import annotations
 
-import json
 import time
 import unittest
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,7 +26,7 @@ from fakeoff.arena import compute
 from fakeoff.arena.breaches import ContractBreach, asking
 from fakeoff.arena.errors import one_line
 from fakeoff.arena.registry import Registry
-from fakeoff.arena.seeds import sealed
+from fakeoff.arena.seeds import canonical_json, sealed
 from fakeoff.arena.specs import PlayerSpec, load_weights, weights_hash, write_spec
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
@@ -127,16 +126,17 @@ class Contract(Generic[PlayerT]):
         __tracebackhide__ = True
         registry, name = self.registered()
         with asking(f"looking up {registry.kind} '{name}' and its parameters"):
-            spec = write_spec(registry, name=name, plugin=name, parameters=self.parameters)
+            complete = registry.complete(name, self.parameters)
         try:
-            json.dumps(spec.identity())
-        except TypeError as error:
+            canonical_json(complete)
+        except (TypeError, ValueError) as error:
             raise ContractBreach(
                 expected="parameters are plain values: text, numbers, true or false, lists and tables of them",
                 came=one_line(error),
                 mend="take what a configuration file can say, and make the object in __init__",
             ) from error
-        return spec
+        with asking(f"writing the recipe of {registry.kind} '{name}'"):
+            return write_spec(registry, name=name, plugin=name, parameters=self.parameters)
 
     def registered(self) -> tuple[Registry[Any], str]:
         """The registry that knows the player, and its name there; a class that is in none gets one of its own."""
