@@ -88,6 +88,11 @@ def main() -> None:
 @click.option(
     "--ray-address", metavar="HOST:PORT", help="Of a running Ray cluster that this machine is in; 'auto' finds it."
 )
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Where players train and judge; 'cuda' is an NVIDIA GPU.  [default: auto, a GPU where there is one]",
+)
 @click.option("--protocol", help="What to play: attack_defend, pretrain or an experiment of your own.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, such as attack.steps=50.")
 @_plugin_option
@@ -106,6 +111,7 @@ def run(
     workers: int | None,
     serial: bool,
     ray_address: str | None,
+    device: str | None,
     protocol: str | None,
     settings: tuple[str, ...],
     plugins: tuple[Path, ...],
@@ -130,6 +136,7 @@ def run(
         skip_corrupt=skip_corrupt,
         on_leak=None if allow_leaks is None else "report" if allow_leaks else "refuse",
         protocol=protocol,
+        device=device,
         settings=settings,
     )
     if show_config:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from fakeoff.arena.cache import cache_folder
 from fakeoff.arena.errors import AssetError, suggestion
 
 FOLDER_VARIABLE = "FAKEOFF_ASSETS"
@@ -167,10 +168,8 @@ def assets_folder() -> Path:
     """
     if chosen := os.environ.get(FOLDER_VARIABLE):
         return Path(chosen)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        # The XDG specification has relative paths ignored.
-        return (cache if cache.is_absolute() else Path.home() / ".cache") / "fakeoff" / "assets"
+        return cache_folder() / "assets"
     except RuntimeError as error:
         raise AssetError(f"there is no home folder to keep assets in; set {FOLDER_VARIABLE}") from error
 

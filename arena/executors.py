@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
+from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over
 from fakeoff.arena.limits import machine_gigabytes
 
@@ -35,6 +36,9 @@ class Executor(Protocol):
             observer: Told about steps; the caller tells it about ends.
         """
 
+    def machines(self) -> Sequence[Machine]:
+        """Looks at every machine that jobs may run on, this one first; what was measured before is only read."""
+
     def close(self) -> None:
         """Gives workers back. A closed executor may be used again."""
 
@@ -55,6 +59,9 @@ class SerialExecutor:
             limit = job.gigabytes or machine_gigabytes()
             outcome = execute(dataclasses.replace(job, gigabytes=limit), inputs, report)
             yield dataclasses.replace(outcome, job=job)
+
+    def machines(self) -> Sequence[Machine]:
+        return (survey(),)
 
     def close(self) -> None:
         pass

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fakeoff.arena.compute import prepare_process, reset_modes
+from fakeoff.arena.compute import CPU, DeviceName, prepare_process, reset_modes, torch_device
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
 from fakeoff.arena.limits import run_limited
 from fakeoff.arena.output import captured
@@ -50,13 +50,15 @@ class Job:
         payload: JSON-able arguments.
         inputs: Keys of the results that it reads, by name.
         threads: For one operation. It decides the order of sums, so it is part of the key.
+        device: Where its tensors lie, ``cpu`` or ``cuda``. Another device rounds differently, so it is part of the key.
+        gpus: On Ray, the share of a GPU that it takes; not part of the key.
         label: For people; not part of the key.
         player: Who forfeits if the job fails; not part of the key.
         places: Where things lie on the driver's machine: ``weights``, ``photographs``. Such a job runs there. Not
             part of the key: their hashes are, in the payload.
         provisions: What its players need, to be imported or compared first; not part of the key: the players'
             fingerprints are, in the payload.
-        seconds: It may take at most; 0 is no limit; not part of the key.
+        seconds: It may compute at most; 0 is no limit; not part of the key.
         gigabytes: It may take at most beside what its process holds already; 0 leaves that to the executor; not part of
             the key.
     """
@@ -66,6 +68,8 @@ class Job:
     payload: Mapping[str, Any]
     inputs: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
+    device: DeviceName = "cpu"
+    gpus: float = 0.0
     label: str = ""
     player: str = ""
     places: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +87,8 @@ class Job:
                 "payload": dict(self.payload),
                 "inputs": dict(self.inputs),
                 "threads": self.threads,
+                # Only where it is another one: homes that were played before there was a choice keep their keys.
+                **({} if self.device == "cpu" else {"device": self.device}),
             }
         )
 
@@ -114,6 +120,7 @@ class Context:
 
     Attributes:
         key: The job's key.
+        device: Where tensors are to lie: hand it to the referee when it builds a player.
         payload: The job's payload.
         places: The job's places.
         inputs: The results that it reads, by name.
@@ -125,6 +132,7 @@ class Context:
     places: Mapping[str, Any]
     inputs: Mapping[str, Result]
     report: Report
+    device: torch.device = CPU
 
     def rng(self, purpose: str) -> torch.Generator:
         """A random generator that only this job and this purpose decide."""
@@ -140,6 +148,7 @@ class Outcome:
         result: What came of it.
         failure: Why nothing came of it; one line.
         seconds: It took.
+        computed: Seconds of CPU time that it took, all threads together.
         printed: What its player printed meanwhile.
     """
 
@@ -147,6 +156,7 @@ class Outcome:
     result: Result | None
     failure: str | None
     seconds: float
+    computed: float = 0.0
     printed: str = ""
 
 
@@ -159,7 +169,7 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
     Raises:
         ProvisionError: This machine has not the code that the driver has.
     """
-    started = time.perf_counter()
+    started, computed = time.perf_counter(), time.process_time()
     result: Result | None = None
     failure: str | None = None
     with captured() as output:
@@ -174,12 +184,18 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
             failure = f"raised {one_line(error)}"
         finally:
             reset_modes()
-    seconds = time.perf_counter() - started
-    return Outcome(job=job, result=result, failure=failure, seconds=seconds, printed=output.text())
+    return Outcome(
+        job=job,
+        result=result,
+        failure=failure,
+        seconds=time.perf_counter() - started,
+        computed=time.process_time() - computed,
+        printed=output.text(),
+    )
 
 
 def _run(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
-    prepare_process(threads=job.threads)
+    prepare_process(threads=job.threads, device=torch_device(job.device))
     with sealed(job.key, "global"):
         return _run_sealed(job, inputs, report)
 
@@ -188,7 +204,14 @@ def _run_sealed(job: Job, inputs: Mapping[str, Result], report: Report) -> Resul
     for provision in job.provisions:
         provide(provision)
     before = global_states()
-    context = Context(key=job.key, payload=job.payload, places=job.places, inputs=inputs, report=report)
+    context = Context(
+        key=job.key,
+        payload=job.payload,
+        places=job.places,
+        inputs=inputs,
+        report=report,
+        device=torch_device(job.device),
+    )
     result = _task(job.task)(context)
     _check(result)
     touched = [library for library, state in global_states().items() if state != before[library]]

@@ -14,12 +14,22 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+import torch
+
 from fakeoff.arena.errors import JobFailed
 
 ValueT = TypeVar("ValueT")
 
 GRACE_SECONDS = 10.0
-"""How much longer than its limit a job is waited for before its process is killed."""
+"""How much longer than its limit a job may compute before its process is killed."""
+
+PATIENCE = 10.0
+"""How many times its limit a job may last by the clock on the wall, when it waits more than it computes."""
+
+NO_GPU_MEMORY = (
+    "ran out of the GPU's memory; a smaller batch helps, or fewer jobs on one GPU (a larger compute.job_gpus)"
+)
+"""What a job that a GPU has not the memory for is told."""
 
 _REPEAT_SECONDS = 1.0
 _NO_MEMORY = re.compile(r"can't allocate memory|cannot allocate memory|std::bad_alloc|out of memory", re.IGNORECASE)
@@ -29,16 +39,22 @@ class _TimeIsUp(BaseException):
     """Raised in a job's own code; not an Exception, so that a broad ``except`` does not keep it."""
 
 
-def run_limited(work: Callable[[], ValueT], *, seconds: float, gigabytes: float) -> ValueT:
-    """Does something, and ends it when it takes too long or too much memory.
+class _WaitIsOver(_TimeIsUp):
+    """The time that passed, not the time that was computed."""
 
-    Time is watched where this is the main thread of its process, which it is in a Ray task; code that does not come
-    back to the interpreter is not reached, so the driver kills such a worker. Memory is what the process writes to
-    (the limit is the kernel's, RLIMIT_DATA), counted from what it holds now.
+
+def run_limited(work: Callable[[], ValueT], *, seconds: float, gigabytes: float) -> ValueT:
+    """Does something, and ends it when it takes too much computing or too much memory.
+
+    Seconds are those of the process on its cores, all threads together, so that a busy machine makes nobody late; a
+    job that waits for a GPU spins, and that counts. Behind it stands the clock on the wall, at :data:`PATIENCE` times
+    as much, for whoever sleeps for ever. Both are watched where this is the main thread of its process, which it is in
+    a Ray task; code that does not come back to the interpreter is not reached, so the driver kills such a worker.
+    Memory is what the process writes to (the limit is the kernel's, RLIMIT_DATA), counted from what it holds now.
 
     Args:
         work: What to do.
-        seconds: At most; 0 is no limit.
+        seconds: Of computing, at most; 0 is no limit.
         gigabytes: At most; 0 is no limit.
 
     Raises:
@@ -47,8 +63,12 @@ def run_limited(work: Callable[[], ValueT], *, seconds: float, gigabytes: float)
     try:
         with _data_limit(gigabytes):
             return _clocked(work, seconds)
+    except _WaitIsOver as error:
+        raise JobFailed(too_late(seconds)) from error
     except _TimeIsUp as error:
         raise JobFailed(too_slow(seconds)) from error
+    except torch.OutOfMemoryError as error:
+        raise JobFailed(NO_GPU_MEMORY) from error
     except (MemoryError, RuntimeError) as error:
         if gigabytes and (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
             raise JobFailed(too_large(gigabytes)) from error
@@ -64,8 +84,26 @@ def machine_gigabytes() -> float:
 
 
 def too_slow(seconds: float) -> str:
-    """Says that a job took too long."""
-    return f"took longer than {seconds:g} s (compute.job_seconds)"
+    """Says that a job computed too long."""
+    return f"computed for longer than {seconds:g} s of CPU time (compute.job_seconds)"
+
+
+def too_late(seconds: float) -> str:
+    """Says that a job was not done, though it hardly computed."""
+    return (
+        f"was not done after {PATIENCE * seconds:g} s, {PATIENCE:g} times compute.job_seconds, and computed for less "
+        f"than {seconds:g} s of it: it waits for something"
+    )
+
+
+def computed_seconds(pid: int) -> float | None:
+    """The CPU time of a process of this machine, in seconds; None where it is gone or the system does not say."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def too_large(gigabytes: float) -> str:
@@ -80,20 +118,23 @@ def _clocked(work: Callable[[], ValueT], seconds: float) -> ValueT:
 
     def ring(number: int, frame: FrameType | None) -> None:
         if armed:
-            raise _TimeIsUp
+            raise _TimeIsUp if number == signal.SIGPROF else _WaitIsOver
 
     started = time.monotonic()
     rings_in, every = signal.getitimer(signal.ITIMER_REAL)  # somebody else's alarm goes on afterwards
-    before = signal.signal(signal.SIGALRM, ring)
+    before = {number: signal.signal(number, ring) for number in (signal.SIGPROF, signal.SIGALRM)}
     # No context manager: an alarm that rings between its lines would find nobody there to switch it off.
     try:
         # Again and again: a loop that catches everything is not to outlive the first one.
-        signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds, _REPEAT_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds, _REPEAT_SECONDS)
         return work()
     finally:
         armed = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if rings_in:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, rings_in - (time.monotonic() - started)), every)
 

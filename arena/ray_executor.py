@@ -15,12 +15,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fakeoff.arena.compute import quiet_threads
+import torch
+
+from fakeoff.arena.compute import Machine, quiet_threads, survey
 from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.executors import Load, Observer
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
-from fakeoff.arena.limits import GRACE_SECONDS, machine_gigabytes, too_slow
+from fakeoff.arena.limits import machine_gigabytes
 from fakeoff.arena.provisions import PluginPackage, Provision, ProvisionError, environment
+from fakeoff.arena.ray_watch import Watch, overdue
 
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
@@ -32,8 +35,10 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_COLOR_PREFIX": "0",
     "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A worker whose job needs no GPU sees none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
+_ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 # A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
 # connects.
 _PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
@@ -54,31 +59,10 @@ def _answers(address: str) -> None:
         raise ConfigError(f"no Ray cluster answers at '{address}': {one_line(error)}") from error
 
 
-class _Progress:
-    """The latest step of each job and how long it has run; an actor without a CPU of its own."""
-
-    def __init__(self) -> None:
-        self._latest: dict[str, tuple[int, int, str]] = {}
-        self._started: dict[str, float] = {}
-
-    def start(self, key: str) -> None:
-        self._started[key] = time.monotonic()  # anew where a crashed job is tried again
-
-    def report(self, key: str, done: int, total: int, note: str) -> None:
-        self._latest[key] = (done, total, note)
-
-    def end(self, key: str) -> None:
-        self._started.pop(key, None)
-
-    def take(self) -> tuple[dict[str, tuple[int, int, str]], dict[str, float]]:
-        latest, self._latest = self._latest, {}
-        return latest, {key: time.monotonic() - started for key, started in self._started.items()}
-
-
 def _work(
     job: Job,
     names: list[str],
-    progress: Any,
+    watches: Mapping[str, Any],
     *results: Mapping[str, Any],
     share: float | None,
     wanted: tuple[Provision, ...],
@@ -90,6 +74,7 @@ def _work(
         for name, result in zip(names, results, strict=True)
     }
     last = 0.0
+    progress = watches[_node_id()]
 
     def report(done: int, total: int, note: str = "") -> None:
         nonlocal last
@@ -100,11 +85,17 @@ def _work(
     limit = job.gigabytes or machine_gigabytes() * (share or job.threads / (os.cpu_count() or 1))
     with contextlib.suppress(Exception):  # told again, and properly, when it is executed
         import_house(job)
-    progress.start.remote(job.key)
+    progress.start.remote(job.key, os.getpid())
     try:
         return execute(dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions)), inputs, report)
     finally:
         progress.end.remote(job.key)
+
+
+def _node_id() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
 
 
 class RayExecutor:
@@ -118,18 +109,21 @@ class RayExecutor:
         workers: Jobs at a time, counted in cores: a job takes as many as it has threads, at most all. On a cluster
             its own cores count.
         address: Of a running cluster's head (``host:port``), or ``auto`` for the one that this machine is in.
+        gpus: CUDA devices of this machine that jobs may use; all by default. A cluster's machines say so themselves.
     """
 
-    def __init__(self, *, workers: int, address: str | None = None) -> None:
+    def __init__(self, *, workers: int, address: str | None = None, gpus: int | None = None) -> None:
         self.workers, self.address = workers, address
+        self._gpus = gpus
         self._ray: Any = None
         self._task: Any = None
-        self._progress: Any = None
+        self._watches: dict[str, Any] = {}
         self._scratch = ""
         self._environment: tuple[PluginPackage, ...] = ()
-        self._overdue: set[str] = set()
+        self._overdue: dict[str, str] = {}
         self._held_to: set[Provision] = set()
         self._cores: dict[str, int] = {}
+        self._machine_gpus: dict[str, int] = {}
         # Now, before a plugin file imports ray.
         os.environ.update(_QUIET)
         if address is None:
@@ -161,6 +155,23 @@ class RayExecutor:
             for reference in running:
                 ray.cancel(reference, force=True)
 
+    def machines(self) -> Sequence[Machine]:
+        if self.address is None:
+            return (survey(),)
+        ray = self._start()
+        self._compare_machines(())
+        look = ray.remote(max_retries=0)(survey)
+        nodes = sorted(self._cores, key=lambda node: node != self._home_node())
+        # A task that asks for no GPU would see none.
+        asked = [look.options(**self._on(node, 0), num_gpus=self._machine_gpus[node]).remote() for node in nodes]
+        try:
+            found: list[Machine] = ray.get(asked)
+        except ray.exceptions.RayError as error:
+            raise ConfigError(
+                f"a machine of the cluster at '{self.address}' does not work: {one_line(error)[:300]}"
+            ) from error
+        return found
+
     def close(self) -> None:
         if self._ray is not None:
             self._ray.shutdown()
@@ -180,7 +191,7 @@ class RayExecutor:
             how: dict[str, Any] = {
                 "address": "local",
                 "num_cpus": self.workers,
-                "num_gpus": 0,
+                "num_gpus": torch.cuda.device_count() if self._gpus is None else self._gpus,
                 "include_dashboard": False,
                 "_temp_dir": self._scratch,
             }
@@ -208,10 +219,12 @@ class RayExecutor:
             ) from error
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
+        self._machine_gpus = {node["NodeID"]: int(node["Resources"].get("GPU", 0)) for node in nodes}
         if self.address is not None:
             self._environment = environment()
             self._check_cluster()
-        self._progress = self._ray.remote(num_cpus=0)(_Progress).options(**self._here(0)).remote()
+        watch = self._ray.remote(num_cpus=0)(Watch)
+        self._watches = {node: watch.options(**self._on(node, 0)).remote() for node in self._cores}
         self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
         return self._ray
 
@@ -278,16 +291,16 @@ class RayExecutor:
     def _watch(self, running: Mapping[Any, Job], observer: Observer) -> None:
         """Passes progress on, and kills workers that do not heed their job's limit."""
         jobs = {job.key: (reference, job) for reference, job in running.items()}
-        with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
-            latest, elapsed = self._ray.get(self._progress.take.remote())
-            for key, (done, total, note) in latest.items():
-                if key in jobs:  # a report of an earlier run may come late
-                    observer.progress(jobs[key][1], done, total, note)
-            for key, seconds in elapsed.items():
-                limit = jobs[key][1].seconds if key in jobs else 0
-                if limit and seconds > limit + GRACE_SECONDS:
-                    self._overdue.add(key)
-                    self._ray.cancel(jobs[key][0], force=True)
+        for watch in self._watches.values():
+            with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
+                latest, spent = self._ray.get(watch.take.remote())
+                for key, (done, total, note) in latest.items():
+                    if key in jobs:  # a report of an earlier run may come late
+                        observer.progress(jobs[key][1], done, total, note)
+                for key, of in spent.items():
+                    if key in jobs and (failure := overdue(of, jobs[key][1].seconds)):
+                        self._overdue[key] = failure
+                        self._ray.cancel(jobs[key][0], force=True)
 
     def _submit(self, job: Job, references: list[Any]) -> Any:
         most = self.workers if self.address is None else max(self._cores.values())
@@ -295,9 +308,12 @@ class RayExecutor:
         options: dict[str, Any] = {"num_cpus": cores}
         if self.address is not None and any(job.places.values()):
             options = self._here(min(cores, self._cores[self._home_node()]))
+        if job.device == "cuda":
+            # Processes of their own: one that looked for GPUs while it was allowed none would never see one again.
+            options |= {"num_gpus": job.gpus, "runtime_env": {"env_vars": _ON_GPU}}
         share = None if self.address is not None else cores / self.workers
         task: Callable[..., Any] = self._task.options(**options, name=job.label).remote
-        return task(job, list(job.inputs), self._progress, *references, share=share, wanted=self._environment)
+        return task(job, list(job.inputs), self._watches, *references, share=share, wanted=self._environment)
 
     def _collect(self, reference: Any, job: Job, seconds: float) -> Outcome:
         errors = self._ray.exceptions
@@ -316,7 +332,5 @@ class RayExecutor:
             failure = f"raised {one_line(error.cause if error.cause is not None else error)[:300]}"
         except errors.RayError as error:
             failure = f"was lost by Ray: {one_line(error)[:300]}"
-        if job.key in self._overdue:
-            self._overdue.discard(job.key)
-            failure = too_slow(job.seconds)
+        failure = self._overdue.pop(job.key, failure)
         return Outcome(job=job, result=None, failure=failure, seconds=seconds)

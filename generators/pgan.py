@@ -203,7 +203,7 @@ class ProgressiveGAN(Generator):
         measured = {"critic_loss": loss.item(), "critic_gap": (real_value.mean() - fake_value.mean()).item()}
         if self._session_steps % self.penalty_every == 0:
             # A gradient of a gradient loses too much in bfloat16.
-            with torch.autocast("cpu", enabled=False):
+            with torch.autocast(real.device.type, enabled=False):
 
                 def critic(images: Tensor) -> Tensor:
                     return self.critic(images, level=level)  # type: ignore[no-any-return]

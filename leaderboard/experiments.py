@@ -27,6 +27,7 @@ from fakeoff.arena.reals import open_source
 from fakeoff.arena.seeds import digest, sealed
 from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store, locked, write_atomically
+from fakeoff.leaderboard.computing import decide_and_say
 from fakeoff.leaderboard.experiment_run import ExperimentRun
 from fakeoff.leaderboard.experiment_tables import csv_text
 from fakeoff.leaderboard.ledger import STORE
@@ -77,6 +78,7 @@ def play_experiment(
             )
             for file in source.left_out:
                 console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
+            config = decide_and_say(config, executor=executor, console=console)
             protocol = _build(spec)
             notebook = _Notebook()
             with _Display(console) as display:

@@ -14,6 +14,7 @@ from fakeoff.arena.images import save_png
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.reals import RealSource, open_source
 from fakeoff.arena.store import Store, locked, write_atomically
+from fakeoff.leaderboard.computing import decide_and_say
 from fakeoff.leaderboard.ledger import STORE, open_store, read_ledger, write_ledger
 from fakeoff.leaderboard.mlflow_log import MlflowLog
 from fakeoff.leaderboard.printed import keep_printed
@@ -56,6 +57,7 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
             config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
         )
         _tell_left_out(source, console)
+        config = decide_and_say(config, executor=executor, console=console)
         store = Store(home / STORE)
         log = MlflowLog(home, store)
         with ProgressDisplay(console) as display:

@@ -8,6 +8,7 @@ from torch import Tensor
 from fakeoff.arena import compute, images
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import referee
 
@@ -28,12 +29,13 @@ def attack(context: Context) -> Result:
         JobFailed: The generator broke its interface or wrote to a frozen detector.
     """
     payload = context.payload
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"])
+    device = context.device
+    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=device)
     targets = [
-        referee.build_detector(identity, version=context.inputs[f"target_{index}"])
+        referee.build_detector(identity, version=context.inputs[f"target_{index}"], device=device)
         for index, identity in enumerate(payload["targets"])
     ]
-    reals = images.to_tensor(context.inputs["reals"].arrays["images"])
+    reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     resolution, colour, weight = payload["arena_resolution"], payload["colour"], payload["weight"]
 
     def evasion(fakes: Tensor) -> Tensor:
@@ -49,18 +51,11 @@ def attack(context: Context) -> Result:
     generator.train()
     with referee.frozen(targets):
         for step in range(payload["steps"]):
-            batch = draw_reals(reals, payload["batch"], rng=rng)
-            with compute.autocast(payload["precision"]):
+            batch = reals.draw(payload["batch"], rng=rng, flips=True)
+            with compute.autocast(payload["precision"], device):
                 measured = generator.train_step(batch, rng=rng, extra_loss=evasion)
             for name, value in referee.check_measured(measured, step=step).items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
             context.report(step + 1, payload["steps"], note)
     return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
-
-
-def draw_reals(reals: Tensor, n: int, *, rng: torch.Generator) -> Tensor:
-    """Draws a batch with replacement, each image flipped with even odds."""
-    index = torch.randint(len(reals), (n,), generator=rng)
-    flip = torch.rand(n, 1, 1, 1, generator=rng) < 0.5
-    return compute.image_layout(torch.where(flip, reals[index].flip(-1), reals[index]))

@@ -88,6 +88,10 @@ class Defend(_Section):
     batch: Annotated[int, Field(description="images a step, half of them real", ge=4, multiple_of=2)] = 32
     check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 40
     patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 8
+    perfect: Annotated[
+        Literal["images", "patches"],
+        Field(description="training stops at once when all 'images' of val are judged rightly, or all their 'patches'"),
+    ] = "images"
 
 
 class Score(_Section):
@@ -127,25 +131,38 @@ class Audit(_Section):
     ] = "refuse"
 
 
-LIMITS = ("job_seconds", "job_gigabytes")
+LIMITS = ("job_seconds", "job_gigabytes", "job_gpus")
 """What a job may take, by its names under ``compute``: it decides no figure, and may change from run to run."""
 
 
 class Compute(_Section):
-    """How jobs are computed. Precision and threads are part of their identity: they decide how sums round."""
+    """How jobs are computed. Device, precision and threads are part of their identity: they decide how sums round."""
 
-    precision: Annotated[Literal["bfloat16", "float32"], Field(description="of training; scoring is float32")] = (
-        "bfloat16"
-    )
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Field(description="'cuda' is an NVIDIA GPU; 'auto' takes one where there is one"),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "bfloat16", "float32"],
+        Field(description="of training; 'auto' is what is measured to be faster; scoring is float32"),
+    ] = "auto"
     attack_threads: Annotated[int, Field(description="threads of an attack", ge=1)] = 2
     defend_threads: Annotated[int, Field(description="threads of a detector's training", ge=1)] = 1
     job_seconds: Annotated[
-        float, Field(description="a job may take; its player forfeits then; 0 is no limit", ge=0, allow_inf_nan=False)
+        float,
+        Field(
+            description="of CPU time a job may compute; its player forfeits then; 0 is no limit",
+            ge=0,
+            allow_inf_nan=False,
+        ),
     ] = 3600.0
     job_gigabytes: Annotated[
         float,
         Field(description="of memory a job may take; 0 is its share of the machine's", ge=0, allow_inf_nan=False),
     ] = 0.0
+    job_gpus: Annotated[
+        float, Field(description="share of a GPU that a job on it takes: at 0.25, four jobs share one", gt=0, le=1)
+    ] = 0.25
 
 
 class TournamentConfig(_Section):
@@ -225,6 +242,7 @@ def effective_config(
     skip_corrupt: bool | None = None,
     on_leak: str | None = None,
     protocol: str | None = None,
+    device: str | None = None,
     settings: Sequence[str] = (),
 ) -> TournamentConfig:
     """Puts a configuration together: a file, or what the home was last played with, or the defaults; then options.
@@ -241,6 +259,7 @@ def effective_config(
         skip_corrupt: Over ``reals.skip_corrupt``.
         on_leak: Over ``audit.on_leak``.
         protocol: Over ``protocol.plugin``; another protocol than before starts from its default parameters.
+        device: Over ``compute.device``.
         settings: Over anything, each ``key.path=value``; see :func:`parse_settings`.
 
     Raises:
@@ -252,6 +271,7 @@ def effective_config(
     reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
     over["audit"] = _given({"on_leak": on_leak})
+    over["compute"] = _given({"device": device})
     described_protocol = base.get("protocol", {})
     if not isinstance(described_protocol, Mapping):
         described_protocol = {}

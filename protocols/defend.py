@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from fakeoff.arena import compute, images
+from fakeoff.arena import compute
 from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.pool import Pool, batch_of
 from fakeoff.arena.specs import state_arrays
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.protocols import referee
 from fakeoff.protocols.metrics import best_threshold
 
-VERSION = 1
+VERSION = 2
 
 
 def defend(context: Context) -> Result:
     """Trains one detector with early stopping on val, and chooses its threshold there.
 
-    Training stops when accuracy on val (of patches, where the detector judges patches) has not improved for
-    ``patience`` looks, or is perfect; the best look's weights are kept (section 3.1). A detector that cannot
-    be trained keeps the weights that it came with and only gets its threshold.
+    Training stops at once when the detector is perfect on val, or when its accuracy there (of patches, where it judges
+    patches) has not improved for ``patience`` looks; the best look's weights are kept (section 3.1). Perfect is, as
+    ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's). A
+    detector that cannot be trained keeps the weights that it came with and only gets its threshold.
 
-    Payload: ``detector`` (identity), ``steps``, ``batch``, ``check_every``, ``patience``, ``precision``.
+    Payload: ``detector`` (identity), ``steps``, ``batch``, ``check_every``, ``patience``, ``perfect``, ``precision``.
     Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
     """
     payload = context.payload
-    detector = referee.build_detector(payload["detector"], weights=context.places.get("weights"))
-    pools = {name: _together(context.inputs, name) for name in ("real_train", "fake_train", "real_val", "fake_val")}
+    detector = referee.build_detector(payload["detector"], weights=context.places.get("weights"), device=context.device)
+    pools = {name: _together(context, name) for name in ("real_train", "fake_train", "real_val", "fake_val")}
     record: dict[str, Any] = {"trained": referee.is_trainable(detector), "curves": {}, "val_curve": []}
     if record["trained"]:
         record |= _train(context, detector, pools)
@@ -40,52 +42,70 @@ def defend(context: Context) -> Result:
     return Result(record=record, arrays=state_arrays(detector))
 
 
-def _train(context: Context, detector: Detector, pools: Mapping[str, Tensor]) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True, order=True)
+class _Look:
+    """How a detector does on val; the best of several is their maximum."""
+
+    perfect: bool
+    accuracy: float
+
+
+def _train(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:
     payload = context.payload
     rng = context.rng("defend")
     half = payload["batch"] // 2
-    is_fake = torch.arange(payload["batch"]) >= half
+    is_fake = compute.move(torch.arange(payload["batch"]) >= half, context.device)
     curves: dict[str, list[float]] = {}
     val_curve: list[list[float]] = []
-    best, best_state, worse = -1.0, copy.deepcopy(detector.state_dict()), 0
+    best, best_state, worse = _Look(perfect=False, accuracy=-1.0), copy.deepcopy(detector.state_dict()), 0
     for step in range(1, payload["steps"] + 1):
-        real = pools["real_train"][torch.randint(len(pools["real_train"]), (half,), generator=rng)]
-        fake = pools["fake_train"][torch.randint(len(pools["fake_train"]), (half,), generator=rng)]
-        batch = compute.image_layout(torch.cat([real, fake]))
+        batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
         detector.train()
-        with compute.autocast(payload["precision"]):
+        with compute.autocast(payload["precision"], context.device):
             measured = detector.train_step(batch, is_fake, rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append(value)
         if step % payload["check_every"] == 0 or step == payload["steps"]:
-            accuracy = _val_accuracy(detector, pools)
-            val_curve.append([step, accuracy])
-            if accuracy > best:
-                best, best_state, worse = accuracy, copy.deepcopy(detector.state_dict()), 0
+            look = _look_at_val(detector, pools, perfect=payload["perfect"])
+            val_curve.append([step, look.accuracy])
+            if look > best:
+                best, best_state, worse = look, copy.deepcopy(detector.state_dict()), 0
             else:
                 worse += 1
-            if best >= 1.0 or worse >= payload["patience"]:
-                context.report(payload["steps"], payload["steps"], f"stopped at step {step}, val accuracy {best:.3f}")
+            if best.perfect or worse >= payload["patience"]:
+                note = f"stopped at step {step}, val accuracy {best.accuracy:.3f}"
+                context.report(payload["steps"], payload["steps"], note)
                 break
-        context.report(step, payload["steps"], f"val accuracy {best:.3f}" if best >= 0 else "")
+        context.report(step, payload["steps"], f"val accuracy {best.accuracy:.3f}" if val_curve else "")
     detector.load_state_dict(best_state)
-    return {"curves": curves, "val_curve": val_curve, "val_accuracy": best, "steps": step}
+    return {
+        "curves": curves,
+        "val_curve": val_curve,
+        "val_accuracy": best.accuracy,
+        "val_perfect": best.perfect,
+        "steps": step,
+    }
 
 
-def _val_accuracy(detector: Detector, pools: Mapping[str, Tensor]) -> float:
-    """The mean of the accuracy on reals and on fakes, over patches where the detector judges patches."""
+def _look_at_val(detector: Detector, pools: Mapping[str, Pool], *, perfect: str) -> _Look:
+    """Accuracy is the mean of those on reals and on fakes, over patches where the detector judges patches."""
     detector.eval()
-    shares = []
+    accuracies, all_right = [], True
     for name, is_fake in (("real_val", False), ("fake_val", True)):
         if isinstance(detector, PatchDetector):
-            with torch.no_grad():
-                scores = torch.cat([detector.patch_scores(batch).flatten() for batch in pools[name].split(64)])
+            patches = referee.judge_patches(detector, pools[name])
+            by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
+            image_scores = patches.mean((1, 2)) if by_mean else referee.judge(detector, pools[name])
+            scores = image_scores if perfect == "images" else patches
         else:
-            scores = referee.judge(detector, pools[name])
-        shares.append(((scores >= 0.5) == is_fake).double().mean().item())
-    return sum(shares) / 2
+            patches = scores = referee.judge(detector, pools[name])
+        all_right &= bool(((scores >= 0.5) == is_fake).all())
+        accuracies.append(((patches >= 0.5) == is_fake).double().mean().item())
+    return _Look(perfect=all_right, accuracy=sum(accuracies) / 2)
 
 
-def _together(inputs: Mapping[str, Result], name: str) -> Tensor:
-    found = sorted((key for key in inputs if key.startswith(f"{name}_")), key=lambda key: int(key.rpartition("_")[2]))
-    return torch.cat([images.to_tensor(inputs[key].arrays["images"]) for key in found])
+def _together(context: Context, name: str) -> Pool:
+    found = sorted(
+        (key for key in context.inputs if key.startswith(f"{name}_")), key=lambda key: int(key.rpartition("_")[2])
+    )
+    return Pool(*(context.inputs[key].arrays["images"] for key in found), device=context.device)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fakeoff.arena import images
 from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.pool import Pool
 from fakeoff.arena.seeds import seed_from
 from fakeoff.protocols import distances, referee
 from fakeoff.protocols.metrics import evaluate
@@ -20,9 +20,11 @@ def match(context: Context) -> Result:
     Inputs: ``version``, ``real``, ``fake`` (test pools).
     """
     payload, inputs = context.payload, context.inputs
-    detector = referee.build_detector(payload["detector"], version=inputs["version"])
-    real = referee.judge(detector, images.to_tensor(inputs["real"].arrays["images"])).numpy()
-    fake = referee.judge(detector, images.to_tensor(inputs["fake"].arrays["images"])).numpy()
+    detector = referee.build_detector(payload["detector"], version=inputs["version"], device=context.device)
+    real, fake = (
+        referee.judge(detector, Pool(inputs[side].arrays["images"], device=context.device)).numpy()
+        for side in ("real", "fake")
+    )
     figures = evaluate(
         real,
         fake,

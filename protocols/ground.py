@@ -16,6 +16,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.reals import RealSource
 from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store
+from fakeoff.protocols.computing import decided
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.log import CheckedLog, Log, Row
 from fakeoff.protocols.own_jobs import Results, check_payload, check_task
@@ -282,6 +283,7 @@ class Ground:
         player: Version | None = None,
         label: str = "",
         threads: int = 1,
+        on_device: bool = False,
     ) -> Job:
         """Writes a job; :meth:`run` or :meth:`advance` runs it.
 
@@ -296,6 +298,8 @@ class Ground:
             player: Who forfeits if it fails; by default the experiment ends then.
             label: For people, such as ``judge at quality 30``.
             threads: For one operation. It decides the order of sums.
+            on_device: Whether it computes where the players do, ``context.device``, a GPU perhaps; by default it is
+                given none.
 
         Raises:
             PluginError: The function cannot be found by a worker, or the payload is not JSON-able.
@@ -312,6 +316,7 @@ class Ground:
             payload={**(payload or {}), "seed": self.seed, "protocol": dict(self._spec.fingerprint)},
             inputs={name: read if isinstance(read, str) else read.key for name, read in (inputs or {}).items()},
             threads=threads,
+            device=decided(self.config)[0] if on_device else "cpu",
         )
         if player is not None:
             self._owners[job] = player

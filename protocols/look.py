@@ -12,9 +12,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from fakeoff.arena import images
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.pool import Pool
 from fakeoff.arena.seeds import seed_from
 from fakeoff.detectors import PatchDetector
 from fakeoff.protocols import patches, referee
@@ -40,8 +40,9 @@ def parse(context: Context) -> Result:
     Returns:
         Array ``labels``: uint8 ``(n, h, w)``, indices into :data:`fakeoff.arena.parsers.PARTS`.
     """
-    parser = referee.build_parser(context.payload["parser"], weights=context.places.get("weights"))
-    labels = referee.label(parser, images.to_tensor(context.inputs["pool"].arrays["images"]))
+    device = context.device
+    parser = referee.build_parser(context.payload["parser"], weights=context.places.get("weights"), device=device)
+    labels = referee.label(parser, Pool(context.inputs["pool"].arrays["images"], device=device))
     return Result(record={"n": len(labels)}, arrays={"labels": labels.numpy()})
 
 
@@ -63,9 +64,11 @@ def look(context: Context) -> Result:
     """
     payload, inputs = context.payload, context.inputs
     truth: Truth = payload["truth"]
-    detector = cast("PatchDetector", referee.build_detector(payload["detector"], version=inputs["version"]))
+    device = context.device
+    judge = referee.build_detector(payload["detector"], version=inputs["version"], device=device)
+    detector = cast("PatchDetector", judge)
     pixels, labels = inputs["pool"].arrays["images"], inputs["labels"].arrays["labels"]
-    scores = referee.judge_patches(detector, images.to_tensor(pixels)).numpy()
+    scores = referee.judge_patches(detector, Pool(pixels, device=device)).numpy()
     field, size = detector.receptive_field, (pixels.shape[1], pixels.shape[2])
     grid = (scores.shape[1], scores.shape[2])
     rng = np.random.default_rng(seed_from(context.key, "patches"))

@@ -51,7 +51,7 @@ def fake_pool(context: Context) -> Result:
     Inputs: ``version``.
     """
     payload = context.payload
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"])
+    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=context.device)
     rng = rng_from("latents", payload["seed"], payload["generator"], payload["split"])
     quantised = images.quantise(referee.draw(generator, payload["n"], rng=rng), colour=payload["colour"])
     pixels = images.to_arena(quantised, resolution=payload["arena_resolution"])

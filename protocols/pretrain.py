@@ -13,9 +13,9 @@ from fakeoff.arena import compute, images
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import referee
-from fakeoff.protocols.attack import draw_reals
 from fakeoff.protocols.ground import Ground
 from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.records import Cost, Version
@@ -97,6 +97,7 @@ class Pretrain(Protocol):
                 },
                 inputs={"version": version, "reals": ground.real_pools(version.resolution)["attack"]},
                 threads=ground.config.compute.attack_threads,
+                on_device=True,
                 label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
             )
             jobs[job] = version
@@ -168,14 +169,15 @@ def pretrain(context: Context) -> Result:
         JobFailed: The generator broke its interface.
     """
     payload = context.payload
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"])
-    reals = images.to_tensor(context.inputs["reals"].arrays["images"])
+    device = context.device
+    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=device)
+    reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     rng = context.rng("pretrain")
     curves: Curves = {}
     generator.train()
     for step in range(payload["steps"]):
-        batch = draw_reals(reals, payload["batch"], rng=rng)
-        with compute.autocast(payload["precision"]):
+        batch = reals.draw(payload["batch"], rng=rng, flips=True)
+        with compute.autocast(payload["precision"], device):
             measured = generator.train_step(batch, rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append((step + 1, value))

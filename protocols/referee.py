@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute
+from fakeoff.arena.compute import CPU
 from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS, FaceParser, parsers
+from fakeoff.arena.pool import Pool
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.seeds import sealed
 from fakeoff.arena.specs import load_arrays, load_weights, weights_hash
@@ -29,30 +31,49 @@ _SCORE_BATCH = 64
 
 
 def build_generator(
-    identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None
+    identity: Mapping[str, Any],
+    *,
+    version: Result | None = None,
+    weights: str | None = None,
+    device: torch.device = CPU,
 ) -> Generator:
     """Builds a generator from its identity, and a version's state or pretrained weights.
+
+    Args:
+        identity: Its plugin and parameters.
+        version: Whose arrays are its state.
+        weights: A file of pretrained weights.
+        device: Where it is to work: ``context.device`` in a job.
 
     Raises:
         JobFailed: Its constructor raised, or the state does not fit.
     """
-    return _build(generators.players, identity, version=version, weights=weights)
+    return _build(generators.players, identity, version=version, weights=weights, device=device)
 
 
 def build_detector(
-    identity: Mapping[str, Any], *, version: Result | None = None, weights: str | None = None
+    identity: Mapping[str, Any],
+    *,
+    version: Result | None = None,
+    weights: str | None = None,
+    device: torch.device = CPU,
 ) -> Detector:
     """Builds a detector; see :func:`build_generator`."""
-    return _build(detectors.players, identity, version=version, weights=weights)
+    return _build(detectors.players, identity, version=version, weights=weights, device=device)
 
 
-def build_parser(identity: Mapping[str, Any], *, weights: str | None = None) -> FaceParser:
+def build_parser(identity: Mapping[str, Any], *, weights: str | None = None, device: torch.device = CPU) -> FaceParser:
     """Builds a face parser; see :func:`build_generator`."""
-    return _build(parsers, identity, version=None, weights=weights)
+    return _build(parsers, identity, version=None, weights=weights, device=device)
 
 
 def _build(
-    registry: Registry[PlayerT], identity: Mapping[str, Any], *, version: Result | None, weights: str | None
+    registry: Registry[PlayerT],
+    identity: Mapping[str, Any],
+    *,
+    version: Result | None,
+    weights: str | None,
+    device: torch.device,
 ) -> PlayerT:
     # A constructor that draws from global state draws the same each time, and leaves no trace.
     with sealed("build", identity):
@@ -64,14 +85,14 @@ def _build(
         load_arrays(player, version.arrays)
     elif weights is not None:
         load_weights(player, Path(weights))
-    return compute.channels_last(player)
+    return compute.channels_last(player.to(device))
 
 
 def draw(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
     """Samples a generator in eval mode and checks what comes.
 
     Returns:
-        float32 ``(n, 3, resolution, resolution)`` in [0, 1].
+        float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie.
 
     Raises:
         JobFailed: Wrong type, shape, range, or not finite.
@@ -80,61 +101,62 @@ def draw(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
     with torch.no_grad():
         images = generator.sample(n, rng=rng)
     expected = (n, 3, generator.resolution, generator.resolution)
-    _check_tensor(images, expected, what="sample")
+    _check_tensor(images, expected, what="sample", device=compute.device_of(generator))
     low, high = images.min().item(), images.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"sample gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
     return images
 
 
-def judge(detector: Detector, images: Tensor) -> Tensor:
-    """Scores images in eval mode, in float32, and checks what comes.
+def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
+    """Scores images in eval mode, in float32, where the detector's weights lie, and checks what comes.
 
     Returns:
-        float32 ``(n,)`` in [0, 1].
+        float32 ``(n,)`` in [0, 1], on the CPU.
 
     Raises:
         JobFailed: Wrong type, shape, range, or not finite.
     """
     detector.eval()
-    scores = []
-    with torch.no_grad():
-        for batch in images.split(_SCORE_BATCH):
-            score = detector.score(compute.image_layout(batch))
-            _check_tensor(score, (len(batch),), what="score")
-            scores.append(score)
-    whole = torch.cat(scores)
+
+    def score(batch: Tensor) -> Tensor:
+        scores = detector.score(batch)
+        _check_tensor(scores, (len(batch),), what="score", device=batch.device)
+        return scores
+
+    whole = _in_batches(score, images, detector)
     low, high = whole.min().item(), whole.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"score gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
     return whole.clamp(0, 1)
 
 
-def judge_patches(detector: PatchDetector, images: Tensor) -> Tensor:
-    """Scores every patch in eval mode, in float32, and checks what comes.
+def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
+    """Scores every patch in eval mode, in float32, where the detector's weights lie, and checks what comes.
 
     Returns:
-        float32 ``(n, h', w')`` in [0, 1].
+        float32 ``(n, h', w')`` in [0, 1], on the CPU.
 
     Raises:
         JobFailed: Wrong type, shape, range, or not finite, or its receptive field leaves the image.
     """
     detector.eval()
-    maps = []
-    with torch.no_grad():
-        for batch in images.split(_SCORE_BATCH):
-            scores = detector.patch_scores(compute.image_layout(batch))
-            grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
-            _check_tensor(scores, (len(batch), *grid), what="patch_scores")
-            if scores.numel() == 0:
-                raise JobFailed(f"patch_scores gave no patch of {images.shape[3]}x{images.shape[2]} pixels")
-            maps.append(scores)
-    whole = torch.cat(maps)
+    sides = images[:1].shape[2:]
+
+    def score(batch: Tensor) -> Tensor:
+        scores = detector.patch_scores(batch)
+        grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
+        _check_tensor(scores, (len(batch), *grid), what="patch_scores", device=batch.device)
+        if scores.numel() == 0:
+            raise JobFailed(f"patch_scores gave no patch of {sides[1]}x{sides[0]} pixels")
+        return scores
+
+    whole = _in_batches(score, images, detector)
     low, high = whole.min().item(), whole.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"patch_scores gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
     field = detector.receptive_field
-    for units, side in zip(whole.shape[1:], images.shape[2:], strict=True):
+    for units, side in zip(whole.shape[1:], sides, strict=True):
         first, last = field.pixels(0), field.pixels(units - 1)
         if first[1] <= 0 or last[0] >= side:
             raise JobFailed(
@@ -144,26 +166,32 @@ def judge_patches(detector: PatchDetector, images: Tensor) -> Tensor:
     return whole.clamp(0, 1)
 
 
-def label(parser: FaceParser, images: Tensor) -> Tensor:
-    """Labels the parts of faces in eval mode, and checks what comes.
+def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
+    """Labels the parts of faces in eval mode, where the parser's weights lie, and checks what comes.
 
     Returns:
-        uint8 ``(n, h, w)``: indices into :data:`fakeoff.arena.parsers.PARTS`.
+        uint8 ``(n, h, w)``: indices into :data:`fakeoff.arena.parsers.PARTS`, on the CPU.
 
     Raises:
         JobFailed: Wrong type or shape, or labels of no part.
     """
     parser.eval()
-    maps = []
-    with torch.no_grad():
-        for batch in images.split(_SCORE_BATCH):
-            labels = parser.label(compute.image_layout(batch))
-            _check_tensor(labels, (len(batch), *batch.shape[2:]), what="label", dtype=torch.uint8)
-            maps.append(labels)
-    whole = torch.cat(maps)
+
+    def label(batch: Tensor) -> Tensor:
+        labels = parser.label(batch)
+        shape = (len(batch), *batch.shape[2:])
+        _check_tensor(labels, shape, what="label", dtype=torch.uint8, device=batch.device)
+        return labels
+
+    whole = _in_batches(label, images, parser)
     if whole.max().item() >= len(PARTS):
         raise JobFailed(f"label gave {whole.max().item()}; there are {len(PARTS)} parts, counted from 0")
     return whole
+
+
+def _in_batches(work: Callable[[Tensor], Tensor], images: Tensor | Pool, player: nn.Module) -> Tensor:
+    with torch.no_grad():
+        return compute.in_batches(work, images, size=_SCORE_BATCH, device=compute.device_of(player))
 
 
 def check_measured(measured: Any, *, step: int) -> dict[str, float]:
@@ -200,15 +228,22 @@ def frozen(players: Sequence[Detector]) -> Iterator[None]:
             raise JobFailed("changed the weights of the frozen detector that it was trained against")
 
 
-def _check_tensor(value: Any, shape: tuple[int | str, ...], *, what: str, dtype: torch.dtype = torch.float32) -> None:
+def _check_tensor(
+    value: Any,
+    shape: tuple[int | str, ...],
+    *,
+    what: str,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> None:
     if not isinstance(value, Tensor):
         raise JobFailed(f"{what} returned {type(value).__name__}, not a tensor of shape {shape}")
     if tuple(value.shape) != shape:
         raise JobFailed(f"{what} returned shape {tuple(value.shape)}, not {shape}")
     if value.dtype != dtype:
         raise JobFailed(f"{what} returned {value.dtype}, not {dtype}")
-    if value.device.type != "cpu":
-        raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on cpu; move it back")
+    if value.device.type != device.type:
+        raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on {device}; move it back")
     if not torch.isfinite(value).all():
         raise JobFailed(f"{what} returned NaN or infinite values")
 

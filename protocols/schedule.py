@@ -7,12 +7,14 @@ from typing import Any
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
+from fakeoff.arena.compute import DeviceName
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.reals import SPLITS, RealSource, Split
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import PlayerSpec, write_spec
 from fakeoff.detectors import PatchDetector
 from fakeoff.protocols import attack, audit, defend, evaluate, look, pools
+from fakeoff.protocols.computing import decided
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Version
@@ -34,6 +36,7 @@ class Schedule:
 
     def __init__(self, config: TournamentConfig, *, source: RealSource) -> None:
         self._config, self._source = config, source
+        self._device, self._precision = decided(config)
         self.colour = source.colour if config.arena.colour == "auto" else config.arena.colour
         self.generators = _specs(generators.players, config.generators)
         self.detectors = _specs(detectors.players, config.detectors)
@@ -71,6 +74,7 @@ class Schedule:
             player=version.player,
             specs=[spec, *(self.detectors[target.player] for target in targets)],
             threads=self._config.compute.attack_threads,
+            device=self._device,
             payload={
                 "generator": {**spec.identity(), "parameters": {**spec.identity()["parameters"], **rates}},
                 "targets": [self.detectors[target.player].identity() for target in targets],
@@ -78,7 +82,7 @@ class Schedule:
                 "steps": settings.steps,
                 "batch": settings.batch,
                 "seed": self._config.seed,
-                "precision": self._config.compute.precision,
+                "precision": self._precision,
                 **self._arena(),
             },
             inputs={
@@ -98,6 +102,7 @@ class Schedule:
                 label=f"sample {version.player}, {split}",
                 player=version.player,
                 specs=[self.generators[version.player]],
+                device=self._device,
                 payload={
                     "generator": self.generators[version.player].identity(),
                     "split": split,
@@ -127,14 +132,16 @@ class Schedule:
             player=detector,
             specs=[spec],
             threads=self._config.compute.defend_threads,
+            device=self._device,
             payload={
                 "detector": spec.identity(),
                 "steps": settings.steps,
                 "batch": settings.batch,
                 "check_every": settings.check_every,
                 "patience": settings.patience,
+                "perfect": settings.perfect,
                 "seed": self._config.seed,
-                "precision": self._config.compute.precision,
+                "precision": self._precision,
             },
             inputs=inputs,
             places=_weights(spec),
@@ -148,6 +155,7 @@ class Schedule:
             label=f"score {detector.label} on {generator.label}",
             player=detector.player,
             specs=[self.detectors[detector.player]],
+            device=self._device,
             payload={
                 "detector": self.detectors[detector.player].identity(),
                 **self._certainty(),
@@ -194,6 +202,7 @@ class Schedule:
             label=f"parse faces of {pool[:8]}",
             player=f"face parser '{self.parser.name}'",
             specs=[self.parser],
+            device=self._device,
             payload={"parser": self.parser.identity()},
             inputs={"pool": pool},
             places=_weights(self.parser),
@@ -207,6 +216,7 @@ class Schedule:
             label=f"look with {detector.label} at {truth} {pool[:8]}",
             player=detector.player,
             specs=[self.detectors[detector.player]],
+            device=self._device,
             payload={
                 "detector": self.detectors[detector.player].identity(),
                 "truth": truth,
@@ -263,6 +273,7 @@ class Schedule:
         payload: Mapping[str, Any],
         inputs: Mapping[str, str] | None = None,
         threads: int = 1,
+        device: DeviceName = "cpu",
         places: Mapping[str, Any] | None = None,
         specs: Sequence[PlayerSpec] = (),
     ) -> Job:
@@ -274,6 +285,8 @@ class Schedule:
             payload=payload,
             inputs=inputs or {},
             threads=threads,
+            device=device,
+            gpus=compute.job_gpus if device == "cuda" else 0.0,
             label=label,
             player=player,
             places=places or {},

@@ -1,24 +1,14 @@
-"""How tensors are computed: threads, precision, memory format and the allocator.
-
-Measured on 2 cores (``make bench``): bfloat16 autocast with channels_last and an allocator that keeps
-its memory is several times as fast as torch's defaults, and AP does not move.
-"""
+"""How a process computes: threads, determinism and the allocator."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
-from typing import Literal, TypeAlias, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
 
-Precision: TypeAlias = Literal["bfloat16", "float32"]
-
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
+from fakeoff.arena.compute.device import CPU
 
 # mallopt's parameter numbers, from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -48,7 +38,7 @@ def reset_modes() -> None:
     torch.set_default_device(None)
 
 
-def prepare_process(*, threads: int) -> None:
+def prepare_process(*, threads: int, device: torch.device = CPU) -> None:
     """Sets a process up for one job. Call it at the start of every job, not once a worker.
 
     A reused worker keeps the thread count that torch saw first, and the number of threads decides the
@@ -56,13 +46,17 @@ def prepare_process(*, threads: int) -> None:
 
     Args:
         threads: Threads for one operation.
+        device: Where it will compute. On CUDA, operations that have no deterministic kernel warn; on a CPU they raise.
     """
     keep_memory()
     reset_modes()
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")  # numpy's and scipy's products
-    torch.use_deterministic_algorithms(True)
+    # use_deterministic_algorithms does the same and imports half of torch's compiler: seconds, in every worker.
+    torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if device.type == "cuda":
+        _prepare_cuda()
 
 
 def quiet_threads() -> None:
@@ -74,18 +68,11 @@ def quiet_threads() -> None:
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
-@contextlib.contextmanager
-def autocast(precision: Precision) -> Iterator[None]:
-    """Runs matrix products and convolutions in ``precision``; a no-op for float32."""
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        yield
-
-
-def channels_last(model: ModuleT) -> ModuleT:
-    """Moves a model's convolution weights to the memory format that the CPU kernels are fastest in."""
-    return model.to(memory_format=torch.channels_last)
-
-
-def image_layout(images: Tensor) -> Tensor:
-    """Puts ``(n, c, h, w)`` into channels_last memory; the values stay as they are."""
-    return images.contiguous(memory_format=torch.channels_last)
+def _prepare_cuda() -> None:
+    # cuBLAS reads this when it starts; without it its products are not deterministic.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False  # it would choose kernels by how busy the GPU is
+    # What is not autocast is float32: scores and penalties.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")

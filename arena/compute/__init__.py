@@ -1,0 +1,44 @@
+"""How and where tensors are computed: threads and the allocator, devices, precision, and what a machine is good at."""
+
+from fakeoff.arena.compute.device import (
+    CPU,
+    Device,
+    DeviceName,
+    GpuMemoryError,
+    Precision,
+    autocast,
+    channels_last,
+    device_of,
+    image_layout,
+    in_batches,
+    move,
+    torch_device,
+)
+from fakeoff.arena.compute.machine import Machine, describe, survey
+from fakeoff.arena.compute.precision import Speeds, faster, measure
+from fakeoff.arena.compute.process import keep_memory, prepare_process, quiet_threads, reset_modes
+
+__all__ = [
+    "CPU",
+    "Device",
+    "DeviceName",
+    "GpuMemoryError",
+    "Machine",
+    "Precision",
+    "Speeds",
+    "autocast",
+    "channels_last",
+    "describe",
+    "device_of",
+    "faster",
+    "image_layout",
+    "in_batches",
+    "keep_memory",
+    "measure",
+    "move",
+    "prepare_process",
+    "quiet_threads",
+    "reset_modes",
+    "survey",
+    "torch_device",
+]
