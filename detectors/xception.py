@@ -35,7 +35,8 @@ class _Block(nn.Module):
         channels = inputs
         for index in range(convolutions):
             if index > 0 or starts_with_relu:
-                layers.append(nn.ReLU())
+                # In place but for the first, whose input the skip path reads as well.
+                layers.append(nn.ReLU(inplace=index > 0))
             layers += [_SeparableConv2d(channels, outputs), nn.BatchNorm2d(outputs)]
             channels = outputs
         if stride > 1:
@@ -62,10 +63,10 @@ class TruncatedXception(TruncatedNetwork):
         layers: list[nn.Module] = [
             nn.Conv2d(3, 32, 3, 2, bias=False),
             nn.BatchNorm2d(32),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(32, _STEM_CHANNELS, 3, bias=False),
             nn.BatchNorm2d(_STEM_CHANNELS),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         ]
         field = ReceptiveField.of([(3, 2, 0), (3, 1, 0)])
         channels = _STEM_CHANNELS

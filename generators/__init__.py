@@ -13,6 +13,6 @@ from fakeoff.generators.interface import ExtraLoss, Generator, capabilities
 players: Registry[Generator] = Registry("generator", interface=Generator, group="fakeoff.generators")
 register = players.register
 
-players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=1)
+players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=2)
 
 __all__ = ["ExtraLoss", "Generator", "capabilities", "players", "register"]

@@ -143,12 +143,11 @@ class ProgressiveGAN(Generator):
         self._ask_for_gradients(level)
         real = self._to_level(reals, level)
 
-        with torch.no_grad():
-            fake = self.synthesis(self._latents(len(reals), rng), level=level).float()
-        critic = self._train_critic(real, fake, level=level, rng=rng, optimiser=critic_optimiser)
+        # The same fakes serve both: the critic learns them first, then the generator follows the new critic.
+        fake = self.synthesis(self._latents(len(reals), rng), level=level).float()
+        critic = self._train_critic(real, fake.detach(), level=level, rng=rng, optimiser=critic_optimiser)
 
         self.critic.requires_grad_(False)
-        fake = self.synthesis(self._latents(len(reals), rng), level=level).float()
         value = self.critic(self._augment(fake, rng), level=level)
         loss = gan_losses.generator_loss(self.loss, value)
         measured = {"generator_loss": loss.item(), **critic}

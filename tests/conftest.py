@@ -70,7 +70,7 @@ def toy_config(toys: Path) -> Callable[..., TournamentConfig]:
             "attack": {"steps": 4, "batch": 4, "generator_lr": 0.05},
             "defend": {"steps": 20, "batch": 8, "check_every": 10},
             "score": {"resamples": 100},
-            "compute": {"attack_threads": 1, "precision": "float32"},
+            "compute": {"attack_threads": 1, "device": "cpu", "precision": "float32"},
         }
         return parse_config({**small, **over}, where="test")
 

@@ -26,8 +26,8 @@ SAID = {
     "samples_nan": ("sample", "sample returned NaN or infinite values"),
     "wrong_shape": ("sample", "sample returned shape"),
     "wrong_range": ("sample", "images lie in [0, 1]"),
-    "loops": ("attack", "took longer than 9 s (compute.job_seconds)"),
-    "loops_in_native_code": ("attack", "took longer than 9 s (compute.job_seconds)"),
+    "loops": ("attack", "computed for longer than 9 s of CPU time (compute.job_seconds)"),
+    "loops_in_native_code": ("attack", "computed for longer than 9 s of CPU time (compute.job_seconds)"),
     "hogs": ("attack", "took more than 2 GB of memory (compute.job_gigabytes)"),
     "tampers": ("attack", "changed the weights of the frozen detector"),
     "seeds_globally": ("attack", "drew from or wrote to the global random state of torch"),
@@ -59,6 +59,7 @@ def small(generators: list[str]) -> TournamentConfig:
             "audit": {"on_leak": "skip"},
             "compute": {
                 "attack_threads": 1,
+                "device": "cpu",
                 "precision": "float32",
                 "job_seconds": 9.0,
                 "job_gigabytes": 2.0,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 
 import pytest
 
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.limits import machine_gigabytes, run_limited
+from fakeoff.arena.limits import computed_seconds, machine_gigabytes, run_limited, too_late, too_slow
 from fakeoff.arena.output import captured
+from fakeoff.arena.ray_watch import Spent, overdue
 
 
 def in_a_process(code: str) -> str:
@@ -79,16 +82,91 @@ def loop_for(seconds: float, swallowed: list[BaseException] | None = None) -> No
 
 def test_a_loop_without_end_ends_at_the_limit() -> None:
     started = time.monotonic()
-    with pytest.raises(JobFailed, match=r"took longer than 0\.2 s \(compute\.job_seconds\)"):
+    with pytest.raises(JobFailed, match=r"computed for longer than 0\.2 s of CPU time \(compute\.job_seconds\)"):
         loop_for(0.2)
     assert 0.2 <= time.monotonic() - started < 5
 
 
 def test_a_loop_that_swallows_everything_once_ends_all_the_same() -> None:
     swallowed: list[BaseException] = []
-    with pytest.raises(JobFailed, match="took longer"):
+    with pytest.raises(JobFailed, match="computed for longer"):
         loop_for(0.2, swallowed)
     assert len(swallowed) == 1
+
+
+BUSY = "while True: pass"
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Three busy loops for each core: whoever computes beside them gets a quarter of the time."""
+    loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(3 * (os.cpu_count() or 1))]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+def compute_for(seconds: float) -> float:
+    """Computes for so many CPU seconds; returns how long that took on the clock."""
+    started, computed = time.monotonic(), time.process_time()
+    while time.process_time() - computed < seconds:
+        pass
+    return time.monotonic() - started
+
+
+def test_a_busy_machine_makes_nobody_late(busy_machine: None) -> None:
+    waited = run_limited(lambda: compute_for(0.6), seconds=0.9, gigabytes=0)
+    assert waited > 0.9  # by the clock it was
+
+
+def test_who_computes_too_much_ends_on_a_busy_machine_too(busy_machine: None) -> None:
+    with pytest.raises(JobFailed, match="computed for longer"):
+        loop_for(0.3)
+
+
+def test_all_threads_count_together() -> None:
+    threads = [threading.Thread(target=compute_for, args=(1,)) for _ in range(2)]
+
+    def work() -> None:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    # compute_for reads the time of the whole process: two of them end after one second of it, not two
+    run_limited(work, seconds=1.5, gigabytes=0)
+
+
+def test_who_sleeps_for_ever_ends_by_the_clock_on_the_wall() -> None:
+    started = time.monotonic()
+    with pytest.raises(
+        JobFailed, match=r"was not done after 1 s, 10 times compute\.job_seconds, .* waits for something"
+    ):
+        run_limited(lambda: time.sleep(60), seconds=0.1, gigabytes=0)
+    assert 1 <= time.monotonic() - started < 30
+
+
+def test_the_computed_seconds_of_another_process_are_read() -> None:
+    code = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        computed = computed_seconds(process.pid)
+        process.kill()
+    assert computed is not None
+    assert 0.4 <= computed < 5
+    assert computed_seconds(process.pid) is None
+    own = computed_seconds(os.getpid())
+    assert own is not None
+    assert own == pytest.approx(time.process_time(), abs=0.5)
+
+
+def test_a_worker_that_heeds_nothing_is_killed_for_what_it_computed_or_for_what_it_waited() -> None:
+    assert overdue(Spent(computed=29, waited=209), 20) is None
+    assert overdue(Spent(computed=31, waited=31), 20) == too_slow(20)
+    assert overdue(Spent(computed=3, waited=211), 20) == too_late(20)
+    assert overdue(Spent(computed=1e9, waited=1e9), 0) is None
 
 
 def test_no_alarm_rings_afterwards() -> None:

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.executors import Load, Observer, SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.store import Store
@@ -49,6 +50,9 @@ class Replaying:
                 yield Outcome(job=job, result=self._results.read(job.key), failure=None, seconds=0.0)
             else:
                 yield from SerialExecutor().run([job], load=load, observer=observer)
+
+    def machines(self) -> Sequence[Machine]:
+        return (survey(),)
 
     def close(self) -> None:
         pass

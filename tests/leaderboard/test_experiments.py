@@ -315,7 +315,7 @@ def test_what_a_job_may_take_and_what_to_do_about_leaks_decide_nothing(
     new_home: Path, play_toys: Make, client: Make
 ) -> None:
     play_toys(new_home)
-    compute = {"attack_threads": 1, "precision": "float32", "job_seconds": 900.0}
+    compute = {"attack_threads": 1, "device": "cpu", "precision": "float32", "job_seconds": 900.0}
     again = Counting()
     play_toys(new_home, executor=again, compute=compute, audit={"on_leak": "report"})
     assert again.ran == []

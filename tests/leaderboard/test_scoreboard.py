@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.executors import Load, Observer
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.parsers import PARTS
@@ -30,6 +31,9 @@ class Idle:
         if jobs:
             raise AssertionError(f"computed again: {[job.label for job in jobs]}")
         yield from ()
+
+    def machines(self) -> Sequence[Machine]:
+        return (survey(),)
 
     def close(self) -> None:
         pass

@@ -31,6 +31,7 @@ def context(toys: Path, bad_players: Path) -> MakeContext:
             "batch": 8,
             "check_every": 10,
             "patience": 3,
+            "perfect": "images",
             "precision": "float32",
         }
         return Context(

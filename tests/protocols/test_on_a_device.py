@@ -1,0 +1,137 @@
+"""Every task that computes on a device does there what it does here: real players, on a device that refuses to mix.
+
+Where there is no GPU the device is simulated (:mod:`fakeoff.arena.elsewhere`): it does the CPU's arithmetic, so results
+are the same to the last byte, and a tensor that was left behind raises. Autocast looks at where tensors really lie, so
+all of this is float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fakeoff import detectors, generators
+from fakeoff.arena.elsewhere import elsewhere, real_device
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.parsers import parsers
+from fakeoff.arena.registry import Registry
+from fakeoff.arena.specs import find_weights, state_arrays
+from fakeoff.generators.pgan import ProgressiveGAN
+from fakeoff.protocols import attack, defend, evaluate, look, pools, pretrain
+
+pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
+
+SIDE = 32
+GAN = {"resolution": SIDE, "features": 64, "weights": ""}
+
+
+def identity(registry: Registry[Any], plugin: str, **parameters: Any) -> dict[str, Any]:
+    return {"plugin": plugin, "parameters": registry.complete(plugin, parameters)}
+
+
+def pixels(seed: int, *, brighter: int = 0) -> Pixels:
+    rng = np.random.default_rng(seed)
+    smooth = rng.integers(0, 200 - brighter, (12, SIDE // 8, SIDE // 8, 1), dtype=np.uint8) + np.uint8(brighter)
+    return np.ascontiguousarray(np.broadcast_to(smooth.repeat(8, 1).repeat(8, 2), (12, SIDE, SIDE, 3)))
+
+
+def pool(seed: int, *, brighter: int = 0) -> Result:
+    return Result(record={}, arrays={"images": pixels(seed, brighter=brighter)})
+
+
+def state_of(registry: Registry[Any], known: Mapping[str, Any], **record: Any) -> Result:
+    return Result(record=record, arrays=state_arrays(registry.build(known["plugin"], dict(known["parameters"]))))
+
+
+def generator() -> tuple[dict[str, Any], Result]:
+    known = identity(generators.players, "pgan", **GAN)
+    grown = generators.players.build("pgan", dict(known["parameters"]))
+    assert isinstance(grown, ProgressiveGAN)
+    grown.grown.fill_(3.0)
+    grown.images_seen.fill_(1000)
+    return known, Result(record={}, arrays=state_arrays(grown))
+
+
+def detector() -> tuple[dict[str, Any], Result]:
+    known = identity(detectors.players, "xception_block1")
+    return known, state_of(detectors.players, known, threshold=0.5)
+
+
+ARENA = {"arena_resolution": SIDE + 8, "colour": "grey"}
+CERTAIN = {"resamples": 100, "confidence": 0.95}
+
+
+def attacked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    (maker, version), (target, frozen) = generator(), detector()
+    payload = {"generator": maker, "targets": [target], "weight": 0.2, "steps": 2, "batch": 4, "precision": "float32"}
+    return attack.attack, {**payload, **ARENA}, {"version": version, "target_0": frozen, "reals": pool(0)}
+
+
+def pretrained() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    maker, version = generator()
+    payload = {"generator": maker, "steps": 2, "batch": 4, "precision": "float32"}
+    return pretrain.pretrain, payload, {"version": version, "reals": pool(0)}
+
+
+def sampled() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    maker, version = generator()
+    return pools.fake_pool, {"generator": maker, "split": "test", "n": 5, "seed": 0, **ARENA}, {"version": version}
+
+
+def defended() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    payload = {"detector": detector()[0], "steps": 4, "batch": 8, "check_every": 2, "patience": 5, "perfect": "images"}
+    inputs = {"real_train_0": pool(0), "real_val_0": pool(1), "fake_train_0": pool(2, brighter=90)}
+    inputs |= {"fake_train_1": pool(3, brighter=90), "fake_val_0": pool(4, brighter=90)}
+    return defend.defend, {**payload, "precision": "float32"}, inputs
+
+
+def matched() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    judge, version = detector()
+    return evaluate.match, {"detector": judge, **CERTAIN}, {"version": version, "real": pool(0), "fake": pool(1)}
+
+
+def parsed() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    return look.parse, {"parser": identity(parsers, "face_unet")}, {"pool": pool(0)}
+
+
+def looked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    judge, version = detector()
+    labels = Result(record={}, arrays={"labels": np.ones((12, SIDE, SIDE), dtype=np.uint8)})
+    payload = {"detector": judge, "truth": "fake", "draws": 2, **CERTAIN}
+    return look.look, payload, {"version": version, "pool": pool(0), "labels": labels}
+
+
+@pytest.mark.parametrize("case", [attacked, pretrained, sampled, defended, matched, parsed, looked])
+def test_it_does_on_a_device_what_it_does_here(
+    case: Callable[[], tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]],
+) -> None:
+    task, payload, inputs = case()
+    places = {"weights": str(find_weights("face-unet", parsers.load("face_unet")))} if case is parsed else {}
+    used: list[torch.device] = []
+
+    def do(device: torch.device) -> Result:
+        context = Context(key="k", payload=payload, places=places, inputs=inputs, report=lambda *_: None, device=device)
+        used.append(device)
+        return task(context)
+
+    here = do(torch.device("cpu"))
+    with elsewhere() as device:
+        there = do(device)
+    assert used[1].type == "cuda"
+    assert there.record == here.record
+    assert set(there.arrays) == set(here.arrays)
+    for name, array in here.arrays.items():
+        assert np.array_equal(there.arrays[name], array), name
+
+
+def test_the_simulated_device_would_have_caught_a_batch_that_stays_behind() -> None:
+    """The test above can fail: a task that forgets its device does."""
+    with elsewhere() as device:
+        judge = detectors.players.build("xception_block1", {}).to(device)
+        with pytest.raises(Exception, match="cpu"):
+            judge.score(torch.zeros(1, 3, SIDE, SIDE))
