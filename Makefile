@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ASSETS := $(VENV)/assets
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: play test check bench slow clean
+.PHONY: play test check bench bench-gpu slow clean
 
 play: $(STAMP)
 	$(BIN)/fakeoff run
@@ -27,6 +27,9 @@ check: $(ASSETS)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/parts.py
+
+bench-gpu: $(STAMP)
+	$(BIN)/python benchmarks/gpu.py
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow

@@ -40,6 +40,7 @@ class ProgressDisplay:
         self._console = console
         self._live = console.is_terminal
         self._started = time.monotonic()
+        self._computed = 0.0
         self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(
             TextColumn("  {task.description}"),
@@ -60,6 +61,8 @@ class ProgressDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.__exit__(kind, error, trace)
+        if self._computed:
+            self._print(f"jobs computed for {self._computed:.0f} s of CPU time in all")
 
     def phase(self, round_: int, stage: str, jobs: Sequence[Job], reused: int) -> None:
         """A stage begins."""
@@ -81,7 +84,9 @@ class ProgressDisplay:
             self._bars.remove_task(task)
         word = "FORFEIT" if outcome.job.player else "FAILED"
         ending = "done" if outcome.failure is None else f"{word}: {outcome.failure}"
-        self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s)")
+        self._computed += outcome.computed
+        computed = f", {outcome.computed:.1f} s of CPU time" if outcome.computed else ""  # a lost worker does not say
+        self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s{computed})")
         if kept is not None:
             lines = outcome.printed.strip().splitlines()
             first = lines[0].strip()[:_MOST_PRINTED] if lines else ""

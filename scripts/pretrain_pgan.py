@@ -62,6 +62,7 @@ def main(
     seed: int,
 ) -> None:
     compute.prepare_process(threads=threads)
+    precision = compute.faster([compute.survey().cpu])
     source = open_source(reals)
     train, held_out = (source.load(split, resolution=resolution, colour=source.colour) for split in ("train", "test"))
     photographs = images.to_tensor(train)
@@ -93,7 +94,7 @@ def main(
         index = torch.randint(len(photographs), (batch,), generator=rng)
         flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
         reals_now = torch.where(flip, photographs[index].flip(-1), photographs[index])
-        with compute.autocast("bfloat16"):
+        with compute.autocast(precision):
             measured = player.train_step(compute.image_layout(reals_now), rng=rng)
         for name, value in measured.items():
             sums[name] = 0.98 * sums.get(name, value) + 0.02 * value

@@ -168,6 +168,7 @@ def _write(path: Path, data: object) -> None:
 @click.option("--threads", default=1, show_default=True)
 def main(folder: Path, out: Path, steps: int, batch: int, learning_rate: float, every: int, threads: int) -> None:
     compute.prepare_process(threads=threads)
+    precision = compute.faster([compute.survey().cpu])
     out.mkdir(parents=True, exist_ok=True)
     sources = {name: read_lessons(folder / f"{name}.npz", splits=("train",)) for name in _SOURCES}
     held_out = {name: read_lessons(folder / f"{name}.npz", splits=("val",)) for name in _SOURCES}
@@ -201,7 +202,7 @@ def main(folder: Path, out: Path, steps: int, batch: int, learning_rate: float, 
         for group in optimiser.param_groups:
             group["lr"] = rate
         parser.train()
-        with compute.autocast("bfloat16"):
+        with compute.autocast(precision):
             logits, found = parser(compute.image_layout(pictures))
         weighted = shares * weights.view(1, -1, 1, 1)
         label_loss = -(weighted * logits.log_softmax(1)).sum() / weighted.sum().clamp(min=1)

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from fakeoff.arena.compute import Machine, Speeds
+from fakeoff.arena.elsewhere import real_device
 from fakeoff.cli import main
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
@@ -69,6 +71,35 @@ def test_run_plays_and_prints_the_scoreboard(call: Call) -> None:
     assert "Scoreboard after round 1" in result.output
     assert "toy_detector@1" in result.output
     assert "fakeoff ui --home fakeoff-home" in result.output
+
+
+def test_how_it_is_computed_is_said_first_and_kept_with_the_result(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulated = Speeds(float32=1.0, bfloat16=8.0)
+    slow = Machine(name="here", processor="Some CPU", features=("AVX2",), cpu=emulated)
+    monkeypatch.setattr("fakeoff.arena.executors.survey", lambda: slow)
+    how = ("--serial", "--rounds", "0", "--set", "compute.precision=auto")
+    played = call("run", "small.toml", *how)
+    assert played.exit_code == 0, played.output
+    assert played.output.splitlines()[0] == (
+        "training in float32 on Some CPU with AVX2 (measured: bfloat16 is 0.12 times as fast as float32)"
+    )
+    config = json.loads(Path("fakeoff-home/scoreboard.json").read_text())["config"]
+    assert (config["compute"]["device"], config["compute"]["precision"]) == ("cpu", "float32")
+    forced = call("run", "small.toml", "--serial", "--rounds", "0", "--set", "compute.precision=bfloat16")
+    assert forced.exit_code == 0, forced.output
+    assert forced.output.splitlines()[1] == (
+        "warning: bfloat16 is 8.0 times slower than float32 here, and compute.precision asks for it; to let it be "
+        "chosen: --set compute.precision=auto"
+    )
+    # another precision is another job; the pools are the same
+    assert "defend toy_detector: done" in forced.output
+    assert "sample toy_generator" not in forced.output
+
+
+@pytest.mark.skipif(real_device() is not None, reason="there is one")
+def test_a_gpu_that_is_not_there_is_one_line(call: Call) -> None:
+    assert "no CUDA device on" in _one_line(call("run", "small.toml", "--serial", "--device", "cuda"))
+    assert not Path("fakeoff-home/scoreboard.json").exists()
 
 
 def test_a_complete_home_is_printed_without_computing(call: Call) -> None:

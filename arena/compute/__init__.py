@@ -14,12 +14,13 @@ from fakeoff.arena.compute.device import (
     move,
     torch_device,
 )
-from fakeoff.arena.compute.machine import Machine, describe, survey
+from fakeoff.arena.compute.machine import SWITCHES, Machine, describe, survey
 from fakeoff.arena.compute.precision import Speeds, faster, measure
 from fakeoff.arena.compute.process import keep_memory, prepare_process, quiet_threads, reset_modes
 
 __all__ = [
     "CPU",
+    "SWITCHES",
     "Device",
     "DeviceName",
     "GpuMemoryError",

@@ -27,8 +27,8 @@ _MOST_KEPT = 64
 # What decides the speed of training, by the kernel's name of the flag; the last one of a group that is there is told.
 _VECTORS = {"asimd": "NEON", "sve": "SVE", "avx": "AVX", "avx2": "AVX2", "avx512f": "AVX-512"}
 _BFLOAT16 = {"bf16": "bfloat16", "avx512_bf16": "AVX-512 bfloat16", "amx_bf16": "AMX bfloat16"}
-# Each switches kernels of the libraries off, as if the processor had not the instructions.
-_SWITCHES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "ATEN_CPU_CAPABILITY")
+SWITCHES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "ATEN_CPU_CAPABILITY")
+"""Environment variables that switch kernels of the libraries off, as if the processor had not the instructions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def survey() -> Machine:
     """Looks at this machine. What is measured is kept in the cache, for each kind of machine and release of PyTorch."""
     processor, flags = _processor()
     gpus = tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
-    switches = {name: os.environ[name] for name in _SWITCHES if name in os.environ}
+    switches = {name: os.environ[name] for name in SWITCHES if name in os.environ}
     kind = {"method": _METHOD, "torch": torch.__version__, "processor": processor, "flags": sorted(flags), **switches}
     return Machine(
         name=platform.node(),

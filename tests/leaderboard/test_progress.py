@@ -12,9 +12,9 @@ def _job(label: str, *, player: str = "") -> Job:
     return Job(task="module:function", version=1, payload={"label": label}, label=label, player=player)
 
 
-def _done(job: Job, *, failure: str | None = None) -> Outcome:
+def _done(job: Job, *, failure: str | None = None, computed: float = 0.0) -> Outcome:
     result = Result(record={}) if failure is None else None
-    return Outcome(job=job, result=result, failure=failure, seconds=1.26)
+    return Outcome(job=job, result=result, failure=failure, seconds=1.26, computed=computed)
 
 
 def test_elsewhere_than_on_a_terminal_every_job_is_a_line() -> None:
@@ -24,18 +24,19 @@ def test_elsewhere_than_on_a_terminal_every_job_is_a_line() -> None:
     with ProgressDisplay(Console(file=out, width=40)) as display:
         display.phase(1, "attack", [attack], 0)
         display.progress(attack, 10, 300, "loss 0.31")
-        display.finished(_done(attack))
+        display.finished(_done(attack, computed=2.44))
         display.phase(1, "defend", [defence], 3)
         display.finished(_done(defence, failure="raised ValueError: [red]a very long reason[/red] " + "x" * 60))
         display.finished(_done(own, failure="raised ValueError: nobody's"))
     lines = out.getvalue().splitlines()
     assert [line.partition("] ")[2] for line in lines] == [
         "round 1: generators attack (1 to run)",
-        "  attack pgan: done (1.3 s)",
+        "  attack pgan: done (1.3 s, 2.4 s of CPU time)",
         "round 1: detectors defend (1 to run, 3 already there)",
         # Neither folded nor read as markup: such lines are searched in log files.
         "  defend xception_block1: FORFEIT: raised ValueError: [red]a very long reason[/red] " + "x" * 60 + " (1.3 s)",
         "  count something: FAILED: raised ValueError: nobody's (1.3 s)",
+        "jobs computed for 2 s of CPU time in all",
     ]
     assert all(line.startswith("[00:0") for line in lines)
 

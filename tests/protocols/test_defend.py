@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
+from torch.nn import functional as F
 
 from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.pool import Pool
+from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols import referee
-from fakeoff.protocols.defend import defend
+from fakeoff.protocols.defend import _Look, _look_at_val, defend
 
 MakeContext = Callable[..., Context]
 
@@ -55,6 +59,44 @@ def test_training_stops_early_when_val_is_perfect(context: MakeContext) -> None:
     assert record["val_accuracy"] == 1.0
     assert record["steps"] < 200
     assert len(record["curves"]["loss"]) == record["steps"]
+
+
+@pytest.mark.parametrize("plugin", ["toy_detector", "xception_block1"])
+def test_perfect_images_stop_at_once_and_that_looks_weights_are_kept(context: MakeContext, plugin: str) -> None:
+    made = context(gap=150.0, plugin=plugin, steps=60, check_every=5)
+    result = defend(made)
+    assert result.record["val_perfect"]
+    judge = referee.build_detector(made.payload["detector"], version=result)
+    for side, is_fake in (("real", False), ("fake", True)):
+        scores = referee.judge(judge, Pool(made.inputs[f"{side}_val_0"].arrays["images"]))
+        assert ((scores >= 0.5) == is_fake).all()
+    # one look earlier it was not perfect, so that it did stop at once
+    if result.record["steps"] > 5:
+        assert not defend(context(gap=150.0, plugin=plugin, steps=result.record["steps"] - 5, check_every=5)).record[
+            "val_perfect"
+        ]
+
+
+class Quadrants(PatchDetector):
+    """Sees one patch in each quarter, and takes it for as fake as it is bright."""
+
+    receptive_field = ReceptiveField(size=8, stride=8)
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return F.avg_pool2d(images[:, 0], 8)
+
+
+@pytest.mark.parametrize(("perfect", "expected"), [("images", True), ("patches", False)])
+def test_the_papers_rule_waits_until_all_patches_are_perfect(perfect: str, expected: bool) -> None:
+    """One quarter of each image is judged wrongly, and each image rightly."""
+    pixels = np.zeros((3, 16, 16, 3), dtype=np.uint8)
+    pixels[:, :8, :8] = 255
+    look = _look_at_val(Quadrants(), {"real_val": Pool(pixels), "fake_val": Pool(255 - pixels)}, perfect=perfect)
+    assert (look.perfect, look.accuracy) == (expected, 0.75)
+
+
+def test_a_perfect_look_is_better_than_a_more_accurate_one() -> None:
+    assert _Look(perfect=True, accuracy=0.7) > _Look(perfect=False, accuracy=0.9) > _Look(perfect=False, accuracy=0.8)
 
 
 def test_training_stops_when_val_does_not_improve_for_the_patience(context: MakeContext) -> None:
