@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import flops
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute, images
@@ -132,11 +132,9 @@ def main(steps: int, resolutions: str) -> None:
         for resolution in map(int, resolutions.split(",")):
             for name, step in _steps(resolution, precision, device).items():
                 step()
-                with FlopCounterMode(display=False) as counter:
-                    step()
                 seconds = _median(step, device, steps)
                 busy = _busy(step, device, steps)
-                share = counter.get_total_flops() / seconds / 1e9 / peak
+                share = flops.count(step) / seconds / 1e9 / peak
                 row = {"step": name, "pixels": resolution, "precision": precision}
                 result["steps"].append({**row, "ms": 1000 * seconds, "utilisation": busy, "of_peak": share})
                 table.add_row(name, str(resolution), precision, f"{1000 * seconds:.1f}", f"{busy:.0%}", f"{share:.0%}")

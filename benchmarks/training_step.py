@@ -18,7 +18,6 @@ of each on held-out images is shown. Results are written to ``benchmarks/results
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import statistics
@@ -30,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import flops
 import torch
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score
-from torch.utils.flop_counter import FlopCounterMode
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute, images
@@ -127,8 +126,7 @@ def _time(way: str, *, steps: int, threads: int) -> dict[str, dict[str, float]]:
     for name, step in _steps(way, precision).items():
         for _ in range(_WARM_UP):
             step()
-        with FlopCounterMode(display=False) as counter:
-            step()
+        gflop = flops.count(step) / 1e9
         seconds, computed = [], []
         for _ in range(steps):
             started, before = time.perf_counter(), time.process_time()
@@ -138,7 +136,7 @@ def _time(way: str, *, steps: int, threads: int) -> dict[str, dict[str, float]]:
         timed[name] = {
             "seconds": statistics.median(seconds),
             "cpu_seconds": statistics.median(computed),
-            "gflop": counter.get_total_flops() / 1e9,
+            "gflop": gflop,
         }
     return timed
 
@@ -274,9 +272,11 @@ def _print(console: Console, result: dict[str, Any]) -> None:
         rate = statistics.median(turn[step]["gflop"] / turn[step]["seconds"] for turn in turns[chosen])
         cells = [f"{1000 * statistics.median(ours):.0f}", f"{rate / peak[chosen.split(', ')[1]]:.0%}"]
         for way in others:
-            with contextlib.suppress(KeyError):
-                ratios = [turn[step]["seconds"] / own for turn, own in zip(turns[way], ours, strict=True)]
-                cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+            if step not in turns[way][0]:
+                cells.append("none")
+                continue
+            ratios = [turn[step]["seconds"] / own for turn, own in zip(turns[way], ours, strict=True)]
+            cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
         table.add_row(step, *cells)
     console.print(table)
     for precision, found in result["peak_gflop_per_s"].items():

@@ -88,14 +88,22 @@ def _speeds(machine: Machine, device: DeviceName) -> Speeds | None:
 def _say(
     device: DeviceName, precision: Precision, machines: Sequence[Machine], speeds: Sequence[Speeds], *, chosen: bool
 ) -> str:
-    gains = [of.gain for of in speeds]
-    least, most = min(gains), max(gains)
-    spread = f"{least:.2g}" if f"{least:.2g}" == f"{most:.2g}" else f"{least:.2g} to {most:.2g}"
-    why = f"measured: bfloat16 is {spread} times as fast as float32" if chosen else "as configured"
+    why = f"measured: bfloat16 is {_compare([of.gain for of in speeds])} float32" if chosen else "as configured"
     where = machines[0].gpus[0] if device == "cuda" else describe(machines[0])
     several = f" and {len(machines) - 1} more" if len(machines) > 1 else ""
     count = f"{len(machines[0].gpus)} x " if device == "cuda" and len(machines[0].gpus) > 1 else ""
     return f"training in {precision} on {count}{where}{several} ({why})"
+
+
+def _compare(gains: Sequence[float]) -> str:
+    if max(gains) < 1:  # on all machines
+        return f"{_spread([1 / gain for gain in gains])} times slower than"
+    return f"{_spread(gains)} times as fast as"
+
+
+def _spread(figures: Sequence[float]) -> str:
+    least, most = f"{min(figures):.2g}", f"{max(figures):.2g}"
+    return least if least == most else f"{least} to {most}"
 
 
 __all__ = ["Decision", "decide", "decided"]

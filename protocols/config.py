@@ -84,10 +84,10 @@ class Defend(_Section):
     history: Annotated[
         Literal["all", "latest"], Field(description="on the fakes of 'all' rounds so far, or of the 'latest'")
     ] = "all"
-    steps: Annotated[int, Field(description="steps at most", ge=1)] = 800
+    steps: Annotated[int, Field(description="steps at most", ge=1)] = 600
     batch: Annotated[int, Field(description="images a step, half of them real", ge=4, multiple_of=2)] = 32
-    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 40
-    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 8
+    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 30
+    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 11
     perfect: Annotated[
         Literal["images", "patches"],
         Field(description="training stops at once when all 'images' of val are judged rightly, or all their 'patches'"),

@@ -42,7 +42,7 @@ def test_auto_is_what_is_measured_to_be_faster_and_why_is_said(toy_config: Make)
     )
     assert decided(emulated.config) == ("cpu", "float32")
     assert emulated.lines == (
-        "training in float32 on Some CPU with AVX2 (measured: bfloat16 is 0.1 times as fast as float32)",
+        "training in float32 on Some CPU with AVX2 (measured: bfloat16 is 10 times slower than float32)",
     )
 
 
