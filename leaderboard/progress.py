@@ -85,8 +85,8 @@ class ProgressDisplay:
         word = "FORFEIT" if outcome.job.player else "FAILED"
         ending = "done" if outcome.failure is None else f"{word}: {outcome.failure}"
         self._computed += outcome.computed
-        computed = f", {outcome.computed:.1f} s of CPU time" if outcome.computed else ""  # a lost worker does not say
-        self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s{computed})")
+        computed = f", computed for {outcome.computed:.1f} s" if outcome.computed else ""  # a lost worker does not say
+        self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s){computed}")
         if kept is not None:
             lines = outcome.printed.strip().splitlines()
             first = lines[0].strip()[:_MOST_PRINTED] if lines else ""

@@ -31,7 +31,7 @@ def test_elsewhere_than_on_a_terminal_every_job_is_a_line() -> None:
     lines = out.getvalue().splitlines()
     assert [line.partition("] ")[2] for line in lines] == [
         "round 1: generators attack (1 to run)",
-        "  attack pgan: done (1.3 s, 2.4 s of CPU time)",
+        "  attack pgan: done (1.3 s), computed for 2.4 s",
         "round 1: detectors defend (1 to run, 3 already there)",
         # Neither folded nor read as markup: such lines are searched in log files.
         "  defend xception_block1: FORFEIT: raised ValueError: [red]a very long reason[/red] " + "x" * 60 + " (1.3 s)",
