@@ -126,7 +126,8 @@ def test_who_computes_too_much_ends_on_a_busy_machine_too(busy_machine: None) ->
 
 
 def test_all_threads_count_together() -> None:
-    threads = [threading.Thread(target=compute_for, args=(1,)) for _ in range(2)]
+    """The main thread only waits, and so computes nothing itself."""
+    threads = [threading.Thread(target=compute_for, args=(2,)) for _ in range(2)]
 
     def work() -> None:
         for thread in threads:
@@ -134,8 +135,10 @@ def test_all_threads_count_together() -> None:
         for thread in threads:
             thread.join()
 
-    # compute_for reads the time of the whole process: two of them end after one second of it, not two
-    run_limited(work, seconds=1.5, gigabytes=0)
+    with pytest.raises(JobFailed, match="computed for longer"):
+        run_limited(work, seconds=0.7, gigabytes=0)
+    for thread in threads:
+        thread.join()
 
 
 def test_who_sleeps_for_ever_ends_by_the_clock_on_the_wall() -> None:
