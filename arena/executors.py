@@ -25,7 +25,13 @@ class Observer(Protocol):
 
 
 class Executor(Protocol):
-    """Runs jobs. One job's failure is its outcome; the others go on."""
+    """Runs jobs. One job's failure is its outcome; the others go on.
+
+    Attributes:
+        here: Whether jobs run in this very process, which then must do nothing else meanwhile.
+    """
+
+    here: bool
 
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         """Runs jobs that do not depend on each other and yields their outcomes as they end.
@@ -48,6 +54,8 @@ class SerialExecutor:
 
     A job that breaks its process (a crash in native code) ends the whole; what was computed is kept.
     """
+
+    here = True
 
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         for job in jobs:

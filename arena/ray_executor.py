@@ -41,7 +41,14 @@ _QUIET = {
 _ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 # A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
 # connects.
-_PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+_PRIVATE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    # Between two stages it would end a worker that was idle for a second, and the next one imports everything anew.
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
+    # At its own 15 the work waits for whatever else runs, the driver's pictures included.
+    "RAY_worker_niceness": "0",
+}
 
 
 def _answers(address: str) -> None:
@@ -111,6 +118,8 @@ class RayExecutor:
         address: Of a running cluster's head (``host:port``), or ``auto`` for the one that this machine is in.
         gpus: CUDA devices of this machine that jobs may use; all by default. A cluster's machines say so themselves.
     """
+
+    here = False
 
     def __init__(self, *, workers: int, address: str | None = None, gpus: int | None = None) -> None:
         self.workers, self.address = workers, address

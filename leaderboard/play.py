@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fakeoff.arena.images import save_png
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.reals import RealSource, open_source
 from fakeoff.arena.store import Store, locked, write_atomically
+from fakeoff.leaderboard.beside import Beside
 from fakeoff.leaderboard.computing import decide_and_say
 from fakeoff.leaderboard.ledger import STORE, open_store, read_ledger, write_ledger
 from fakeoff.leaderboard.mlflow_log import MlflowLog
@@ -60,8 +62,8 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
         config = decide_and_say(config, executor=executor, console=console)
         store = Store(home / STORE)
         log = MlflowLog(home, store)
-        with ProgressDisplay(console) as display:
-            witness = _Witness(home=home, log=log, display=display)
+        with _killed_if_interrupted(log), ProgressDisplay(console) as display, Beside(at_once=executor.here) as beside:
+            witness = _Witness(home=home, log=log, display=display, beside=beside)
             tournament = Tournament(config, source=source, store=store, executor=executor, observer=witness)
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
             kept = home / CONFIG_NAME
@@ -72,7 +74,6 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
             except BaseException as error:
                 if isinstance(error, ConfigError) and not witness.rounds:
                     _restore(kept, before)
-                log.interrupt()
                 raise
             finally:
                 executor.close()
@@ -120,6 +121,16 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
     }
 
 
+@contextlib.contextmanager
+def _killed_if_interrupted(log: MlflowLog) -> Iterator[None]:
+    """Marks MLflow's runs when the game ends early, after all that was logged beside it."""
+    try:
+        yield
+    except BaseException:
+        log.interrupt()
+        raise
+
+
 def _restore(path: Path, content: bytes | None) -> None:
     if content is None:
         path.unlink()
@@ -130,8 +141,8 @@ def _restore(path: Path, content: bytes | None) -> None:
 class _Witness:
     """Passes what happens on to the display, MLflow and the files."""
 
-    def __init__(self, *, home: Path, log: MlflowLog, display: ProgressDisplay) -> None:
-        self._home, self._log, self._display = home, log, display
+    def __init__(self, *, home: Path, log: MlflowLog, display: ProgressDisplay, beside: Beside) -> None:
+        self._home, self._log, self._display, self._beside = home, log, display, beside
         self.rounds = 0
 
     def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
@@ -147,7 +158,7 @@ class _Witness:
         self.rounds += 1
         write_ledger(record, self._home)
         write_scoreboard(build_scoreboard(record), self._home)
-        self._log.log_round(record)
+        self._beside.do(lambda: self._log.log_round(record))
 
 
 def _tell_left_out(source: RealSource, console: Console) -> None:
