@@ -67,7 +67,8 @@ class Beside:
 def _be_courteous() -> None:
     if sys.platform == "linux":  # elsewhere a thread has no priority of its own by that number
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _COURTEOUS)
+            urgency = max(_COURTEOUS, os.getpriority(os.PRIO_PROCESS, 0))
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), urgency)
 
 
 __all__ = ["Beside"]
