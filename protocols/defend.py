@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from fakeoff.arena import compute
@@ -17,7 +18,9 @@ from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.protocols import referee
 from fakeoff.protocols.metrics import best_threshold
 
-VERSION = 2
+VERSION = 3
+
+_FEWEST_OF_A_VERSION = 16
 
 
 def defend(context: Context) -> Result:
@@ -25,8 +28,10 @@ def defend(context: Context) -> Result:
 
     Training stops at once when the detector is perfect on val, or when its accuracy there (of patches, where it judges
     patches) has not improved for ``patience`` looks; the best look's weights are kept (section 3.1). Perfect is, as
-    ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's). A
-    detector that cannot be trained keeps the weights that it came with and only gets its threshold.
+    ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's). Looks
+    take about as many fakes as there are reals, evenly from every version, so that they cost no more after many
+    rounds; the threshold is chosen on all of val. A detector that cannot be trained keeps the weights that it came with
+    and only gets its threshold.
 
     Payload: ``detector`` (identity), ``steps``, ``batch``, ``check_every``, ``patience``, ``perfect``, ``precision``.
     Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
@@ -34,6 +39,7 @@ def defend(context: Context) -> Result:
     payload = context.payload
     detector = referee.build_detector(payload["detector"], weights=context.places.get("weights"), device=context.device)
     pools = {name: _together(context, name) for name in ("real_train", "fake_train", "real_val", "fake_val")}
+    pools["fake_look"] = _together(context, "fake_val", about=len(pools["real_val"]))
     record: dict[str, Any] = {"trained": referee.is_trainable(detector), "curves": {}, "val_curve": []}
     if record["trained"]:
         record |= _train(context, detector, pools)
@@ -91,7 +97,7 @@ def _look_at_val(detector: Detector, pools: Mapping[str, Pool], *, perfect: str)
     """Accuracy is the mean of those on reals and on fakes, over patches where the detector judges patches."""
     detector.eval()
     accuracies, all_right = [], True
-    for name, is_fake in (("real_val", False), ("fake_val", True)):
+    for name, is_fake in (("real_val", False), ("fake_look", True)):
         if isinstance(detector, PatchDetector):
             patches = referee.judge_patches(detector, pools[name])
             by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
@@ -104,8 +110,13 @@ def _look_at_val(detector: Detector, pools: Mapping[str, Pool], *, perfect: str)
     return _Look(perfect=all_right, accuracy=sum(accuracies) / 2)
 
 
-def _together(context: Context, name: str) -> Pool:
+def _together(context: Context, name: str, *, about: int | None = None) -> Pool:
+    """A pool of several; of ``about`` images in all, evenly spread over each, where that is said."""
     found = sorted(
         (key for key in context.inputs if key.startswith(f"{name}_")), key=lambda key: int(key.rpartition("_")[2])
     )
-    return Pool(*(context.inputs[key].arrays["images"] for key in found), device=context.device)
+    pixels = [context.inputs[key].arrays["images"] for key in found]
+    if about is not None:
+        each = max(_FEWEST_OF_A_VERSION, about // len(pixels))
+        pixels = [images[np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)] for images in pixels]
+    return Pool(*pixels, device=context.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fakeoff.arena.errors import ConfigError, PluginError
@@ -24,45 +24,67 @@ class StageObserver(Observer, typing.Protocol):
         """A stage begins: what it will run, and how many results were there already."""
 
 
-def run_stage(
-    stage: str,
-    jobs: Sequence[Job],
-    *,
-    round_: int,
-    store: Store,
-    executor: Executor,
-    observer: StageObserver,
-    failed: Callable[[Job, str], None],
-) -> set[str]:
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Jobs of one kind.
+
+    Attributes:
+        name: For the observer.
+        jobs: What is wanted; several may have the same key.
+        failed: Told of each job without a result and why, in the order of the jobs, when all that run with it ended.
+        arrived: Told of each job with a result, new or not, as soon as it is there. What it raises ends the rest.
+        lost: Told as soon as a job failed. What it raises ends the rest.
+    """
+
+    name: str
+    jobs: Sequence[Job]
+    failed: Callable[[Job, str], None] = lambda job, reason: None
+    arrived: Callable[[Job], None] = lambda job: None
+    lost: Callable[[Job, str], None] = lambda job, reason: None
+
+
+def run_stages(*stages: Stage, round_: int, store: Store, executor: Executor, observer: StageObserver) -> set[str]:
     """Runs jobs that do not depend on each other: those that the store does not hold. Keeps each result as it comes.
 
     Args:
-        stage: What it is called, for the observer.
-        jobs: What is wanted; several may have the same key.
+        *stages: What is wanted. Their jobs run side by side, begun in this order.
         round_: For the observer.
         store: Where results are kept.
         executor: Where jobs run.
         observer: Who is told.
-        failed: Told of each job without a result and why, at the end, in the order of the jobs.
 
     Returns:
         The keys of all that succeeded, now or before.
     """
-    done = {job.key for job in jobs if job.key in store}
-    missing = list({job.key: job for job in jobs if job.key not in done}.values())
+    done = {job.key for stage in stages for job in stage.jobs if job.key in store}
+    missing: dict[str, Job] = {}
+    for stage in stages:
+        fresh = {job.key: job for job in stage.jobs if job.key not in done and job.key not in missing}
+        observer.phase(round_, stage.name, list(fresh.values()), reused=len(stage.jobs) - len(fresh))
+        missing |= fresh
+    for stage in stages:
+        for job in stage.jobs:
+            if job.key in done:
+                stage.arrived(job)
+    wanted = [(job, stage) for stage in stages for job in stage.jobs]
     failures: dict[str, str] = {}
-    observer.phase(round_, stage, missing, reused=len(jobs) - len(missing))
-    for outcome in executor.run(missing, load=store.read, observer=observer):
+    for outcome in executor.run(list(missing.values()), load=store.read, observer=observer):
+        key = outcome.job.key
         if outcome.result is not None:
-            store.write(outcome.job.key, outcome.result)
-            done.add(outcome.job.key)
+            store.write(key, outcome.result)
+            done.add(key)
         observer.finished(outcome)
         if outcome.result is None:
-            failures[outcome.job.key] = outcome.failure or "failed"
-    # In the order of the jobs, not of their ends; players with the same recipe share a job, and its failure.
-    for job in jobs:
+            failures[key] = outcome.failure or "failed"
+        for job, stage in wanted:  # players with the same recipe share a job, and its failure
+            if job.key == key and key in done:
+                stage.arrived(job)
+            elif job.key == key:
+                stage.lost(job, failures[key])
+    # In the order of the jobs, not of their ends.
+    for job, stage in wanted:
         if job.key in failures:
-            failed(job, failures[job.key])
+            stage.failed(job, failures[job.key])
     return done
 
 
@@ -99,14 +121,12 @@ class Stages:
             PluginError: A job that is nobody's failed.
         """
         reasons: dict[str, str] = {}
-        done = run_stage(
-            stage,
-            list(jobs),
+        done = run_stages(
+            Stage(name=stage, jobs=list(jobs), failed=lambda job, reason: reasons.__setitem__(job.key, reason)),
             round_=0,
             store=self._store,
             executor=self._executor,
             observer=self._observer,
-            failed=lambda job, reason: reasons.__setitem__(job.key, reason),
         )
         lost = {job: forfeit for job, forfeit in jobs.items() if job.key not in done}
         for job, forfeit in lost.items():  # in the order in which they were given: the executor's may be any

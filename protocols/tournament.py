@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -20,10 +21,12 @@ from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
 from fakeoff.protocols.schedule import Schedule
-from fakeoff.protocols.stage import StageObserver, describe_reals, refuse_leak, run_stage
+from fakeoff.protocols.stage import Stage, StageObserver, describe_reals, refuse_leak, run_stages
 from fakeoff.protocols.standings import rank_detectors
 
 _Failed: TypeAlias = Callable[[Job, str], None]
+_Played: TypeAlias = Generator[Stage, set[str], None]
+"""A step of a round: it yields the jobs that it needs, and is sent the keys of all that succeeded."""
 
 
 class TournamentObserver(StageObserver, typing.Protocol):
@@ -87,11 +90,9 @@ class Tournament:
             else:
                 self._attack()
             self._sample()
-            self._audit()
-            self._parse()
-            self._defend()
-            self._score()
-            self._weigh_costs()
+            # Begun in this order: what may stop the tournament comes first.
+            self._play_stages(self._audit(), self._parse(), self._defend())
+            self._play_stages(self._score(), self._weigh_costs())
             self._look()
             self._observer.round_finished(self.record())
         return self.record()
@@ -173,26 +174,38 @@ class Tournament:
             if done.issuperset(pools.values()):
                 self._versions.append(replace(version, pools=pools))
 
-    def _audit(self) -> None:
+    def _audit(self) -> _Played:
         on_leak = self._config.audit.on_leak
-        if on_leak == "skip":
-            return
         jobs = {
             self._schedule.audit(version, reals=self._real_pools[version.resolution]): version
             for version in self._versions
-            if version.kind == "generator" and version.round == self._round
+            if version.kind == "generator" and version.round == self._round and on_leak != "skip"
         }
-        self._run("audit", list(jobs), _job_must_not_fail)
-        audits = [
+        awaited = {job.key for job in jobs}
+
+        def arrived(job: Job) -> None:
+            awaited.discard(job.key)
+            # What an attack makes of a generator is the game's result; what it enters with must not be a format.
+            if not awaited and on_leak == "refuse" and self._round == 0:
+                for each, version in jobs.items():  # in their order, whichever came last
+                    refuse_leak(version.label, self._store.record(each.key))
+
+        yield Stage(name="audit", jobs=list(jobs), arrived=arrived, lost=_job_must_not_fail)
+        self._audits += [
             Audit(generator=version, key=job.key, figures=self._store.record(job.key)) for job, version in jobs.items()
         ]
-        self._audits += audits
-        # What an attack makes of a generator is the game's result; what it enters with must not be a format.
-        if on_leak == "refuse" and self._round == 0:
-            for audit in audits:
-                refuse_leak(audit.generator.label, audit.figures)
 
-    def _defend(self) -> None:
+    def _parse(self) -> _Played:
+        """Labels the faces of new test pools: early, because a parser that fails stops the tournament."""
+        if self._schedule.parser is None or not any(map(self._schedule.judges_patches, self._schedule.detectors)):
+            return
+        pools = [pools["test"] for pools in self._real_pools.values()]
+        pools += [version.pools["test"] for version in self._versions if version.kind == "generator"]
+        jobs = {pool: self._schedule.parse(pool) for pool in pools if pool not in self._labels}
+        yield Stage(name="parse", jobs=list(jobs.values()), lost=_parser_must_not_fail)
+        self._labels |= {pool: job.key for pool, job in jobs.items()}
+
+    def _defend(self) -> _Played:
         history = [v for v in self._versions if v.kind == "generator"]
         if self._config.defend.history == "latest":
             history = self._latest("generator")
@@ -203,14 +216,14 @@ class Tournament:
             for name in self._schedule.detectors
             if ("detector", name) not in self._out
         ]
-        done = self._run("defend", jobs, self._forfeit("detector", "defend"))
+        done = yield Stage(name="defend", jobs=jobs, failed=self._forfeit("detector", "defend"))
         self._versions += [
             Version(kind="detector", player=job.player, round=self._round, key=job.key)
             for job in jobs
             if job.key in done
         ]
 
-    def _score(self) -> None:
+    def _score(self) -> _Played:
         known = self._lost | {(match.generator.label, match.detector.label) for match in self._matches}
         pairs = {
             self._schedule.match(generator, detector, reals=self._real_pools[generator.resolution]): (
@@ -223,7 +236,9 @@ class Tournament:
             and (generator.label, detector.label) not in known
         }
         reasons: dict[str, str] = {}
-        done = self._run("score", list(pairs), lambda job, reason: reasons.__setitem__(job.key, reason))
+        done = yield Stage(
+            name="score", jobs=list(pairs), failed=lambda job, reason: reasons.__setitem__(job.key, reason)
+        )
         for job, (generator, detector) in pairs.items():
             if job.key in done:
                 self._matches.append(
@@ -238,7 +253,7 @@ class Tournament:
             else:
                 self._lose(generator, detector, stage="score", reason=reasons[job.key])
 
-    def _weigh_costs(self) -> None:
+    def _weigh_costs(self) -> _Played:
         weighed = {cost.generator.label for cost in self._costs}
         jobs = {
             self._schedule.cost(
@@ -247,22 +262,12 @@ class Tournament:
             for version in self._versions
             if version.kind == "generator" and version.label not in weighed
         }
-        done = self._run("cost", list(jobs), self._forfeit("generator", "cost"))
+        done = yield Stage(name="cost", jobs=list(jobs), failed=self._forfeit("generator", "cost"))
         self._costs += [
             Cost(generator=version, key=job.key, figures=self._store.record(job.key))
             for job, version in jobs.items()
             if job.key in done
         ]
-
-    def _parse(self) -> None:
-        """Labels the faces of new test pools: early, because a parser that fails stops the tournament."""
-        if self._schedule.parser is None or not any(map(self._schedule.judges_patches, self._schedule.detectors)):
-            return
-        pools = [pools["test"] for pools in self._real_pools.values()]
-        pools += [version.pools["test"] for version in self._versions if version.kind == "generator"]
-        jobs = {pool: self._schedule.parse(pool) for pool in pools if pool not in self._labels}
-        self._run("parse", list(jobs.values()), _parser_must_not_fail)
-        self._labels |= {pool: job.key for pool, job in jobs.items()}
 
     def _look(self) -> None:
         if not self._labels:
@@ -337,16 +342,21 @@ class Tournament:
             )
         )
 
+    def _play_stages(self, *played: _Played) -> None:
+        """Runs the stages of several steps side by side, and lets each step take in its results, in their order."""
+        steps = [(step, stage) for step in played for stage in (next(step, None),) if stage is not None]
+        done = self._run_stages(*(stage for _, stage in steps))
+        for step, _ in steps:
+            with contextlib.suppress(StopIteration):
+                step.send(done)
+
     def _run(self, stage: str, jobs: Sequence[Job], failed: _Failed) -> set[str]:
         """Runs what the store does not hold; returns the keys of all that succeeded, now or before."""
-        return run_stage(
-            stage,
-            jobs,
-            round_=self._round,
-            store=self._store,
-            executor=self._executor,
-            observer=self._observer,
-            failed=failed,
+        return self._run_stages(Stage(name=stage, jobs=jobs, failed=failed))
+
+    def _run_stages(self, *stages: Stage) -> set[str]:
+        return run_stages(
+            *stages, round_=self._round, store=self._store, executor=self._executor, observer=self._observer
         )
 
     def _forfeit(self, kind: Kind, stage: str) -> _Failed:

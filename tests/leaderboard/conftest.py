@@ -36,6 +36,8 @@ class Replaying:
         ran: The tasks that it was given, such as ``attack``.
     """
 
+    here = True
+
     def __init__(self, results: Store, *, interrupt_at: tuple[str, int] | None = None) -> None:
         self.ran: list[str] = []
         self._results, self._interrupt_at = results, interrupt_at

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.pool import Pool
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols import referee
-from fakeoff.protocols.defend import _Look, _look_at_val, defend
+from fakeoff.protocols.defend import _Look, _look_at_val, _together, defend
 
 MakeContext = Callable[..., Context]
 
@@ -91,8 +92,32 @@ def test_the_papers_rule_waits_until_all_patches_are_perfect(perfect: str, expec
     """One quarter of each image is judged wrongly, and each image rightly."""
     pixels = np.zeros((3, 16, 16, 3), dtype=np.uint8)
     pixels[:, :8, :8] = 255
-    look = _look_at_val(Quadrants(), {"real_val": Pool(pixels), "fake_val": Pool(255 - pixels)}, perfect=perfect)
+    look = _look_at_val(Quadrants(), {"real_val": Pool(pixels), "fake_look": Pool(255 - pixels)}, perfect=perfect)
     assert (look.perfect, look.accuracy) == (expected, 0.75)
+
+
+def test_looks_cost_no_more_after_many_rounds_and_see_every_version(context: MakeContext) -> None:
+    made = context()
+    versions = 5
+    pools = {f"fake_val_{index}": _numbered(40, index) for index in range(versions)}
+    made = dataclasses.replace(made, inputs={**made.inputs, **pools})
+    everything = _together(made, "fake_val")
+    assert len(everything) == versions * 40
+    for about, each in ((versions * 40, 40), (versions * 30, 30), (20, 16)):  # never fewer than 16 of a version
+        seen = _together(made, "fake_val", about=about)[:]
+        of_version, place = (seen[:, channel, 0, 0].mul(255).round().int().tolist() for channel in (0, 1))
+        assert [of_version.count(index) for index in range(versions)] == [each] * versions
+        assert place[:each] == place[-each:]
+        assert (place[0], place[each - 1]) == (0, 39)
+        steps = np.diff(place[:each])
+        assert steps.max() - steps.min() <= 1
+
+
+def _numbered(n: int, version: int) -> Result:
+    """Images that say which version made them (red) and their place in its pool (green)."""
+    pixels = np.zeros((n, 16, 16, 3), dtype=np.uint8)
+    pixels[..., 0], pixels[..., 1] = version, np.arange(n)[:, None, None]
+    return Result(record={}, arrays={"images": pixels})
 
 
 def test_a_perfect_look_is_better_than_a_more_accurate_one() -> None:

@@ -488,14 +488,15 @@ def test_a_detector_whose_patches_misbehave_forfeits_its_looks_and_keeps_its_sco
 
 
 class Noting(SerialExecutor):
-    """Remembers what it was given, whether or not the tournament comes to an end."""
+    """Remembers what ended, whether or not the tournament comes to an end."""
 
     def __init__(self) -> None:
         self.tasks: list[str] = []
 
     def run(self, jobs: Sequence[Job], *, load: Any, observer: Any) -> Iterator[Any]:
-        self.tasks += [job.task.rpartition(":")[2] for job in jobs]
-        return super().run(jobs, load=load, observer=observer)
+        for outcome in super().run(jobs, load=load, observer=observer):
+            self.tasks.append(outcome.job.task.rpartition(":")[2])
+            yield outcome
 
 
 def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_loses_nothing(
