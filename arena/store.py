@@ -16,20 +16,23 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from fakeoff.arena.errors import StoreError
+from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
-from fakeoff.arena.seeds import canonical_json
+from fakeoff.arena.seeds import canonical_json, digest
 
-_FORMAT = 1
+_FORMAT = 2
+_WITHOUT_CHECKSUM = 1  # up to 0.4: a record had none, and an entry did not know its own key
+_WRITING = "writing-"
 
 
 class Store:
     """Results by job key, under ``ROOT/ab/abcdef.../``: ``record.json`` and ``arrays.safetensors``.
 
-    Only the driver writes.
+    Only the driver writes; opening and reading leaves every byte as it is, so that a home can be looked at while it
+    is played in.
 
     Args:
-        root: The folder; it is made if it is not there.
+        root: The folder; the first write makes it if it is not there.
 
     Raises:
         StoreError: It was written by a later version of Fakeoff.
@@ -37,20 +40,21 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(parents=True, exist_ok=True)
-        marker = root / "format.json"
-        if marker.exists():
-            try:
-                found = json.loads(marker.read_bytes())["format"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"'{marker}' is damaged; use another --home") from error
-            if found != _FORMAT:
-                raise StoreError(
-                    f"the store '{root}' has format {found}, this Fakeoff reads {_FORMAT}; use another --home"
-                )
-        else:
-            write_atomically(marker, json.dumps({"format": _FORMAT}).encode())
-        for leftover in root.glob("writing-*"):  # of a driver that was killed
+        self._marker = root / "format.json"
+        self._checked = True
+        try:
+            found = json.loads(self._marker.read_bytes())["format"]
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"'{self._marker}' is damaged; use another --home") from error
+        if found not in (_FORMAT, _WITHOUT_CHECKSUM):
+            raise StoreError(f"the store '{root}' has format {found}, this Fakeoff reads {_FORMAT}; use another --home")
+        self._checked = found == _FORMAT
+
+    def sweep(self) -> None:
+        """Removes what a driver that was killed left half written; for who holds the home's lock."""
+        for leftover in self.root.glob(f"{_WRITING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def __contains__(self, key: str) -> bool:
@@ -61,10 +65,14 @@ class Store:
         if key in self:
             return
         arrays = save({name: np.asarray(array, order="C") for name, array in result.arrays.items()})
-        record = {"record": dict(result.record), "arrays_sha256": hashlib.sha256(arrays).hexdigest()}
-        scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=self.root))
+        record = json.loads(canonical_json(dict(result.record)))  # as it will be read: its checksum is of that
+        kept = {"record": record, "arrays_sha256": hashlib.sha256(arrays).hexdigest()}
+        kept["sha256"] = _checksum(key, kept)
+        if not self._marker.exists():
+            write_atomically(self._marker, json.dumps({"format": _FORMAT}).encode())
+        scratch = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.root))
         _write_synced(scratch / "arrays.safetensors", arrays)
-        _write_synced(scratch / "record.json", canonical_json(record).encode())
+        _write_synced(scratch / "record.json", canonical_json(kept).encode())
         folder = self._folder(key)
         folder.parent.mkdir(exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)  # half of a result, that somebody damaged by hand
@@ -76,17 +84,15 @@ class Store:
         Raises:
             StoreError: It is damaged.
         """
+        kept = self._kept(key)
         folder = self._folder(key)
         try:
-            kept: dict[str, Any] = json.loads((folder / "record.json").read_bytes())
             arrays = (folder / "arrays.safetensors").read_bytes()
             if hashlib.sha256(arrays).hexdigest() != kept["arrays_sha256"]:
                 raise ValueError("the arrays do not have the hash that was recorded")
             return Result(record=kept["record"], arrays=load(arrays))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"the stored result '{folder}' is damaged ({error}); delete that folder and run again"
-            ) from error
+            raise self._damaged(key, error) from error
 
     def record(self, key: str) -> dict[str, Any]:
         """Reads only a result's record.
@@ -94,16 +100,31 @@ class Store:
         Raises:
             StoreError: It is damaged.
         """
-        path = self._folder(key) / "record.json"
+        return self._kept(key)["record"]  # type: ignore[no-any-return]
+
+    def _kept(self, key: str) -> dict[str, Any]:
         try:
-            return json.loads(path.read_bytes())["record"]  # type: ignore[no-any-return]
+            kept: dict[str, Any] = json.loads((self._folder(key) / "record.json").read_bytes())
+            if ("sha256" in kept or self._checked) and kept["sha256"] != _checksum(key, kept):
+                raise ValueError("record, key and hash of the arrays do not have the checksum that was recorded")
+            if not isinstance(kept["record"], dict):
+                raise TypeError("its record is no table")
+            return kept
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"the stored record '{path}' is damaged ({error}); delete its folder and run again"
-            ) from error
+            raise self._damaged(key, error) from error
+
+    def _damaged(self, key: str, error: Exception) -> StoreError:
+        return StoreError(
+            f"the stored result '{self._folder(key)}' is damaged ({one_line(error)}); delete that folder and run again"
+        )
 
     def _folder(self, key: str) -> Path:
         return self.root / key[:2] / key
+
+
+def _checksum(key: str, kept: dict[str, Any]) -> str:
+    """One for the entry's own key, its record and its arrays: none of them can change, or change places, alone."""
+    return digest([key, kept["record"], kept["arrays_sha256"]])
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fakeoff.arena import store as store_module
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import digest
@@ -98,7 +99,7 @@ def test_a_result_that_cannot_be_written_leaves_no_key_behind(store: Store) -> N
     with pytest.raises(ValueError):
         store.write(KEY, Result(record={"value": float("nan")}))
     assert KEY not in store
-    store = Store(store.root)
+    store.sweep()
     assert not list(store.root.glob("writing-*"))
     store.write(KEY, some_result())
     assert store.read(KEY).record == {"value": 1}
@@ -110,8 +111,71 @@ def test_what_a_killed_driver_left_half_written_is_swept_up(store: Store) -> Non
     leftover.mkdir()
     (leftover / "arrays.safetensors").write_bytes(b"half")
     again = Store(store.root)
+    assert leftover.exists()  # it may be another driver's, at this very moment
+    again.sweep()
     assert not leftover.exists()
     assert again.read(KEY).record == {"value": 1}
+
+
+def test_a_reader_leaves_every_byte_as_it_is(store: Store, tmp_path: Path) -> None:
+    assert not (Store(tmp_path / "nothing") and (tmp_path / "nothing").exists())
+    store.write(KEY, some_result())
+    (store.root / "writing-abc123").mkdir()
+    before = contents(store)
+    reader = Store(store.root)
+    reader.read(KEY)
+    reader.record(KEY)
+    assert KEY in reader
+    assert contents(store) == before
+    assert (store.root / "writing-abc123").is_dir()
+
+
+def test_a_result_that_is_being_written_survives_a_reader(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = store_module._write_synced
+
+    def look_meanwhile(path: Path, data: bytes) -> None:
+        synced(path, data)
+        assert KEY not in Store(store.root)
+
+    monkeypatch.setattr(store_module, "_write_synced", look_meanwhile)
+    store.write(KEY, some_result())
+    assert store.read(KEY).record == {"value": 1}
+
+
+def test_a_changed_digit_of_a_record_is_found(store: Store) -> None:
+    store.write(KEY, some_result(1))
+    path = store.root / KEY[:2] / KEY / "record.json"
+    path.write_text(path.read_text().replace('"value":1', '"value":2'))
+    for read in (store.read, store.record):
+        with pytest.raises(StoreError, match=f"{KEY}' is damaged .*checksum.*delete that folder"):
+            read(KEY)
+
+
+def test_two_entries_that_changed_places_are_found(store: Store) -> None:
+    other = digest("another job")
+    folders = []
+    for key, value in ((KEY, 1), (other, 2)):
+        store.write(key, some_result(value))
+        folders.append(store.root / key[:2] / key)
+    folders[0].rename(store.root / "aside")
+    folders[1].rename(folders[0])
+    (store.root / "aside").rename(folders[1])
+    for key in (KEY, other):
+        with pytest.raises(StoreError, match=f"{key}' is damaged .*checksum"):
+            store.record(key)
+
+
+def test_stores_from_before_the_checksum_are_read(store: Store) -> None:
+    store.write(KEY, some_result(1))
+    (store.root / "format.json").write_text('{"format": 1}')
+    path = store.root / KEY[:2] / KEY / "record.json"
+    kept = json.loads(path.read_text())
+    del kept["sha256"]
+    path.write_text(json.dumps(kept))
+    assert Store(store.root).read(KEY).record == {"value": 1}
+    (store.root / "format.json").write_text('{"format": 2}')
+    with pytest.raises(StoreError, match="is damaged"):
+        Store(store.root).read(KEY)
 
 
 @pytest.mark.parametrize("position", [0, 8, 40, -1])
@@ -154,8 +218,9 @@ def test_the_record_holds_the_hash_of_the_arrays(store: Store) -> None:
 
 
 def test_a_store_of_a_later_version_is_refused(store: Store) -> None:
-    (store.root / "format.json").write_text(json.dumps({"format": 2}))
-    with pytest.raises(StoreError, match="format 2, this Fakeoff reads 1"):
+    store.write(KEY, some_result())
+    (store.root / "format.json").write_text(json.dumps({"format": 3}))
+    with pytest.raises(StoreError, match="format 3, this Fakeoff reads 2"):
         Store(store.root)
 
 
