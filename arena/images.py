@@ -8,6 +8,7 @@ lossless.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -92,8 +93,9 @@ def quantise(images: Tensor, *, colour: Colour) -> Pixels:
 def as_seen(images: Tensor, *, resolution: int, colour: Colour) -> Tensor:
     """The pipeline for fakes, differentiable: what an attack optimises through.
 
-    Quantisation passes the gradient straight through; Lanczos is stood in for by antialiased bicubic,
-    its nearest differentiable neighbour, and only where the two resolutions differ.
+    Quantisation passes the gradient straight through. Lanczos is PyTorch's where there is one (on a CPU, in newer
+    releases): the same pixels as Pillow's but for a level here and there. Elsewhere antialiased bicubic, its nearest
+    neighbour, stands in for it: about one level off in the mean. Both only where the two resolutions differ.
 
     Args:
         images: float ``(n, 3, h, w)``, RGB in [0, 1].
@@ -105,13 +107,25 @@ def as_seen(images: Tensor, *, resolution: int, colour: Colour) -> Tensor:
     """
     if colour == "grey":
         images = luminance(images)
-    images = images.clamp(0, 1)
-    images = images + ((images * 255).round() / 255 - images).detach()
+    images = _quantised(images.float().clamp(0, 1))
     if images.shape[-2:] != (resolution, resolution):
-        images = F.interpolate(
-            images, size=(resolution, resolution), mode="bicubic", antialias=True, align_corners=False
-        ).clamp(0, 1)
+        mode = "lanczos" if images.device.type == "cpu" and _has_lanczos() else "bicubic"
+        resized = F.interpolate(images, size=(resolution, resolution), mode=mode, antialias=True, align_corners=False)
+        images = _quantised(resized.clamp(0, 1))
     return images
+
+
+def _quantised(images: Tensor) -> Tensor:
+    return images + ((images * 255).round() / 255 - images).detach()
+
+
+@functools.cache
+def _has_lanczos() -> bool:
+    try:
+        F.interpolate(torch.zeros(1, 1, 2, 2), size=(1, 1), mode="lanczos", antialias=True, align_corners=False)
+    except (NotImplementedError, ValueError, RuntimeError):
+        return False
+    return True
 
 
 def to_tensor(pixels: Pixels) -> Tensor:
