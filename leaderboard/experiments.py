@@ -80,13 +80,15 @@ def play_experiment(
                 console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
             config = decide_and_say(config, executor=executor, console=console)
             protocol = _build(spec)
+            store = Store(home / STORE)
+            store.sweep()
             notebook = _Notebook()
             with _Display(console) as display:
                 ground = Ground(
                     config,
                     spec=spec,
                     source=source,
-                    store=Store(home / STORE),
+                    store=store,
                     executor=executor,
                     observer=_Witness(display, home),
                     log=notebook,

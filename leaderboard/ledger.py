@@ -14,7 +14,7 @@ from typing import Any
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Look, Match, Shift, TournamentRecord, Version
+from fakeoff.protocols.records import Audit, Cost, Forfeit, Look, Match, PassedOver, Shift, TournamentRecord, Version
 
 STORE = "store"
 """The folder of results in a home."""
@@ -49,6 +49,7 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "looks": [[look.generator.label, look.detector.label, look.keys] for look in record.looks],
         "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
+        "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
     }
     write_atomically(home / _FILE_NAME, json.dumps(ledger, indent=1).encode())
@@ -115,5 +116,6 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
         ),
         shifts=tuple(Shift(**pair(row)) for row in ledger["shifts"]),
         forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
+        passed_over=tuple(PassedOver(**kept) for kept in ledger.get("passed_over", ())),  # not before 0.5
         real_pools={int(resolution): pools for resolution, pools in ledger["real_pools"].items()},
     )

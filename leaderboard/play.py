@@ -33,10 +33,12 @@ CONFIG_NAME = "config.toml"
 def plays_a_tournament(config: TournamentConfig) -> bool:
     """Whether a configuration's protocol is the tournament, which has a scoreboard, rather than an experiment.
 
+    A subclass of it has a ``play`` of its own, which is what is to be played.
+
     Raises:
         PluginError: There is no such protocol, or it does not load.
     """
-    return issubclass(protocols.load(config.protocol.plugin), AttackDefend)
+    return protocols.load(config.protocol.plugin) is AttackDefend
 
 
 def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
         _tell_left_out(source, console)
         config = decide_and_say(config, executor=executor, console=console)
         store = Store(home / STORE)
+        store.sweep()
         log = MlflowLog(home, store)
         with _killed_if_interrupted(log), ProgressDisplay(console) as display, Beside(at_once=executor.here) as beside:
             witness = _Witness(home=home, log=log, display=display, beside=beside)

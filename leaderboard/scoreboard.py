@@ -25,7 +25,7 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
 
     Returns:
         ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``audits``,
-        ``forfeits``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
+        ``forfeits``, ``passed_over``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
     """
     versions = record.versions
     generator_versions = [version for version in versions if version.kind == "generator"]
@@ -57,6 +57,7 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         ],
         "audits": [_audited(audit) for audit in record.audits],
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
+        "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
         "cells": [_cell(match) for match in record.matches],
         "parts": [
             {**_pair(look), **{truth: _looked(look.figures[truth]) for truth in TRUTHS}}

@@ -32,6 +32,9 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
     if scoreboard["forfeits"]:
         console.print()
         console.print(_forfeits(scoreboard))
+    if scoreboard["passed_over"]:
+        console.print()
+        console.print(_passed_over(scoreboard))
 
 
 def _detectors(scoreboard: Mapping[str, Any]) -> Table:
@@ -162,6 +165,15 @@ def _forfeits(scoreboard: Mapping[str, Any]) -> Table:
     for forfeit in scoreboard["forfeits"]:
         against = f" on {forfeit['against']}" if forfeit["against"] else ""
         table.add_row(str(forfeit["round"]), forfeit["player"], forfeit["stage"] + against, Text(forfeit["reason"]))
+    return table
+
+
+def _passed_over(scoreboard: Mapping[str, Any]) -> Table:
+    table = Table(title="Passed over: whom no attack could follow", title_justify="left", title_style="bold")
+    for heading in ("round", "detector", "why"):
+        table.add_column(heading, overflow="fold")
+    for passed in scoreboard["passed_over"]:
+        table.add_row(str(passed["round"]), passed["detector"], Text(passed["reason"]))
     return table
 
 

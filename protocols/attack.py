@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import referee
 
-VERSION = 1
+VERSION = 2
 
 
 def attack(context: Context) -> Result:
@@ -25,8 +26,11 @@ def attack(context: Context) -> Result:
     ``arena_resolution``, ``colour``, ``precision``.
     Inputs: ``version``, ``target_0`` ..., ``reals`` (train pool at the generator's resolution).
 
+    An attack in which nothing was attacked fails: ``extra_loss`` was never called, or with fakes without a gradient, or
+    no gradient of it ever came back to them.
+
     Raises:
-        JobFailed: The generator broke its interface or wrote to a frozen detector.
+        JobFailed: The generator broke its interface, attacked nothing, or wrote to a frozen detector.
     """
     payload = context.payload
     device = context.device
@@ -38,10 +42,24 @@ def attack(context: Context) -> Result:
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     resolution, colour, weight = payload["arena_resolution"], payload["colour"], payload["weight"]
 
+    arrived: list[bool] = []  # one for each time that a gradient came back: whether there was anything in it
+    asked = 0
+
     def evasion(fakes: Tensor) -> Tensor:
+        nonlocal asked
+        asked += 1
+        if not fakes.requires_grad:
+            raise JobFailed(
+                "gave extra_loss() fakes without a gradient, so that nothing would be attacked; hand over what the "
+                "generator made, not detach()ed, and outside of no_grad()"
+            )
+        fakes = fakes.view_as(fakes)
+        fakes.register_hook(lambda gradient: arrived.append(bool(gradient.any())))
         seen = images.as_seen(fakes, resolution=resolution, colour=colour)
         losses = [target.evasion_loss(seen) for target in targets]
         mean: Tensor = sum(losses[1:], losses[0]) / len(losses) * weight
+        if not mean.requires_grad:
+            raise JobFailed("was set against a detector that no gradient flows through, so that nothing is attacked")
         if not torch.isfinite(mean):
             raise JobFailed("drove the frozen detector's loss to a value that is not finite")
         return mean
@@ -58,4 +76,18 @@ def attack(context: Context) -> Result:
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
             context.report(step + 1, payload["steps"], note)
-    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
+    if not asked:
+        raise JobFailed(
+            "never called extra_loss(), so that it was trained and attacked nothing; add extra_loss(fakes) to the "
+            "generator's loss in train_step()"
+        )
+    if not (any(arrived) if weight else arrived):
+        raise JobFailed(
+            "called extra_loss(), but no gradient of it ever came back, so that nothing was attacked; add what it "
+            "returns to the loss that backward() is called on"
+        )
+    arrays = state_arrays(generator)
+    before = context.inputs["version"].arrays
+    if all(name in before and np.array_equal(array, before[name]) for name, array in arrays.items()):
+        raise JobFailed(f"is the same to the last weight after {payload['steps']} steps, so that nothing was trained")
+    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=arrays)

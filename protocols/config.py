@@ -66,9 +66,9 @@ class Pools(_Section):
 class Attack(_Section):
     """How generators are finetuned against a frozen detector (Eq. 4)."""
 
-    target: Annotated[str, Field(description="'champion' (best of the last round), 'all', or a detector's name")] = (
-        "champion"
-    )
+    target: Annotated[
+        str, Field(description="'champion' (of the last round: the best on val), 'all', or a detector's name")
+    ] = "champion"
     weight: Annotated[
         float, Field(description="of the evasion loss beside the generator's own loss", ge=0, allow_inf_nan=False)
     ] = 0.2

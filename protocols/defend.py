@@ -11,15 +11,17 @@ import numpy as np
 import torch
 
 from fakeoff.arena import compute
+from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.pool import Pool, batch_of
-from fakeoff.arena.specs import state_arrays
+from fakeoff.arena.specs import state_arrays, weights_hash
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.protocols import referee
-from fakeoff.protocols.metrics import best_threshold
+from fakeoff.protocols.metrics import THRESHOLD, area_under_roc, best_threshold
 
 VERSION = 3
 
+_TRIED_ON = 16
 _FEWEST_OF_A_VERSION = 16
 
 
@@ -28,10 +30,13 @@ def defend(context: Context) -> Result:
 
     Training stops at once when the detector is perfect on val, or when its accuracy there (of patches, where it judges
     patches) has not improved for ``patience`` looks; the best look's weights are kept (section 3.1). Perfect is, as
-    ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's). Looks
-    take about as many fakes as there are reals, evenly from every version, so that they cost no more after many
-    rounds; the threshold is chosen on all of val. A detector that cannot be trained keeps the weights that it came with
-    and only gets its threshold.
+    ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's).
+    Looks take about as many fakes as there are reals, evenly from every version, so that they cost no more after many
+    rounds. A detector that cannot be trained keeps the weights that it came with.
+
+    All of val decides the threshold and, by ``val`` in the record (``aucs`` by generator version, ``accuracy``,
+    ``margin``), who is champion. ``not_attackable`` says why no attack could follow it, and is empty where one could;
+    ``state`` is the hash of its weights.
 
     Payload: ``detector`` (identity), ``steps``, ``batch``, ``check_every``, ``patience``, ``perfect``, ``precision``.
     Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
@@ -43,8 +48,18 @@ def defend(context: Context) -> Result:
     record: dict[str, Any] = {"trained": referee.is_trainable(detector), "curves": {}, "val_curve": []}
     if record["trained"]:
         record |= _train(context, detector, pools)
-    real, fake = referee.judge(detector, pools["real_val"]), referee.judge(detector, pools["fake_val"])
-    record["threshold"] = best_threshold(real.numpy(), fake.numpy())
+    real, fake = (referee.judge(detector, pools[name]).double().numpy() for name in ("real_val", "fake_val"))
+    record["threshold"] = best_threshold(real, fake)
+    by_version = np.split(fake, np.cumsum([len(pixels) for pixels in _inputs(context, "fake_val")])[:-1])
+    record["val"] = {
+        "aucs": [area_under_roc(real, of_version) for of_version in by_version],
+        "accuracy": float(((real < THRESHOLD).mean() + (fake >= THRESHOLD).mean()) / 2),
+        "margin": float(fake.min() - real.max()),
+    }
+    half = _TRIED_ON // 2
+    batch = torch.cat([pools[name][:half] for name in ("real_val", "fake_look")])
+    record["state"] = weights_hash(detector.state_dict())
+    record["not_attackable"] = referee.why_not_attackable(detector, batch)
     return Result(record=record, arrays=state_arrays(detector))
 
 
@@ -112,11 +127,15 @@ def _look_at_val(detector: Detector, pools: Mapping[str, Pool], *, perfect: str)
 
 def _together(context: Context, name: str, *, about: int | None = None) -> Pool:
     """A pool of several; of ``about`` images in all, evenly spread over each, where that is said."""
-    found = sorted(
-        (key for key in context.inputs if key.startswith(f"{name}_")), key=lambda key: int(key.rpartition("_")[2])
-    )
-    pixels = [context.inputs[key].arrays["images"] for key in found]
+    pixels = _inputs(context, name)
     if about is not None:
         each = max(_FEWEST_OF_A_VERSION, about // len(pixels))
         pixels = [images[np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)] for images in pixels]
     return Pool(*pixels, device=context.device)
+
+
+def _inputs(context: Context, name: str) -> list[Pixels]:
+    found = sorted(
+        (key for key in context.inputs if key.startswith(f"{name}_")), key=lambda key: int(key.rpartition("_")[2])
+    )
+    return [context.inputs[key].arrays["images"] for key in found]

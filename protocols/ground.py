@@ -172,11 +172,15 @@ class Ground:
 
         Raises:
             ConfigError: There is no such setting.
-            PluginError: No target, or a version is of the other kind.
+            PluginError: No target, one that cannot be attacked, or a version is of the other kind.
         """
         attackers, frozen = _of_kind("generator", versions), _of_kind("detector", targets)
         if not frozen:
             raise PluginError("attack() was given no detector to attack")
+        for target in frozen:
+            # A version that the experiment trained in a job of its own need not say; the attack finds out.
+            if reason := self.store.record(target.key).get("not_attackable"):
+                raise PluginError(f"attack() was given {target.label}, which cannot be attacked: {reason}")
         schedule = self._over("attack", settings, given="target")
         jobs = {
             schedule.attack(version, targets=frozen, reals=self.real_pools(version.resolution)): version

@@ -59,6 +59,17 @@ def evaluate(
     return result
 
 
+def area_under_roc(real: Scores, fake: Scores) -> float:
+    """The area under the ROC curve: the share of pairs in which the fake scores higher; ties count half.
+
+    Args:
+        real: P(fake) of real images, ``(n_real,)``.
+        fake: P(fake) of fake ones, ``(n_fake,)``.
+    """
+    weights = (np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
+    return float(_ap_and_auc(real.astype(np.float64), fake.astype(np.float64), *weights)[1][0])
+
+
 def best_threshold(real: Scores, fake: Scores) -> float:
     """The threshold with the best balanced accuracy; of equals, the middle one.
 

@@ -152,6 +152,21 @@ class Forfeit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """A detector that would have been attacked, and could not be.
+
+    Attributes:
+        detector: Its version, such as ``forest@0``.
+        round: Of the attack that passed it over.
+        reason: One line.
+    """
+
+    detector: str
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TournamentRecord:
     """All that has been played so far, in an order that does not depend on the executor.
 
@@ -167,6 +182,7 @@ class TournamentRecord:
         looks: Of patch detectors at generator versions.
         shifts: One for each attack and patch detector.
         forfeits: What failed.
+        passed_over: Targets that could not be attacked.
         real_pools: Keys of the real pools by generator resolution and split.
     """
 
@@ -181,4 +197,5 @@ class TournamentRecord:
     looks: tuple[Look, ...]
     shifts: tuple[Shift, ...]
     forfeits: tuple[Forfeit, ...]
+    passed_over: tuple[PassedOver, ...] = ()
     real_pools: Mapping[int, Mapping[str, str]]

@@ -166,6 +166,39 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
     return whole.clamp(0, 1)
 
 
+def why_not_attackable(detector: Detector, images: Tensor) -> str:
+    """Tries whether an attack could follow a detector: whether a gradient flows from its evasion loss to the images.
+
+    Args:
+        detector: As it would stand before an attack: its weights are frozen for the trial.
+        images: float32 ``(n, 3, h, w)`` in [0, 1], where its weights lie.
+
+    Returns:
+        What stands in the way; empty where nothing does.
+    """
+    detector.eval()
+    asked = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    images = images.detach().clone().requires_grad_()
+    try:
+        detector.requires_grad_(False)
+        loss = detector.evasion_loss(images)
+        if not isinstance(loss, Tensor) or loss.ndim:
+            return "evasion_loss does not give a scalar tensor"
+        if not loss.requires_grad:
+            return "no gradient flows from its evasion_loss to the images"
+        (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
+    except Exception as error:
+        return f"evasion_loss raised {one_line(error)}"
+    finally:
+        for parameter in asked:
+            parameter.requires_grad_(True)
+    if gradient is None:
+        return "no gradient flows from its evasion_loss to the images"
+    if not gradient.isfinite().all():
+        return "the gradient of its evasion_loss is not finite"
+    return "" if gradient.any() else "the gradient of its evasion_loss is zero"
+
+
 def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
     """Labels the parts of faces in eval mode, where the parser's weights lie, and checks what comes.
 

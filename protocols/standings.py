@@ -53,6 +53,38 @@ class GeneratorStanding:
     matches: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class OnVal:
+    """How a detector version does on val: what decides before test is looked at.
+
+    Attributes:
+        aucs: One for each generator version that it was trained on.
+        accuracy: At 1/2: the mean of the shares of reals and of fakes that it judges rightly.
+        margin: From the highest-scoring real to the lowest-scoring fake, in P(fake); below 0 where they overlap.
+    """
+
+    aucs: tuple[float, ...]
+    accuracy: float
+    margin: float
+
+
+def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
+    """Ranks detector versions by val alone: worst, then mean AUC over generator versions, accuracy, margin, name.
+
+    The first one is the champion. Small val pools are often judged perfectly by several; accuracy and margin tell them
+    apart.
+
+    Args:
+        judged: The candidates, each with its figures.
+    """
+
+    def merit(one: tuple[Version, OnVal]) -> tuple[float, float, float, float, str]:
+        version, on_val = one
+        return (-min(on_val.aucs), -_mean(on_val.aucs), -on_val.accuracy, -on_val.margin, version.label)
+
+    return [version for version, _ in sorted(judged, key=merit)]
+
+
 def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> list[DetectorStanding]:
     """Ranks detector versions by worst-case, then mean AUC over the pool, best first; ties by name."""
     standings = []

@@ -19,10 +19,21 @@ from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.log import Cell
 from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.patches import Truth
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
+from fakeoff.protocols.records import (
+    Audit,
+    Cost,
+    Forfeit,
+    Kind,
+    Look,
+    Match,
+    PassedOver,
+    Shift,
+    TournamentRecord,
+    Version,
+)
 from fakeoff.protocols.schedule import Schedule
 from fakeoff.protocols.stage import Stage, StageObserver, describe_reals, refuse_leak, run_stages
-from fakeoff.protocols.standings import rank_detectors
+from fakeoff.protocols.standings import OnVal, rank_on_val
 
 _Failed: TypeAlias = Callable[[Job, str], None]
 _Played: TypeAlias = Generator[Stage, set[str], None]
@@ -72,6 +83,8 @@ class Tournament:
         self._shifts: list[Shift] = []
         self._labels: dict[str, str] = {}
         self._forfeits: list[Forfeit] = []
+        self._passed_over: list[PassedOver] = []
+        self._on_val: dict[str, OnVal] = {}
         self._lost: set[tuple[str, str]] = set()
         self._out: set[tuple[Kind, str]] = set()
         self._real_pools: dict[int, dict[str, str]] = {}
@@ -111,6 +124,7 @@ class Tournament:
             looks=tuple(sorted(self._looks, key=_by_versions)),
             shifts=tuple(sorted(self._shifts, key=_by_versions)),
             forfeits=tuple(sorted(self._forfeits, key=lambda f: (f.round, f.kind, f.player, f.stage, f.against))),
+            passed_over=tuple(sorted(self._passed_over, key=lambda p: (p.round, p.detector))),
             real_pools=self._real_pools,
         )
 
@@ -151,14 +165,35 @@ class Tournament:
         ]
 
     def _targets(self) -> list[Version]:
+        """Whom this round's attacks are against. Who cannot be attacked is passed over, and that is on record.
+
+        Raises:
+            ConfigError: The configuration names a detector that cannot be attacked.
+        """
         latest = self._latest("detector")
         wanted = self._config.attack.target
-        if wanted == "all":
-            return latest
-        if wanted == "champion":
-            ranked = rank_detectors(self._matches, latest)
-            wanted = ranked[0].player if ranked else ""
-        return [version for version in latest if version.player == wanted]
+        reasons = {version.player: self._store.record(version.key)["not_attackable"] for version in latest}
+        if reasons.get(wanted):
+            raise ConfigError(
+                f"attack.target '{wanted}' cannot be attacked: {reasons[wanted]}; name another, or "
+                "'champion': the best one that can be"
+            )
+        if wanted not in ("all", "champion"):
+            return [version for version in latest if version.player == wanted]
+        ranked = rank_on_val([(version, self._on_val[version.player]) for version in latest])
+        attackable = [version for version in ranked if not reasons[version.player]]
+        # Of a champion those who came before it, of all everybody.
+        before = ranked if wanted == "all" or not attackable else ranked[: ranked.index(attackable[0])]
+        self._passed_over += [
+            PassedOver(detector=version.label, round=self._round, reason=reasons[version.player])
+            for version in before
+            if reasons[version.player]
+        ]
+        return attackable if wanted == "all" else attackable[:1]
+
+    def _read_on_val(self, version: Version) -> OnVal:
+        figures = self._store.record(version.key)["val"]
+        return OnVal(aucs=tuple(figures["aucs"]), accuracy=figures["accuracy"], margin=figures["margin"])
 
     def _can_attack(self, version: Version) -> bool:
         return bool(self._store.record(self._first(version).key)["trainable"])
@@ -216,12 +251,19 @@ class Tournament:
             for name in self._schedule.detectors
             if ("detector", name) not in self._out
         ]
+        before = {version.player: self._state(version) for version in self._latest("detector")}
         done = yield Stage(name="defend", jobs=jobs, failed=self._forfeit("detector", "defend"))
-        self._versions += [
+        fresh = [
             Version(kind="detector", player=job.player, round=self._round, key=job.key)
             for job in jobs
             if job.key in done
         ]
+        self._on_val |= {version.player: self._read_on_val(version) for version in fresh}
+        # A state that did not change is no new version: a generator that was set against it knows it.
+        self._versions += [version for version in fresh if self._state(version) != before.get(version.player)]
+
+    def _state(self, detector: Version) -> str:
+        return str(self._store.record(detector.key)["state"])
 
     def _score(self) -> _Played:
         known = self._lost | {(match.generator.label, match.detector.label) for match in self._matches}

@@ -33,6 +33,11 @@ class _Trainable(Generator):
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         self.attacks += 1
+        if extra_loss is not None:
+            extra_loss(torch.sigmoid(self.mean).expand(4, -1, -1, -1)).backward()
+            with torch.no_grad():
+                self.mean -= 0.01 * self.mean.grad
+            self.mean.grad = None
         return {"own_loss": 0.0}
 
 
@@ -174,12 +179,84 @@ class Tampers(_Trainable):
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         assert extra_loss is not None
+        measured = super().train_step(reals, rng=rng, extra_loss=extra_loss)
         cells = [cell.cell_contents for cell in extra_loss.__closure__ or ()]  # type: ignore[attr-defined]
-        for target in next(found for found in cells if isinstance(found, list)):
+        targets = [
+            player for found in cells if isinstance(found, list) for player in found if isinstance(player, nn.Module)
+        ]
+        assert targets
+        for target in targets:
             for parameter in target.parameters():
                 with torch.no_grad():
                     parameter.add_(1)
-        return {"own_loss": 0.0}
+        return measured
+
+
+@register_generator("only_trains")
+class OnlyTrains(_Trainable):
+    """Takes no notice of whom it was set against."""
+
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        return super().train_step(reals, rng=rng)
+
+
+@register_generator("same_pictures")
+class SamePictures(Generator):
+    """A handful of pictures, over and over, whatever is asked for."""
+
+    resolution = 16
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        few = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+        return few[torch.arange(n) % 8]
+
+
+@register_generator("attacks_the_detached")
+class AttacksTheDetached(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        measured = super().train_step(reals, rng=rng)
+        if extra_loss is not None:
+            measured["extra_loss"] = extra_loss(self.sample(4, rng=rng).detach()).item()
+        return measured
+
+
+@register_generator("drops_the_extra_loss")
+class DropsTheExtraLoss(_Trainable):
+    def train_step(
+        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+    ) -> dict[str, float]:
+        measured = super().train_step(reals, rng=rng)
+        if extra_loss is not None:
+            measured["extra_loss"] = extra_loss(self.sample(4, rng=rng).requires_grad_()).item()
+        return measured
+
+
+@register_detector("sees_without_gradient")
+class SeesWithoutGradient(Detector):
+    """Knows the toys' fakes by their smoothness, all of them and for certain."""
+
+    def score(self, images: Tensor) -> Tensor:
+        steps = (images[..., 1:] - images[..., :-1]).abs().mean((1, 2, 3)).detach()
+        return torch.sigmoid((0.04 - steps) * 200)
+
+
+@register_detector("unmoved_by_training")
+class UnmovedByTraining(Detector):
+    """Trains, and is the same afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def score(self, images: Tensor) -> Tensor:
+        return torch.sigmoid(self.weight * images.mean((1, 2, 3)))
+
+    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+        return {"loss": 0.0}
 
 
 @register_detector("scores_nan")

@@ -22,6 +22,7 @@ from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.leaderboard.experiment_tables import csv_text, markdown_text, print_experiment
 from fakeoff.leaderboard.experiments import experiment_text, experiments_folder, play_experiment
+from fakeoff.leaderboard.play import plays_a_tournament
 
 Make = Callable[..., Any]
 
@@ -390,3 +391,15 @@ def test_csv_is_exact_and_markdown_is_short() -> None:
     assert markdown_text(rows) == (
         "| a\\|b | n | yes |\n| --- | --- | --- |\n| 0.3333 | - | yes |\n| 123457 | x, y | no |"
     )
+
+
+def test_rules_that_derive_from_the_tournaments_are_played_as_they_are(
+    new_home: Path, play_toys: Make, toy_config: Make
+) -> None:
+    load_plugin_file(TOY_PROTOCOLS.with_name("toy_rules.py"))
+    own = {"plugin": "own_rules", "parameters": {"noted": 7.0}}
+    assert not plays_a_tournament(toy_config(protocol=own))
+    assert plays_a_tournament(toy_config())
+    result = play_toys(new_home, plugin="own_rules", parameters={"noted": 7.0}, rounds=1)
+    assert result["points"]["noted"] == {"0": 7.0}
+    assert {row["generator"] for row in result["tables"]["matches"]} == {"toy_generator@0", "toy_generator@1"}

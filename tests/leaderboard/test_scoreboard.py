@@ -27,6 +27,8 @@ METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall
 class Idle:
     """An executor that must not be needed."""
 
+    here = True
+
     def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
         if jobs:
             raise AssertionError(f"computed again: {[job.label for job in jobs]}")
@@ -41,7 +43,18 @@ class Idle:
 
 def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> None:
     assert scoreboard["schema_version"] == 2
-    played = {"schema_version", "config", "data", "round", "standings", "attacks", "costs", "audits", "forfeits"}
+    played = {
+        "schema_version",
+        "config",
+        "data",
+        "round",
+        "standings",
+        "attacks",
+        "costs",
+        "audits",
+        "forfeits",
+        "passed_over",
+    }
     assert set(scoreboard) == played | {"cells", "parts", "part_shifts"}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
     for cell in scoreboard["cells"]:

@@ -333,7 +333,7 @@ def test_every_match_of_a_patch_detector_is_looked_at(mixed: Mixed) -> None:
     record, store, _ = mixed
     judges = {"toy_detector", "toy_brightness", "toy_wide_detector"}
     matches = {(m.generator.label, m.detector.label) for m in record.matches if m.detector.player in judges}
-    assert len(matches) == 4 * 9
+    assert len(matches) == 4 * (3 + 1 + 1)  # only toy_detector learns
     assert [(look.generator.label, look.detector.label) for look in record.looks] == sorted(matches)
     assert {m.detector.player for m in record.matches} == judges | {"fixed_brightness"}
     for found in record.looks:
@@ -347,7 +347,7 @@ def test_the_reals_are_the_same_whoever_the_opponent_is(mixed: Mixed) -> None:
     record, _, observer = mixed
     looks = itertools.groupby(sorted(record.looks, key=lambda look: look.detector.label), lambda look: look.detector)
     by_detector = {detector.label: list(found) for detector, found in looks}
-    assert len(by_detector) == 3 * 3
+    assert len(by_detector) == 3 + 1 + 1
     for found in by_detector.values():
         assert len(found) == 4
         assert len({look.keys["real"] for look in found}) == 1
@@ -389,27 +389,21 @@ def test_every_test_pool_is_parsed_once_before_detectors_are_trained(mixed: Mixe
 
 def test_every_attack_has_a_shift_for_each_patch_detector(mixed: Mixed) -> None:
     record, _, _ = mixed
-    judges = ("toy_brightness", "toy_detector", "toy_wide_detector")
-    # The fixed generator never attacks.
-    expected = [(f"toy_generator@{r}", f"{name}@{r - 1}") for r in (1, 2) for name in judges]
+    # The fixed generator never attacks, and who does not learn has no successor to compare with.
+    expected = [(f"toy_generator@{r}", f"toy_detector@{r - 1}") for r in (1, 2)]
     assert [(s.generator.label, s.detector.label) for s in record.shifts] == expected
     targets = {(m.generator.label, m.detector.label) for m in record.matches if m.is_target}
     assert {(s.generator.label, s.detector.label) for s in record.shifts if s.is_target} == {
-        pair for pair in targets if pair[1].partition("@")[0] in judges
+        pair for pair in targets if pair[1].startswith("toy_detector@")
     }
     looks = {(look.generator.label, look.detector.label): look.figures for look in record.looks}
     for shift in record.shifts:
         name, round_ = shift.detector.player, shift.generator.round
-        if not shift.figures["has_parts"]:
-            assert name == "toy_wide_detector"
-            continue
         sides = {"before": (round_ - 1, round_ - 1), "frozen": (round_, round_ - 1), "retrained": (round_, round_)}
         for side, (generated, defended) in sides.items():
             assert shift.figures[side] == looks[f"toy_generator@{generated}", f"{name}@{defended}"]["fake"]["parts"]
         moved = [shift.figures["retrained"][part] - shift.figures["before"][part] for part in PARTS]
         assert shift.figures["shift"]["tv"] == pytest.approx(np.abs(moved).sum() / 2)
-        if name == "toy_brightness":  # it never learns: both sides are the same detector
-            assert shift.figures["shift_on_same_images"]["tv"] == 0
 
 
 def test_a_detector_of_whole_images_has_matches_and_no_look(mixed: Mixed) -> None:
@@ -417,7 +411,7 @@ def test_a_detector_of_whole_images_has_matches_and_no_look(mixed: Mixed) -> Non
     scoreboard = build_scoreboard(record)
     assert "fixed_brightness" in {cell["detector"] for cell in scoreboard["cells"]}
     assert {cell["detector"] for cell in scoreboard["parts"]} == {"toy_detector", "toy_brightness"}
-    assert {entry["detector"] for entry in scoreboard["part_shifts"]} == {"toy_detector", "toy_brightness"}
+    assert {entry["detector"] for entry in scoreboard["part_shifts"]} == {"toy_detector"}
 
 
 def test_parts_come_from_the_parser_that_was_asked_for(mixed: Mixed) -> None:
@@ -466,20 +460,17 @@ def test_a_detector_whose_patches_misbehave_forfeits_its_looks_and_keeps_its_sco
     target = {"steps": 2, "batch": 4, "target": "toy_detector"}
     config = toy_config(detectors=detectors, attack=target, parts=QUADRANTS)
     record, _ = play(config)
-    pairs = [(g, d) for g in (0, 1) for d in (0, 1)]
     for name, reason in BAD_PATCHES.items():
         lost = [forfeit for forfeit in record.forfeits if forfeit.player == name]
         # Each match once, in the round in which it was first played.
         assert sorted((forfeit.round, forfeit.against) for forfeit in lost) == [
             (0, "toy_generator@0"),
-            (1, "toy_generator@0"),
-            (1, "toy_generator@1"),
             (1, "toy_generator@1"),
         ]
         assert {(forfeit.kind, forfeit.stage) for forfeit in lost} == {("detector", "look")}
         assert all(reason in forfeit.reason for forfeit in lost)
         matches = [m for m in record.matches if m.detector.player == name]
-        assert sorted((m.generator.round, m.detector.round) for m in matches) == pairs
+        assert sorted((m.generator.round, m.detector.round) for m in matches) == [(0, 0), (1, 0)]  # it does not learn
     assert {forfeit.player for forfeit in record.forfeits} == set(BAD_PATCHES)
     assert {found.detector.player for found in record.looks} == {"toy_detector"}
     assert len(record.looks) == 4

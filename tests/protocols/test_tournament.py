@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,38 @@ def test_the_target_of_an_attack_is_the_last_rounds_detector(play: Play, toy_con
     record, _ = play(toy_config(rounds=2))
     targets = {(m.generator.label, m.detector.label) for m in record.matches if m.is_target}
     assert targets == {("toy_generator@1", "toy_detector@0"), ("toy_generator@2", "toy_detector@1")}
+
+
+class LiesAboutTest(SerialExecutor):
+    """Turns every figure of a match round."""
+
+    def run(self, jobs: Sequence[Any], *, load: Any, observer: Any) -> Iterator[Any]:
+        for outcome in super().run(jobs, load=load, observer=observer):
+            if outcome.job.task.endswith(":match"):
+                assert outcome.result is not None
+                figures = {name: 1 - value for name, value in outcome.result.record.items() if isinstance(value, float)}
+                record = {**outcome.result.record, **figures}
+                yield dataclasses.replace(outcome, result=dataclasses.replace(outcome.result, record=record))
+            else:
+                yield outcome
+
+
+def test_test_decides_nothing(play: Play, toy_config: Config) -> None:
+    """The better detector on val is attacked, whatever test says of both."""
+    config = toy_config(
+        rounds=2,
+        detectors=[
+            {"plugin": "toy_detector", "name": "a_blind_one", "parameters": {"learning_rate": 1e-9}},
+            {"plugin": "toy_detector", "name": "b_sees"},
+        ],
+        defend={"steps": 60, "batch": 16, "check_every": 20},
+    )
+    truth, _ = play(config, home="truth")
+    lies, _ = play(config, home="lies", executor=LiesAboutTest())
+    for record in (truth, lies):
+        assert [v.targets for v in record.versions if v.targets] == [("b_sees@0",), ("b_sees@1",)]
+    assert [v.key for v in truth.versions] == [v.key for v in lies.versions]
+    assert {m.figures["auc"] for m in truth.matches} != {m.figures["auc"] for m in lies.matches}
 
 
 def test_an_attack_lowers_the_frozen_targets_recall(play: Play, toy_config: Config) -> None:
@@ -139,11 +172,26 @@ def test_players_that_cannot_be_trained_keep_their_place(play: Play, toy_config:
     record, _ = play(config)
     assert {v.label for v in record.versions} == {
         "toy_fixed_generator@0",
-        "fixed_brightness@0",
-        "fixed_brightness@1",
-        "toy_detector@0",
-        "toy_detector@1",
+        "fixed_brightness@0",  # and no fixed_brightness@1: a state that did not change is no new version
+        "toy_detector@0",  # and it learned nothing new: there were no new fakes
     }
+    assert not record.forfeits
+
+
+def test_a_state_that_did_not_change_is_no_new_version(play: Play, toy_config: Config, bad_players: Path) -> None:
+    """Or a generator would be said never to have been set against what it was set against."""
+    config = toy_config(
+        rounds=2,
+        detectors=[{"plugin": "unmoved_by_training"}, {"plugin": "toy_detector"}],
+        attack={"steps": 4, "batch": 4, "generator_lr": 0.05, "target": "unmoved_by_training"},
+    )
+    record, _ = play(config)
+    detectors = {v.label for v in record.versions if v.kind == "detector"}
+    assert detectors == {"unmoved_by_training@0", *(f"toy_detector@{i}" for i in range(3))}
+    assert [v.targets for v in record.versions if v.targets] == [("unmoved_by_training@0",)] * 2
+    assert len({v.key for v in record.versions}) == len(record.versions)
+    [generator] = build_scoreboard(record)["standings"]["generators"]
+    assert generator["matches"] == 3  # evasion before the three of toy_detector alone
     assert not record.forfeits
 
 
@@ -186,3 +234,61 @@ def test_an_unknown_target_is_refused(play: Play, toy_config: Config) -> None:
 def test_an_unknown_player_is_refused(play: Play, toy_config: Config) -> None:
     with pytest.raises(PluginError, match="unknown detector 'xceptoin_block2'; did you mean 'xception_block2'"):
         play(toy_config(detectors=[{"plugin": "xceptoin_block2"}]))
+
+
+def test_a_champion_without_a_gradient_is_passed_over_and_that_is_said(
+    play: Play, toy_config: Config, bad_players: Path
+) -> None:
+    config = toy_config(detectors=[{"plugin": "sees_without_gradient"}, {"plugin": "toy_detector"}])
+    record, _ = play(config)
+    assert [v.targets for v in record.versions if v.targets] == [("toy_detector@0",)]
+    [passed] = record.passed_over
+    assert (passed.detector, passed.round) == ("sees_without_gradient@0", 1)
+    assert passed.reason == "no gradient flows from its evasion_loss to the images"
+    # It plays like anybody else; only nobody attacked it.
+    assert not record.forfeits
+    assert not any(m.is_target for m in record.matches if m.detector.player == "sees_without_gradient")
+    assert build_scoreboard(record)["passed_over"] == [dataclasses.asdict(passed)]
+
+
+def test_nobody_attacks_where_nobody_can_be_attacked(play: Play, toy_config: Config, bad_players: Path) -> None:
+    for target in ("champion", "all"):
+        record, _ = play(
+            toy_config(detectors=[{"plugin": "sees_without_gradient"}], attack={"target": target, "steps": 2}),
+            home=target,
+        )
+        assert [v.label for v in record.versions if v.kind == "generator"] == ["toy_generator@0"]
+        assert [p.detector for p in record.passed_over] == ["sees_without_gradient@0"]
+        assert not record.forfeits
+
+
+def test_a_target_by_name_that_cannot_be_attacked_is_refused(play: Play, toy_config: Config, bad_players: Path) -> None:
+    with pytest.raises(ConfigError, match="target 'sees_without_gradient' cannot be attacked: no gradient flows"):
+        play(
+            toy_config(
+                detectors=[{"plugin": "sees_without_gradient"}, {"plugin": "toy_detector"}],
+                attack={"target": "sees_without_gradient"},
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("player", "reason"),
+    [
+        ("only_trains", "never called extra_loss(), so that it was trained and attacked nothing"),
+        ("attacks_the_detached", "gave extra_loss() fakes without a gradient"),
+        ("drops_the_extra_loss", "called extra_loss(), but no gradient of it ever came back"),
+    ],
+)
+def test_an_attack_that_attacks_nothing_is_a_forfeit(
+    play: Play, toy_config: Config, bad_players: Path, player: str, reason: str
+) -> None:
+    record, _ = play(toy_config(generators=[{"plugin": player}, {"plugin": "toy_generator"}]))
+    [forfeit] = record.forfeits
+    assert (forfeit.player, forfeit.stage) == (player, "attack")
+    assert forfeit.reason.startswith(reason)
+    assert {v.label for v in record.versions if v.kind == "generator"} == {
+        f"{player}@0",
+        "toy_generator@0",
+        "toy_generator@1",
+    }

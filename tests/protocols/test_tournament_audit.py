@@ -77,3 +77,11 @@ def test_the_audit_can_be_skipped(enter: Callable[..., Tournament], jpegs: Path,
     assert not record.audits
     assert not any("audit" in label for label in watcher.labels)
     assert record.matches
+
+
+def test_a_generator_that_shows_the_same_pictures_in_every_split_is_refused(
+    play: Callable[..., Any], toy_config: Callable[..., TournamentConfig], bad_players: Path
+) -> None:
+    """Its "held-out" fakes are not held out: a detector that knows them by heart would be right."""
+    with pytest.raises(ConfigError, match="the same pixels in two splits of the fakes"):
+        play(toy_config(generators=[{"plugin": "same_pictures"}], parts={"parser": ""}))
