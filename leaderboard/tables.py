@@ -32,7 +32,7 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
     if scoreboard["forfeits"]:
         console.print()
         console.print(_forfeits(scoreboard))
-    if scoreboard["passed_over"]:
+    if scoreboard.get("passed_over"):  # files of earlier releases have none
         console.print()
         console.print(_passed_over(scoreboard))
 

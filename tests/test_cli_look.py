@@ -230,7 +230,7 @@ def test_help_says_what_it_takes(call: Call) -> None:
         ("zzz", "Its patch detectors: patches_nan, patches_raise"),
         ("toy_generator", "no detector 'toy_generator' in this home"),
         ("", "no detector ''"),
-        ("fixed_brightness", "fixed_brightness@1 judges whole images"),
+        ("fixed_brightness", "fixed_brightness@0 judges whole images"),
     ],
 )
 def test_a_detector_that_cannot_look_is_one_line(call: Call, bright: Path, detector: str, expected: str) -> None:

@@ -196,6 +196,16 @@ def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason() -> 
     assert "attack" in _row(text, "mine", "was killed")
 
 
+def test_who_was_passed_over_is_shown_with_the_whole_reason() -> None:
+    passed = [{"detector": "forest@1", "round": 2, "reason": "no gradient flows from its [b]evasion_loss[/b]"}]
+    text = _printed(_scoreboard(passed_over=passed))
+    assert "Passed over: whom no attack could follow" in text
+    for words in ("2", "forest@1", "no gradient flows from its [b]evasion_loss[/b]"):
+        assert words in text
+    for nobody in (_scoreboard(passed_over=[]), _scoreboard()):
+        assert "Passed over" not in _printed(nobody)
+
+
 def test_no_forfeits_no_table() -> None:
     assert "Forfeits" not in _printed(_scoreboard())
 
