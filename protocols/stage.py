@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,7 +67,10 @@ def run_stages(*stages: Stage, round_: int, store: Store, executor: Executor, ob
         for job in stage.jobs:
             if job.key in done:
                 stage.arrived(job)
-    wanted = [(job, stage) for stage in stages for job in stage.jobs]
+    wanted: dict[str, list[tuple[Job, Stage]]] = defaultdict(list)  # players with the same recipe share a job
+    for stage in stages:
+        for job in stage.jobs:
+            wanted[job.key].append((job, stage))
     failures: dict[str, str] = {}
     for outcome in executor.run(list(missing.values()), load=store.read, observer=observer):
         key = outcome.job.key
@@ -76,15 +80,16 @@ def run_stages(*stages: Stage, round_: int, store: Store, executor: Executor, ob
         observer.finished(outcome)
         if outcome.result is None:
             failures[key] = outcome.failure or "failed"
-        for job, stage in wanted:  # players with the same recipe share a job, and its failure
-            if job.key == key and key in done:
+        for job, stage in wanted[key]:
+            if key in done:
                 stage.arrived(job)
-            elif job.key == key:
+            else:
                 stage.lost(job, failures[key])
     # In the order of the jobs, not of their ends.
-    for job, stage in wanted:
-        if job.key in failures:
-            stage.failed(job, failures[job.key])
+    for stage in stages:
+        for job in stage.jobs:
+            if job.key in failures:
+                stage.failed(job, failures[job.key])
     return done
 
 

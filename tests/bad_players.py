@@ -213,26 +213,44 @@ class SamePictures(Generator):
         return few[torch.arange(n) % 8]
 
 
-@register_generator("attacks_the_detached")
-class AttacksTheDetached(_Trainable):
+class _AttacksAside(_Trainable):
+    """Hands extra_loss something that its own weights are not behind."""
+
+    def shown(self, images: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def train_step(
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         measured = super().train_step(reals, rng=rng)
         if extra_loss is not None:
-            measured["extra_loss"] = extra_loss(self.sample(4, rng=rng).detach()).item()
+            measured["extra_loss"] = extra_loss(self.shown(self.sample(4, rng=rng))).item()
         return measured
+
+
+@register_generator("attacks_the_detached")
+class AttacksTheDetached(_AttacksAside):
+    def shown(self, images: Tensor) -> Tensor:
+        return images.detach()
 
 
 @register_generator("drops_the_extra_loss")
-class DropsTheExtraLoss(_Trainable):
+class DropsTheExtraLoss(_AttacksAside):
+    def shown(self, images: Tensor) -> Tensor:
+        return images.requires_grad_()
+
+
+@register_generator("never_steps")
+class NeverSteps(_Trainable):
+    """Has the gradient, and does nothing with it."""
+
     def train_step(
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        measured = super().train_step(reals, rng=rng)
-        if extra_loss is not None:
-            measured["extra_loss"] = extra_loss(self.sample(4, rng=rng).requires_grad_()).item()
-        return measured
+        assert extra_loss is not None
+        extra_loss(torch.sigmoid(self.mean).expand(4, -1, -1, -1)).backward()
+        self.mean.grad = None
+        return {"own_loss": 0.0}
 
 
 @register_detector("sees_without_gradient")

@@ -278,6 +278,7 @@ def test_a_target_by_name_that_cannot_be_attacked_is_refused(play: Play, toy_con
         ("only_trains", "never called extra_loss(), so that it was trained and attacked nothing"),
         ("attacks_the_detached", "gave extra_loss() fakes without a gradient"),
         ("drops_the_extra_loss", "called extra_loss(), but no gradient of it ever came back"),
+        ("never_steps", "is the same to the last weight after 4 steps, so that nothing was trained"),
     ],
 )
 def test_an_attack_that_attacks_nothing_is_a_forfeit(
