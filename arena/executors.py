@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over
 from fakeoff.arena.limits import machine_gigabytes
+from fakeoff.arena.nursery import Nursery
 
 Load: TypeAlias = Callable[[str], Result]
-"""Reads a stored result by its key."""
+"""Reads a result by its key."""
 
 
 class Observer(Protocol):
@@ -25,7 +27,7 @@ class Observer(Protocol):
 
 
 class Executor(Protocol):
-    """Runs jobs. One job's failure is its outcome; the others go on.
+    """Runs jobs that are ready, as many at a time as it has room for. One job's failure is its outcome.
 
     Attributes:
         here: Whether jobs run in this very process, which then must do nothing else meanwhile.
@@ -33,14 +35,23 @@ class Executor(Protocol):
 
     here: bool
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        """Runs jobs that do not depend on each other and yields their outcomes as they end.
+    def has_room(self, job: Job) -> bool:
+        """Whether a job could start now. Where nothing runs there is room for any."""
+
+    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        """Starts a job.
 
         Args:
-            jobs: What to run.
-            load: Reads the results that the jobs name as inputs.
+            job: What to run; the results that it reads are there.
+            load: Reads them.
             observer: Told about steps; the caller tells it about ends.
         """
+
+    def wait(self) -> Outcome:
+        """Waits until one of those that were started has ended, and says how."""
+
+    def abandon(self) -> None:
+        """Ends whatever runs; its outcomes are never told."""
 
     def machines(self) -> Sequence[Machine]:
         """Looks at every machine that jobs may run on, this one first; what was measured before is only read."""
@@ -52,21 +63,39 @@ class Executor(Protocol):
 class SerialExecutor:
     """Runs jobs one after the other in this process.
 
-    A job that breaks its process (a crash in native code) ends the whole; what was computed is kept.
+    A job that breaks its process (a crash in native code) ends the whole; what was computed is kept. Players share
+    this process with the arena, so it is for players that one trusts.
     """
 
     here = True
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        for job in jobs:
-            inputs = {name: hand_over(load(key), copy=False) for name, key in job.inputs.items()}
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Job, Mapping[str, Result], Observer]] = deque()
 
-            def report(done: int, total: int, note: str = "", job: Job = job) -> None:
-                observer.progress(job, done, total, note)
+    def has_room(self, job: Job) -> bool:
+        return not self._waiting
 
-            limit = job.gigabytes or machine_gigabytes()
-            outcome = execute(dataclasses.replace(job, gigabytes=limit), inputs, report)
-            yield dataclasses.replace(outcome, job=job)
+    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        inputs = {name: hand_over(load(key), copy=False) for name, key in job.inputs.items()}
+        self._waiting.append((job, inputs, observer))
+
+    def wait(self) -> Outcome:
+        job, inputs, observer = self.take()
+
+        def report(done: int, total: int, note: str = "") -> None:
+            observer.progress(job, done, total, note)
+
+        limit = job.gigabytes or machine_gigabytes()
+        run = Nursery.shared().execute if job.fresh else execute
+        outcome = run(dataclasses.replace(job.blind(), gigabytes=limit), inputs, report)
+        return dataclasses.replace(outcome, job=job)
+
+    def take(self) -> tuple[Job, Mapping[str, Result], Observer]:
+        """The next of those that were started; a subclass may take another."""
+        return self._waiting.popleft()
+
+    def abandon(self) -> None:
+        self._waiting.clear()
 
     def machines(self) -> Sequence[Machine]:
         return (survey(),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import time
 from collections.abc import Callable, Mapping
@@ -61,6 +62,11 @@ class Job:
         seconds: It may compute at most; 0 is no limit; not part of the key.
         gigabytes: It may take at most beside what its process holds already; 0 leaves that to the executor; not part of
             the key.
+        fresh: It runs in a process in which no player ever ran; part of the key.
+        stage: What it is for, for people: ``attack``, ``defend``; not part of the key.
+        round: Of the game; None where there are none; not part of the key.
+        urgency: Of those that are ready the most urgent starts first; not part of the key.
+        known_key: Its key, where its inputs are not told.
     """
 
     task: str
@@ -76,11 +82,16 @@ class Job:
     provisions: tuple[Provision, ...] = ()
     seconds: float = 0.0
     gigabytes: float = 0.0
+    fresh: bool = False
+    stage: str = ""
+    round: int | None = None
+    urgency: int = 0
+    known_key: str = ""
 
     @cached_property
     def key(self) -> str:
         """The sha256 of everything that the result depends on."""
-        return digest(
+        return self.known_key or digest(
             {
                 "task": self.task,
                 "version": self.version,
@@ -89,8 +100,13 @@ class Job:
                 "threads": self.threads,
                 # Only where it is another one: homes that were played before there was a choice keep their keys.
                 **({} if self.device == "cpu" else {"device": self.device}),
+                **({"fresh": True} if self.fresh else {}),
             }
         )
+
+    def blind(self) -> Job:
+        """The same job, less the keys of what it reads: they would tell a player which images it sees."""
+        return dataclasses.replace(self, inputs={}, known_key=self.key)
 
 
 def hand_over(result: Result, *, copy: bool) -> Result:

@@ -12,7 +12,9 @@ import shutil
 import socket
 import tempfile
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +24,7 @@ from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.executors import Load, Observer
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
 from fakeoff.arena.limits import machine_gigabytes
+from fakeoff.arena.nursery import Nursery, execute_fresh
 from fakeoff.arena.provisions import PluginPackage, Provision, ProvisionError, environment
 from fakeoff.arena.ray_watch import Watch, overdue
 
@@ -29,6 +32,7 @@ _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
 _LONGEST_FOLDER = 20
 _RETRIES_AFTER_CRASH = 2
+_HELD_BYTES = 1 << 30
 
 # Before `import ray`. No usage statistics, no colours in forwarded output.
 _QUIET = {
@@ -73,12 +77,14 @@ def _work(
     *results: Mapping[str, Any],
     share: float | None,
     wanted: tuple[Provision, ...],
-) -> Outcome:
+    nursery: str,
+) -> tuple[Outcome, Mapping[str, Any] | None]:
+    """Returns how it ended, and the result by itself: another job may take it without the driver in between."""
     # Ours copy what they change; tasks of users' own get memory of their own.
     theirs = not job.task.startswith("fakeoff.")
     inputs = {
-        name: hand_over(Result(record=result["record"], arrays=result["arrays"]), copy=theirs)
-        for name, result in zip(names, results, strict=True)
+        name: hand_over(_part(result, part), copy=theirs)
+        for (name, part), result in zip(_parts(names), results, strict=True)
     }
     last = 0.0
     progress = watches[_node_id()]
@@ -93,16 +99,40 @@ def _work(
     with contextlib.suppress(Exception):  # told again, and properly, when it is executed
         import_house(job)
     progress.start.remote(job.key, os.getpid())
+    job = dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions))
     try:
-        return execute(dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions)), inputs, report)
+        outcome = execute_fresh(nursery, job, inputs, report) if job.fresh else execute(job, inputs, report)
     finally:
         progress.end.remote(job.key)
+    result = outcome.result
+    told = None if result is None else {"record": dict(result.record), "arrays": dict(result.arrays)}
+    return dataclasses.replace(outcome, result=None), told
+
+
+def _parts(names: list[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        whole, _, part = name.partition(":")
+        yield whole, part
+
+
+def _part(result: Mapping[str, Any], part: str) -> Result:
+    """A part of a result, as the store gives it: of its arrays one alone."""
+    arrays = {"images": result["arrays"][part]} if part else result["arrays"]
+    return Result(record=result["record"], arrays=arrays)
 
 
 def _node_id() -> str:
     import ray
 
     return str(ray.get_runtime_context().get_node_id())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    job: Job
+    result: Any  # the reference to what it will leave
+    since: float
+    observer: Observer
 
 
 class RayExecutor:
@@ -133,36 +163,65 @@ class RayExecutor:
         self._held_to: set[Provision] = set()
         self._cores: dict[str, int] = {}
         self._machine_gpus: dict[str, int] = {}
+        self._running: dict[Any, _Running] = {}
+        self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._watched = 0.0
         # Now, before a plugin file imports ray.
         os.environ.update(_QUIET)
         if address is None:
             os.environ.update(_PRIVATE)
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        if not jobs:
-            return
+    def has_room(self, job: Job) -> bool:
+        if not self._running:
+            return True
         ray = self._start()
+        gpus = sum(each.gpus for each in self._jobs())
+        if job.gpus and gpus + job.gpus > max(job.gpus, ray.cluster_resources().get("GPU", 0)):
+            return False
+        total = self.workers if self.address is None else sum(self._cores.values())
+        return sum(self._cores_of(each) for each in self._jobs()) + self._cores_of(job) <= total
+
+    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        self._start()
         if self.address is not None:
-            self._compare_machines({provision for job in jobs for provision in job.provisions})
-        kept: dict[str, Any] = {}
-        for job in jobs:
-            for key in job.inputs.values():
-                if key not in kept:
-                    result = load(key)
-                    kept[key] = ray.put({"record": dict(result.record), "arrays": dict(result.arrays)})
-        running = {self._submit(job, [kept[key] for key in job.inputs.values()]): job for job in jobs}
-        started = time.perf_counter()
-        try:
-            while running:
-                ended, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_SECONDS)
-                self._watch(running, observer)
-                for reference in ended:
-                    job = running.pop(reference)
-                    yield self._collect(reference, job, time.perf_counter() - started)
-        finally:  # a driver that stops early must not leave jobs behind
-            for reference in running:
-                ray.cancel(reference, force=True)
+            self._compare_machines(job.provisions)
+        names = [f"{name}:{key.partition(':')[2]}" for name, key in job.inputs.items()]
+        references = [self._hand_over(key.partition(":")[0], load) for key in job.inputs.values()]
+        reference, result = self._submit(job, names, references)
+        self._running[reference] = _Running(job=job, result=result, since=time.perf_counter(), observer=observer)
+
+    def wait(self) -> Outcome:
+        ray = self._start()
+        while True:
+            ended, _ = ray.wait(list(self._running), num_returns=1, timeout=_POLL_SECONDS)
+            if ended or time.monotonic() - self._watched >= _POLL_SECONDS:
+                self._watched = time.monotonic()
+                self._watch()
+            if ended:
+                running = self._running.pop(ended[0])
+                return self._collect(ended[0], running)
+
+    def abandon(self) -> None:
+        """A driver that stops early must not leave jobs behind."""
+        for reference in self._running:
+            self._ray.cancel(reference, force=True)
+        self._running.clear()
+        self._held.clear()
+
+    def _hand_over(self, key: str, load: Load) -> Any:
+        """A reference to a result: what a worker left, or what is read and put there now."""
+        if key not in self._held:
+            result = load(key)
+            self._hold(key, result, self._ray.put({"record": dict(result.record), "arrays": dict(result.arrays)}))
+        self._held.move_to_end(key)
+        return self._held[key][0]
+
+    def _hold(self, key: str, result: Result, reference: Any) -> None:
+        """Keeps a result in the workers' shared memory; those that were not asked for longest make room."""
+        self._held[key] = (reference, sum(array.nbytes for array in result.arrays.values()))
+        while len(self._held) > 1 and sum(size for _, size in self._held.values()) > _HELD_BYTES:
+            self._held.popitem(last=False)
 
     def machines(self) -> Sequence[Machine]:
         if self.address is None:
@@ -183,6 +242,7 @@ class RayExecutor:
 
     def close(self) -> None:
         if self._ray is not None:
+            self._held.clear()
             self._ray.shutdown()
             self._ray = None
             self._held_to.clear()
@@ -297,38 +357,60 @@ class RayExecutor:
                 raise ProvisionError(answer)
         self._held_to |= wanted
 
-    def _watch(self, running: Mapping[Any, Job], observer: Observer) -> None:
+    def _watch(self) -> None:
         """Passes progress on, and kills workers that do not heed their job's limit."""
-        jobs = {job.key: (reference, job) for reference, job in running.items()}
+        jobs = {running.job.key: (reference, running) for reference, running in self._running.items()}
         for watch in self._watches.values():
             with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
                 latest, spent = self._ray.get(watch.take.remote())
                 for key, (done, total, note) in latest.items():
                     if key in jobs:  # a report of an earlier run may come late
-                        observer.progress(jobs[key][1], done, total, note)
+                        running = jobs[key][1]
+                        running.observer.progress(running.job, done, total, note)
                 for key, of in spent.items():
-                    if key in jobs and (failure := overdue(of, jobs[key][1].seconds)):
+                    if key in jobs and (failure := overdue(of, jobs[key][1].job.seconds)):
                         self._overdue[key] = failure
                         self._ray.cancel(jobs[key][0], force=True)
 
-    def _submit(self, job: Job, references: list[Any]) -> Any:
+    def _jobs(self) -> list[Job]:
+        return [running.job for running in self._running.values()]
+
+    def _cores_of(self, job: Job) -> int:
         most = self.workers if self.address is None else max(self._cores.values())
-        cores = min(job.threads, most)
-        options: dict[str, Any] = {"num_cpus": cores}
-        if self.address is not None and any(job.places.values()):
-            options = self._here(min(cores, self._cores[self._home_node()]))
+        return min(job.threads, most)
+
+    def _submit(self, job: Job, names: list[str], references: list[Any]) -> Any:
+        cores = self._cores_of(job)
+        options: dict[str, Any] = {"num_cpus": cores, "num_returns": 2}
+        # A fresh process comes from the driver's own nursery.
+        if self.address is not None and (job.fresh or any(job.places.values())):
+            options |= self._here(min(cores, self._cores[self._home_node()]))
         if job.device == "cuda":
             # Processes of their own: one that looked for GPUs while it was allowed none would never see one again.
             options |= {"num_gpus": job.gpus, "runtime_env": {"env_vars": _ON_GPU}}
         share = None if self.address is not None else cores / self.workers
         task: Callable[..., Any] = self._task.options(**options, name=job.label).remote
-        return task(job, list(job.inputs), self._watches, *references, share=share, wanted=self._environment)
+        return task(
+            job.blind(),
+            names,
+            self._watches,
+            *references,
+            share=share,
+            wanted=self._environment,
+            nursery=Nursery.shared().address,
+        )
 
-    def _collect(self, reference: Any, job: Job, seconds: float) -> Outcome:
+    def _collect(self, reference: Any, running: _Running) -> Outcome:
+        job = running.job
         errors = self._ray.exceptions
         try:
-            outcome: Outcome = self._ray.get(reference)
-            return dataclasses.replace(outcome, job=job)
+            outcome: Outcome
+            outcome, told = self._ray.get([reference, running.result])
+            if told is None:
+                return dataclasses.replace(outcome, job=job)
+            result = Result(record=told["record"], arrays=told["arrays"])
+            self._hold(job.key, result, running.result)
+            return dataclasses.replace(outcome, job=job, result=result)
         except (errors.WorkerCrashedError, errors.TaskCancelledError):
             failure = "its worker process died (a crash in native code, or out of memory)"
         except errors.OutOfMemoryError:
@@ -342,4 +424,4 @@ class RayExecutor:
         except errors.RayError as error:
             failure = f"was lost by Ray: {one_line(error)[:300]}"
         failure = self._overdue.pop(job.key, failure)
-        return Outcome(job=job, result=None, failure=failure, seconds=seconds)
+        return Outcome(job=job, result=None, failure=failure, seconds=time.perf_counter() - running.since)

@@ -20,6 +20,19 @@ from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import canonical_json, digest
 
+
+class DamagedResultError(StoreError):
+    """A stored result whose bytes are not those that were written.
+
+    Attributes:
+        key: Of the result.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 _FORMAT = 2
 _WITHOUT_CHECKSUM = 1  # up to 0.4: a record had none, and an entry did not know its own key
 _WRITING = "writing-"
@@ -28,6 +41,7 @@ _WRITING = "writing-"
 class Store:
     """Results by job key, under ``ROOT/ab/abcdef.../``: ``record.json`` and ``arrays.safetensors``.
 
+    ``KEY:NAME`` stands for a part of a result: its record, and of its arrays that of this name alone, as ``images``.
     Only the driver writes; opening and reading leaves every byte as it is, so that a home can be looked at while it
     is played in.
 
@@ -58,7 +72,7 @@ class Store:
             shutil.rmtree(leftover, ignore_errors=True)
 
     def __contains__(self, key: str) -> bool:
-        return (self._folder(key) / "record.json").is_file()
+        return (self._folder(key.partition(":")[0]) / "record.json").is_file()
 
     def write(self, key: str, result: Result) -> None:
         """Keeps a result; a second write of the same key changes nothing."""
@@ -79,18 +93,20 @@ class Store:
         scratch.rename(folder)
 
     def read(self, key: str) -> Result:
-        """Reads a result back and checks its bytes.
+        """Reads a result, or a part of one, back and checks its bytes.
 
         Raises:
-            StoreError: It is damaged.
+            DamagedResultError: It is damaged, or not there.
         """
+        key, _, part = key.partition(":")
         kept = self._kept(key)
         folder = self._folder(key)
         try:
             arrays = (folder / "arrays.safetensors").read_bytes()
             if hashlib.sha256(arrays).hexdigest() != kept["arrays_sha256"]:
                 raise ValueError("the arrays do not have the hash that was recorded")
-            return Result(record=kept["record"], arrays=load(arrays))
+            loaded = load(arrays)
+            return Result(record=kept["record"], arrays={"images": loaded[part]} if part else loaded)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(key, error) from error
 
@@ -98,9 +114,13 @@ class Store:
         """Reads only a result's record.
 
         Raises:
-            StoreError: It is damaged.
+            DamagedResultError: It is damaged, or not there.
         """
-        return self._kept(key)["record"]  # type: ignore[no-any-return]
+        return self._kept(key.partition(":")[0])["record"]  # type: ignore[no-any-return]
+
+    def discard(self, key: str) -> None:
+        """Takes a damaged result away, so that it can be computed again; for who holds the home's lock."""
+        shutil.rmtree(self._folder(key.partition(":")[0]), ignore_errors=True)
 
     def _kept(self, key: str) -> dict[str, Any]:
         try:
@@ -113,9 +133,10 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(key, error) from error
 
-    def _damaged(self, key: str, error: Exception) -> StoreError:
-        return StoreError(
-            f"the stored result '{self._folder(key)}' is damaged ({one_line(error)}); delete that folder and run again"
+    def _damaged(self, key: str, error: Exception) -> DamagedResultError:
+        return DamagedResultError(
+            key,
+            f"the stored result '{self._folder(key)}' is damaged ({one_line(error)}); play again to compute it anew",
         )
 
     def _folder(self, key: str) -> Path:

@@ -17,7 +17,7 @@ from fakeoff.arena.images import Pixels, to_tensor
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.seeds import seed_from
 from fakeoff.protocols import Protocol, referee, register
-from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.metrics import evaluate
 
 
@@ -36,39 +36,39 @@ class JpegRobustness(Protocol):
             raise ValueError("JPEG qualities lie between 1 and 100")
         self.qualities = qualities
 
-    def play(self, ground: Ground) -> None:
-        generators = ground.enter()  # as they come, with their pools and the reals'
-        detectors = ground.defend(ground.detectors, generators)  # trained on lossless images
+    def play(self, bench: Bench) -> None:
+        generators = bench.enter()  # as they come, with their pools and the reals'
+        detectors = bench.defend(bench.detectors, generators)  # trained on lossless images
         jobs, rows = {}, []
-        for match in ground.match(generators, detectors):
+        for match in bench.match(generators, detectors):
             pair = f"{match.detector.player} on {match.generator.player}"
             rows.append(make_row(pair, "lossless", match.figures))
             for quality in self.qualities:
-                job = ground.job(
+                job = bench.job(
                     judge_compressed,
                     payload={
-                        "detector": ground.identity(match.detector),
+                        "detector": bench.identity(match.detector),
                         "quality": quality,
-                        "resamples": ground.config.score.resamples,
-                        "confidence": ground.config.score.confidence,
+                        "resamples": bench.config.score.resamples,
+                        "confidence": bench.config.score.confidence,
                     },
                     inputs={
                         "detector": match.detector,
-                        "reals": ground.real_pools(match.generator.resolution)["test"],
+                        "reals": bench.real_pools(match.generator.resolution)["test"],
                         "fakes": match.generator.pools["test"],
                     },
                     player=match.detector,  # who forfeits if it fails
                     label=f"{pair}, JPEG {quality}",
                 )
                 jobs[job] = pair, quality
-        for job, result in ground.run("compressed images are judged", jobs).items():
+        for job, result in bench.run("compressed images are judged", jobs).items():
             pair, quality = jobs[job]
             rows.append(make_row(pair, f"JPEG {quality}", result.record))
-            ground.log({f"ap by JPEG quality/{pair}": result.record["ap"]}, step=quality)
+            bench.log({f"ap by JPEG quality/{pair}": result.record["ap"]}, step=quality)
         if jobs:
-            ground.table("AP by JPEG quality", sorted(rows, key=lambda row: row["detector"]))
-            example = ground.pixels(generators[0].pools["test"])[0]
-            ground.figure("AP by JPEG quality", draw(rows, example, confidence=ground.config.score.confidence))
+            bench.table("AP by JPEG quality", sorted(rows, key=lambda row: row["detector"]))
+            example = bench.pixels(generators[0].pools["test"])[0]
+            bench.figure("AP by JPEG quality", draw(rows, example, confidence=bench.config.score.confidence))
 
 
 def judge_compressed(context: Context) -> Result:

@@ -7,7 +7,6 @@ import dataclasses
 import inspect
 import io
 import json
-import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from PIL import Image
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 
-from fakeoff.arena.errors import ConfigError, FakeoffError, PluginError, one_line
+from fakeoff.arena.errors import FakeoffError, PluginError, one_line
 from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Job, Outcome
@@ -34,15 +33,15 @@ from fakeoff.leaderboard.ledger import STORE
 from fakeoff.leaderboard.plots import to_pixels
 from fakeoff.leaderboard.printed import keep_printed
 from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.leaderboard.protocol_spec import protocol_spec
 from fakeoff.leaderboard.scoreboard import config_record
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.log import Row
+from fakeoff.protocols.records import TournamentRecord
 
 SCHEMA_VERSION = 1
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 
 
 def experiments_folder(home: Path) -> Path:
@@ -70,7 +69,7 @@ def play_experiment(
     Raises:
         FakeoffError: Bad input, a damaged store, a home that is in use, or an experiment that failed.
     """
-    spec = _spec(config, name)
+    spec = protocol_spec(config, name)
     with locked(home):
         try:
             source = open_source(
@@ -83,8 +82,8 @@ def play_experiment(
             store = Store(home / STORE)
             store.sweep()
             notebook = _Notebook()
-            with _Display(console) as display:
-                ground = Ground(
+            with ProgressDisplay(console, rounds=False) as display:
+                bench = Bench(
                     config,
                     spec=spec,
                     source=source,
@@ -93,16 +92,17 @@ def play_experiment(
                     observer=_Witness(display, home),
                     log=notebook,
                 )
-                header = _header(spec, ground)
+                header = _header(spec, bench)
                 run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
                 with _marked(run):
                     run.start()
                     notebook.run = run
-                    _play(protocol, ground, name=spec.name)
-                    result = {**header, **notebook.contents(), **_shortcomings(ground)}
+                    _play(protocol, bench, name=spec.name)
+                    result = {**header, **notebook.contents(), **_shortcomings(bench)}
                     files = _write(result, notebook, experiments_folder(home))
                     run.finish(result, figures=notebook.figures, files=files)
         finally:
+            executor.abandon()
             executor.close()
     return result
 
@@ -149,46 +149,29 @@ class _Notebook:
         }
 
 
-class _Display(ProgressDisplay):
-    """Stages without rounds; an experiment's own are called what it calls them."""
-
-    def phase(self, round_: int, stage: str, jobs: Sequence[Job], reused: int) -> None:
-        if jobs:
-            there = f", {reused} already there" if reused else ""
-            self._print(f"{stage} ({len(jobs)} to run{there})")
-        for job in jobs:
-            self._tasks[job.key] = self._bars.add_task(job.label, total=None, note="")
-
-
 class _Witness:
     """Passes what happens on to the display."""
 
     def __init__(self, display: ProgressDisplay, home: Path) -> None:
         self._display, self._home = display, home
 
-    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
-        self._display.phase(round_, stage, jobs, reused)
+    def begun(self, job: Job) -> None:
+        self._display.begun(job)
+
+    def reused(self, job: Job) -> None:
+        self._display.reused(job)
+
+    def damaged(self, job: Job, reason: str) -> None:
+        self._display.damaged(job, reason)
+
+    def round_finished(self, record: TournamentRecord) -> None:
+        """An experiment has no scoreboard."""
 
     def progress(self, job: Job, done: int, total: int, note: str) -> None:
         self._display.progress(job, done, total, note)
 
     def finished(self, outcome: Outcome) -> None:
         self._display.finished(outcome, kept=keep_printed(outcome, self._home))
-
-
-def _spec(config: TournamentConfig, name: str) -> PlayerSpec:
-    """The protocol's recipe, checked and completed. Unlike a player it has no weights."""
-    plugin = config.protocol.plugin
-    title = name or plugin.rpartition(":")[2]
-    if not _NAME.fullmatch(title):
-        raise ConfigError(f"'{title}' cannot be the name of an experiment: use letters, digits and _ . -, 64 at most")
-    return PlayerSpec(
-        name=title,
-        plugin=plugin,
-        parameters=protocols.complete(plugin, config.protocol.parameters),
-        fingerprint=protocols.fingerprint(plugin),
-        provision=protocols.provision(plugin),
-    )
 
 
 def _build(spec: PlayerSpec) -> Protocol:
@@ -211,11 +194,12 @@ def _marked(run: ExperimentRun) -> Iterator[None]:
         raise
 
 
-def _play(protocol: Protocol, ground: Ground, *, name: str) -> None:
+def _play(protocol: Protocol, bench: Bench, *, name: str) -> None:
     try:
         # What draws from global state all the same draws the same each time.
-        with sealed("protocol", ground.seed):
-            protocol.play(ground)
+        with sealed("protocol", bench.seed):
+            protocol.play(bench)
+            bench.finish()
     except FakeoffError as error:
         if type(error) is not PluginError:
             raise
@@ -236,20 +220,20 @@ def _place(protocol: Protocol, error: BaseException) -> str:
     return lines[-1] if lines and not module.startswith("fakeoff.") else ""
 
 
-def _shortcomings(ground: Ground) -> dict[str, Any]:
-    return {"leaks": ground.leaks, "forfeits": [dataclasses.asdict(forfeit) for forfeit in ground.forfeits]}
+def _shortcomings(bench: Bench) -> dict[str, Any]:
+    return {"leaks": bench.leaks, "forfeits": [dataclasses.asdict(forfeit) for forfeit in bench.forfeits]}
 
 
-def _header(spec: PlayerSpec, ground: Ground) -> dict[str, Any]:
+def _header(spec: PlayerSpec, bench: Bench) -> dict[str, Any]:
     parameters = {key: value.name if isinstance(value, Path) else value for key, value in spec.parameters.items()}
     return {
         "schema_version": SCHEMA_VERSION,
         "experiment": spec.name,
         "protocol": spec.plugin,
         "parameters": to_jsonable_python(parameters, fallback=repr),
-        "code": {"protocol": dict(spec.fingerprint), **ground.code},
-        "config": config_record(ground.config, source_name=ground.source.name),
-        "data": ground.data,
+        "code": {"protocol": dict(spec.fingerprint), **bench.code},
+        "config": config_record(bench.config, source_name=bench.source.name),
+        "data": bench.data,
     }
 
 

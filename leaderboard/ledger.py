@@ -14,13 +14,25 @@ from typing import Any
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Look, Match, PassedOver, Shift, TournamentRecord, Version
+from fakeoff.protocols.judging import Judging, Mixture, read_match
+from fakeoff.protocols.records import (
+    Audit,
+    Cost,
+    Forfeit,
+    Look,
+    Match,
+    PassedOver,
+    Shift,
+    TournamentRecord,
+    Unranked,
+    Version,
+)
 
 STORE = "store"
 """The folder of results in a home."""
 
 _FILE_NAME = "tournament.json"
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 
 
 def open_store(home: Path) -> Store:
@@ -50,6 +62,7 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
+        "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
     }
     write_atomically(home / _FILE_NAME, json.dumps(ledger, indent=1).encode())
@@ -76,9 +89,23 @@ def read_ledger(home: Path, store: Store) -> TournamentRecord:
         raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
 
 
+def _version(kept: Mapping[str, Any]) -> Version:
+    on_val = kept["on_val"]
+    if on_val is not None:
+        mixture = on_val["mixture"]
+        on_val = Judging(
+            key=on_val["key"],
+            mixture=Mixture(reals=tuple(mixture["reals"]), fakes=tuple(mixture["fakes"]), seed=mixture["seed"]),
+        )
+    return Version(**{**kept, "targets": tuple(kept["targets"]), "on_val": on_val})
+
+
 def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
-    versions = [Version(**{**kept, "targets": tuple(kept["targets"])}) for kept in ledger["versions"]]
+    versions = [_version(kept) for kept in ledger["versions"]]
     by_label = {(version.kind, version.label): version for version in versions}
+    config = parse_config(ledger["config"], where=_FILE_NAME)
+    reals = {int(resolution): pools for resolution, pools in ledger["real_pools"].items()}
+    thresholds = {version.label: version.threshold(store) for version in versions if version.kind == "detector"}
 
     def pair(row: tuple[str, str, bool, str]) -> dict[str, Any]:
         generator, detector, is_target, key = row
@@ -90,13 +117,25 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
             "figures": store.record(key),
         }
 
+    def match(generator: str, detector: str, is_target: bool, key: str) -> Match:
+        maker, judge = by_label["generator", generator], by_label["detector", detector]
+        test = Mixture(reals=(reals[maker.resolution]["test"],), fakes=(maker.pools["test"],), seed=config.seed)
+        figures, _ = read_match(
+            Judging(key=key, mixture=test),
+            threshold=thresholds[judge.label],
+            resamples=config.score.resamples,
+            confidence=config.score.confidence,
+            store=store,
+        )
+        return Match(generator=maker, detector=judge, is_target=is_target, key=key, figures=figures)
+
     return TournamentRecord(
-        config=parse_config(ledger["config"], where=_FILE_NAME),
+        config=config,
         source_name=ledger["source_name"],
         data=ledger["data"],
         round=ledger["round"],
         versions=tuple(versions),
-        matches=tuple(Match(**pair(row)) for row in ledger["matches"]),
+        matches=tuple(match(*row) for row in ledger["matches"]),
         costs=tuple(
             Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
             for label, key in ledger["costs"]
@@ -116,6 +155,7 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
         ),
         shifts=tuple(Shift(**pair(row)) for row in ledger["shifts"]),
         forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
-        passed_over=tuple(PassedOver(**kept) for kept in ledger.get("passed_over", ())),  # not before 0.5
-        real_pools={int(resolution): pools for resolution, pools in ledger["real_pools"].items()},
+        passed_over=tuple(PassedOver(**kept) for kept in ledger["passed_over"]),
+        unranked=tuple(Unranked(**kept) for kept in ledger["unranked"]),
+        real_pools=reals,
     )

@@ -228,8 +228,8 @@ class MlflowLog:
             self._client.set_tag(run, "arena.result", version.key)
             if version.targets:
                 self._client.set_tag(run, "arena.targets", ", ".join(version.targets))
-            if "threshold" in result.record:
-                self._metrics(run, {"threshold": result.record["threshold"]}, 0)
+            if version.kind == "detector":
+                self._metrics(run, {"threshold": version.threshold(self._store)}, 0)
             self._client.set_terminated(run, status="FINISHED")
 
     def _curves(self, run: str, result: Result) -> None:

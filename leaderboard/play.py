@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from fakeoff.leaderboard.printed import keep_printed
 from fakeoff.leaderboard.progress import ProgressDisplay
 from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
 from fakeoff.protocols import protocols
+from fakeoff.protocols.attack_defend import AttackDefend, play_tournament
 from fakeoff.protocols.config import TournamentConfig, print_config
 from fakeoff.protocols.records import TournamentRecord
-from fakeoff.protocols.tournament import AttackDefend, Tournament
 
 CONFIG_NAME = "config.toml"
 
@@ -67,13 +67,12 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
         log = MlflowLog(home, store)
         with _killed_if_interrupted(log), ProgressDisplay(console) as display, Beside(at_once=executor.here) as beside:
             witness = _Witness(home=home, log=log, display=display, beside=beside)
-            tournament = Tournament(config, source=source, store=store, executor=executor, observer=witness)
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
             kept = home / CONFIG_NAME
             before = kept.read_bytes() if kept.exists() else None
             write_atomically(kept, print_config(config).encode())
             try:
-                record = tournament.play()
+                record = play_tournament(config, source=source, store=store, executor=executor, observer=witness)
             except BaseException as error:
                 if isinstance(error, ConfigError) and not witness.rounds:
                     _restore(kept, before)
@@ -148,8 +147,14 @@ class _Witness:
         self._home, self._log, self._display, self._beside = home, log, display, beside
         self.rounds = 0
 
-    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
-        self._display.phase(round_, stage, jobs, reused)
+    def begun(self, job: Job) -> None:
+        self._display.begun(job)
+
+    def reused(self, job: Job) -> None:
+        self._display.reused(job)
+
+    def damaged(self, job: Job, reason: str) -> None:
+        self._display.damaged(job, reason)
 
     def progress(self, job: Job, done: int, total: int, note: str) -> None:
         self._display.progress(job, done, total, note)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -11,20 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from fakeoff.arena.jobs import Job, Outcome
-
-_STAGES = {
-    "enter": "generators enter",
-    "reals": "real pools",
-    "attack": "generators attack",
-    "sample": "fakes are sampled",
-    "audit": "pools are audited",
-    "defend": "detectors defend",
-    "score": "matches are scored",
-    "cost": "what evasion cost",
-    "parse": "faces are parsed",
-    "look": "where fakes give themselves away",
-    "shift": "how that moved",
-}
 
 _MOST_PRINTED = 60
 
@@ -34,9 +19,12 @@ class ProgressDisplay:
 
     Args:
         console: Where to.
+        rounds: Whether to say which round a job is of.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, rounds: bool = True) -> None:
+        self._rounds = rounds
+        self._reused = 0
         self._console = console
         self._live = console.is_terminal
         self._started = time.monotonic()
@@ -61,16 +49,22 @@ class ProgressDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.__exit__(kind, error, trace)
+        self._say_reused()
         if self._computed:
             self._print(f"jobs computed for {self._computed:.0f} s of CPU time in all")
 
-    def phase(self, round_: int, stage: str, jobs: Sequence[Job], reused: int) -> None:
-        """A stage begins."""
-        if jobs or stage in ("attack", "defend"):
-            there = f", {reused} already there" if reused else ""
-            self._print(f"round {round_}: {_STAGES[stage]} ({len(jobs)} to run{there})")
-        for job in jobs:
-            self._tasks[job.key] = self._bars.add_task(job.label, total=None, note="")
+    def begun(self, job: Job) -> None:
+        """A job starts to run."""
+        self._say_reused()
+        self._tasks[job.key] = self._bars.add_task(self._title(job), total=None, note="")
+
+    def reused(self, job: Job) -> None:
+        """A job's result is there already."""
+        self._reused += 1
+
+    def damaged(self, job: Job, reason: str) -> None:
+        """A stored result was damaged; the job runs again."""
+        self._print(f"{self._title(job)}: {reason.partition(';')[0]}; it is computed again")
 
     def progress(self, job: Job, done: int, total: int, note: str) -> None:
         """A job took a step."""
@@ -86,11 +80,22 @@ class ProgressDisplay:
         ending = "done" if outcome.failure is None else f"{word}: {outcome.failure}"
         self._computed += outcome.computed
         computed = f", computed for {outcome.computed:.1f} s" if outcome.computed else ""  # a lost worker does not say
-        self._print(f"  {outcome.job.label}: {ending} ({outcome.seconds:.1f} s){computed}")
+        self._print(f"{self._title(outcome.job)}: {ending} ({outcome.seconds:.1f} s){computed}")
         if kept is not None:
             lines = outcome.printed.strip().splitlines()
             first = lines[0].strip()[:_MOST_PRINTED] if lines else ""
             self._print(f"    {outcome.job.player} printed {len(lines)} line(s), first '{first}'; kept in {kept}")
+
+    def _say_reused(self) -> None:
+        if self._reused:
+            self._print(f"{self._reused} {'result is' if self._reused == 1 else 'results are'} there already")
+        self._reused = 0
+
+    def _title(self, job: Job) -> str:
+        """``round 1: attack pgan``; a job of a protocol's own is called after what it is for."""
+        if self._rounds and job.round is not None:
+            return f"round {job.round}: {job.label}"
+        return job.label if job.round is not None or job.stage == job.label else f"{job.stage}: {job.label}"
 
     def _print(self, line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)

@@ -25,9 +25,10 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
 
     Returns:
         ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``audits``,
-        ``forfeits``, ``passed_over``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
+        ``forfeits``, ``passed_over``, ``unranked``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
     """
     versions = record.versions
+    unranked = {(one.player, one.round) for one in record.unranked}
     generator_versions = [version for version in versions if version.kind == "generator"]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -37,7 +38,10 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         "standings": {
             "detectors": [
                 dataclasses.asdict(standing)
-                for standing in rank_detectors(record.matches, newest(versions, "detector"))
+                for standing in rank_detectors(
+                    record.matches,
+                    [v for v in newest(versions, "detector") if (v.player, v.round) not in unranked],
+                )
             ],
             "generators": [
                 dataclasses.asdict(standing)
@@ -58,6 +62,7 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         "audits": [_audited(audit) for audit in record.audits],
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
+        "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
         "cells": [_cell(match) for match in record.matches],
         "parts": [
             {**_pair(look), **{truth: _looked(look.figures[truth]) for truth in TRUTHS}}

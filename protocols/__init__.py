@@ -4,7 +4,7 @@ from fakeoff.protocols import Protocol, register
 
 @register("my_experiment")
 class MyExperiment(Protocol):
-    def play(self, ground):
+    def play(self, bench):
         ...
 """
 
@@ -14,7 +14,7 @@ from fakeoff.protocols.interface import Protocol
 protocols: Registry[Protocol] = Registry("protocol", interface=Protocol, group="fakeoff.protocols")
 register = protocols.register
 
-protocols.add("attack_defend", "fakeoff.protocols.tournament:AttackDefend", origin="fakeoff", version=1)
+protocols.add("attack_defend", "fakeoff.protocols.attack_defend:AttackDefend", origin="fakeoff", version=1)
 protocols.add("pretrain", "fakeoff.protocols.pretrain:Pretrain", origin="fakeoff", version=1)
 
 __all__ = ["Protocol", "protocols", "register"]

@@ -99,6 +99,10 @@ class Score(_Section):
 
     resamples: Annotated[int, Field(description="bootstrap resamples of the test images", ge=100)] = 1000
     confidence: Annotated[float, Field(description="of the intervals, as a share", gt=0.5, lt=1)] = 0.95
+    scored_again: Annotated[
+        int,
+        Field(description="images of each match, scored again in another order, alone and in a fresh process", ge=0),
+    ] = 16
 
 
 class PlayedProtocol(_Section):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fakeoff.arena import compute
 from fakeoff.arena.images import Pixels
@@ -17,16 +18,16 @@ from fakeoff.arena.pool import Pool, batch_of
 from fakeoff.arena.specs import state_arrays, weights_hash
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.protocols import referee
-from fakeoff.protocols.metrics import THRESHOLD, area_under_roc, best_threshold
+from fakeoff.protocols.metrics import THRESHOLD
 
-VERSION = 3
+VERSION = 4
 
 _TRIED_ON = 16
 _FEWEST_OF_A_VERSION = 16
 
 
 def defend(context: Context) -> Result:
-    """Trains one detector with early stopping on val, and chooses its threshold there.
+    """Trains one detector with early stopping on val.
 
     Training stops at once when the detector is perfect on val, or when its accuracy there (of patches, where it judges
     patches) has not improved for ``patience`` looks; the best look's weights are kept (section 3.1). Perfect is, as
@@ -34,33 +35,30 @@ def defend(context: Context) -> Result:
     Looks take about as many fakes as there are reals, evenly from every version, so that they cost no more after many
     rounds. A detector that cannot be trained keeps the weights that it came with.
 
-    All of val decides the threshold and, by ``val`` in the record (``aucs`` by generator version, ``accuracy``,
-    ``margin``), who is champion. ``not_attackable`` says why no attack could follow it, and is empty where one could;
-    ``state`` is the hash of its weights.
+    What val says of it in the end is judged elsewhere, and blindly. ``not_attackable`` says why no attack could follow
+    it, and is empty where one could; ``state`` is the hash of its weights.
 
     Payload: ``detector`` (identity), ``steps``, ``batch``, ``check_every``, ``patience``, ``perfect``, ``precision``.
     Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
     """
     payload = context.payload
     detector = referee.build_detector(payload["detector"], weights=context.places.get("weights"), device=context.device)
-    pools = {name: _together(context, name) for name in ("real_train", "fake_train", "real_val", "fake_val")}
-    pools["fake_look"] = _together(context, "fake_val", about=len(pools["real_val"]))
+    pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
+    look_at = _mixed(context)
     record: dict[str, Any] = {"trained": referee.is_trainable(detector), "curves": {}, "val_curve": []}
     if record["trained"]:
-        record |= _train(context, detector, pools)
-    real, fake = (referee.judge(detector, pools[name]).double().numpy() for name in ("real_val", "fake_val"))
-    record["threshold"] = best_threshold(real, fake)
-    by_version = np.split(fake, np.cumsum([len(pixels) for pixels in _inputs(context, "fake_val")])[:-1])
-    record["val"] = {
-        "aucs": [area_under_roc(real, of_version) for of_version in by_version],
-        "accuracy": float(((real < THRESHOLD).mean() + (fake >= THRESHOLD).mean()) / 2),
-        "margin": float(fake.min() - real.max()),
-    }
-    half = _TRIED_ON // 2
-    batch = torch.cat([pools[name][:half] for name in ("real_val", "fake_look")])
+        record |= _train(context, detector, pools, look_at)
     record["state"] = weights_hash(detector.state_dict())
-    record["not_attackable"] = referee.why_not_attackable(detector, batch)
+    record["not_attackable"] = referee.why_not_attackable(detector, look_at.pool[:_TRIED_ON])
     return Result(record=record, arrays=state_arrays(detector))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mixed:
+    """Val images of both sides in an order that tells a detector nothing."""
+
+    pool: Pool
+    is_fake: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -71,7 +69,7 @@ class _Look:
     accuracy: float
 
 
-def _train(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:
+def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look_at: _Mixed) -> dict[str, Any]:
     payload = context.payload
     rng = context.rng("defend")
     half = payload["batch"] // 2
@@ -87,7 +85,7 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> d
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append(value)
         if step % payload["check_every"] == 0 or step == payload["steps"]:
-            look = _look_at_val(detector, pools, perfect=payload["perfect"])
+            look = _look_at_val(detector, look_at, perfect=payload["perfect"])
             val_curve.append([step, look.accuracy])
             if look > best:
                 best, best_state, worse = look, copy.deepcopy(detector.state_dict()), 0
@@ -108,30 +106,31 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> d
     }
 
 
-def _look_at_val(detector: Detector, pools: Mapping[str, Pool], *, perfect: str) -> _Look:
+def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str) -> _Look:
     """Accuracy is the mean of those on reals and on fakes, over patches where the detector judges patches."""
     detector.eval()
-    accuracies, all_right = [], True
-    for name, is_fake in (("real_val", False), ("fake_look", True)):
-        if isinstance(detector, PatchDetector):
-            patches = referee.judge_patches(detector, pools[name])
-            by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
-            image_scores = patches.mean((1, 2)) if by_mean else referee.judge(detector, pools[name])
-            scores = image_scores if perfect == "images" else patches
-        else:
-            patches = scores = referee.judge(detector, pools[name])
-        all_right &= bool(((scores >= 0.5) == is_fake).all())
-        accuracies.append(((patches >= 0.5) == is_fake).double().mean().item())
-    return _Look(perfect=all_right, accuracy=sum(accuracies) / 2)
+    if isinstance(detector, PatchDetector):
+        patches = referee.judge_patches(detector, mixed.pool).flatten(1)
+        by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
+        image_scores = patches.mean(1) if by_mean else referee.judge(detector, mixed.pool)
+        scores = image_scores[:, None] if perfect == "images" else patches
+    else:
+        patches = scores = referee.judge(detector, mixed.pool)[:, None]
+    is_fake = mixed.is_fake[:, None]
+    right = ((patches >= THRESHOLD) == is_fake).double().mean(1)
+    accuracy = (right[mixed.is_fake].mean().item() + right[~mixed.is_fake].mean().item()) / 2
+    return _Look(perfect=bool(((scores >= THRESHOLD) == is_fake).all()), accuracy=accuracy)
 
 
-def _together(context: Context, name: str, *, about: int | None = None) -> Pool:
-    """A pool of several; of ``about`` images in all, evenly spread over each, where that is said."""
-    pixels = _inputs(context, name)
-    if about is not None:
-        each = max(_FEWEST_OF_A_VERSION, about // len(pixels))
-        pixels = [images[np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)] for images in pixels]
-    return Pool(*pixels, device=context.device)
+def _mixed(context: Context) -> _Mixed:
+    """All reals of val, and about as many fakes, evenly spread over generator versions."""
+    reals, fakes = _inputs(context, "real_val"), _inputs(context, "fake_val")
+    each = max(_FEWEST_OF_A_VERSION, sum(map(len, reals)) // len(fakes))
+    fakes = [images[np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)] for images in fakes]
+    pixels = np.concatenate([*reals, *fakes])
+    is_fake = torch.arange(len(pixels)) >= sum(map(len, reals))
+    order = torch.randperm(len(pixels), generator=context.rng("looks"))
+    return _Mixed(pool=Pool(pixels[order.numpy()], device=context.device), is_fake=is_fake[order])
 
 
 def _inputs(context: Context, name: str) -> list[Pixels]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the ground brings PyTorch and more, and listing protocols needs none of it
-    from fakeoff.protocols.ground import Ground
+if TYPE_CHECKING:  # the bench brings PyTorch and more, and listing protocols needs none of it
+    from fakeoff.protocols.game.bench import Bench
 
 
 class Protocol:
@@ -15,7 +15,7 @@ class Protocol:
     class's docstring is shown to whoever reads the results.
     """
 
-    def play(self, ground: Ground) -> None:
+    def play(self, bench: Bench) -> None:
         """Plays the experiment, in the driver's process.
 
         It is played again from its beginning after an interruption, or to show its results once more; what was
@@ -23,6 +23,6 @@ class Protocol:
         on global random state.
 
         Args:
-            ground: The players, their pools, jobs and the log.
+            bench: The players, their pools, jobs and the log.
         """
         raise NotImplementedError

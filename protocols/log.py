@@ -36,6 +36,15 @@ class Log(typing.Protocol):
         """Keeps a file; likewise."""
 
 
+class Unlogged:
+    """Keeps nothing: a tournament has a scoreboard."""
+
+    def points(self, points: Mapping[str, float], *, step: int) -> None: ...
+    def table(self, name: str, rows: Sequence[Row]) -> None: ...
+    def figure(self, name: str, figure: Figure) -> None: ...
+    def file(self, name: str, data: bytes) -> None: ...
+
+
 class CheckedLog:
     """Checks what an experiment logs, and passes it on.
 

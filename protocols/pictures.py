@@ -101,7 +101,7 @@ def judge_pictures(
         scores = referee.judge_patches(judge, images.to_tensor(pixels)).numpy()
         # Asked for by itself: a patch detector may put its patches together in its own way.
         p_fake = referee.judge(judge, images.to_tensor(pixels)).numpy().astype(np.float64)
-    threshold = float(store.record(version.key)["threshold"])
+    threshold = version.threshold(store)
     field, size = judge.receptive_field, (pixels.shape[1], pixels.shape[2])
     is_fake = p_fake >= threshold
     boxes = np.stack(

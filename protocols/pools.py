@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from fakeoff.arena import images
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.reals import Photograph, RealSource
+from fakeoff.arena.reals import SPLITS, Photograph, RealSource
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import referee
 
-VERSION = 1
+VERSION = 2
 
 
 def real_pool(context: Context) -> Result:
@@ -41,18 +44,28 @@ def enter(context: Context) -> Result:
     return Result(record=record, arrays=state_arrays(generator))
 
 
-def fake_pool(context: Context) -> Result:
-    """Samples a generator version into the arena.
+def fake_pools(context: Context) -> Result:
+    """Samples a generator version into the arena: all three splits in one call, which tells it nothing of them.
 
-    All versions of a generator are sampled with the same latents for the same split, so that what an attack
-    did can be seen face by face; no two splits share latents.
+    All versions of a generator are sampled with the same latents, so that what an attack did can be seen face by face.
+    Which image is of which split is thrown by the arena.
 
-    Payload: ``generator`` (identity), ``split``, ``n``, ``seed``, ``arena_resolution``, ``colour``.
-    Inputs: ``version``.
+    Payload: ``generator`` (identity), ``n`` (by split), ``seed``, ``arena_resolution``, ``colour``. Inputs:
+    ``version``.
+
+    Returns:
+        Record: ``sizes`` by split. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
     """
     payload = context.payload
     generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=context.device)
-    rng = rng_from("latents", payload["seed"], payload["generator"], payload["split"])
-    quantised = images.quantise(referee.draw(generator, payload["n"], rng=rng), colour=payload["colour"])
+    sizes = {split: int(payload["n"][split]) for split in SPLITS}
+    drawn_by = ("latents", payload["seed"], payload["generator"], sizes)
+    fakes = referee.draw(generator, sum(sizes.values()), rng=rng_from(*drawn_by))
+    quantised = images.quantise(fakes, colour=payload["colour"])
     pixels = images.to_arena(quantised, resolution=payload["arena_resolution"])
-    return Result(record={"n": len(pixels)}, arrays={"images": pixels})
+    order = torch.randperm(len(pixels), generator=rng_from("splits", *drawn_by)).numpy()
+    ends = np.cumsum([sizes[split] for split in SPLITS])[:-1]
+    return Result(
+        record={"sizes": sizes},
+        arrays={split: pixels[rows] for split, rows in zip(SPLITS, np.split(order, ends), strict=True)},
+    )

@@ -16,7 +16,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import referee
-from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.records import Cost, Version
 
@@ -54,9 +54,9 @@ class Pretrain(Protocol):
             raise ValueError("steps are at least 1, a batch 2 images and sessions 1")
         self.steps, self.batch, self.sessions = steps, batch, sessions
 
-    def play(self, ground: Ground) -> None:
-        entered = ground.enter(audit=False)  # a PGAN starts as an enlarged 4 x 4: no detector is fooled by that yet
-        latest = [version for version in entered if ground.is_trainable(version)]
+    def play(self, bench: Bench) -> None:
+        entered = bench.enter(audit=False)  # a PGAN starts as an enlarged 4 x 4: no detector is fooled by that yet
+        latest: Sequence[Version] = [version for version in entered if bench.is_trainable(version)]
         if entered and not latest:
             raise PluginError("none of these generators can be trained: they have no train_step")
         history: dict[str, list[Version]] = {version.player: [version] for version in latest}
@@ -64,49 +64,49 @@ class Pretrain(Protocol):
         costs: dict[str, list[Cost]] = {version.player: [] for version in latest}
         for session in range(self.sessions + 1):
             if session:
-                latest = self._train(ground, latest)
+                latest = self._train(bench, latest)
                 for version in latest:
                     history[version.player].append(version)
-                    for name, curve in ground.store.record(version.key)["curves"].items():
+                    for name, curve in bench.store.record(version.key)["curves"].items():
                         done = (session - 1) * self.steps
                         curves[version.player].setdefault(name, []).extend((done + step, of) for step, of in curve)
-            for cost in ground.costs(latest):
+            for cost in bench.costs(latest):
                 costs[cost.generator.player].append(cost)
-                self._log_distances(ground, cost)
+                self._log_distances(bench, cost)
         for player, of_player in curves.items():
-            _log_curves(ground, player, of_player)
+            _log_curves(bench, player, of_player)
         trained = {player: versions for player, versions in history.items() if len(versions) > 1}
         for player, versions in trained.items():
-            state = ground.store.read(versions[-1].key).arrays
-            ground.file(f"{player}.safetensors", save(dict(state)))
-            ground.figure(f"{player} faces", self._draw_faces(ground, versions))
-            ground.figure(f"{player} curves", self._draw_curves(player, curves[player], costs[player]))
+            state = bench.store.read(versions[-1].key).arrays
+            bench.file(f"{player}.safetensors", save(dict(state)))
+            bench.figure(f"{player} faces", self._draw_faces(bench, versions))
+            bench.figure(f"{player} curves", self._draw_curves(player, curves[player], costs[player]))
         if trained:
-            ground.table("distance to held-out reals", [self._row(costs[player], player) for player in trained])
+            bench.table("distance to held-out reals", [self._row(costs[player], player) for player in trained])
 
-    def _train(self, ground: Ground, versions: Sequence[Version]) -> list[Version]:
+    def _train(self, bench: Bench, versions: Sequence[Version]) -> Sequence[Version]:
         jobs: dict[Job, Version] = {}
         for version in versions:
-            job = ground.job(
+            job = bench.job(
                 pretrain,
                 payload={
-                    "generator": ground.identity(version),
+                    "generator": bench.identity(version),
                     "steps": self.steps,
                     "batch": self.batch,
-                    "precision": ground.config.compute.precision,
+                    "precision": bench.config.compute.precision,
                 },
-                inputs={"version": version, "reals": ground.real_pools(version.resolution)["attack"]},
-                threads=ground.config.compute.attack_threads,
+                inputs={"version": version, "reals": bench.real_pools(version.resolution)["attack"]},
+                threads=bench.config.compute.attack_threads,
                 on_device=True,
                 label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
             )
             jobs[job] = version
-        return ground.advance("generators are pretrained", jobs)
+        return bench.advance("generators are pretrained", jobs)
 
-    def _log_distances(self, ground: Ground, cost: Cost) -> None:
+    def _log_distances(self, bench: Bench, cost: Cost) -> None:
         player, step = cost.generator.player, cost.generator.round * self.steps
         points = {f"{player}/{key}_to_reals": cost.figures[f"{key}_to_reals"] for key in _DISTANCES}
-        ground.log(points, step=step)
+        bench.log(points, step=step)
 
     def _row(self, costs: Sequence[Cost], player: str) -> dict[str, Any]:
         before, after = costs[0].figures, costs[-1].figures
@@ -116,15 +116,15 @@ class Pretrain(Protocol):
             row[f"{name} of training reals"] = after[f"{key}_floor"]
         return row
 
-    def _draw_faces(self, ground: Ground, versions: Sequence[Version]) -> Figure:
+    def _draw_faces(self, bench: Bench, versions: Sequence[Version]) -> Figure:
         """The same latents before the first session and after the last, and people who were never trained on."""
         shown = {
-            "before": ground.pixels(versions[0].pools["test"])[:_FACES],
-            f"after {versions[-1].round * self.steps} steps, same latents": ground.pixels(versions[-1].pools["test"])[
+            "before": bench.pixels(versions[0].pools["test"])[:_FACES],
+            f"after {versions[-1].round * self.steps} steps, same latents": bench.pixels(versions[-1].pools["test"])[
                 :_FACES
             ],
         }
-        reals = ground.pixels(ground.real_pools(versions[0].resolution)["test"])
+        reals = bench.pixels(bench.real_pools(versions[0].resolution)["test"])
         shown["held-out real people"] = reals[:: max(1, len(reals) // _FACES)][:_FACES]
         return _rows_of_faces(versions[0].player, shown)
 
@@ -186,13 +186,13 @@ def pretrain(context: Context) -> Result:
     return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
 
 
-def _log_curves(ground: Ground, player: str, curves: Curves) -> None:
+def _log_curves(bench: Bench, player: str, curves: Curves) -> None:
     """Logs means of a few steps each."""
     for name, curve in curves.items():
         stride = -(-len(curve) // _POINTS_AT_MOST)
         for start in range(0, len(curve), stride):
             part = curve[start : start + stride]
-            ground.log({f"{player}/{name}": sum(value for _, value in part) / len(part)}, step=part[-1][0])
+            bench.log({f"{player}/{name}": sum(value for _, value in part) / len(part)}, step=part[-1][0])
 
 
 def _rows_of_faces(player: str, rows: Mapping[str, Pixels]) -> Figure:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.judging import Judging, read_on_val
 from fakeoff.protocols.patches import Truth
 
 Kind: TypeAlias = Literal["generator", "detector"]
@@ -24,6 +26,8 @@ class Version:
         targets: A generator's: the detector versions that its attack in this round was against.
         pools: A generator's: keys of its fake pools by split.
         resolution: A generator's, in pixels.
+        on_val: A detector's: its scores of val, which decide its threshold and who is champion. None where it was
+            trained by a job of an experiment's own, whose record has a ``threshold``.
     """
 
     kind: Kind
@@ -33,11 +37,25 @@ class Version:
     targets: tuple[str, ...] = ()
     pools: Mapping[str, str] = field(default_factory=dict)
     resolution: int = 0
+    on_val: Judging | None = None
 
     @property
     def label(self) -> str:
         """``pgan@2``."""
         return f"{self.player}@{self.round}"
+
+    def threshold(self, store: Store) -> float:
+        """A detector's: P(fake) from which it says fake, chosen on val.
+
+        Args:
+            store: Where its scores of val are.
+
+        Raises:
+            StoreError: They are damaged.
+        """
+        if self.on_val is not None:
+            return read_on_val(self.on_val, store).threshold
+        return float(store.record(self.key)["threshold"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +185,23 @@ class PassedOver:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unranked:
+    """A version whose scores cannot be compared with anybody's: it takes no place and is no champion.
+
+    Attributes:
+        kind: ``detector``.
+        player: Its name.
+        round: Its version.
+        reason: One line.
+    """
+
+    kind: Kind
+    player: str
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TournamentRecord:
     """All that has been played so far, in an order that does not depend on the executor.
 
@@ -183,6 +218,7 @@ class TournamentRecord:
         shifts: One for each attack and patch detector.
         forfeits: What failed.
         passed_over: Targets that could not be attacked.
+        unranked: Who takes no place, and why.
         real_pools: Keys of the real pools by generator resolution and split.
     """
 
@@ -198,4 +234,5 @@ class TournamentRecord:
     shifts: tuple[Shift, ...]
     forfeits: tuple[Forfeit, ...]
     passed_over: tuple[PassedOver, ...] = ()
+    unranked: tuple[Unranked, ...] = ()
     real_pools: Mapping[int, Mapping[str, str]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fakeoff import detectors, generators
@@ -13,14 +14,30 @@ from fakeoff.arena.reals import SPLITS, RealSource, Split
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import PlayerSpec, write_spec
 from fakeoff.detectors import PatchDetector
-from fakeoff.protocols import attack, audit, defend, evaluate, look, pools
+from fakeoff.protocols import attack, audit, defend, evaluate, judging, look, pools
 from fakeoff.protocols.computing import decided
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
+from fakeoff.protocols.judging import Mixture
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Version
 
 _LEARNING_RATES = ("generator_lr", "critic_lr")
 _ATTACK_REALS = "attack"
+_URGENCY = {
+    "enter": 9,
+    "reals": 9,
+    "attack": 8,
+    "sample": 7,
+    "audit": 6,
+    "parse": 5,
+    "defend": 4,
+    "score": 3,
+    "look": 2,
+    "shift": 1,
+    "cost": 1,
+}
+_MEASURES = ("score", "look", "shift", "cost")
+_A_ROUND = 16
 
 
 class Schedule:
@@ -53,6 +70,8 @@ class Schedule:
             specs=[spec],
             payload={"generator": spec.identity()},
             places=_weights(spec),
+            stage="enter",
+            round_=0,
         )
 
     def real_pools(self, resolution: int) -> dict[str, Job]:
@@ -90,30 +109,31 @@ class Schedule:
                 "reals": reals[_ATTACK_REALS],
                 **{f"target_{index}": target.key for index, target in enumerate(targets)},
             },
+            stage="attack",
+            round_=version.round + 1,
         )
 
-    def sample(self, version: Version) -> dict[str, Job]:
-        """A generator version's fake pools."""
+    def sample(self, version: Version) -> Job:
+        """A generator version's fake pools; they are parts of its result: ``KEY:test``."""
         counts = self._config.pools
-        return {
-            split: self.job(
-                pools.fake_pool,
-                pools.VERSION,
-                label=f"sample {version.player}, {split}",
-                player=version.player,
-                specs=[self.generators[version.player]],
-                device=self._device,
-                payload={
-                    "generator": self.generators[version.player].identity(),
-                    "split": split,
-                    "n": getattr(counts, f"{split}_fakes"),
-                    "seed": self._config.seed,
-                    **self._arena(),
-                },
-                inputs={"version": version.key},
-            )
-            for split in SPLITS
-        }
+        spec = self.generators[version.player]
+        return self.job(
+            pools.fake_pools,
+            pools.VERSION,
+            label=f"sample {version.player}",
+            player=version.player,
+            specs=[spec],
+            device=self._device,
+            payload={
+                "generator": spec.identity(),
+                "n": {split: getattr(counts, f"{split}_fakes") for split in SPLITS},
+                "seed": self._config.seed,
+                **self._arena(),
+            },
+            inputs={"version": version.key},
+            stage="sample",
+            round_=version.round,
+        )
 
     def defend(self, detector: str, *, history: Sequence[Version], reals: Mapping[int, Mapping[str, str]]) -> Job:
         """A detector trained on the fakes of a history of generator versions."""
@@ -145,22 +165,51 @@ class Schedule:
             },
             inputs=inputs,
             places=_weights(spec),
+            stage="defend",
+            round_=max(version.round for version in history),
         )
 
-    def match(self, generator: Version, detector: Version, *, reals: Mapping[str, str]) -> Job:
-        """One generator version against one detector version."""
+    def judge(self, detector: Version, mixture: Mixture, *, what: str, stage: str, round_: int) -> Job:
+        """A detector version at a mixture of both sides.
+
+        Args:
+            detector: Which version.
+            mixture: Of the images that it judges.
+            what: They are, for people: ``pgan@1``.
+            stage: ``defend`` for val, ``score`` for test.
+            round_: When.
+        """
+        label = f"score {detector.label} on {what}"
+        return self._judge(judging.judge, detector, mixture, label=label, stage=stage, round_=round_)
+
+    def judge_again(self, detector: Version, mixture: Mixture, *, round_: int) -> Job:
+        """A detector version at some of a mixture again, in a process in which no player ever ran."""
+        label = f"score {detector.label} again"
+        job = self._judge(judging.judge_again, detector, mixture, label=label, stage="defend", round_=round_)
+        return replace(job, fresh=True)
+
+    def _judge(
+        self,
+        task: Callable[[Context], Result],
+        detector: Version,
+        mixture: Mixture,
+        *,
+        label: str,
+        stage: str,
+        round_: int,
+    ) -> Job:
+        spec = self.detectors[detector.player]
         return self.job(
-            evaluate.match,
-            evaluate.VERSION,
-            label=f"score {detector.label} on {generator.label}",
+            task,
+            judging.VERSION,
+            label=label,
             player=detector.player,
-            specs=[self.detectors[detector.player]],
+            specs=[spec],
             device=self._device,
-            payload={
-                "detector": self.detectors[detector.player].identity(),
-                **self._certainty(),
-            },
-            inputs={"version": detector.key, "real": reals["test"], "fake": generator.pools["test"]},
+            payload={"detector": spec.identity(), "sample": self._config.score.scored_again},
+            inputs={"version": detector.key, "images": mixture.key},
+            stage=stage,
+            round_=round_,
         )
 
     def cost(self, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
@@ -177,6 +226,8 @@ class Schedule:
                 "real": reals["test"],
                 "real_train": reals["train"],
             },
+            stage="cost",
+            round_=generator.round,
         )
 
     def audit(self, version: Version, *, reals: Mapping[str, str]) -> Job:
@@ -191,29 +242,33 @@ class Schedule:
                 **{f"real_{split}": reals[split] for split in SPLITS},
                 **{f"fake_{split}": version.pools[split] for split in SPLITS},
             },
+            stage="audit",
+            round_=version.round,
         )
 
-    def parse(self, pool: str) -> Job:
+    def parse(self, pool: str, *, what: str, round_: int) -> Job:
         """The parts of the faces of a pool."""
         assert self.parser is not None
         return self.job(
             look.parse,
             look.PARSE_VERSION,
-            label=f"parse faces of {pool[:8]}",
+            label=f"parse the faces of {what}",
             player=f"face parser '{self.parser.name}'",
             specs=[self.parser],
             device=self._device,
             payload={"parser": self.parser.identity()},
             inputs={"pool": pool},
             places=_weights(self.parser),
+            stage="parse",
+            round_=round_,
         )
 
-    def look(self, detector: Version, pool: str, *, truth: Truth, labels: str) -> Job:
+    def look(self, detector: Version, pool: str, *, truth: Truth, labels: str, what: str, round_: int) -> Job:
         """Which patches of which parts give away the images of a test pool."""
         return self.job(
             look.look,
             look.LOOK_VERSION,
-            label=f"look with {detector.label} at {truth} {pool[:8]}",
+            label=f"look with {detector.label} at {what}",
             player=detector.player,
             specs=[self.detectors[detector.player]],
             device=self._device,
@@ -224,9 +279,11 @@ class Schedule:
                 **self._certainty(),
             },
             inputs={"version": detector.key, "pool": pool, "labels": labels},
+            stage="look",
+            round_=round_,
         )
 
-    def shift(self, *, before: str, frozen: str, retrained: str, player: str) -> Job:
+    def shift(self, *, before: str, frozen: str, retrained: str, player: str, round_: int) -> Job:
         """How the parts moved between three looks."""
         return self.job(
             look.shift,
@@ -235,6 +292,8 @@ class Schedule:
             player=player,
             payload=self._certainty(),
             inputs={"before": before, "frozen": frozen, "retrained": retrained},
+            stage="shift",
+            round_=round_,
         )
 
     def judges_patches(self, detector: str) -> bool:
@@ -258,6 +317,8 @@ class Schedule:
                 "colour": self.colour,
             },
             places={"photographs": [(photograph.name, str(photograph.path)) for photograph in photographs]},
+            stage="reals",
+            round_=0,
         )
 
     def _arena(self) -> dict[str, Any]:
@@ -276,6 +337,8 @@ class Schedule:
         device: DeviceName = "cpu",
         places: Mapping[str, Any] | None = None,
         specs: Sequence[PlayerSpec] = (),
+        stage: str,
+        round_: int | None = None,
     ) -> Job:
         """A job with the limits of the configuration; ``specs`` are the players that it builds."""
         compute = self._config.compute
@@ -293,7 +356,21 @@ class Schedule:
             provisions=tuple(dict.fromkeys(spec.provision for spec in specs if spec.provision is not None)),
             seconds=compute.job_seconds,
             gigabytes=compute.job_gigabytes,
+            stage=stage,
+            round=round_,
+            urgency=_urgency(stage, round_),
         )
+
+
+def _urgency(stage: str, round_: int | None) -> int:
+    """What others wait for comes first; what may stop the game (an audit of what enters, a parser) before training.
+
+    Figures of a round wait while the next round is trained, so that there is something to fill the cores with while the
+    last detector of a round still learns; they do not wait for a second one.
+    """
+    measures = stage in _MEASURES or (stage == "audit" and bool(round_))
+    late = 2 * (round_ or 0) + (3 if measures else 0)
+    return _URGENCY.get(stage, 0) - _A_ROUND * late
 
 
 def _specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fakeoff.protocols.judging import OnVal
 from fakeoff.protocols.records import Match, Version
 
 
@@ -51,21 +52,6 @@ class GeneratorStanding:
     evasion: float
     target_evasion: float | None
     matches: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnVal:
-    """How a detector version does on val: what decides before test is looked at.
-
-    Attributes:
-        aucs: One for each generator version that it was trained on.
-        accuracy: At 1/2: the mean of the shares of reals and of fakes that it judges rightly.
-        margin: From the highest-scoring real to the lowest-scoring fake, in P(fake); below 0 where they overlap.
-    """
-
-    aucs: tuple[float, ...]
-    accuracy: float
-    margin: float
 
 
 def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:

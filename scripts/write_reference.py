@@ -32,7 +32,7 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
     "Face parsers": {"fakeoff.arena.parsers": ("FaceParser", "PARTS", "BACKGROUND", "LANDMARKS", "register")},
     "Protocols": {
         "fakeoff.protocols": ("Protocol", "register"),
-        "fakeoff.protocols.ground": ("Ground", "Results"),
+        "fakeoff.protocols.game.bench": ("Bench", "Results"),
         "fakeoff.protocols.records": ("Version", "Match", "Cost", "Forfeit"),
         "fakeoff.arena.jobs": ("Context", "Result"),
     },
@@ -60,7 +60,7 @@ LEFT_OUT = {
 }
 
 # An author is given these and never makes one: their constructors are left out.
-GIVEN = {"Ground", "Results", "Context"}
+GIVEN = {"Bench", "Results", "Context"}
 
 INTRODUCTION = """# Reference
 

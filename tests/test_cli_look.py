@@ -19,7 +19,7 @@ from fakeoff.arena.reals import open_source
 from fakeoff.arena.store import Store
 from fakeoff.cli import main
 from fakeoff.leaderboard.ledger import write_ledger
-from fakeoff.protocols.tournament import Tournament
+from fakeoff.protocols.attack_defend import play_tournament
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 
@@ -31,7 +31,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Silent:
-    def phase(self, round_: int, stage: str, jobs: Any, *, reused: int) -> None:
+    def begun(self, job: Any) -> None:
+        pass
+
+    def reused(self, job: Any) -> None:
+        pass
+
+    def damaged(self, job: Any, reason: str) -> None:
         pass
 
     def progress(self, job: Any, done: int, total: int, note: str) -> None:
@@ -51,14 +57,14 @@ def home(toys: Path, toy_config: Callable[..., Any], tmp_path_factory: pytest.Te
         load_plugin_file(path)
     home = tmp_path_factory.mktemp("played")
     names = ("toy_brightness", "toy_detector", "toy_wide_detector", "fixed_brightness", "patches_nan", "patches_raise")
-    tournament = Tournament(
+    record = play_tournament(
         toy_config(detectors=[{"plugin": name} for name in names], parts={"parser": "toy_quadrants"}),
         source=open_source("orl"),
         store=Store(home / "store"),
         executor=SerialExecutor(),
         observer=Silent(),
     )
-    write_ledger(tournament.play(), home)
+    write_ledger(record, home)
     return home
 
 

@@ -12,7 +12,7 @@ from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import Protocol, referee, register
-from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.game.bench import Bench
 
 
 def brightness(context: Context) -> Result:
@@ -56,34 +56,34 @@ class ToyExperiment(Protocol):
     ) -> None:
         self.scale, self.fails = scale, fails
 
-    def play(self, ground: Ground) -> None:
-        entered = ground.enter()
-        detectors = ground.defend(ground.detectors, entered)
-        versions = [*entered, *ground.attack(entered, targets=detectors, weight=0.5)]
+    def play(self, bench: Bench) -> None:
+        entered = bench.enter()
+        detectors = bench.defend(bench.detectors, entered)
+        versions = [*entered, *bench.attack(entered, targets=detectors, weight=0.5)]
         jobs = {
-            ground.job(
+            bench.job(
                 brightness, payload={"scale": self.scale}, inputs={"pool": version.pools["test"]}, label=version.label
             ): version
             for version in versions
         }
         rows = []
-        for job, result in ground.run("pools are measured", jobs).items():
+        for job, result in bench.run("pools are measured", jobs).items():
             version = jobs[job]
-            ground.log({f"brightness/{version.player}": result.record["mean"]}, step=version.round)
+            bench.log({f"brightness/{version.player}": result.record["mean"]}, step=version.round)
             rows.append({"version": version.label, "brightness": result.record["mean"], "targets": None})
-        ground.log({"a throw of global dice": random.random()})
+        bench.log({"a throw of global dice": random.random()})
         if self.fails == "raises":
             raise ValueError("the experiment's own bug")
         if self.fails == "job":
-            ground.run("something fails", [ground.job(give_up, payload={"at": at}, label=at) for at in ("one", "two")])
+            bench.run("something fails", [bench.job(give_up, payload={"at": at}, label=at) for at in ("one", "two")])
         if self.fails == "nan":
-            ground.log({"brightness": float("nan")}, step=3)
+            bench.log({"brightness": float("nan")}, step=3)
         if self.fails == "exits":
             raise SystemExit(3)
         if self.fails == "misuses":
-            ground.attack(detectors, targets=detectors)
-        ground.table("brightness", rows)
+            bench.attack(detectors, targets=detectors)
+        bench.table("brightness", rows)
         figure = Figure(figsize=(3, 2), dpi=50)
         figure.subplots().bar([str(row["version"]) for row in rows], [float(str(row["brightness"])) for row in rows])
-        ground.figure("bars", figure)
-        ground.file("notes.txt", b"bright\n")
+        bench.figure("bars", figure)
+        bench.file("notes.txt", b"bright\n")

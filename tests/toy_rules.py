@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fakeoff.protocols import register
-from fakeoff.protocols.ground import Ground
-from fakeoff.protocols.tournament import AttackDefend
+from fakeoff.protocols.attack_defend import AttackDefend
+from fakeoff.protocols.game.bench import Bench
 
 
 @register("own_rules")
@@ -18,6 +18,6 @@ class OwnRules(AttackDefend):
     def __init__(self, *, noted: float = 0.0) -> None:
         self.noted = noted
 
-    def play(self, ground: Ground) -> None:
-        ground.log({"noted": self.noted})
-        super().play(ground)
+    def play(self, bench: Bench) -> None:
+        bench.log({"noted": self.noted})
+        super().play(bench)

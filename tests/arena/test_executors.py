@@ -71,9 +71,20 @@ def no_inputs(key: str) -> Result:
     raise KeyError(key)
 
 
+def run_each(executor: Executor, jobs: list[Job], *, load: Any, observer: Any) -> Iterator[Outcome]:
+    """Runs jobs that do not depend on each other, as an engine would."""
+    waiting, running = list(jobs), 0
+    while waiting or running:
+        while waiting and executor.has_room(waiting[0]):
+            executor.start(waiting.pop(0), load=load, observer=observer)
+            running += 1
+        yield executor.wait()
+        running -= 1
+
+
 def run(executor: Executor, jobs: list[Job], kept: Mapping[str, Result] | None = None) -> dict[str, Outcome]:
     load = kept.__getitem__ if kept is not None else no_inputs
-    return {outcome.job.label: outcome for outcome in executor.run(jobs, load=load, observer=Watcher())}
+    return {outcome.job.label: outcome for outcome in run_each(executor, jobs, load=load, observer=Watcher())}
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +176,7 @@ def listening(pids: set[int]) -> list[ipaddress.IPv4Address | ipaddress.IPv6Addr
 def test_serial_jobs_end_in_order_with_their_steps_seen(tasks: Path) -> None:
     jobs = [a_job(tasks, "square", payload={"n": n}, label=str(n)) for n in (3, 1, 2)]
     watcher = Watcher()
-    outcomes = list(SerialExecutor().run(jobs, load=no_inputs, observer=watcher))
+    outcomes = list(run_each(SerialExecutor(), jobs, load=no_inputs, observer=watcher))
     assert [outcome.job.label for outcome in outcomes] == ["3", "1", "2"]
     assert [outcome.result.record["square"] for outcome in outcomes if outcome.result] == [9, 1, 4]
     assert watcher.steps[:2] == [("3", 1, 2, "half way"), ("3", 2, 2, "")]
@@ -219,7 +230,7 @@ def test_idle_workers_stay_for_the_next_stage_and_are_as_urgent_as_the_driver(ta
 def test_steps_of_a_job_on_ray_reach_the_driver_while_it_runs(tasks: Path, on_ray: RayExecutor) -> None:
     watcher = Watcher()
     job = a_job(tasks, "square", payload={"n": 2, "slow": True})
-    list(on_ray.run([job], load=no_inputs, observer=watcher))
+    list(run_each(on_ray, [job], load=no_inputs, observer=watcher))
     assert ("square", 1, 2, "half way") in watcher.steps
 
 
@@ -253,7 +264,7 @@ def test_on_ray_a_broken_job_is_its_own_failure_and_the_others_arrive(tasks: Pat
 def test_no_jobs_need_no_ray() -> None:
     before = descendants()
     executor = RayExecutor(workers=1)
-    assert list(executor.run([], load=no_inputs, observer=Watcher())) == []
+    executor.abandon()
     assert descendants() <= before
     executor.close()
 

@@ -54,7 +54,13 @@ def records(two_gpus: RayExecutor, tmp_path_factory: pytest.TempPathFactory) -> 
 
     jobs = [job(f"gpu {index}", device="cuda", gpus=0.5) for index in range(3)]
     jobs.insert(1, job("cpu"))
-    outcomes = list(two_gpus.run(jobs, load=no_inputs, observer=Silent()))
+    outcomes = []
+    for job_ in jobs:
+        assert two_gpus.has_room(job_)
+        two_gpus.start(job_, load=no_inputs, observer=Silent())
+    assert not two_gpus.has_room(job("one too many", device="cuda", gpus=1.0))
+    for _ in jobs:
+        outcomes.append(two_gpus.wait())
     assert [outcome.failure for outcome in outcomes] == [None] * 4
     return {outcome.job.label: dict(outcome.result.record) for outcome in outcomes if outcome.result}
 

@@ -87,7 +87,11 @@ def run(tasks: PluginFile, *functions: str, kept: Mapping[str, Result] | None = 
         Job(task=f"{tasks.module}:{function}", version=1, payload={"n": n}, provisions=(tasks,), **over)
         for n, function in enumerate(functions)
     ]
-    return list(SerialExecutor().run(jobs, load=(kept or {}).__getitem__, observer=Watcher()))
+    executor, outcomes = SerialExecutor(), []
+    for job in jobs:
+        executor.start(job, load=(kept or {}).__getitem__, observer=Watcher())
+        outcomes.append(executor.wait())
+    return outcomes
 
 
 def record(outcome: Outcome) -> Mapping[str, Any]:

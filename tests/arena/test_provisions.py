@@ -70,7 +70,7 @@ def test_a_single_module_is_its_own_package(tmp_path: Path, monkeypatch: pytest.
 def test_fakeoffs_own_code_is_its_rooms_and_nothing_beside_them() -> None:
     spec = provisions._first_with_code("fakeoff")[1]
     names = {name for name, _ in provisions._code_files(spec, packages_only=True)}
-    assert {"cli.py", "__init__.py", "arena/parsers/face_unet.py", "protocols/tournament.py"} <= names
+    assert {"cli.py", "__init__.py", "arena/parsers/face_unet.py", "protocols/attack_defend.py"} <= names
     assert not [name for name in names if name.startswith(("tests", ".venv", "scripts", "examples"))]
 
 

@@ -300,7 +300,7 @@ def test_other_parameters_and_edited_code_are_other_runs(
     edited = tmp_path / "edited" / "toy_protocols.py"
     edited.parent.mkdir()
     text = TOY_PROTOCOLS.read_text().replace('register("toy_experiment")', 'register("edited_experiment")')
-    edited.write_text(text.replace('ground.file("notes.txt"', 'ground.file("remarks.txt"'))
+    edited.write_text(text.replace('bench.file("notes.txt"', 'bench.file("remarks.txt"'))
     load_plugin_file(edited)
     play_toys(new_home, plugin="edited_experiment", name="toy_experiment")
     runs = _runs(client(new_home))

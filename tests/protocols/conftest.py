@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from fakeoff.arena.executors import Load, Observer, SerialExecutor
-from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.executors import Observer, SerialExecutor
+from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.store import Store
+from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import TournamentRecord
-from fakeoff.protocols.tournament import Tournament
 
 BAD_PLAYERS = Path(__file__).parents[1] / "bad_players.py"
 
@@ -29,17 +29,23 @@ class Watcher:
     def __init__(self) -> None:
         self.ran: list[Job] = []
         self.labels: list[str] = []
-        self._round = 0
+        self.was_damaged: list[Job] = []
 
-    def phase(self, round_: int, stage: str, jobs: Sequence[Job], *, reused: int) -> None:
-        self._round = round_
+    def begun(self, job: Job) -> None:
+        pass
+
+    def reused(self, job: Job) -> None:
+        pass
+
+    def damaged(self, job: Job, reason: str) -> None:
+        self.was_damaged.append(job)
 
     def progress(self, job: Job, done: int, total: int, note: str) -> None:
         pass
 
     def finished(self, outcome: Outcome) -> None:
         self.ran.append(outcome.job)
-        self.labels.append(f"round {self._round}: {outcome.job.label}")
+        self.labels.append(f"round {outcome.job.round}: {outcome.job.label}")
 
     def round_finished(self, record: TournamentRecord) -> None:
         pass
@@ -51,10 +57,13 @@ def watcher() -> Watcher:
 
 
 class BackwardsExecutor(SerialExecutor):
-    """Runs jobs in the opposite order, as a busy cluster might."""
+    """Takes whatever is ready, and runs the last of it first, as a busy cluster might."""
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        return super().run(list(reversed(jobs)), load=load, observer=observer)
+    def has_room(self, job: Job) -> bool:
+        return True
+
+    def take(self) -> tuple[Job, Mapping[str, Result], Observer]:
+        return self._waiting.pop()
 
 
 @pytest.fixture
@@ -73,13 +82,13 @@ def play(tmp_path: Path, toys: Path) -> Callable[..., tuple[TournamentRecord, Wa
         executor: SerialExecutor | None = None,
     ) -> tuple[TournamentRecord, Watcher]:
         watcher = Watcher()
-        tournament = Tournament(
+        record = play_tournament(
             config,
             source=open_source("orl"),
             store=Store(tmp_path / home / "store"),
             executor=executor or SerialExecutor(),
             observer=watcher,
         )
-        return tournament.play(), watcher
+        return record, watcher
 
     return go

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from PIL import Image
 from fakeoff.arena import images
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError
 from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.jobs import Context, Job, Outcome, Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.reals import open_source
@@ -23,11 +23,11 @@ from fakeoff.arena.specs import state_arrays
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols import look, patches, referee
+from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import Parts
 from fakeoff.protocols.patches import TRUTHS, Truth
 from fakeoff.protocols.records import TournamentRecord
 from fakeoff.protocols.schedule import parser_spec
-from fakeoff.protocols.tournament import Tournament
 
 Array = npt.NDArray[Any]
 Play = Callable[..., tuple[TournamentRecord, Any]]
@@ -287,8 +287,14 @@ class Quiet:
     def of(self, task: str) -> list[Job]:
         return [job for job in self.jobs if job.task.rpartition(":")[2] == task]
 
-    def phase(self, round_: int, stage: str, jobs: Sequence[Any], *, reused: int) -> None:
-        self.stages.append((round_, stage, len(jobs)))
+    def begun(self, job: Any) -> None:
+        pass
+
+    def reused(self, job: Any) -> None:
+        pass
+
+    def damaged(self, job: Any, reason: str) -> None:
+        pass
 
     def progress(self, job: Any, done: int, total: int, note: str) -> None:
         pass
@@ -316,14 +322,14 @@ def mixed(
 ) -> tuple[TournamentRecord, Store, Quiet]:
     """Two rounds between generators that attack or do not, and detectors that judge patches or do not."""
     store, observer = Store(tmp_path_factory.mktemp("mixed") / "store"), Quiet()
-    tournament = Tournament(
+    record = play_tournament(
         toy_config(**MIXED),
         source=open_source("orl"),
         store=store,
         executor=SerialExecutor(),
         observer=observer,
     )
-    return tournament.play(), store, observer
+    return record, store, observer
 
 
 Mixed = tuple[TournamentRecord, Store, Quiet]
@@ -482,18 +488,19 @@ class Noting(SerialExecutor):
     """Remembers what ended, whether or not the tournament comes to an end."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tasks: list[str] = []
 
-    def run(self, jobs: Sequence[Job], *, load: Any, observer: Any) -> Iterator[Any]:
-        for outcome in super().run(jobs, load=load, observer=observer):
-            self.tasks.append(outcome.job.task.rpartition(":")[2])
-            yield outcome
+    def wait(self) -> Outcome:
+        outcome = super().wait()
+        self.tasks.append(outcome.job.task.rpartition(":")[2])
+        return outcome
 
 
 def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_loses_nothing(
     play: Play, toy_config: Config, parsers: Path
 ) -> None:
-    before = {"enter", "real_pool", "fake_pool", "audit"}
+    before = {"enter", "real_pool", "fake_pools", "audit"}
     for index, (name, reason) in enumerate(
         {
             "parser_that_raises": "raised RuntimeError: the parser's own bug",
@@ -514,9 +521,9 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
     # The same tournament without parts goes on where it stopped.
     record, ran = play(toy_config(parts={"parser": ""}))
     tasks = [job.task.rpartition(":")[2] for job in ran.ran]
-    assert tasks[:2] == ["defend", "match"]
+    assert tasks[:2] == ["defend", "judge"]
     first = {task for label, task in zip(ran.labels, tasks, strict=True) if label.startswith("round 0")}
-    assert first == {"defend", "match", "cost"}
+    assert first == {"defend", "judge", "cost"}
     assert len(record.matches) == 4
     # And with a parser that works, only what depends on it is left.
     _, ran = play(toy_config(parts=QUADRANTS))
@@ -524,11 +531,14 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
 
 
 class InterruptedAtTheThirdLook(SerialExecutor):
-    def run(self, jobs: Sequence[Any], *, load: Any, observer: Any) -> Iterator[Any]:
-        for index, outcome in enumerate(super().run(jobs, load=load, observer=observer)):
-            if index == 2 and outcome.job.task.endswith(":look"):
-                raise KeyboardInterrupt
-            yield outcome
+    looks = 0
+
+    def wait(self) -> Outcome:
+        outcome = super().wait()
+        self.looks += outcome.job.task.endswith(":look")
+        if self.looks == 3:
+            raise KeyboardInterrupt
+        return outcome
 
 
 def test_an_interrupt_between_looks_loses_none_of_them(play: Play, toy_config: Config, parsers: Path) -> None:

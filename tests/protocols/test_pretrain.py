@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from safetensors.numpy import load
 
 from fakeoff import generators
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.executors import Executor, Load, Observer, SerialExecutor
-from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.executors import Executor, SerialExecutor
+from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.specs import PlayerSpec, load_weights, state_arrays, write_spec
 from fakeoff.arena.store import Store
 from fakeoff.protocols import protocols
-from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.pretrain import Pretrain
 
 Make = Callable[..., Any]
@@ -56,14 +56,14 @@ class Kept:
 
 
 @pytest.fixture
-def pretrain(tmp_path: Path, toy_config: Make, watcher: Any) -> Callable[..., tuple[Kept, Ground]]:
-    """Plays the protocol; returns what it logged and the ground that it stood on."""
+def pretrain(tmp_path: Path, toy_config: Make, watcher: Any) -> Callable[..., tuple[Kept, Bench]]:
+    """Plays the protocol; returns what it logged and the bench that it stood on."""
 
     def play(
         *, home: str = "home", executor: Executor | None = None, config: dict[str, Any] | None = None, **parameters: Any
-    ) -> tuple[Kept, Ground]:
+    ) -> tuple[Kept, Bench]:
         log = Kept()
-        ground = Ground(
+        bench = Bench(
             toy_config(**(config or {})),
             spec=PlayerSpec(name="pretrain", plugin="pretrain", fingerprint=protocols.fingerprint("pretrain")),
             source=open_source("orl"),
@@ -72,8 +72,8 @@ def pretrain(tmp_path: Path, toy_config: Make, watcher: Any) -> Callable[..., tu
             observer=watcher,
             log=log,
         )
-        protocols.build("pretrain", protocols.complete("pretrain", parameters)).play(ground)
-        return log, ground
+        protocols.build("pretrain", protocols.complete("pretrain", parameters)).play(bench)
+        return log, bench
 
     return play
 
@@ -110,11 +110,11 @@ def test_its_weights_enter_a_player(pretrain: Make, tmp_path: Path) -> None:
 
 
 def test_no_detector_and_no_test_pool_takes_part_in_training(pretrain: Make, watcher: Any) -> None:
-    _, ground = pretrain(steps=2, batch=4)
+    _, bench = pretrain(steps=2, batch=4)
     tasks = [job.task.partition(":")[2] for job in watcher.ran]
-    assert {"defend", "audit", "match"}.isdisjoint(tasks)
+    assert {"defend", "audit", "judge"}.isdisjoint(tasks)
     [job] = [job for job in watcher.ran if job.task.endswith(":pretrain")]
-    reals = ground.real_pools(16)
+    reals = bench.real_pools(16)
     assert job.inputs["reals"] == reals["attack"]
     assert not {reals["test"], reals["val"]} & set(job.inputs.values())
 
@@ -133,10 +133,10 @@ def test_sessions_go_on_from_each_other(pretrain: Make, watcher: Any) -> None:
 
 def test_a_session_that_was_finished_is_not_lost(pretrain: Make, watcher: Any) -> None:
     class Interrupted(SerialExecutor):
-        def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-            if any("session 2" in job.label for job in jobs):
+        def wait(self) -> Outcome:
+            if "session 2" in self._waiting[0][0].label:
                 raise KeyboardInterrupt
-            return super().run(jobs, load=load, observer=observer)
+            return super().wait()
 
     with pytest.raises(KeyboardInterrupt):
         pretrain(steps=2, batch=4, sessions=2, executor=Interrupted())
@@ -156,8 +156,8 @@ def test_generators_are_pretrained_alike_in_any_order(pretrain: Make, backwards:
 
 def test_one_that_misbehaves_forfeits_and_the_others_are_pretrained(pretrain: Make, bad_players: Path) -> None:
     config = {"generators": [{"plugin": "raises"}, {"plugin": "returns_nan"}, {"plugin": "toy_generator"}]}
-    log, ground = pretrain(steps=2, batch=4, config=config)
-    assert [(f.player, f.stage) for f in ground.forfeits] == [
+    log, bench = pretrain(steps=2, batch=4, config=config)
+    assert [(f.player, f.stage) for f in bench.forfeits] == [
         ("raises", "generators are pretrained"),
         ("returns_nan", "generators are pretrained"),
     ]
@@ -166,9 +166,9 @@ def test_one_that_misbehaves_forfeits_and_the_others_are_pretrained(pretrain: Ma
 
 def test_one_that_cannot_be_trained_is_left_out(pretrain: Make) -> None:
     fixed = {"plugin": "toy_fixed_generator"}
-    log, ground = pretrain(steps=2, batch=4, config={"generators": [fixed, {"plugin": "toy_generator"}]})
+    log, bench = pretrain(steps=2, batch=4, config={"generators": [fixed, {"plugin": "toy_generator"}]})
     assert set(log.files) == {"toy_generator.safetensors"}
-    assert ground.forfeits == ()
+    assert bench.forfeits == ()
     with pytest.raises(PluginError, match="none of these generators can be trained"):
         pretrain(steps=2, batch=4, config={"generators": [fixed]})
 

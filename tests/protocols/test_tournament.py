@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.records import TournamentRecord
@@ -35,17 +36,16 @@ def test_the_target_of_an_attack_is_the_last_rounds_detector(play: Play, toy_con
 
 
 class LiesAboutTest(SerialExecutor):
-    """Turns every figure of a match round."""
+    """Turns every score of test round."""
 
-    def run(self, jobs: Sequence[Any], *, load: Any, observer: Any) -> Iterator[Any]:
-        for outcome in super().run(jobs, load=load, observer=observer):
-            if outcome.job.task.endswith(":match"):
-                assert outcome.result is not None
-                figures = {name: 1 - value for name, value in outcome.result.record.items() if isinstance(value, float)}
-                record = {**outcome.result.record, **figures}
-                yield dataclasses.replace(outcome, result=dataclasses.replace(outcome.result, record=record))
-            else:
-                yield outcome
+    def wait(self) -> Outcome:
+        outcome = super().wait()
+        if outcome.job.stage == "score":
+            assert outcome.result is not None
+            turned = {name: 1 - outcome.result.arrays[name] for name in ("scores", "again", "alone")}
+            arrays = {**outcome.result.arrays, **turned}
+            return dataclasses.replace(outcome, result=dataclasses.replace(outcome.result, arrays=arrays))
+        return outcome
 
 
 def test_test_decides_nothing(play: Play, toy_config: Config) -> None:
@@ -137,7 +137,7 @@ def test_training_never_reads_a_test_pool(play: Play, toy_config: Config) -> Non
     test_pools = {version.pools["test"] for version in record.versions if version.pools}
     test_pools |= {pools["test"] for pools in record.real_pools.values()}
     readers = {job.task.rpartition(":")[2] for job in ran.ran if test_pools & set(job.inputs.values())}
-    assert readers == {"audit", "match", "cost", "parse", "look"}
+    assert readers == {"audit", "cost", "parse", "look"}
 
 
 def test_splits_share_no_fake_image(play: Play, toy_config: Config, tmp_path: Path) -> None:

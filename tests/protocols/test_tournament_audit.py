@@ -13,8 +13,9 @@ from fakeoff.arena.executors import SerialExecutor
 from fakeoff.arena.reals import RealSource, open_source, orl_faces
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.tournament import Tournament
+from fakeoff.protocols.records import TournamentRecord
 
 RESOLUTION = 64
 
@@ -22,10 +23,10 @@ RESOLUTION = 64
 @pytest.fixture
 def enter(
     tmp_path: Path, toys: Path, toy_config: Callable[..., TournamentConfig], watcher: Any
-) -> Callable[..., Tournament]:
+) -> Callable[..., TournamentRecord]:
     """A tournament of a toy that makes 64 px images."""
 
-    def make(source: RealSource, **audit: Any) -> Tournament:
+    def make(source: RealSource, **audit: Any) -> TournamentRecord:
         config = toy_config(
             rounds=0,
             generators=[{"plugin": "toy_generator", "parameters": {"resolution": RESOLUTION}}],
@@ -34,7 +35,7 @@ def enter(
             parts={"parser": ""},
             audit=audit,
         )
-        return Tournament(
+        return play_tournament(
             config,
             source=source,
             store=Store(tmp_path / "store"),
@@ -46,10 +47,10 @@ def enter(
 
 
 def test_a_leak_is_refused_before_anybody_is_trained(
-    enter: Callable[..., Tournament], jpegs: Path, watcher: Any
+    enter: Callable[..., TournamentRecord], jpegs: Path, watcher: Any
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        enter(open_source(str(jpegs))).play()
+        enter(open_source(str(jpegs)))
     message = str(caught.value)
     assert "toy_generator@0" in message
     assert "JPEG" in message
@@ -58,22 +59,22 @@ def test_a_leak_is_refused_before_anybody_is_trained(
     assert not any("defend" in label for label in watcher.labels)
 
 
-def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., Tournament], jpegs: Path) -> None:
-    record = enter(open_source(str(jpegs)), on_leak="report").play()
+def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., TournamentRecord], jpegs: Path) -> None:
+    record = enter(open_source(str(jpegs)), on_leak="report")
     (audited,) = build_scoreboard(record)["audits"]
     assert (audited["generator"], audited["generator_round"]) == ("toy_generator", 0)
     assert any("JPEG" in leak for leak in audited["leaks"])
     assert record.matches
 
 
-def test_photographs_of_one_pipeline_are_not_flagged_for_jpeg(enter: Callable[..., Tournament]) -> None:
-    record = enter(orl_faces(), on_leak="report").play()
+def test_photographs_of_one_pipeline_are_not_flagged_for_jpeg(enter: Callable[..., TournamentRecord]) -> None:
+    record = enter(orl_faces(), on_leak="report")
     (audited,) = build_scoreboard(record)["audits"]
     assert not any("JPEG" in leak or "interpolation" in leak for leak in audited["leaks"])
 
 
-def test_the_audit_can_be_skipped(enter: Callable[..., Tournament], jpegs: Path, watcher: Any) -> None:
-    record = enter(open_source(str(jpegs)), on_leak="skip").play()
+def test_the_audit_can_be_skipped(enter: Callable[..., TournamentRecord], jpegs: Path, watcher: Any) -> None:
+    record = enter(open_source(str(jpegs)), on_leak="skip")
     assert not record.audits
     assert not any("audit" in label for label in watcher.labels)
     assert record.matches

@@ -22,7 +22,7 @@ from fakeoff.arena.reals import open_source
 from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store
 from fakeoff.protocols import protocols
-from fakeoff.protocols.ground import Ground
+from fakeoff.protocols.game.bench import Bench
 
 Make = Callable[..., Any]
 
@@ -63,13 +63,13 @@ def log() -> Kept:
 
 
 @pytest.fixture
-def make_ground(tmp_path: Path, tasks: ModuleType, toy_config: Make, log: Kept, watcher: Any) -> Callable[..., Ground]:
-    def make(*, home: str = "home", executor: Executor | None = None, **over: Any) -> Ground:
+def make_bench(tmp_path: Path, tasks: ModuleType, toy_config: Make, log: Kept, watcher: Any) -> Callable[..., Bench]:
+    def make(*, home: str = "home", executor: Executor | None = None, **over: Any) -> Bench:
         name = "toy_experiment"
         spec = PlayerSpec(
             name=name, plugin=name, fingerprint=protocols.fingerprint(name), provision=protocols.provision(name)
         )
-        return Ground(
+        return Bench(
             toy_config(**over),
             spec=spec,
             source=open_source("orl"),
@@ -83,42 +83,42 @@ def make_ground(tmp_path: Path, tasks: ModuleType, toy_config: Make, log: Kept, 
 
 
 @pytest.fixture
-def ground(make_ground: Make) -> Ground:
-    return make_ground()  # type: ignore[no-any-return]
+def bench(make_bench: Make) -> Bench:
+    return make_bench()  # type: ignore[no-any-return]
 
 
-def test_generators_enter_with_their_pools_and_the_reals_that_belong_to_them(ground: Ground) -> None:
-    [version] = ground.enter()
+def test_generators_enter_with_their_pools_and_the_reals_that_belong_to_them(bench: Bench) -> None:
+    [version] = bench.enter()
     assert (version.label, version.resolution, set(version.pools)) == ("toy_generator@0", 16, {"train", "val", "test"})
-    assert ground.pixels(version.pools["test"]).shape == (16, 16, 16, 3)
-    reals = ground.real_pools(version.resolution)
+    assert bench.pixels(version.pools["test"]).shape == (16, 16, 16, 3)
+    reals = bench.real_pools(version.resolution)
     assert set(reals) == {"train", "val", "test", "attack"}
-    assert ground.pixels(reals["test"]).dtype == np.uint8
-    assert len(ground.pixels(reals["test"])) == ground.data["split"]["test"]["photographs"]
+    assert bench.pixels(reals["test"]).dtype == np.uint8
+    assert len(bench.pixels(reals["test"])) == bench.data["split"]["test"]["photographs"]
 
 
-def test_what_a_tournament_computed_is_only_read(make_ground: Make, play: Make, toy_config: Make, watcher: Any) -> None:
+def test_what_a_tournament_computed_is_only_read(make_bench: Make, play: Make, toy_config: Make, watcher: Any) -> None:
     record, _ = play(toy_config(rounds=1))
-    ground = make_ground()
-    entered = ground.enter()
-    first = ground.defend(ground.detectors, entered)
-    attacked = ground.attack(entered, targets=first)
-    second = ground.defend(ground.detectors, [*entered, *attacked])
-    matches = ground.match([*entered, *attacked], [*first, *second])
-    costs = ground.costs([*entered, *attacked])
+    bench = make_bench()
+    entered = bench.enter()
+    first = bench.defend(bench.detectors, entered)
+    attacked = bench.attack(entered, targets=first)
+    second = bench.defend(bench.detectors, [*entered, *attacked])
+    matches = bench.match([*entered, *attacked], [*first, *second])
+    costs = bench.costs([*entered, *attacked])
     assert not watcher.ran
     played = {(m.generator.label, m.detector.label): (m.key, m.is_target) for m in record.matches}
     assert {(m.generator.label, m.detector.label): (m.key, m.is_target) for m in matches} == played
     assert {cost.key for cost in costs} == {cost.key for cost in record.costs}
-    assert [match.figures for match in matches] == [ground.store.record(match.key) for match in matches]
+    assert [match.figures for match in matches] == [bench.store.record(match.key) for match in matches]
 
 
-def test_settings_go_over_the_configurations(ground: Ground) -> None:
-    entered = ground.enter()
-    detectors = ground.defend(ground.detectors, entered, steps=7, check_every=7)
-    assert len(ground.store.record(detectors[0].key)["curves"]["loss"]) == 7
-    by_weight = [ground.attack(entered, targets=detectors, weight=weight, steps=2) for weight in (0.0, 5.0)]
-    assert all(len(ground.store.record(v.key)["curves"]["own_loss"]) == 2 for [v] in by_weight)
+def test_settings_go_over_the_configurations(bench: Bench) -> None:
+    entered = bench.enter()
+    detectors = bench.defend(bench.detectors, entered, steps=7, check_every=7)
+    assert len(bench.store.record(detectors[0].key)["curves"]["loss"]) == 7
+    by_weight = [bench.attack(entered, targets=detectors, weight=weight, steps=2) for weight in (0.0, 5.0)]
+    assert all(len(bench.store.record(v.key)["curves"]["own_loss"]) == 2 for [v] in by_weight)
     assert by_weight[0][0].pools["test"] != by_weight[1][0].pools["test"]
     assert by_weight[0][0].targets == ("toy_detector@0",)
 
@@ -140,48 +140,48 @@ def test_settings_go_over_the_configurations(ground: Ground) -> None:
         (lambda g, v, d: g.enter("toy_generatr"), "no generator 'toy_generatr' plays here"),
     ],
 )
-def test_what_cannot_be_played_is_said_in_one_line(ground: Ground, call: Make, message: str) -> None:
-    versions = ground.enter()
-    detectors = ground.defend(ground.detectors, versions)
+def test_what_cannot_be_played_is_said_in_one_line(bench: Bench, call: Make, message: str) -> None:
+    versions = bench.enter()
+    detectors = bench.defend(bench.detectors, versions)
     with pytest.raises((PluginError, ConfigError)) as caught:
-        call(ground, versions, detectors)
+        call(bench, versions, detectors)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_players_that_cannot_be_trained_do_not_attack(make_ground: Make) -> None:
-    ground = make_ground(generators=[{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}])
-    entered = ground.enter()
-    assert [ground.is_trainable(version) for version in entered] == [True, False]
-    attacked = ground.attack(entered, targets=ground.defend(ground.detectors, entered))
+def test_players_that_cannot_be_trained_do_not_attack(make_bench: Make) -> None:
+    bench = make_bench(generators=[{"plugin": "toy_generator"}, {"plugin": "toy_fixed_generator"}])
+    entered = bench.enter()
+    assert [bench.is_trainable(version) for version in entered] == [True, False]
+    attacked = bench.attack(entered, targets=bench.defend(bench.detectors, entered))
     assert [version.label for version in attacked] == ["toy_generator@1"]
 
 
-def test_own_jobs_read_pools_versions_and_other_jobs(ground: Ground, tasks: ModuleType) -> None:
-    [version] = ground.enter()
+def test_own_jobs_read_pools_versions_and_other_jobs(bench: Bench, tasks: ModuleType) -> None:
+    [version] = bench.enter()
     measured = [
-        ground.job(tasks.brightness, payload={"scale": 2}, inputs={"pool": version.pools[split]})
+        bench.job(tasks.brightness, payload={"scale": 2}, inputs={"pool": version.pools[split]})
         for split in ("val", "test")
     ]
-    results = ground.run("pools are measured", measured)
+    results = bench.run("pools are measured", measured)
     assert list(results) == measured
-    means = [ground.pixels(version.pools[split]).mean() for split in ("val", "test")]
+    means = [bench.pixels(version.pools[split]).mean() for split in ("val", "test")]
     assert [result.record["mean"] for result in results.values()] == pytest.approx(means)
-    total = ground.job(tasks.sum_up, inputs={"one": measured[0], "other": measured[1]})
-    assert ground.run("sums", [total])[total].record["sum"] == pytest.approx(sum(means))
+    total = bench.job(tasks.sum_up, inputs={"one": measured[0], "other": measured[1]})
+    assert bench.run("sums", [total])[total].record["sum"] == pytest.approx(sum(means))
     with pytest.raises(KeyError):
         results[total]
 
 
-def test_an_own_job_is_known_by_all_that_decides_its_result(make_ground: Make, tasks: ModuleType, toys: Path) -> None:
-    ground = make_ground()
+def test_an_own_job_is_known_by_all_that_decides_its_result(make_bench: Make, tasks: ModuleType, toys: Path) -> None:
+    bench = make_bench()
 
-    def key(on: Ground = ground, task: Any = tasks.brightness, **over: Any) -> str:
+    def key(on: Bench = bench, task: Any = tasks.brightness, **over: Any) -> str:
         given: dict[str, Any] = {"payload": {"scale": 2}, "inputs": {"pool": "a" * 64}, "label": "x"}
         return on.job(task, **{**given, **over}).key
 
     others = [
-        key(make_ground(seed=1)),
+        key(make_bench(seed=1)),
         key(task=tasks.sum_up),
         key(payload={"scale": 3}),
         key(inputs={"pool": "b" * 64}),
@@ -189,7 +189,7 @@ def test_an_own_job_is_known_by_all_that_decides_its_result(make_ground: Make, t
     ]
     assert len({key(), *others}) == 6
     assert key(label="y") == key()
-    fingerprint = ground.job(tasks.sum_up).payload["protocol"]
+    fingerprint = bench.job(tasks.sum_up).payload["protocol"]
     assert fingerprint == {"version": load_plugin_file(TOY_PROTOCOLS).sha256}
 
 
@@ -204,58 +204,58 @@ def test_an_own_job_is_known_by_all_that_decides_its_result(make_ground: Make, t
     ],
 )
 def test_a_job_that_could_not_run_is_refused_when_it_is_written(
-    ground: Ground, tasks: ModuleType, given: dict[str, Any], message: str
+    bench: Bench, tasks: ModuleType, given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(PluginError, match=message):
-        ground.job(**{"task": tasks.brightness, **given})
+        bench.job(**{"task": tasks.brightness, **given})
 
 
-def test_a_function_within_a_function_is_no_job(ground: Ground) -> None:
+def test_a_function_within_a_function_is_no_job(bench: Bench) -> None:
     def inner(context: Any) -> Any:
         raise AssertionError
 
     with pytest.raises(PluginError, match="inner cannot run as a job"):
-        ground.job(inner)
+        bench.job(inner)
 
 
-def test_a_failed_job_of_a_player_is_its_forfeit_and_the_rest_goes_on(ground: Ground, tasks: ModuleType) -> None:
-    [version] = ground.enter()
-    bad = [ground.job(tasks.give_up, payload={"at": at}, player=version, label=at) for at in ("one", "two")]
-    good = ground.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": version.pools["val"]}, player=version)
-    results = ground.run("things are tried", [*bad, good])
+def test_a_failed_job_of_a_player_is_its_forfeit_and_the_rest_goes_on(bench: Bench, tasks: ModuleType) -> None:
+    [version] = bench.enter()
+    bad = [bench.job(tasks.give_up, payload={"at": at}, player=version, label=at) for at in ("one", "two")]
+    good = bench.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": version.pools["val"]}, player=version)
+    results = bench.run("things are tried", [*bad, good])
     assert list(results) == [good]
-    [forfeit] = ground.forfeits
+    [forfeit] = bench.forfeits
     assert (forfeit.kind, forfeit.player, forfeit.stage) == ("generator", "toy_generator", "things are tried")
     assert forfeit.reason == "gave up at one"
 
 
-def test_a_failed_job_of_the_experiment_ends_it_and_keeps_the_others(make_ground: Make, tasks: ModuleType) -> None:
-    ground = make_ground()
-    [version] = ground.enter()
-    good = ground.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": version.pools["val"]})
-    bad = [ground.job(tasks.give_up, payload={"at": at}, label=f"try {at}") for at in ("one", "two")]
+def test_a_failed_job_of_the_experiment_ends_it_and_keeps_the_others(make_bench: Make, tasks: ModuleType) -> None:
+    bench = make_bench()
+    [version] = bench.enter()
+    good = bench.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": version.pools["val"]})
+    bad = [bench.job(tasks.give_up, payload={"at": at}, label=f"try {at}") for at in ("one", "two")]
     with pytest.raises(PluginError) as caught:
-        ground.run("things are tried", [*bad, good])
+        bench.run("things are tried", [*bad, good])
     assert str(caught.value) == "protocol 'toy_experiment': the job 'try one' failed: gave up at one"
-    assert good.key in ground.store
+    assert good.key in bench.store
 
 
 def test_the_order_of_the_executor_decides_nothing(
-    make_ground: Make, backwards: SerialExecutor, bad_players: Path, tasks: ModuleType
+    make_bench: Make, backwards: SerialExecutor, bad_players: Path, tasks: ModuleType
 ) -> None:
     def play(executor: Executor, home: str) -> Any:
         generators = [{"plugin": "raises"}, {"plugin": "toy_generator"}, {"plugin": "samples_nan"}]
-        ground = make_ground(executor=executor, home=home, generators=generators)
-        entered = ground.enter()
-        detectors = ground.defend(ground.detectors, entered)
-        attacked = ground.attack(entered, targets=detectors)
-        matches = ground.match([*entered, *attacked], detectors)
-        jobs = [ground.job(tasks.give_up, payload={"at": at}, player=entered[0]) for at in ("one", "two")]
-        ground.run("things are tried", jobs)
+        bench = make_bench(executor=executor, home=home, generators=generators)
+        entered = bench.enter()
+        detectors = bench.defend(bench.detectors, entered)
+        attacked = bench.attack(entered, targets=detectors)
+        matches = bench.match([*entered, *attacked], detectors)
+        jobs = [bench.job(tasks.give_up, payload={"at": at}, player=entered[0]) for at in ("one", "two")]
+        bench.run("things are tried", jobs)
         with pytest.raises(PluginError) as caught:
-            ground.run("worse", [ground.job(tasks.give_up, payload={"at": at}) for at in ("three", "four")])
+            bench.run("worse", [bench.job(tasks.give_up, payload={"at": at}) for at in ("three", "four")])
         figures = [(match.generator.label, match.detector.label, match.figures) for match in matches]
-        return figures, ground.forfeits, str(caught.value)
+        return figures, bench.forfeits, str(caught.value)
 
     figures, forfeits, failure = play(SerialExecutor(), "one")
     assert play(backwards, "other") == (figures, forfeits, failure)
@@ -269,12 +269,12 @@ def test_the_order_of_the_executor_decides_nothing(
     assert failure.endswith("gave up at three")
 
 
-def test_what_was_played_is_not_played_again(make_ground: Make, tasks: ModuleType, watcher: Any) -> None:
+def test_what_was_played_is_not_played_again(make_bench: Make, tasks: ModuleType, watcher: Any) -> None:
     def play() -> Any:
-        ground = make_ground()
-        [version] = ground.enter()
-        job = ground.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": version.pools["val"]})
-        return ground.run("measure", [job])[job].record
+        bench = make_bench()
+        [version] = bench.enter()
+        job = bench.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": version.pools["val"]})
+        return bench.run("measure", [job])[job].record
 
     first = play()
     ran = len(watcher.ran)
@@ -283,36 +283,36 @@ def test_what_was_played_is_not_played_again(make_ground: Make, tasks: ModuleTyp
     assert len(watcher.ran) == ran
 
 
-def test_a_players_next_version_may_come_from_an_own_job(ground: Ground, tasks: ModuleType) -> None:
-    [version] = ground.enter()
-    detectors = ground.defend(ground.detectors, [version])
+def test_a_players_next_version_may_come_from_an_own_job(bench: Bench, tasks: ModuleType) -> None:
+    [version] = bench.enter()
+    detectors = bench.defend(bench.detectors, [version])
 
     def job(name: str) -> Job:
-        payload = {"generator": ground.identity(version), "name": name}
-        return ground.job(tasks.brighten, payload=payload, inputs={"version": version})
+        payload = {"generator": bench.identity(version), "name": name}
+        return bench.job(tasks.brighten, payload=payload, inputs={"version": version})
 
     # Two ways from one version: they share a label and nothing else.
-    one, other = ground.advance("generators are brightened", {job("one"): version, job("other"): version})
+    one, other = bench.advance("generators are brightened", {job("one"): version, job("other"): version})
     assert one.label == other.label == "toy_generator@1"
     assert one.key != other.key
-    means = [ground.pixels(v.pools["test"]).mean() for v in (version, one)]
+    means = [bench.pixels(v.pools["test"]).mean() for v in (version, one)]
     assert means[1] > means[0] + 40  # sigmoid(0) is 128, sigmoid(1) is 186
-    assert {match.generator.key for match in ground.match([version, one], detectors)} == {version.key, one.key}
-    [cost] = ground.costs([one])
+    assert {match.generator.key for match in bench.match([version, one], detectors)} == {version.key, one.key}
+    [cost] = bench.costs([one])
     assert cost.figures["pixel_l1_to_first"] > 0.1
 
 
-def test_a_failed_training_leaves_no_version(ground: Ground, tasks: ModuleType) -> None:
-    [version] = ground.enter()
-    assert ground.advance("training", {ground.job(tasks.give_up, payload={"at": "once"}): version}) == []
-    assert [(f.player, f.round, f.stage) for f in ground.forfeits] == [("toy_generator", 1, "training")]
+def test_a_failed_training_leaves_no_version(bench: Bench, tasks: ModuleType) -> None:
+    [version] = bench.enter()
+    assert bench.advance("training", {bench.job(tasks.give_up, payload={"at": "once"}): version}) == []
+    assert [(f.player, f.round, f.stage) for f in bench.forfeits] == [("toy_generator", 1, "training")]
 
 
-def test_a_trained_detector_needs_a_threshold(ground: Ground, tasks: ModuleType) -> None:
-    [detector] = ground.defend(ground.detectors, ground.enter())
-    job = ground.job(tasks.forget_threshold, inputs={"version": detector})
+def test_a_trained_detector_needs_a_threshold(bench: Bench, tasks: ModuleType) -> None:
+    [detector] = bench.defend(bench.detectors, bench.enter())
+    job = bench.job(tasks.forget_threshold, inputs={"version": detector})
     with pytest.raises(PluginError, match="trained toy_detector left no 'threshold'"):
-        ground.advance("training", {job: detector})
+        bench.advance("training", {job: detector})
 
 
 # An untrained PGAN makes 4 x 4 pixels enlarged: a trace of format that has nothing to do with faces.
@@ -324,26 +324,26 @@ AT_32 = {
 }
 
 
-def test_a_leak_is_refused(make_ground: Make) -> None:
+def test_a_leak_is_refused(make_bench: Make) -> None:
     with pytest.raises(ConfigError, match=r"pgan@0 can be told apart by format alone.*--allow-leaks"):
-        make_ground(**AT_32).enter()
+        make_bench(**AT_32).enter()
 
 
-def test_a_leak_may_be_reported_and_left_alone_where_no_detector_plays(make_ground: Make) -> None:
-    ground = make_ground(**AT_32, audit={"on_leak": "report"})
-    ground.enter()
-    assert "enlarged" in ground.leaks["pgan@0"][0]
-    refusing = make_ground(**AT_32)
+def test_a_leak_may_be_reported_and_left_alone_where_no_detector_plays(make_bench: Make) -> None:
+    bench = make_bench(**AT_32, audit={"on_leak": "report"})
+    bench.enter()
+    assert "enlarged" in bench.leaks["pgan@0"][0]
+    refusing = make_bench(**AT_32)
     assert refusing.enter(audit=False)
     assert refusing.leaks == {}
 
 
-def test_the_log_is_given_plain_values(ground: Ground, log: Kept) -> None:
-    ground.log({"ap/x": np.float32(0.5), "n": 3}, step=np.int64(2))  # type: ignore[arg-type]
+def test_the_log_is_given_plain_values(bench: Bench, log: Kept) -> None:
+    bench.log({"ap/x": np.float32(0.5), "n": 3}, step=np.int64(2))  # type: ignore[arg-type]
     assert log.points_ == [(2, {"ap/x": 0.5, "n": 3.0})]
-    ground.table("t", [{"a": np.int64(1), "b": "x"}, {"a": None, "c": True}])
+    bench.table("t", [{"a": np.int64(1), "b": "x"}, {"a": None, "c": True}])
     assert log.tables["t"] == [{"a": 1, "b": "x", "c": None}, {"a": None, "b": None, "c": True}]
-    ground.table("t", [{"a": 2}])
+    bench.table("t", [{"a": 2}])
     assert log.tables["t"] == [{"a": 2}]
 
 
@@ -367,15 +367,15 @@ def test_the_log_is_given_plain_values(ground: Ground, log: Kept) -> None:
         (lambda g: [g.figure("f", Figure()), g.file("F.PNG", b"")], "rename one"),
     ],
 )
-def test_what_cannot_be_logged_is_refused(ground: Ground, call: Make, message: str) -> None:
+def test_what_cannot_be_logged_is_refused(bench: Bench, call: Make, message: str) -> None:
     with pytest.raises(PluginError) as caught:
-        call(ground)
+        call(bench)
     assert message in str(caught.value)
 
 
-def test_the_same_point_may_be_logged_again(ground: Ground, log: Kept) -> None:
+def test_the_same_point_may_be_logged_again(bench: Bench, log: Kept) -> None:
     for _ in range(2):
-        ground.log({"x": 1.0}, step=1)
+        bench.log({"x": 1.0}, step=1)
     assert set(map(str, log.points_)) == {"(1, {'x': 1.0})"}
 
 
@@ -386,15 +386,15 @@ def on_ray() -> Iterator[RayExecutor]:
     executor.close()
 
 
-def test_own_jobs_give_the_same_bytes_on_ray(make_ground: Make, tasks: ModuleType, on_ray: RayExecutor) -> None:
+def test_own_jobs_give_the_same_bytes_on_ray(make_bench: Make, tasks: ModuleType, on_ray: RayExecutor) -> None:
     def play(executor: Executor | None, home: str) -> Any:
-        ground = make_ground(executor=executor, home=home)
-        [version] = ground.enter()
+        bench = make_bench(executor=executor, home=home)
+        [version] = bench.enter()
         pools = version.pools.values()
-        jobs = [ground.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": pool}) for pool in pools]
-        lost = ground.job(tasks.give_up, payload={"at": "once"}, player=replace(version, pools={}))
-        results = ground.run("measure", [*jobs, lost])
-        return [(dict(r.record), r.arrays["drawn"].tobytes()) for r in results.values()], ground.forfeits
+        jobs = [bench.job(tasks.brightness, payload={"scale": 1}, inputs={"pool": pool}) for pool in pools]
+        lost = bench.job(tasks.give_up, payload={"at": "once"}, player=replace(version, pools={}))
+        results = bench.run("measure", [*jobs, lost])
+        return [(dict(r.record), r.arrays["drawn"].tobytes()) for r in results.values()], bench.forfeits
 
     serial = play(None, "serial")
     assert play(on_ray, "ray") == serial

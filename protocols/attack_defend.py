@@ -1,0 +1,92 @@
+"""Attack and defend: the rules of the tournament (section 4.3)."""
+
+from __future__ import annotations
+
+from fakeoff.arena.executors import Executor
+from fakeoff.arena.reals import RealSource
+from fakeoff.arena.specs import PlayerSpec
+from fakeoff.arena.store import Store
+from fakeoff.protocols import protocols
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.game.observer import GameObserver
+from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.log import Cell, Unlogged
+from fakeoff.protocols.metrics import METRICS
+from fakeoff.protocols.records import TournamentRecord
+
+
+def play_tournament(
+    config: TournamentConfig, *, source: RealSource, store: Store, executor: Executor, observer: GameObserver
+) -> TournamentRecord:
+    """Plays a tournament, or what is missing of it.
+
+    Args:
+        config: What to play.
+        source: The reals.
+        store: Where results are kept.
+        executor: Where jobs run.
+        observer: Who is told.
+
+    Returns:
+        What was played; forfeits are in it.
+
+    Raises:
+        FakeoffError: Bad input, a damaged store, or a leak that the configuration refuses.
+    """
+    plugin = config.protocol.plugin
+    spec = PlayerSpec(name=plugin, plugin=plugin, fingerprint=protocols.fingerprint(plugin))
+    bench = Bench(config, spec=spec, source=source, store=store, executor=executor, observer=observer, log=Unlogged())
+    try:
+        AttackDefend().play(bench)
+        bench.finish()
+    finally:
+        bench.abandon()
+    return bench.record(config.rounds)
+
+
+class AttackDefend(Protocol):
+    """Attack-defend rounds: every version of every player against every other (section 4.3).
+
+    What is played is in the configuration: ``rounds``, ``[attack]``, ``[defend]`` and so on. `fakeoff run` keeps its
+    scoreboard; within another experiment it leaves a table of its matches.
+    """
+
+    def play(self, bench: Bench) -> None:
+        generators = bench.enter()
+        detectors = bench.defend(bench.detectors, generators)
+        makers, judges = generators, detectors  # every version so far
+        matches = bench.match(makers, judges)
+        bench.parse(generators)
+        bench.look(makers, judges)
+        bench.costs(generators)
+        bench.end_round(0)
+        for round_ in range(1, bench.config.rounds + 1):
+            attacked = bench.attack(generators, targets=bench.targets(detectors))
+            bench.audit(attacked)
+            bench.parse(attacked)
+            latest = bench.latest(generators, attacked)
+            makers += attacked
+            history = makers if bench.config.defend.history == "all" else latest
+            retrained = bench.defend(bench.detectors, history, after=detectors)
+            judges += retrained
+            matches = bench.match(makers, judges)
+            bench.look(makers, judges)
+            bench.shift(generators, attacked, frozen=detectors, retrained=retrained)
+            bench.costs(attacked)
+            bench.end_round(round_)
+            generators, detectors = latest, retrained
+        rows: list[dict[str, Cell]] = [
+            {
+                "generator": match.generator.label,
+                "detector": match.detector.label,
+                "is target": match.is_target,
+                **{metric: match.figures[metric] for metric in METRICS},
+            }
+            for match in matches
+        ]
+        if rows:
+            bench.table("matches", rows)
+
+
+__all__ = ["AttackDefend", "play_tournament"]

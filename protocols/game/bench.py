@@ -1,0 +1,209 @@
+"""The bench on which every protocol is played: the verbs of the game, jobs of the protocol's own, and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.executors import Executor
+from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.reals import RealSource
+from fakeoff.arena.specs import PlayerSpec
+from fakeoff.arena.store import Store
+from fakeoff.protocols.computing import decided
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.game.line import Line
+from fakeoff.protocols.game.observer import GameObserver
+from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
+from fakeoff.protocols.game.verbs import Verbs
+from fakeoff.protocols.log import CheckedLog, Log, Row
+from fakeoff.protocols.records import Forfeit, Version
+
+
+class Bench(Verbs):
+    """Everything that a protocol may do. What was computed before is only read.
+
+    Verbs return at once: a :class:`fakeoff.protocols.game.line.Line` of versions or figures, some still to come, that
+    can be handed to the next verb. Whoever reads a line waits for it; what does not depend on each other runs side by
+    side, from round to round.
+
+    A player that fails forfeits: it is recorded, the version or match is left out of the line, and the rest goes on. A
+    job of the protocol's own that fails, and is nobody's, ends the game.
+
+    Args:
+        config: What was asked for.
+        spec: The protocol's recipe.
+        source: The reals.
+        store: Where results are kept.
+        executor: Where jobs run.
+        observer: Who is told.
+        log: Where points, tables, figures and files go.
+    """
+
+    def __init__(
+        self,
+        config: TournamentConfig,
+        *,
+        spec: PlayerSpec,
+        source: RealSource,
+        store: Store,
+        executor: Executor,
+        observer: GameObserver,
+        log: Log,
+    ) -> None:
+        super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer)
+        self._log = CheckedLog(log)
+        self._owners: dict[Job, Version] = {}
+        self._reads: dict[Job, tuple[Job, ...]] = {}
+
+    # Jobs of the protocol's own
+
+    def job(
+        self,
+        task: Callable[[Context], Result],
+        *,
+        payload: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Version | Job | str] | None = None,
+        player: Version | None = None,
+        label: str = "",
+        threads: int = 1,
+        on_device: bool = False,
+    ) -> Job:
+        """Writes a job; :meth:`run` or :meth:`advance` runs it.
+
+        It is known by the hash of what it depends on: the function's name, the protocol's code (the whole plugin file,
+        or its installed package), ``payload``, ``inputs``, ``threads`` and the seed. Its random numbers derive from
+        that: ``context.rng("what for")``.
+
+        Args:
+            task: A function at the top level of a module, the protocol's own file for example.
+            payload: JSON-able arguments, ``context.payload``. ``seed`` and ``protocol`` are added.
+            inputs: What it reads, ``context.inputs``: versions, pools or other results by key, or jobs, which run
+                first.
+            player: Who forfeits if it fails; by default the experiment ends then.
+            label: For people, such as ``judge at quality 30``.
+            threads: For one operation. It decides the order of sums.
+            on_device: Whether it computes where the players do, ``context.device``, a GPU perhaps; by default it is
+                given none.
+
+        Raises:
+            PluginError: The function cannot be found by a worker, or the payload is not JSON-able.
+        """
+        title = label or getattr(task, "__name__", "job")
+        check_task(task)
+        check_payload(payload or {}, label=title)
+        job = self._schedule.job(
+            task,
+            1,
+            label=title,
+            player=player.player if player else "",
+            specs=[self._spec, *self._schedule.generators.values(), *self._schedule.detectors.values()],
+            payload={**(payload or {}), "seed": self.seed, "protocol": dict(self._spec.fingerprint)},
+            inputs={name: read if isinstance(read, str) else read.key for name, read in (inputs or {}).items()},
+            threads=threads,
+            device=decided(self.config)[0] if on_device else "cpu",
+            stage=title,
+        )
+        if player is not None:
+            self._owners[job] = player
+        self._reads[job] = tuple(read for read in (inputs or {}).values() if isinstance(read, Job))
+        return job
+
+    def run(self, stage: str, jobs: Iterable[Job]) -> Results:
+        """Runs own jobs, as many at a time as there are cores for.
+
+        Args:
+            stage: What they do, for people: ``compressed images are judged``.
+            jobs: From :meth:`job`.
+
+        Returns:
+            What they return. Reading waits for it.
+
+        Raises:
+            PluginError: A job that is no player's failed. The others' results are kept.
+        """
+        wanted = [replace(job, stage=stage) for job in jobs]
+        slots = {
+            original: self._begin(self._own(job, self._owners.get(original), original))
+            for original, job in zip(jobs, wanted, strict=True)
+        }
+        return Results(slots, wait=self._engine.wait_for, store=self.store)
+
+    def advance(self, stage: str, jobs: Mapping[Job, Version]) -> Line[Version]:
+        """Runs own jobs that each train a player on, and makes of each result the player's next version.
+
+        It can then be matched, attacked and attack like any other.
+
+        Args:
+            stage: What they do, for people.
+            jobs: By job: the version that it trained on; that player forfeits if it fails. A job's arrays must be the
+                player's whole state (:func:`fakeoff.arena.specs.state_arrays`). A detector's record must have its
+                ``threshold``.
+
+        Returns:
+            The next versions; generators' with fake pools.
+
+        Raises:
+            PluginError: A detector's record has no threshold.
+        """
+        return self._line(self._advance(replace(job, stage=stage), job, version) for job, version in jobs.items())
+
+    # The log
+
+    def log(self, points: Mapping[str, float], *, step: int = 0) -> None:
+        """Logs figures of one step. One slash in a name makes a chart's section: ``ap/xception_block1``.
+
+        Raises:
+            PluginError: A value is no finite number, or another one was logged for the same name and step.
+        """
+        self._log.points(points, step=step)
+
+    def table(self, name: str, rows: Sequence[Row]) -> None:
+        """Logs a table; a later one of the same name takes its place.
+
+        Args:
+            name: Also of its file.
+            rows: By column: text, numbers, bools or None.
+
+        Raises:
+            PluginError: It has no rows, or something that is no cell.
+        """
+        self._log.table(name, rows)
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Logs a figure: a :class:`matplotlib.figure.Figure`, made without pyplot and its global state.
+
+        Raises:
+            PluginError: It is none, or the name cannot be a file's.
+        """
+        self._log.figure(name, figure)
+
+    def file(self, name: str, data: bytes) -> None:
+        """Logs a file, under its name.
+
+        Raises:
+            PluginError: It is no bytes, or the name cannot be a file's.
+        """
+        self._log.file(name, data)
+
+    async def _own(self, job: Job, owner: Version | None, original: Job) -> bool:
+        for earlier in self._reads.get(original, ()):
+            if await self._engine.submit(earlier) is not None:
+                raise PluginError(f"protocol '{self._spec.name}': '{job.label}' reads '{earlier.label}', which failed")
+        if owner is None:
+            await self._moves.must(job)
+            return True
+        blame = Forfeit(kind=owner.kind, player=owner.player, round=owner.round, stage=job.stage, reason="")
+        return await self._moves.settle(job, blame)
+
+    async def _advance(self, job: Job, original: Job, version: Version) -> Version | None:
+        for earlier in self._reads.get(original, ()):
+            await self._moves.must(earlier)
+        return await self._moves.advance(job, version, stage=job.stage, targets=())
+
+
+__all__ = ["Bench"]

@@ -1,0 +1,68 @@
+"""A line of versions or figures, some of which are still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+from fakeoff.protocols.game.engine import Engine, Slot
+
+T = TypeVar("T")
+
+
+class Line(Sequence[T]):
+    """What a verb of the bench returns: a sequence that can be handed on before it is known.
+
+    Whoever reads it (its length, its members) waits for all of it. Those who forfeited are not in it. Two lines are
+    laid one after the other with ``+``, without waiting.
+
+    Args:
+        engine: Runs what is missing.
+        slots: One for each that may come; None is left out.
+        also: What a reader waits for besides, and who is handed the line does not.
+    """
+
+    def __init__(self, engine: Engine, slots: Iterable[Slot[Any]], *, also: Iterable[Slot[Any]] = ()) -> None:
+        self._engine, self.slots, self._also = engine, tuple(slots), tuple(also)
+
+    def _read(self) -> list[T]:
+        self._engine.wait_for((*self.slots, *self._also))
+        return [slot.value for slot in self.slots if slot.value is not None]
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[T]: ...
+    def __getitem__(self, place: int | slice) -> T | list[T]:
+        return self._read()[place]
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __add__(self, other: Line[T]) -> Line[T]:
+        return Line(self._engine, (*self.slots, *other.slots))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return self._read() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        known = [slot.value for slot in self.slots if slot.settled and slot.value is not None]
+        pending = sum(not slot.settled for slot in self.slots)
+        return f"<{len(known)} known, {pending} to come>"
+
+
+def settled(value: T) -> Slot[T]:
+    """A slot whose value is known."""
+    slot = Slot[T]()
+    slot.settle(value)
+    return slot
+
+
+__all__ = ["Line", "settled"]

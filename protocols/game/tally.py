@@ -1,0 +1,165 @@
+"""The tally: what has been played so far, in an order that does not depend on what ended first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.judging import TOLERANCE, OnVal, Scores
+from fakeoff.protocols.records import (
+    Audit,
+    Cost,
+    Forfeit,
+    Look,
+    Match,
+    PassedOver,
+    Shift,
+    TournamentRecord,
+    Unranked,
+    Version,
+)
+
+_Place: TypeAlias = tuple[str, str, int, str]
+_Pair: TypeAlias = tuple[_Place, _Place]
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Collects what the moves of a game come to.
+
+    Attributes:
+        config: What was asked for.
+        source_name: Of the reals.
+        data: Hashes, counts and split of the reals.
+        on_val: What val says of detector versions, by the key of the version: their thresholds.
+        standing: Likewise, with the fakes of the newest round: who is champion.
+        forfeits: What failed, by kind, player, round, stage and opponent.
+        doubts: Why detector versions take no place by what val shows, by the key of the version; this may decide who is
+            champion, and what test shows may not.
+        leaks: By generator version: how its pools can be told from the reals by format alone.
+    """
+
+    config: TournamentConfig
+    source_name: str
+    data: Mapping[str, Any]
+    on_val: dict[str, OnVal] = field(default_factory=dict)
+    standing: dict[str, OnVal] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
+    forfeits: dict[tuple[str, str, int, str, str], Forfeit] = field(default_factory=dict)
+    leaks: dict[str, list[str]] = field(default_factory=dict)
+    real_pools: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    versions: dict[_Place, Version] = field(default_factory=dict)
+    matches: dict[_Pair, Match] = field(default_factory=dict)
+    costs: dict[_Place, Cost] = field(default_factory=dict)
+    audits: dict[_Place, Audit] = field(default_factory=dict)
+    looks: dict[_Pair, Look] = field(default_factory=dict)
+    shifts: dict[_Pair, Shift] = field(default_factory=dict)
+    passed_over: set[PassedOver] = field(default_factory=set)
+    _unranked: set[tuple[str, int, int, str]] = field(default_factory=set)  # player, version, round of the game, why
+    _envelopes: dict[tuple[str, str], _Envelope] = field(default_factory=dict)
+
+    def forfeit(self, forfeit: Forfeit) -> None:
+        """Keeps a forfeit; the first of its place."""
+        place = (forfeit.kind, forfeit.player, forfeit.round, forfeit.stage, forfeit.against)
+        self.forfeits.setdefault(place, forfeit)
+
+    def leave_unranked(self, detector: Version, reason: str, *, round_: int) -> None:
+        """Keeps that a detector version takes no place.
+
+        Args:
+            detector: Which.
+            reason: One line; nothing is done where it is empty.
+            round_: Of the game, in which it was found.
+        """
+        if reason:
+            self._unranked.add((detector.player, detector.round, round_, reason))
+
+    def enter(self, version: Version) -> Version:
+        """Keeps a version."""
+        self.versions[place(version)] = version
+        return version
+
+    def compare_reals(self, match: Match, pool: str, real: Scores) -> None:
+        """Holds the scores of the same photographs, in company of another generator's fakes, to each other.
+
+        Args:
+            match: Of which they are.
+            pool: Key of the photographs.
+            real: float32 ``(n,)``.
+        """
+        envelope = self._envelopes.get((match.detector.key, pool))
+        if envelope is None:
+            self._envelopes[match.detector.key, pool] = _Envelope(low=real.copy(), high=real.copy())
+            return
+        np.minimum(envelope.low, real, out=envelope.low)
+        np.maximum(envelope.high, real, out=envelope.high)
+        if float((envelope.high - envelope.low).max()) > TOLERANCE:
+            self.leave_unranked(
+                match.detector,
+                "it gave the same photographs other scores beside other fakes: a score that depends on anything but "
+                "the image cannot be compared",
+                round_=max(match.generator.round, match.detector.round),
+            )
+
+    def record(self, round_: int) -> TournamentRecord:
+        """All that has been played up to a round, though later rounds may have begun."""
+        return TournamentRecord(
+            config=self.config,
+            source_name=self.source_name,
+            data=self.data,
+            round=round_,
+            versions=tuple(
+                sorted((version for version in self.versions.values() if version.round <= round_), key=place)
+            ),
+            matches=_by_versions(self.matches.values(), round_),
+            costs=_by_generator(self.costs.values(), round_),
+            audits=_by_generator(self.audits.values(), round_),
+            looks=_by_versions(self.looks.values(), round_),
+            shifts=_by_versions(self.shifts.values(), round_),
+            forfeits=tuple(forfeit for forfeit in self.sorted_forfeits() if forfeit.round <= round_),
+            passed_over=tuple(
+                sorted((p for p in self.passed_over if p.round <= round_), key=lambda p: (p.round, p.detector))
+            ),
+            unranked=tuple(self._unranked_until(round_)),
+            real_pools=dict(sorted(self.real_pools.items())),
+        )
+
+    def sorted_forfeits(self) -> tuple[Forfeit, ...]:
+        """One for each player, version and stage."""
+        return tuple(sorted(self.forfeits.values(), key=lambda f: (f.round, f.kind, f.player, f.stage, f.against)))
+
+    def _unranked_until(self, round_: int) -> Iterator[Unranked]:
+        seen = set()
+        for player, version, found, why in sorted(self._unranked):
+            if found <= round_ and (player, version) not in seen:
+                seen.add((player, version))
+                yield Unranked(kind="detector", player=player, round=version, reason=why)
+
+
+@dataclass(kw_only=True)
+class _Envelope:
+    """The lowest and the highest score that each photograph was given."""
+
+    low: Scores
+    high: Scores
+
+
+def _by_versions(played: Any, round_: int) -> tuple[Any, ...]:
+    found = [one for one in played if max(one.generator.round, one.detector.round) <= round_]
+    return tuple(sorted(found, key=lambda p: (*place(p.generator), *place(p.detector))))
+
+
+def _by_generator(found: Any, round_: int) -> tuple[Any, ...]:
+    return tuple(sorted((one for one in found if one.generator.round <= round_), key=lambda one: place(one.generator)))
+
+
+def place(version: Version) -> _Place:
+    """What tells a version from all others, and sorts them."""
+    return version.kind, version.player, version.round, version.key
+
+
+__all__ = ["Tally", "place"]

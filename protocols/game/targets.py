@@ -1,0 +1,73 @@
+"""Whom a round's attacks are against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fakeoff.arena.errors import ConfigError, suggestion
+from fakeoff.arena.store import Store
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.game.engine import Slot
+from fakeoff.protocols.game.tally import Tally
+from fakeoff.protocols.records import PassedOver, Version
+from fakeoff.protocols.standings import rank_on_val
+
+_KEYWORDS = ("champion", "all")
+
+
+async def choose_targets(
+    judges: Sequence[Slot[Any]], *, config: TournamentConfig, tally: Tally, store: Store
+) -> list[Version]:
+    """Chooses by the configuration and val alone; who is passed over goes on the tally.
+
+    Args:
+        judges: The newest detector versions.
+        config: With ``attack.target``.
+        tally: What val says of them.
+        store: Where results are kept.
+
+    Raises:
+        ConfigError: The configuration names a detector that cannot be attacked.
+    """
+    latest = [version for version in [await slot for slot in judges] if version is not None]
+    wanted = config.attack.target
+    reasons = {
+        version.player: tally.doubts.get(version.key) or store.record(version.key)["not_attackable"]
+        for version in latest
+    }
+    if reasons.get(wanted):
+        raise ConfigError(
+            f"attack.target '{wanted}' cannot be attacked: {reasons[wanted]}; name another, or 'champion': the best "
+            "one that can be"
+        )
+    if wanted not in _KEYWORDS:
+        return [version for version in latest if version.player == wanted]
+    ranked = rank_on_val([(version, tally.standing[version.key]) for version in latest])
+    attackable = [version for version in ranked if not reasons[version.player]]
+    # Of a champion those who came before it, of all everybody.
+    before = ranked if wanted == "all" or not attackable else ranked[: ranked.index(attackable[0])]
+    round_ = 1 + max((version.round for version in latest), default=0)
+    tally.passed_over |= {
+        PassedOver(detector=version.label, round=round_, reason=reasons[version.player])
+        for version in before
+        if reasons[version.player]
+    }
+    return attackable if wanted == "all" else attackable[:1]
+
+
+def check_target(target: str, detectors: Sequence[str]) -> None:
+    """Checks that a configured target is somebody.
+
+    Raises:
+        ConfigError: It is no detector of this game.
+    """
+    known = (*_KEYWORDS, *detectors)
+    if target not in known:
+        raise ConfigError(
+            f"attack.target '{target}' is no detector of this tournament{suggestion(target, known) or '.'} "
+            f"It can be: {', '.join(known)}"
+        )
+
+
+__all__ = ["check_target", "choose_targets"]

@@ -1,0 +1,424 @@
+"""The verbs of the game: who enters, attacks and defends, and what is measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fakeoff.arena.errors import PluginError, suggestion
+from fakeoff.arena.executors import Executor
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.reals import RealSource
+from fakeoff.arena.specs import PlayerSpec
+from fakeoff.arena.store import Store
+from fakeoff.protocols.config import TournamentConfig, merge, parse_config
+from fakeoff.protocols.game.data import describe_reals, refuse_leak
+from fakeoff.protocols.game.engine import Engine, Slot
+from fakeoff.protocols.game.line import Line, settled
+from fakeoff.protocols.game.moves import Moves
+from fakeoff.protocols.game.observer import GameObserver
+from fakeoff.protocols.game.tally import Tally
+from fakeoff.protocols.game.targets import check_target, choose_targets
+from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
+from fakeoff.protocols.schedule import Schedule
+
+
+class Verbs:
+    """What every protocol may do with the players; see :class:`fakeoff.protocols.game.bench.Bench`.
+
+    Args:
+        config: Players, reals, pools and settings.
+        spec: The protocol's recipe.
+        source: The reals.
+        store: Where results are kept.
+        executor: Where jobs run.
+        observer: Who is told.
+
+    Attributes:
+        config: What was asked for.
+        source: The reals.
+        store: Where results are kept.
+        data: What the reals are: hashes, counts, colour and split.
+        seed: Of everything random. Every own job's key holds it.
+        generators: Their names.
+        detectors: Their names.
+        code: By kind and name: what decides a player's behaviour besides its parameters.
+
+    Raises:
+        ConfigError: The attack's target is no detector of this game.
+        PluginError: A player is unknown or takes other parameters.
+    """
+
+    def __init__(
+        self,
+        config: TournamentConfig,
+        *,
+        spec: PlayerSpec,
+        source: RealSource,
+        store: Store,
+        executor: Executor,
+        observer: GameObserver,
+    ) -> None:
+        self.config, self.source, self.store = config, source, store
+        self._spec, self._observer = spec, observer
+        self._schedule = Schedule(config, source=source)
+        self.seed = config.seed
+        self.data = describe_reals(source, colour=self._schedule.colour)
+        self.generators, self.detectors = tuple(self._schedule.generators), tuple(self._schedule.detectors)
+        players = {"generators": self._schedule.generators, "detectors": self._schedule.detectors}
+        self.code = {
+            kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
+        }
+        check_target(config.attack.target, self.detectors)
+        self._tally = Tally(config=config, source_name=source.name, data=self.data)
+        self._engine = Engine(store=store, executor=executor, observer=observer)
+        self._moves = Moves(
+            self._schedule,
+            engine=self._engine,
+            store=store,
+            tally=self._tally,
+            protocol=spec.name,
+            keep_figures=not executor.here,
+        )
+        self._firsts: dict[str, Slot[Any]] = {}
+        self._of_round: list[Slot[Any]] = []
+
+    @property
+    def forfeits(self) -> tuple[Forfeit, ...]:
+        """What players failed at, in an order that does not depend on the executor."""
+        return self._tally.sorted_forfeits()
+
+    @property
+    def leaks(self) -> dict[str, list[str]]:
+        """By generator version: how format alone tells its pools from the reals, where that is only reported."""
+        return self._tally.leaks
+
+    # Players and pools
+
+    def enter(self, *names: str, audit: bool = True) -> Line[Version]:
+        """Lets generators enter: their versions 0, with fake pools, audited against the reals that belong to them.
+
+        Args:
+            *names: Which; all by default.
+            audit: Whether to look for traces of format that would give the fakes away. Leave it out only where no
+                detector takes part.
+
+        Raises:
+            ConfigError: Format alone tells a generator's pools from the reals, and the configuration refuses that.
+            PluginError: There is no such generator.
+        """
+        wanted = self._known("generator", names or self.generators)
+        line = self._line(self._moves.enter(name) for name in wanted)
+        self._firsts |= dict(zip(wanted, line.slots, strict=True))
+        for slot in line.slots:  # at once, so that reals are there when fakes are
+            self._begin(self._reals_of(slot))
+        if audit and self.config.audit.on_leak != "skip":
+            audits = [self._begin(self._moves.audit(slot)) for slot in line.slots]
+            return Line(self._engine, line.slots, also=[self._begin(self._weigh(audits))])
+        return line
+
+    def real_pools(self, resolution: int) -> Mapping[str, str]:
+        """The keys of the reals that belong to generators of a resolution.
+
+        Args:
+            resolution: A generator version's.
+
+        Returns:
+            ``train``, ``val`` and ``test`` at the arena's resolution, as detectors see them, and ``attack``: those of
+            train at the generator's. A version's ``pools`` are the fakes.
+        """
+        slot = self._begin(self._moves.real_pools(resolution))
+        self._engine.wait_for([slot])
+        pools: Mapping[str, str] = slot.value
+        return pools
+
+    def pixels(self, pool: str) -> Pixels:
+        """The images of a pool, by its key: uint8 ``(n, h, w, 3)``, RGB."""
+        return self.store.read(pool).arrays["images"]
+
+    def identity(self, version: Version) -> dict[str, Any]:
+        """What a job of the experiment's own needs in its payload to build a player; the version is its input.
+
+        In the job: :func:`fakeoff.protocols.referee.build_detector` or ``build_generator``.
+        """
+        return self._spec_of(version).identity()
+
+    def is_trainable(self, version: Version) -> bool:
+        """Whether a player has a ``train_step``."""
+        return self._moves.is_trainable(version)
+
+    # The game
+
+    def attack(self, versions: Iterable[Version], *, targets: Iterable[Version], **settings: Any) -> Line[Version]:
+        """Finetunes generators against frozen detectors (Eq. 4).
+
+        Args:
+            versions: Generator versions. Those that cannot be trained are left out.
+            targets: Detector versions.
+            **settings: Over the configuration's ``[attack]``, such as ``weight=0.5``.
+
+        Returns:
+            The next versions, with fake pools.
+
+        Raises:
+            ConfigError: There is no such setting.
+            PluginError: No target, one that cannot be attacked, or a version is of the other kind.
+        """
+        attackers, frozen = self._slots("generator", versions), self._slots("detector", targets)
+        if not frozen:
+            raise PluginError("attack() was given no detector to attack")
+        for slot in frozen:
+            if slot.settled and slot.value is not None:
+                self._moves.check_attackable(slot.value)
+        schedule = self._over("attack", settings, given="target")
+        return self._line(self._moves.attack(schedule, attacker, frozen) for attacker in attackers)
+
+    def targets(self, judges: Iterable[Version]) -> Line[Version]:
+        """Whom a round's attacks are against, as ``attack.target`` says. Test is not asked.
+
+        Who cannot be attacked, or whose scores cannot be compared, is passed over, and that is on record.
+
+        Args:
+            judges: The newest detector versions.
+
+        Raises:
+            ConfigError: The configuration names a detector that cannot be attacked.
+        """
+        slots = self._slots("detector", judges)
+        chosen = self._begin(choose_targets(slots, config=self.config, tally=self._tally, store=self.store))
+        return self._line(self._chosen(chosen, place) for place in range(len(slots)))
+
+    def defend(
+        self,
+        names: Iterable[str],
+        history: Iterable[Version],
+        *,
+        after: Line[Version] | None = None,
+        **settings: Any,
+    ) -> Line[Version]:
+        """Trains detectors from their beginning on reals and fakes, with early stopping on val.
+
+        Args:
+            names: Which detectors, such as ``bench.detectors``.
+            history: The generator versions whose fakes they learn.
+            after: Their versions before, one for each name, as an earlier call returned them. Who forfeited there is
+                out, and who did not change stays that version.
+            **settings: Over the configuration's ``[defend]``, such as ``steps=200``.
+
+        Returns:
+            Versions of the round of the newest fakes.
+
+        Raises:
+            ConfigError: There is no such setting.
+            PluginError: No such detector, an empty history, or a version is of the other kind.
+        """
+        makers = self._slots("generator", history)
+        if not makers:
+            raise PluginError("defend() was given no generator version to learn from")
+        wanted = self._known("detector", names)
+        before = [None] * len(wanted) if after is None else after.slots
+        schedule = self._over("defend", settings, given="history")
+        return self._line(
+            self._moves.defend(schedule, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
+        )
+
+    def latest(self, before: Line[Version], after: Line[Version]) -> Line[Version]:
+        """Each generator's newest version: the one after an attack, or the one before where it cannot be trained.
+
+        Args:
+            before: Versions that were to attack.
+            after: What :meth:`attack` returned for them.
+        """
+        pairs = zip(before.slots, after.slots, strict=True)
+        return self._line(self._newer(old, new) for old, new in pairs)
+
+    def parse(self, versions: Iterable[Version]) -> None:
+        """Labels the faces of test pools, where somebody will look at them.
+
+        It is best asked for early: a parser that fails ends the game.
+
+        Args:
+            versions: Generator versions.
+        """
+        if self._schedule.parser is not None and any(map(self._schedule.judges_patches, self.detectors)):
+            for slot in self._slots("generator", versions):
+                self._begin(self._parsed(slot))
+
+    def match(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Match]:
+        """Scores every generator version against every detector version, on test pools, blindly.
+
+        Args:
+            makers: Generator versions.
+            judges: Detector versions.
+
+        Returns:
+            Matches, generator by generator: metrics with intervals; see :func:`fakeoff.protocols.metrics.evaluate`.
+
+        Raises:
+            PluginError: A version is of the other kind.
+        """
+        return self._line(self._moves.match(maker, judge) for maker, judge in self._pairs(makers, judges))
+
+    def look(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Look]:
+        """Where the images of matches give themselves away, for patch detectors, where a face parser is configured.
+
+        Args:
+            makers: Generator versions.
+            judges: Detector versions.
+
+        Raises:
+            PluginError: A version is of the other kind.
+        """
+        return self._line(self._moves.look(maker, judge) for maker, judge in self._pairs(makers, judges))
+
+    def shift(
+        self, before: Line[Version], attacked: Line[Version], *, frozen: Line[Version], retrained: Line[Version]
+    ) -> Line[Shift]:
+        """How attacks and the defences after them moved the fight over the face.
+
+        Args:
+            before: Generator versions that attacked.
+            attacked: What became of them, in the same places.
+            frozen: Detector versions before the defence.
+            retrained: What became of them, in the same places.
+        """
+        return self._line(
+            self._moves.shift(
+                self._begin(self._moves.look(first, old)),
+                self._begin(self._moves.look(second, old)),
+                self._begin(self._moves.look(second, new)),
+            )
+            for first, second in zip(before.slots, attacked.slots, strict=True)
+            for old, new in zip(frozen.slots, retrained.slots, strict=True)
+        )
+
+    def audit(self, versions: Iterable[Version]) -> Line[Audit]:
+        """Whether the pools of generator versions could be told from their reals by format alone; none is refused."""
+        skip = self.config.audit.on_leak == "skip"
+        return self._line(self._moves.audit(slot) for slot in self._slots("generator", versions) if not skip)
+
+    def costs(self, versions: Iterable[Version]) -> Line[Cost]:
+        """How far generator versions went from version 0 and lie from the held-out reals.
+
+        Returns:
+            Distances; see :mod:`fakeoff.protocols.distances`.
+
+        Raises:
+            PluginError: A version is of a detector.
+        """
+        return self._line(self._cost(slot) for slot in self._slots("generator", versions))
+
+    def end_round(self, round_: int) -> None:
+        """Says that all of a round has been asked for; the observer is told when it is played.
+
+        Args:
+            round_: Counted from 0.
+        """
+        awaited, self._of_round = self._of_round, []
+        self._of_round.append(self._engine.begin(self._tell(round_, awaited)))
+
+    def record(self, round_: int) -> TournamentRecord:
+        """What has been played up to a round."""
+        return self._tally.record(round_)
+
+    def finish(self) -> None:
+        """Plays whatever was asked for and has not been played."""
+        self._engine.finish()
+
+    def abandon(self) -> None:
+        """Ends whatever runs."""
+        self._engine.abandon()
+
+    def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Schedule:
+        """The schedule with settings over a section of the configuration."""
+        if not settings:
+            return self._schedule
+        if given in settings:
+            raise PluginError(f"{section}() takes versions in place of the setting '{given}'")
+        data = merge(self.config.model_dump(), {section: settings})
+        over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
+        return Schedule(over, source=self.source)
+
+    def _line(self, moves: Iterable[Any]) -> Line[Any]:
+        return Line(self._engine, [self._begin(move) for move in moves])
+
+    def _begin(self, move: Any) -> Slot[Any]:
+        slot = self._engine.begin(move)
+        self._of_round.append(slot)
+        return slot
+
+    def _slots(self, kind: Kind, versions: Iterable[Version]) -> tuple[Slot[Any], ...]:
+        if isinstance(versions, Line):
+            for slot in versions.slots:
+                if slot.settled and slot.value is not None:
+                    _check_kind(kind, slot.value)
+            return versions.slots
+        return tuple(settled(_check_kind(kind, version)) for version in versions)
+
+    def _pairs(self, makers: Iterable[Version], judges: Iterable[Version]) -> list[tuple[Slot[Any], Slot[Any]]]:
+        fakers, detectives = self._slots("generator", makers), self._slots("detector", judges)
+        return [(maker, judge) for maker in fakers for judge in detectives]
+
+    async def _reals_of(self, generator: Slot[Any]) -> None:
+        version = await generator
+        if version is not None:
+            await self._moves.real_pools(version.resolution)
+
+    async def _parsed(self, generator: Slot[Any]) -> None:
+        version = await generator
+        if version is not None:
+            await self._moves.label(version)
+
+    async def _weigh(self, audits: Sequence[Slot[Any]]) -> None:
+        """Refuses or reports leaks, once all that enter have been audited: of several the first is told."""
+        for audit in await self._moves.known(audits):
+            label = audit.generator.label
+            if self.config.audit.on_leak == "refuse":
+                refuse_leak(label, audit.figures)
+            found = [finding["sentence"] for finding in audit.figures["findings"] if finding["gravity"] == "leak"]
+            if found:
+                self._tally.leaks[label] = found
+
+    async def _chosen(self, chosen: Slot[Any], place: int) -> Version | None:
+        found: list[Version] = await chosen
+        return found[place] if place < len(found) else None
+
+    async def _newer(self, before: Slot[Any], after: Slot[Any]) -> Version | None:
+        old, new = await before, await after
+        if new is None and old is not None and not self._moves.is_trainable(old):
+            return old  # type: ignore[no-any-return]
+        return new  # type: ignore[no-any-return]
+
+    async def _cost(self, generator: Slot[Any]) -> Cost | None:
+        version = await generator
+        if version is None:
+            return None
+        return await self._moves.cost(generator, self._firsts[version.player])
+
+    async def _tell(self, round_: int, awaited: Sequence[Slot[Any]]) -> None:
+        for slot in awaited:
+            await slot
+        self._observer.round_finished(self._tally.record(round_))
+
+    def _known(self, kind: Kind, names: Iterable[str]) -> list[str]:
+        wanted = [names] if isinstance(names, str) else list(names)
+        known = self.generators if kind == "generator" else self.detectors
+        for name in wanted:
+            if name not in known:
+                hint = suggestion(str(name), known) or "."
+                raise PluginError(f"no {kind} '{name}' plays here{hint} There are: {', '.join(known)}")
+        return list(dict.fromkeys(wanted))
+
+    def _spec_of(self, version: Version) -> PlayerSpec:
+        specs = self._schedule.generators if version.kind == "generator" else self._schedule.detectors
+        return specs[version.player]
+
+
+def _check_kind(kind: Kind, version: Any) -> Version:
+    if not isinstance(version, Version) or version.kind != kind:
+        found = version.label if isinstance(version, Version) else repr(version)
+        raise PluginError(f"{found} was given where a {kind} version is wanted")
+    return version
+
+
+__all__ = ["Verbs"]
