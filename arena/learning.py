@@ -14,12 +14,14 @@ from fakeoff.arena import compute
 from fakeoff.arena.breaches import ContractBreach, asking
 from fakeoff.arena.checks import check_measured, does_not_write, leaves_globals_alone
 from fakeoff.arena.contract import PlayerT
+from fakeoff.arena.plan import Plan, Purpose
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.arena.specs import weights_hash
 from fakeoff.arena.travels import Travels
 
 _CPU = torch.device("cpu")
 _STEPS_BETWEEN_LOOKS = 4
+_SLOW, _FAST, _MUCH_LESS = 1e-9, 1e-2, 1e-2
 
 
 @dataclass(kw_only=True)
@@ -52,6 +54,8 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
 
     # How train_step is called, for messages.
     call: ClassVar[str]
+    # What plans are for.
+    purpose: ClassVar[Purpose] = "pretrain"
 
     def can_learn(self) -> bool:
         return self.player_class().train_step is not self.interface.train_step  # type: ignore[attr-defined]
@@ -137,6 +141,33 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
             for step in range(2):
                 self.step(player, step)
         self.answer(player.eval())
+
+    def test_training_heeds_the_rate_of_its_plan(self) -> None:
+        """Training heeds the learning rate that a plan asks for."""
+        self.school()
+        if self.player_class().start is self.interface.start:  # type: ignore[attr-defined]
+            raise unittest.SkipTest("it has no start(plan): its learning rate is its own")
+        slow, fast = (self._moved(rate) for rate in (_SLOW, _FAST))
+        if slow > fast * _MUCH_LESS:
+            raise ContractBreach(
+                expected=f"after start(plan) with a rate of {_SLOW:g}, a training step hardly moves the weights",
+                came=f"it moves one by {slow:.3g}, and {fast:.3g} at a rate of {_FAST:g}",
+                mend="in start(plan), make optimisers with plan.rate where it is not None",
+            )
+
+    def _moved(self, rate: float) -> float:
+        """How far one step moves the parameter that it moves farthest."""
+        player = self.build()
+        lesson = self.lesson(player, 0)
+        with asking("start(plan)"):
+            player.start(Plan(purpose=self.purpose, steps=1, batch=len(next(iter(lesson.values()))), rate=rate))  # type: ignore[operator]
+        before = {name: parameter.detach().clone() for name, parameter in player.named_parameters()}
+        self.step(player, 0, lesson=lesson)
+        return max(
+            (now.detach() - before[name]).abs().max().item()
+            for name, now in player.named_parameters()
+            if now.requires_grad
+        )
 
     def test_training_leaves_global_randomness_alone(self) -> None:
         """Training leaves the global random state alone."""

@@ -7,6 +7,7 @@ class MyDetector(Detector):
     ...
 """
 
+from fakeoff.arena.plan import Plan
 from fakeoff.arena.registry import Registry
 from fakeoff.detectors.interface import Detector, PatchDetector, capabilities
 from fakeoff.detectors.receptive_field import ReceptiveField
@@ -27,6 +28,7 @@ for _block in range(1, 6):
 __all__ = [
     "Detector",
     "PatchDetector",
+    "Plan",
     "ReceptiveField",
     "capabilities",
     "players",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fakeoff.arena.plan import Plan
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 
@@ -33,6 +34,16 @@ class Detector(nn.Module):
             float32 ``(n,)``: P(fake) in [0, 1].
         """
         raise NotImplementedError
+
+    def start(self, plan: Plan) -> None:
+        """Makes ready for a training: optimisers, schedules and averages begin here.
+
+        It is called before the first :meth:`train_step` of every training. A player without it keeps its own learning
+        rate, and a configuration that sets one is refused.
+
+        Args:
+            plan: What is to come.
+        """
 
     def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
         """Takes one step of training; the capability *trainable*.

@@ -15,6 +15,7 @@ from fakeoff.arena import compute
 from fakeoff.arena.breaches import ContractBreach, asking
 from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
 from fakeoff.arena.learning import Learns
+from fakeoff.arena.plan import Purpose
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.detectors import Detector, PatchDetector, players
 
@@ -35,6 +36,7 @@ class Judges(Learns[Detector]):
     interface = Detector
     settings = ("resolution",)
     call: ClassVar[str] = "train_step(images, is_fake, rng=rng)"
+    purpose: ClassVar[Purpose] = "defend"
     resolution: ClassVar[int] = 64
 
     def answer(self, player: Detector, device: torch.device = _CPU) -> dict[str, Tensor]:

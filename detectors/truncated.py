@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.arena.plan import Plan
 from fakeoff.detectors.interface import PatchDetector
 
 _XAVIER_GAIN = 0.02
@@ -47,6 +48,9 @@ class TruncatedNetwork(PatchDetector):
         # From the logits: its gradient does not vanish where a score is nearly 1.
         logits = self.patch_logits(images)
         return F.cross_entropy(logits, torch.zeros_like(logits[:, 0], dtype=torch.long))
+
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam(self.parameters(), lr=plan.rate or self.learning_rate)
 
     def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
         if self._optimiser is None:

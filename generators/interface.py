@@ -15,6 +15,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from fakeoff.arena.plan import Plan
+
 ExtraLoss: TypeAlias = Callable[[Tensor], Tensor]
 """Images ``(n, 3, h, w)`` in [0, 1] to a scalar, to be added to the generator's own loss."""
 
@@ -22,9 +24,7 @@ ExtraLoss: TypeAlias = Callable[[Tensor], Tensor]
 class Generator(nn.Module):
     """A maker of fake images.
 
-    A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults. Two
-    names have a meaning to the arena: ``generator_lr`` and ``critic_lr`` are set by the attack's learning
-    rates where a player has them.
+    A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults.
 
     Everything that decides what :meth:`sample` returns belongs in the state dict: it is all that is kept
     of a version. A player works where its weights lie: images are handed to it there, and what it draws from
@@ -49,6 +49,16 @@ class Generator(nn.Module):
             float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
         """
         raise NotImplementedError
+
+    def start(self, plan: Plan) -> None:
+        """Makes ready for a training: optimisers, schedules and averages begin here.
+
+        It is called before the first :meth:`train_step` of every training. A player without it keeps its own learning
+        rate, and a configuration that sets one is refused.
+
+        Args:
+            plan: What is to come.
+        """
 
     def train_step(
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.arena.plan import Plan
 from fakeoff.generators import gan_losses
 from fakeoff.generators.augment import augment
 from fakeoff.generators.interface import ExtraLoss, Generator
@@ -43,6 +44,7 @@ class ProgressiveGAN(Generator):
         augmentation: Differentiable augmentation for small data.
         generator_lr: Adam's learning rate of the generator.
         critic_lr: Adam's learning rate of the critic.
+        attack_lr: Adam's learning rate of both in an attack.
         ema_images: Half-life of the moving average of weights, in images.
         fade_images: Images over which a level is faded in.
         stable_images: Images for which a level is trained before the next one is faded in.
@@ -64,6 +66,7 @@ class ProgressiveGAN(Generator):
         augmentation: bool = True,
         generator_lr: float = 1e-3,
         critic_lr: float = 1e-3,
+        attack_lr: float = 5e-4,
         ema_images: float = 10_000.0,
         fade_images: int = 20_000,
         stable_images: int = 20_000,
@@ -85,7 +88,7 @@ class ProgressiveGAN(Generator):
         self.penalty_weight = penalty_weight
         self.penalty_every = 1 if loss == "wgan_gp" else penalty_every
         self.augmentation = augmentation
-        self.learning_rates = (generator_lr, critic_lr)
+        self.learning_rates, self.attack_lr = (generator_lr, critic_lr), attack_lr
         self.ema_images = ema_images
         self.fade_images, self.stable_images = fade_images, stable_images
         rng = torch.Generator().manual_seed(init_seed)
@@ -133,11 +136,16 @@ class ProgressiveGAN(Generator):
     def decode(self, z: Tensor) -> Tensor:
         return self._to_rgb(self.average(z, level=self.level).float())
 
+    def start(self, plan: Plan) -> None:
+        rates = (self.attack_lr, self.attack_lr) if plan.purpose == "attack" else self.learning_rates
+        self._optimisers = self._start_session(rates if plan.rate is None else (plan.rate, plan.rate))
+        self._session_images = self._session_steps = 0
+
     def train_step(
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         if self._optimisers is None:
-            self._optimisers = self._start_session()
+            self._optimisers = self._start_session(self.learning_rates)
         generator_optimiser, critic_optimiser = self._optimisers
         level = self.level
         self._ask_for_gradients(level)
@@ -177,7 +185,7 @@ class ProgressiveGAN(Generator):
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs beyond the state dict: optimisers and session counters."""
         if self._optimisers is None:
-            self._optimisers = self._start_session()
+            self._optimisers = self._start_session(self.learning_rates)
         return {
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "session": [self._session_images, self._session_steps],
@@ -228,12 +236,11 @@ class ProgressiveGAN(Generator):
             for index, block in enumerate(network.blocks):
                 block.requires_grad_(index < top)
 
-    def _start_session(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+    def _start_session(self, rates: tuple[float, float]) -> tuple[torch.optim.Adam, torch.optim.Adam]:
         # A version is its averaged weights, so that is where training goes on from.
         if int(self.images_seen):
             self.synthesis.load_state_dict(self.average.state_dict())
-        generator_lr, critic_lr = self.learning_rates
-        return _adam(self.synthesis, generator_lr), _adam(self.critic, critic_lr)
+        return _adam(self.synthesis, rates[0]), _adam(self.critic, rates[1])
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,11 +11,17 @@ from torch import Tensor
 from fakeoff.arena import compute, images
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
+from fakeoff.detectors import Detector
+from fakeoff.generators import Generator
 from fakeoff.protocols import referee
+from fakeoff.protocols.metrics import THRESHOLD
 
-VERSION = 2
+VERSION = 3
+
+_LOOKED_AT = 64
 
 
 def attack(context: Context) -> Result:
@@ -22,8 +30,10 @@ def attack(context: Context) -> Result:
     The detector sees the fakes as it will be shown them: through luminance where the arena is grey,
     quantised, at the arena's resolution. Against several targets the evasion losses are averaged.
 
-    Payload: ``generator`` (identity), ``targets`` (identities), ``weight``, ``steps``, ``batch``,
-    ``arena_resolution``, ``colour``, ``precision``.
+    It ends early, once ``until`` of fakes of its own pass as real: test decides no strength, and neither do pools.
+
+    Payload: ``generator`` (identity), ``targets`` (identities), ``weight``, ``steps``, ``batch``, ``rate`` (0 is the
+    generator's own), ``until``, ``look_every``, ``arena_resolution``, ``colour``, ``precision``.
     Inputs: ``version``, ``target_0`` ..., ``reals`` (train pool at the generator's resolution).
 
     An attack in which nothing was attacked fails: ``extra_loss`` was never called, or with fakes without a gradient, or
@@ -67,6 +77,10 @@ def attack(context: Context) -> Result:
     rng = context.rng("attack")
     curves: dict[str, list[float]] = {}
     generator.train()
+    generator.start(
+        Plan(purpose="attack", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
+    )
+    passed: list[list[float]] = []
     with referee.frozen(targets):
         for step in range(payload["steps"]):
             batch = reals.draw(payload["batch"], rng=rng, flips=True)
@@ -75,6 +89,13 @@ def attack(context: Context) -> Result:
             for name, value in referee.check_measured(measured, step=step).items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
+            if (step + 1) % payload["look_every"] == 0 and payload["until"] < 1:
+                passed.append([step + 1, _share_that_passes(context, generator, targets)])
+                generator.train()
+                if passed[-1][1] >= payload["until"]:
+                    context.report(payload["steps"], payload["steps"], f"{passed[-1][1]:.0%} pass")
+                    break
+                note = f"{note}, {passed[-1][1]:.0%} pass"
             context.report(step + 1, payload["steps"], note)
     if not asked:
         raise JobFailed(
@@ -90,4 +111,13 @@ def attack(context: Context) -> Result:
     before = context.inputs["version"].arrays
     if all(name in before and np.array_equal(array, before[name]) for name, array in arrays.items()):
         raise JobFailed(f"is the same to the last weight after {payload['steps']} steps, so that nothing was trained")
-    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=arrays)
+    return Result(record={"curves": curves, "steps": step + 1, "passed": passed}, arrays=arrays)
+
+
+def _share_that_passes(context: Context, generator: Generator, targets: Sequence[Detector]) -> float:
+    """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
+    payload = context.payload
+    fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks"))  # each time the same latents
+    pixels = images.to_arena(images.quantise(fakes, colour=payload["colour"]), resolution=payload["arena_resolution"])
+    pool = Pool(pixels, device=context.device)
+    return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from tomlkit.container import Container
 from tomlkit.items import Table
 
@@ -74,8 +74,20 @@ class Attack(_Section):
     ] = 0.2
     steps: Annotated[int, Field(description="generator steps", ge=1)] = 100
     batch: Annotated[int, Field(description="images a step", ge=2)] = 16
-    generator_lr: Annotated[float, Field(description="the generator's learning rate", gt=0, allow_inf_nan=False)] = 5e-4
-    critic_lr: Annotated[float, Field(description="its critic's learning rate", gt=0, allow_inf_nan=False)] = 5e-4
+    rate: Annotated[
+        float, Field(description="learning rate; 0 is each generator's own for attacks", ge=0, allow_inf_nan=False)
+    ] = 0.0
+    until: Annotated[
+        float, Field(description="an attack ends when this share of fakes of its own passes as real", gt=0, le=1)
+    ] = 1.0
+    look_every: Annotated[int, Field(description="steps between looks at how many pass", ge=1)] = 10
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_rate(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and {"generator_lr", "critic_lr"} & data.keys():
+            raise ValueError("'generator_lr' and 'critic_lr' are one setting, 'rate', since 0.5")
+        return data
 
 
 class Defend(_Section):
@@ -86,6 +98,9 @@ class Defend(_Section):
     ] = "all"
     steps: Annotated[int, Field(description="steps at most", ge=1)] = 600
     batch: Annotated[int, Field(description="images a step, half of them real", ge=4, multiple_of=2)] = 32
+    rate: Annotated[float, Field(description="learning rate; 0 is each detector's own", ge=0, allow_inf_nan=False)] = (
+        0.0
+    )
     check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 30
     patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 11
     perfect: Annotated[

@@ -14,6 +14,7 @@ from torch import Tensor
 from fakeoff.arena import compute
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool, batch_of
 from fakeoff.arena.specs import state_arrays, weights_hash
 from fakeoff.detectors import Detector, PatchDetector
@@ -38,7 +39,8 @@ def defend(context: Context) -> Result:
     What val says of it in the end is judged elsewhere, and blindly. ``not_attackable`` says why no attack could follow
     it, and is empty where one could; ``state`` is the hash of its weights.
 
-    Payload: ``detector`` (identity), ``steps``, ``batch``, ``check_every``, ``patience``, ``perfect``, ``precision``.
+    Payload: ``detector`` (identity), ``steps``, ``batch``, ``rate`` (0 is its own),
+    ``check_every``, ``patience``, ``perfect``, ``precision``.
     Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
     """
     payload = context.payload
@@ -76,6 +78,7 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look
     is_fake = compute.move(torch.arange(payload["batch"]) >= half, context.device)
     curves: dict[str, list[float]] = {}
     val_curve: list[list[float]] = []
+    detector.start(Plan(purpose="defend", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None))
     best, best_state, worse = _Look(perfect=False, accuracy=-1.0), copy.deepcopy(detector.state_dict()), 0
     for step in range(1, payload["steps"] + 1):
         batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)

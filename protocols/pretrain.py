@@ -13,6 +13,7 @@ from fakeoff.arena import compute, images
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.protocols import referee
@@ -47,12 +48,13 @@ class Pretrain(Protocol):
         steps: Training steps of a session.
         batch: Images a step.
         sessions: How many sessions, one after the other.
+        rate: Learning rate; 0 is each generator's own.
     """
 
-    def __init__(self, *, steps: int = 1000, batch: int = 16, sessions: int = 1) -> None:
-        if steps < 1 or batch < 2 or sessions < 1:
-            raise ValueError("steps are at least 1, a batch 2 images and sessions 1")
-        self.steps, self.batch, self.sessions = steps, batch, sessions
+    def __init__(self, *, steps: int = 1000, batch: int = 16, sessions: int = 1, rate: float = 0.0) -> None:
+        if steps < 1 or batch < 2 or sessions < 1 or rate < 0:
+            raise ValueError("steps are at least 1, a batch 2 images, sessions 1, and a rate is not below 0")
+        self.steps, self.batch, self.sessions, self.rate = steps, batch, sessions, rate
 
     def play(self, bench: Bench) -> None:
         entered = bench.enter(audit=False)  # a PGAN starts as an enlarged 4 x 4: no detector is fooled by that yet
@@ -93,6 +95,7 @@ class Pretrain(Protocol):
                     "generator": bench.identity(version),
                     "steps": self.steps,
                     "batch": self.batch,
+                    "rate": self.rate,
                     "precision": bench.config.compute.precision,
                 },
                 inputs={"version": version, "reals": bench.real_pools(version.resolution)["attack"]},
@@ -162,7 +165,7 @@ class Pretrain(Protocol):
 def pretrain(context: Context) -> Result:
     """Trains one generator by its own objective alone.
 
-    Payload: ``generator`` (identity), ``steps``, ``batch``, ``precision``.
+    Payload: ``generator`` (identity), ``steps``, ``batch``, ``rate`` (0 is its own), ``precision``.
     Inputs: ``version``, ``reals`` (train pool at the generator's resolution).
 
     Raises:
@@ -175,6 +178,9 @@ def pretrain(context: Context) -> Result:
     rng = context.rng("pretrain")
     curves: Curves = {}
     generator.train()
+    generator.start(
+        Plan(purpose="pretrain", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
+    )
     for step in range(payload["steps"]):
         batch = reals.draw(payload["batch"], rng=rng, flips=True)
         with compute.autocast(payload["precision"], device):

@@ -9,11 +9,13 @@ from typing import Any
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.compute import DeviceName
+from fakeoff.arena.errors import PluginError
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.reals import SPLITS, RealSource, Split
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import PlayerSpec, write_spec
-from fakeoff.detectors import PatchDetector
+from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.generators import Generator
 from fakeoff.protocols import attack, audit, defend, evaluate, judging, look, pools
 from fakeoff.protocols.computing import decided
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
@@ -21,7 +23,6 @@ from fakeoff.protocols.judging import Mixture
 from fakeoff.protocols.patches import Truth
 from fakeoff.protocols.records import Version
 
-_LEARNING_RATES = ("generator_lr", "critic_lr")
 _ATTACK_REALS = "attack"
 _URGENCY = {
     "enter": 9,
@@ -48,7 +49,7 @@ class Schedule:
         source: The reals.
 
     Raises:
-        PluginError: A player is unknown or takes other parameters.
+        PluginError: A player is unknown or takes other parameters, or takes no learning rate where one is set.
     """
 
     def __init__(self, config: TournamentConfig, *, source: RealSource) -> None:
@@ -58,6 +59,12 @@ class Schedule:
         self.generators = _specs(generators.players, config.generators)
         self.detectors = _specs(detectors.players, config.detectors)
         self.parser = parser_spec(config.parts)
+        if config.attack.rate:
+            _check_rate_is_heeded(
+                config.attack.rate, "attack", self.generators, generators.players, interface=Generator
+            )
+        if config.defend.rate:
+            _check_rate_is_heeded(config.defend.rate, "defend", self.detectors, detectors.players, interface=Detector)
 
     def enter(self, generator: str) -> Job:
         """A generator's version 0."""
@@ -85,7 +92,6 @@ class Schedule:
         """A generator's next version, finetuned against frozen targets."""
         settings = self._config.attack
         spec = self.generators[version.player]
-        rates = {key: getattr(settings, key) for key in _LEARNING_RATES if key in spec.parameters}
         return self.job(
             attack.attack,
             attack.VERSION,
@@ -95,11 +101,14 @@ class Schedule:
             threads=self._config.compute.attack_threads,
             device=self._device,
             payload={
-                "generator": {**spec.identity(), "parameters": {**spec.identity()["parameters"], **rates}},
+                "generator": spec.identity(),
                 "targets": [self.detectors[target.player].identity() for target in targets],
                 "weight": settings.weight,
                 "steps": settings.steps,
                 "batch": settings.batch,
+                "rate": settings.rate,
+                "until": settings.until,
+                "look_every": settings.look_every,
                 "seed": self._config.seed,
                 "precision": self._precision,
                 **self._arena(),
@@ -157,6 +166,7 @@ class Schedule:
                 "detector": spec.identity(),
                 "steps": settings.steps,
                 "batch": settings.batch,
+                "rate": settings.rate,
                 "check_every": settings.check_every,
                 "patience": settings.patience,
                 "perfect": settings.perfect,
@@ -360,6 +370,23 @@ class Schedule:
             round=round_,
             urgency=_urgency(stage, round_),
         )
+
+
+def _check_rate_is_heeded(
+    rate: float,
+    section: str,
+    specs: Mapping[str, PlayerSpec],
+    registry: Registry[Any],
+    *,
+    interface: type[Generator] | type[Detector],
+) -> None:
+    for name, spec in specs.items():
+        player = registry.load(spec.plugin)
+        if player.train_step is not interface.train_step and player.start is interface.start:
+            raise PluginError(
+                f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
+                f"one, or leave {section}.rate at 0"
+            )
 
 
 def _urgency(stage: str, round_: int | None) -> int:

@@ -51,7 +51,7 @@ def small(generators: list[str]) -> TournamentConfig:
             "detectors": [{"plugin": "toy_detector"}],
             "arena": {"resolution": 16},
             "pools": {"train_fakes": 32, "val_fakes": 16, "test_fakes": 16},
-            "attack": {"steps": 4, "batch": 4, "generator_lr": 0.05},
+            "attack": {"steps": 4, "batch": 4, "rate": 0.05},
             # The fakes of round 0 alone, so that the good generator meets the same detector in any company.
             "defend": {"steps": 20, "batch": 8, "check_every": 10, "history": "latest"},
             "score": {"resamples": 100},

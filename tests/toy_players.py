@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.detectors import register as register_detector
-from fakeoff.generators import ExtraLoss, Generator
+from fakeoff.generators import ExtraLoss, Generator, Plan
 from fakeoff.generators import register as register_generator
 
 
@@ -21,7 +21,11 @@ class ToyGenerator(Generator):
         self.resolution = resolution
         self.noise = noise
         self.mean = nn.Parameter(torch.zeros(3, resolution, resolution))
+        self.generator_lr = generator_lr
         self._optimiser = torch.optim.Adam([self.mean], lr=generator_lr)
+
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam([self.mean], lr=plan.rate or self.generator_lr)
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         with torch.no_grad():
@@ -71,7 +75,11 @@ class ToyDetector(PatchDetector):
         rng = torch.Generator().manual_seed(init_seed)
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=0.3, generator=rng)
+        self.learning_rate = learning_rate
         self._optimiser = torch.optim.Adam(self.parameters(), lr=learning_rate)
+
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam(self.parameters(), lr=plan.rate or self.learning_rate)
 
     def patch_logits(self, images: Tensor) -> Tensor:
         return self.layers(images).float()  # type: ignore[no-any-return]

@@ -68,7 +68,7 @@ def test_test_decides_nothing(play: Play, toy_config: Config) -> None:
 
 def test_an_attack_lowers_the_frozen_targets_recall(play: Play, toy_config: Config) -> None:
     config = toy_config(
-        attack={"steps": 60, "batch": 8, "generator_lr": 0.05, "weight": 5.0},
+        attack={"steps": 60, "batch": 8, "rate": 0.05, "weight": 5.0},
         defend={"steps": 60, "batch": 16, "check_every": 20},
     )
     record, _ = play(config)
@@ -183,7 +183,7 @@ def test_a_state_that_did_not_change_is_no_new_version(play: Play, toy_config: C
     config = toy_config(
         rounds=2,
         detectors=[{"plugin": "unmoved_by_training"}, {"plugin": "toy_detector"}],
-        attack={"steps": 4, "batch": 4, "generator_lr": 0.05, "target": "unmoved_by_training"},
+        attack={"steps": 4, "batch": 4, "rate": 0.05, "target": "unmoved_by_training"},
     )
     record, _ = play(config)
     detectors = {v.label for v in record.versions if v.kind == "detector"}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.generators import ExtraLoss, Generator
+from fakeoff.generators import ExtraLoss, Generator, Plan
 
 _RESOLUTION = 64
 _LATENT_DIM = 100
@@ -84,11 +84,14 @@ class DCGAN(Generator):
         self.generator.eval()
         return self
 
+    def start(self, plan: Plan) -> None:
+        self._session = _Session.start(self, self.learning_rates if plan.rate is None else (plan.rate, plan.rate))
+
     def train_step(
         self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         if self._session is None:
-            self._session = _Session.start(self)
+            self._session = _Session.start(self, self.learning_rates)
         session = self._session
         z = torch.randn(len(reals), self.latent_dim, generator=rng)
         fakes = self.decode(z)
@@ -142,8 +145,8 @@ class _Session:
     anchor: nn.Module
 
     @classmethod
-    def start(cls, player: DCGAN) -> _Session:
-        generator_lr, critic_lr = player.learning_rates
+    def start(cls, player: DCGAN, rates: tuple[float, float]) -> _Session:
+        generator_lr, critic_lr = rates
         return cls(
             generator_optimiser=_adam(player.generator, generator_lr),
             critic_optimiser=_adam(player.critic, critic_lr),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.detectors import Detector
+from fakeoff.detectors import Detector, Plan
 
 _SMALLEST = 16
 # The power of the noise that rounding to 8 bits leaves: below it a spectrum says nothing.
@@ -103,12 +103,15 @@ class SpectrumDetector(Detector):
         # From the logits: its gradient does not vanish where a score is nearly 1.
         return F.softplus(self.logits(images)).mean()
 
+    def start(self, plan: Plan) -> None:
+        rate = plan.rate or self.learning_rate
+        self._optimiser = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.weight_decay)
+
     def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
         # Nothing is drawn from rng: mirrored images would bring nothing new.
         if self._optimiser is None:
-            self._optimiser = torch.optim.AdamW(
-                self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
-            )
+            self.start(Plan(purpose="defend", steps=1, batch=len(images)))
+        assert self._optimiser is not None
         with torch.autocast(images.device.type, enabled=False):
             profile = self.profile(images)
             self._get_used_to(profile)
