@@ -25,16 +25,17 @@ def print_scoreboard(scoreboard: Mapping[str, Any], console: Console) -> None:
         f"{config['pools']['test_fakes']} fakes of each version"
     )
     _print_audits(scoreboard, console)
-    for table in (_detectors(scoreboard), _generators(scoreboard), _duels(scoreboard), _part_shifts(scoreboard)):
-        if table.row_count:
+    for found in (_detectors(scoreboard), _generators(scoreboard), _duels(scoreboard), _part_shifts(scoreboard)):
+        if found.row_count:
             console.print()
-            console.print(table)
+            console.print(found)
     if scoreboard["forfeits"]:
         console.print()
         console.print(_forfeits(scoreboard))
-    if scoreboard.get("passed_over"):  # files of earlier releases have none
-        console.print()
-        console.print(_passed_over(scoreboard))
+    for key, table in (("passed_over", _passed_over), ("unranked", _unranked)):
+        if scoreboard.get(key):  # files of earlier releases have none
+            console.print()
+            console.print(table(scoreboard))
 
 
 def _detectors(scoreboard: Mapping[str, Any]) -> Table:
@@ -174,6 +175,15 @@ def _passed_over(scoreboard: Mapping[str, Any]) -> Table:
         table.add_column(heading, overflow="fold")
     for passed in scoreboard["passed_over"]:
         table.add_row(str(passed["round"]), passed["detector"], Text(passed["reason"]))
+    return table
+
+
+def _unranked(scoreboard: Mapping[str, Any]) -> Table:
+    table = Table(title="Unranked: whose scores cannot be compared", title_justify="left", title_style="bold")
+    for heading in ("player", "why"):
+        table.add_column(heading, overflow="fold")
+    for one in scoreboard["unranked"]:
+        table.add_row(f"{one['player']}@{one['round']}", Text(one["reason"]))
     return table
 
 

@@ -206,6 +206,16 @@ def test_who_was_passed_over_is_shown_with_the_whole_reason() -> None:
         assert "Passed over" not in _printed(nobody)
 
 
+def test_who_is_unranked_is_shown_with_the_whole_reason() -> None:
+    unranked = [{"kind": "detector", "player": "crowd", "round": 1, "reason": "it gave the same image [b]0.1[/b]"}]
+    text = _printed(_scoreboard(unranked=unranked))
+    assert "Unranked: whose scores cannot be compared" in text
+    for words in ("crowd@1", "it gave the same image [b]0.1[/b]"):
+        assert words in text
+    for nobody in (_scoreboard(unranked=[]), _scoreboard()):
+        assert "Unranked" not in _printed(nobody)
+
+
 def test_no_forfeits_no_table() -> None:
     assert "Forfeits" not in _printed(_scoreboard())
 
