@@ -107,7 +107,7 @@ def execute_fresh(address: str, job: Job, inputs: Mapping[str, Result], report: 
         try:
             _connect(talk, address)
             talk.settimeout(PATIENCE * job.seconds + GRACE_SECONDS if job.seconds else None)
-            _send(talk, job.task.encode())
+            _send(talk, json.dumps({"task": job.task, "path": [*filter(None, sys.path)]}).encode())
             pid = int(_receive(talk))
             _send(talk, pickle.dumps(job))
             _send(talk, pickle.dumps({name: (dict(i.record), dict(i.arrays)) for name, i in inputs.items()}))
@@ -142,13 +142,14 @@ def serve(address: str) -> None:
             talk, _ = door.accept()
             with talk:
                 try:
-                    task = _receive(talk).decode()
-                    import_house(Job(task=task, version=0, payload={}))  # ours alone: no player's code comes in here
+                    asked = json.loads(_receive(talk))
+                    # Ours alone: no player's code comes in here.
+                    import_house(Job(task=asked["task"], version=0, payload={}))
                 except Exception:  # whoever asked is told by the end of the talk
                     continue
                 if os.fork() == 0:
                     door.close()
-                    _live(talk)
+                    _live(talk, asked["path"])
 
 
 def _prepare() -> None:
@@ -156,9 +157,10 @@ def _prepare() -> None:
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
 
-def _live(talk: socket.socket) -> None:
+def _live(talk: socket.socket, path: list[str]) -> None:
     """The short life of a fresh process; it does not return."""
     try:
+        sys.path += [place for place in path if place not in sys.path]  # players may lie where only the driver looks
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _send(talk, str(os.getpid()).encode())
         job: Job = pickle.loads(_receive(talk))  # noqa: S301 - the driver's own words

@@ -13,12 +13,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fakeoff.arena.images import Pixels, to_tensor
+from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.seeds import seed_from
-from fakeoff.protocols import Protocol, referee, register
+from fakeoff.protocols import Protocol, register
 from fakeoff.protocols.game.bench import Bench
-from fakeoff.protocols.metrics import evaluate
 
 
 @register("jpeg_robustness")
@@ -39,55 +37,34 @@ class JpegRobustness(Protocol):
     def play(self, bench: Bench) -> None:
         generators = bench.enter()  # as they come, with their pools and the reals'
         detectors = bench.defend(bench.detectors, generators)  # trained on lossless images
-        jobs, rows = {}, []
-        for match in bench.match(generators, detectors):
-            pair = f"{match.detector.player} on {match.generator.player}"
-            rows.append(make_row(pair, "lossless", match.figures))
+        matches = bench.match(generators, detectors)
+        found = {}
+        for version in generators:
+            sides = {"reals": bench.real_pools(version.resolution)["test"], "fakes": version.pools["test"]}
             for quality in self.qualities:
-                job = bench.job(
-                    judge_compressed,
-                    payload={
-                        "detector": bench.identity(match.detector),
-                        "quality": quality,
-                        "resamples": bench.config.score.resamples,
-                        "confidence": bench.config.score.confidence,
-                    },
-                    inputs={
-                        "detector": match.detector,
-                        "reals": bench.real_pools(match.generator.resolution)["test"],
-                        "fakes": match.generator.pools["test"],
-                    },
-                    player=match.detector,  # who forfeits if it fails
-                    label=f"{pair}, JPEG {quality}",
-                )
-                jobs[job] = pair, quality
-        for job, result in bench.run("compressed images are judged", jobs).items():
-            pair, quality = jobs[job]
-            rows.append(make_row(pair, f"JPEG {quality}", result.record))
-            bench.log({f"ap by JPEG quality/{pair}": result.record["ap"]}, step=quality)
-        if jobs:
+                label = f"{version.player}, JPEG {quality}"
+                jobs = {
+                    side: bench.job(
+                        compress_pool, payload={"quality": quality}, inputs={"pool": pool}, label=f"{label}: {side}"
+                    )
+                    for side, pool in sides.items()
+                }
+                found[version.player, quality] = bench.judge(detectors, **jobs, what=label)
+        rows = [make_row(match.detector.player, match.generator.player, "lossless", match.figures) for match in matches]
+        for (generator, quality), line in found.items():  # reading waits until it is judged
+            for judged in line:
+                rows.append(make_row(judged.detector.player, generator, f"JPEG {quality}", judged.figures))
+                bench.log({f"ap by JPEG quality/{rows[-1]['detector']}": judged.figures["ap"]}, step=quality)
+        if rows:
             bench.table("AP by JPEG quality", sorted(rows, key=lambda row: row["detector"]))
             example = bench.pixels(generators[0].pools["test"])[0]
             bench.figure("AP by JPEG quality", draw(rows, example, confidence=bench.config.score.confidence))
 
 
-def judge_compressed(context: Context) -> Result:
-    """A job: one detector, and the test images at one quality. It runs in a worker, once."""
-    payload, inputs = context.payload, context.inputs
-    detector = referee.build_detector(payload["detector"], version=inputs["detector"])
-    scores = {}
-    for side in ("reals", "fakes"):
-        pixels = compress(inputs[side].arrays["images"], payload["quality"])
-        scores[side] = referee.judge(detector, to_tensor(pixels)).numpy()
-    figures = evaluate(
-        scores["reals"],
-        scores["fakes"],
-        val_threshold=inputs["detector"].record["threshold"],
-        resamples=payload["resamples"],
-        confidence=payload["confidence"],
-        rng=np.random.default_rng(seed_from(context.key, "bootstrap")),
-    )
-    return Result(record=figures, arrays=scores)
+def compress_pool(context: Context) -> Result:
+    """A job: a pool at one quality. It runs in a worker, once."""
+    pixels = compress(context.inputs["pool"].arrays["images"], context.payload["quality"])
+    return Result(record={"n": len(pixels)}, arrays={"images": pixels})
 
 
 def compress(pixels: Pixels, quality: int) -> Pixels:
@@ -98,9 +75,10 @@ def compress(pixels: Pixels, quality: int) -> Pixels:
     return np.stack([np.asarray(Image.open(file)) for file in files])
 
 
-def make_row(pair: str, images: str, figures: Any) -> dict[str, Any]:
+def make_row(detector: str, generator: str, images: str, figures: Any) -> dict[str, Any]:
     low, high = figures["ap_ci"]
-    return {"detector": pair, "test images": images, "AP": figures["ap"], "AP from": low, "AP to": high}
+    judged = {"detector": f"{detector} on {generator}", "test images": images}
+    return {**judged, "AP": figures["ap"], "AP from": low, "AP to": high}
 
 
 def draw(rows: list[dict[str, Any]], face: Pixels, *, confidence: float) -> Figure:

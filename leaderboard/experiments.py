@@ -70,6 +70,7 @@ def play_experiment(
         FakeoffError: Bad input, a damaged store, a home that is in use, or an experiment that failed.
     """
     spec = protocol_spec(config, name)
+    bench: Bench | None = None
     with locked(home):
         try:
             source = open_source(
@@ -102,7 +103,8 @@ def play_experiment(
                     files = _write(result, notebook, experiments_folder(home))
                     run.finish(result, figures=notebook.figures, files=files)
         finally:
-            executor.abandon()
+            if bench is not None:
+                bench.abandon()
             executor.close()
     return result
 

@@ -120,14 +120,15 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
     def match(generator: str, detector: str, is_target: bool, key: str) -> Match:
         maker, judge = by_label["generator", generator], by_label["detector", detector]
         test = Mixture(reals=(reals[maker.resolution]["test"],), fakes=(maker.pools["test"],), seed=config.seed)
+        judging = Judging(key=key, mixture=test)
         figures, _ = read_match(
-            Judging(key=key, mixture=test),
+            judging,
             threshold=thresholds[judge.label],
             resamples=config.score.resamples,
             confidence=config.score.confidence,
             store=store,
         )
-        return Match(generator=maker, detector=judge, is_target=is_target, key=key, figures=figures)
+        return Match(generator=maker, detector=judge, is_target=is_target, judging=judging, figures=figures)
 
     return TournamentRecord(
         config=config,

@@ -23,7 +23,7 @@ from fakeoff.leaderboard.printed import keep_printed
 from fakeoff.leaderboard.progress import ProgressDisplay
 from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
 from fakeoff.protocols import protocols
-from fakeoff.protocols.attack_defend import AttackDefend, play_tournament
+from fakeoff.protocols.attack_defend import AttackDefend, play_on, set_up
 from fakeoff.protocols.config import TournamentConfig, print_config
 from fakeoff.protocols.records import TournamentRecord
 
@@ -67,17 +67,19 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
         log = MlflowLog(home, store)
         with _killed_if_interrupted(log), ProgressDisplay(console) as display, Beside(at_once=executor.here) as beside:
             witness = _Witness(home=home, log=log, display=display, beside=beside)
+            bench = set_up(config, source=source, store=store, executor=executor, observer=witness)
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
             kept = home / CONFIG_NAME
             before = kept.read_bytes() if kept.exists() else None
             write_atomically(kept, print_config(config).encode())
             try:
-                record = play_tournament(config, source=source, store=store, executor=executor, observer=witness)
+                record = play_on(bench)
             except BaseException as error:
                 if isinstance(error, ConfigError) and not witness.rounds:
                     _restore(kept, before)
                 raise
             finally:
+                bench.abandon()
                 executor.close()
         return build_scoreboard(record)
 

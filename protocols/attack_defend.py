@@ -34,15 +34,27 @@ def play_tournament(
     Raises:
         FakeoffError: Bad input, a damaged store, or a leak that the configuration refuses.
     """
-    plugin = config.protocol.plugin
-    spec = PlayerSpec(name=plugin, plugin=plugin, fingerprint=protocols.fingerprint(plugin))
-    bench = Bench(config, spec=spec, source=source, store=store, executor=executor, observer=observer, log=Unlogged())
+    bench = set_up(config, source=source, store=store, executor=executor, observer=observer)
     try:
-        AttackDefend().play(bench)
-        bench.finish()
+        return play_on(bench)
     finally:
         bench.abandon()
-    return bench.record(config.rounds)
+
+
+def set_up(
+    config: TournamentConfig, *, source: RealSource, store: Store, executor: Executor, observer: GameObserver
+) -> Bench:
+    """The bench for a tournament; nothing is played yet. See :func:`play_tournament`."""
+    plugin = config.protocol.plugin
+    spec = PlayerSpec(name=plugin, plugin=plugin, fingerprint=protocols.fingerprint(plugin))
+    return Bench(config, spec=spec, source=source, store=store, executor=executor, observer=observer, log=Unlogged())
+
+
+def play_on(bench: Bench) -> TournamentRecord:
+    """Plays the tournament of a bench to its end."""
+    AttackDefend().play(bench)
+    bench.finish()
+    return bench.record(bench.config.rounds)
 
 
 class AttackDefend(Protocol):
@@ -89,4 +101,4 @@ class AttackDefend(Protocol):
             bench.table("matches", rows)
 
 
-__all__ = ["AttackDefend", "play_tournament"]
+__all__ = ["AttackDefend", "play_on", "play_tournament", "set_up"]

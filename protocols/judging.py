@@ -161,22 +161,23 @@ class OnVal:
     threshold: float
 
 
-def sides(judging: Judging, result: Result, *, record: Callable[[str], Mapping[str, Any]]) -> tuple[Any, Any]:
-    """The scores of a judging by pool; see :meth:`Mixture.by_pool`.
+def sides(judging: Judging, store: Store) -> tuple[list[Scores], list[Scores]]:
+    """The stored scores of a judging by pool; see :meth:`Mixture.by_pool`.
 
     Args:
         judging: Which.
-        result: What :func:`judge` returned.
-        record: Reads a pool's record by its key.
+        store: Where they are, and the pools.
     """
-    sizes = [pool_size(pool, record(pool)) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
-    return judging.mixture.by_pool(result.arrays["scores"], sizes)
+    sizes = [_pool_size(pool, store) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
+    return judging.mixture.by_pool(store.read(judging.key).arrays["scores"], sizes)
 
 
-def pool_size(pool: str, record: Mapping[str, Any]) -> int:
-    """How many images a pool has, by its key and the record of its result."""
-    part = pool.partition(":")[2]
-    return int(record["sizes"][part] if part else record["n"])
+def _pool_size(pool: str, store: Store) -> int:
+    record, part = store.record(pool), pool.partition(":")[2]
+    if part:
+        return int(record["sizes"][part])
+    # A pool that a job of an experiment's own made need not say.
+    return int(record["n"]) if "n" in record else len(store.read(pool).arrays["images"])
 
 
 def figures(
@@ -205,7 +206,7 @@ def figures(
 
 def read_on_val(judging: Judging, store: Store) -> OnVal:
     """What val says of a detector version, from its stored scores."""
-    return on_val(*sides(judging, store.read(judging.key), record=store.record))
+    return on_val(*sides(judging, store))
 
 
 def read_match(
@@ -224,7 +225,7 @@ def read_match(
     Returns:
         Metrics and intervals, and P(fake) of the reals, float32 ``(n,)``.
     """
-    ([real], [fake]) = sides(judging, store.read(judging.key), record=store.record)
+    [real], [fake] = sides(judging, store)
     key = digest(["figures", FIGURES_VERSION, judging.key, judging.mixture.key, threshold, resamples, confidence])
     if key in store:
         with contextlib.suppress(DamagedResultError):

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.judging import Judging, read_on_val
+from fakeoff.protocols.judging import Judging, Scores, read_on_val, sides
 from fakeoff.protocols.patches import Truth
 
 Kind: TypeAlias = Literal["generator", "detector"]
@@ -59,22 +59,48 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match:
-    """One generator version against one detector version.
+class Judged:
+    """A detector version at images of both sides.
+
+    Attributes:
+        detector: Their judge.
+        judging: Its scores, from which everything follows.
+        figures: The metrics and their intervals; see :func:`fakeoff.protocols.metrics.evaluate`.
+    """
+
+    detector: Version
+    judging: Judging
+    figures: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Of the result with its scores."""
+        return self.judging.key
+
+    def scores(self, store: Store) -> tuple[Scores, Scores]:
+        """P(fake) of the reals and of the fakes, each float32 ``(n,)`` in the order of its pool.
+
+        Args:
+            store: Where they are.
+
+        Raises:
+            StoreError: They are damaged.
+        """
+        [real], [fake] = sides(self.judging, store)
+        return real, fake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match(Judged):
+    """One generator version against one detector version, on test.
 
     Attributes:
         generator: The fakes' maker.
-        detector: Their judge.
         is_target: This detector version was the frozen target of this generator version's attack.
-        key: Of the result with its scores.
-        figures: The metrics and their intervals.
     """
 
     generator: Version
-    detector: Version
     is_target: bool
-    key: str
-    figures: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

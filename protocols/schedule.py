@@ -38,7 +38,7 @@ _URGENCY = {
     "cost": 1,
 }
 _MEASURES = ("score", "look", "shift", "cost")
-_A_ROUND = 16
+_A_LEVEL = 16
 
 
 class Schedule:
@@ -392,12 +392,15 @@ def _check_rate_is_heeded(
 def _urgency(stage: str, round_: int | None) -> int:
     """What others wait for comes first; what may stop the game (an audit of what enters, a parser) before training.
 
-    Figures of a round wait while the next round is trained, so that there is something to fill the cores with while the
-    last detector of a round still learns; they do not wait for a second one.
+    The attacks of the next round, which all else waits for, go before the figures of a round; those go before the next
+    round's defences. So the figures of a round fill the cores while its last detector still learns, and are there soon.
     """
-    measures = stage in _MEASURES or (stage == "audit" and bool(round_))
-    late = 2 * (round_ or 0) + (3 if measures else 0)
-    return _URGENCY.get(stage, 0) - _A_ROUND * late
+    level = 2 * (round_ or 0)
+    if stage in _MEASURES or (stage == "audit" and round_):
+        level += 1
+    elif stage in ("attack", "sample"):
+        level -= 1
+    return _URGENCY.get(stage, 0) - _A_LEVEL * level
 
 
 def _specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:

@@ -27,13 +27,16 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference.md"
 # What is covered: by heading, the module that an author imports from, and names in it. Modules that do not exist yet
 # are passed over.
 COVERED: dict[str, dict[str, tuple[str, ...]]] = {
-    "Generators": {"fakeoff.generators": ("Generator", "ExtraLoss", "register")},
+    "Generators": {"fakeoff.generators": ("Generator", "ExtraLoss", "Plan", "register")},
     "Detectors": {"fakeoff.detectors": ("Detector", "PatchDetector", "ReceptiveField", "register")},
     "Face parsers": {"fakeoff.arena.parsers": ("FaceParser", "PARTS", "BACKGROUND", "LANDMARKS", "register")},
     "Protocols": {
         "fakeoff.protocols": ("Protocol", "register"),
-        "fakeoff.protocols.game.bench": ("Bench", "Results"),
-        "fakeoff.protocols.records": ("Version", "Match", "Cost", "Forfeit"),
+        "fakeoff.protocols.game.bench": ("Bench",),
+        "fakeoff.protocols.game.verbs": ("Verbs",),
+        "fakeoff.protocols.game.own_jobs": ("Results",),
+        "fakeoff.protocols.game.line": ("Line",),
+        "fakeoff.protocols.records": ("Version", "Match", "Judged", "Cost", "Forfeit"),
         "fakeoff.arena.jobs": ("Context", "Result"),
     },
     "Contracts": {
@@ -54,13 +57,13 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
 # What the rooms export and no author needs.
 LEFT_OUT = {
     "fakeoff.generators": {"capabilities", "players"},
-    "fakeoff.detectors": {"capabilities", "players"},
+    "fakeoff.detectors": {"Plan", "capabilities", "players"},  # Plan is the generators'
     "fakeoff.arena.parsers": {"capabilities", "parsers"},
     "fakeoff.protocols": {"protocols"},
 }
 
 # An author is given these and never makes one: their constructors are left out.
-GIVEN = {"Bench", "Results", "Context"}
+GIVEN = {"Bench", "Verbs", "Line", "Results", "Context"}
 
 INTRODUCTION = """# Reference
 

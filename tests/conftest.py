@@ -67,7 +67,7 @@ def toy_config(toys: Path) -> Callable[..., TournamentConfig]:
             "detectors": [{"plugin": "toy_detector"}],
             "arena": {"resolution": 16},
             "pools": {"train_fakes": 32, "val_fakes": 16, "test_fakes": 16},
-            "attack": {"steps": 4, "batch": 4, "rate": 0.05},
+            "attack": {"steps": 4, "batch": 4},
             "defend": {"steps": 20, "batch": 8, "check_every": 10},
             "score": {"resamples": 100, "scored_again": 0},
             "compute": {"attack_threads": 1, "device": "cpu", "precision": "float32"},

@@ -16,6 +16,7 @@ from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store
 from fakeoff.protocols.computing import decided
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
@@ -114,24 +115,23 @@ class Bench(Verbs):
         return job
 
     def run(self, stage: str, jobs: Iterable[Job]) -> Results:
-        """Runs own jobs, as many at a time as there are cores for.
+        """Runs own jobs, as many at a time as there are cores for, and waits for them.
 
         Args:
             stage: What they do, for people: ``compressed images are judged``.
             jobs: From :meth:`job`.
 
         Returns:
-            What they return. Reading waits for it.
+            What they returned.
 
         Raises:
             PluginError: A job that is no player's failed. The others' results are kept.
         """
-        wanted = [replace(job, stage=stage) for job in jobs]
-        slots = {
-            original: self._begin(self._own(job, self._owners.get(original), original))
-            for original, job in zip(jobs, wanted, strict=True)
-        }
-        return Results(slots, wait=self._engine.wait_for, store=self.store)
+        wanted = list(jobs)
+        owned = {job: self._begin(self._own(replace(job, stage=stage), job)) for job in wanted}
+        told = self._begin(self._blame_nobody(owned))
+        self._engine.wait_for([told])
+        return Results([job for job, slot in owned.items() if slot.value is None], self.store)
 
     def advance(self, stage: str, jobs: Mapping[Job, Version]) -> Line[Version]:
         """Runs own jobs that each train a player on, and makes of each result the player's next version.
@@ -150,7 +150,9 @@ class Bench(Verbs):
         Raises:
             PluginError: A detector's record has no threshold.
         """
-        return self._line(self._advance(replace(job, stage=stage), job, version) for job, version in jobs.items())
+        kinds = {version.kind for version in jobs.values()}
+        trained = [self._advance(replace(job, stage=stage), job, version) for job, version in jobs.items()]
+        return self._line(trained, kind=kinds.pop() if len(kinds) == 1 else "")
 
     # The log
 
@@ -190,15 +192,25 @@ class Bench(Verbs):
         """
         self._log.file(name, data)
 
-    async def _own(self, job: Job, owner: Version | None, original: Job) -> bool:
+    async def _own(self, job: Job, original: Job) -> str | None:
+        """Runs an own job after those that it reads; returns why there is no result."""
         for earlier in self._reads.get(original, ()):
             if await self._engine.submit(earlier) is not None:
-                raise PluginError(f"protocol '{self._spec.name}': '{job.label}' reads '{earlier.label}', which failed")
-        if owner is None:
-            await self._moves.must(job)
-            return True
-        blame = Forfeit(kind=owner.kind, player=owner.player, round=owner.round, stage=job.stage, reason="")
-        return await self._moves.settle(job, blame)
+                return f"it reads the job '{earlier.label}', which failed"
+        owner = self._owners.get(original)
+        failure = await self._engine.submit(job)
+        if owner is not None and failure is not None:
+            self._tally.forfeit(
+                Forfeit(kind=owner.kind, player=owner.player, round=owner.round, stage=job.stage, reason=failure)
+            )
+        return failure
+
+    async def _blame_nobody(self, jobs: Mapping[Job, Slot[Any]]) -> None:
+        """Ends the game by the first job that failed and is nobody's, once all of them have ended."""
+        failures = [(job, await slot) for job, slot in jobs.items()]
+        for job, failure in failures:
+            if failure is not None and job not in self._owners:
+                raise PluginError(f"protocol '{self._spec.name}': the job '{job.label}' failed: {failure}")
 
     async def _advance(self, job: Job, original: Job, version: Version) -> Version | None:
         for earlier in self._reads.get(original, ()):

@@ -6,10 +6,11 @@ of the interpreter's: the engine works in a notebook that has one.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import typing
 from collections import deque
-from collections.abc import Coroutine, Generator, Iterable
+from collections.abc import Coroutine, Generator, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 from fakeoff.arena.errors import FakeoffError
@@ -89,14 +90,18 @@ class Engine:
         self._ended_by: BaseException | None = None
 
     def begin(self, coroutine: Coroutine[Slot[Any], None, T]) -> Slot[T]:
-        """Begins a coroutine; it goes on whenever somebody waits for anything.
+        """Begins a coroutine: it runs until it has to wait, and goes on whenever somebody waits for anything.
 
         Returns:
             What it will return.
+
+        Raises:
+            FakeoffError: Whatever it raises before it has to wait; nothing runs any more.
         """
         step = _Step(coroutine)
         self._suspended.add(step)
-        self._steps.append(step)
+        with self._ending():
+            self._advance(step)
         return step.slot
 
     def submit(self, job: Job) -> Slot[str | None]:
@@ -161,14 +166,13 @@ class Engine:
         self._steps.clear()
         for heap in self._ready.values():
             heap.clear()
-        for step in self._suspended:
-            step.coroutine.close()
+        for step in tuple(self._suspended):
+            if not step.coroutine.cr_running:  # type: ignore[attr-defined]
+                step.coroutine.close()
         self._suspended.clear()
 
     def _go_on(self) -> None:
-        if self._ended_by is not None:
-            raise self._ended_by
-        try:
+        with self._ending():
             if self._steps:
                 self._advance(self._steps.popleft())
                 return
@@ -176,9 +180,18 @@ class Engine:
             if not self._running:
                 raise RuntimeError("nothing runs, and something is waited for")
             self._take_in(self._executor.wait())
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Whatever is raised inside ends the engine, and is raised again to whoever asks later."""
+        if self._ended_by is not None:
+            raise self._ended_by
+        try:
+            yield
         except BaseException as error:
-            self._ended_by = error
-            self.abandon()
+            if self._ended_by is None:  # the innermost one has ended it
+                self._ended_by = error
+                self.abandon()
             raise
 
     def _advance(self, step: _Step) -> None:

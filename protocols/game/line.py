@@ -19,11 +19,14 @@ class Line(Sequence[T]):
     Args:
         engine: Runs what is missing.
         slots: One for each that may come; None is left out.
+        kind: Of versions, ``generator`` or ``detector``; empty where it is of something else.
         also: What a reader waits for besides, and who is handed the line does not.
     """
 
-    def __init__(self, engine: Engine, slots: Iterable[Slot[Any]], *, also: Iterable[Slot[Any]] = ()) -> None:
-        self._engine, self.slots, self._also = engine, tuple(slots), tuple(also)
+    def __init__(
+        self, engine: Engine, slots: Iterable[Slot[Any]], *, kind: str = "", also: Iterable[Slot[Any]] = ()
+    ) -> None:
+        self._engine, self.slots, self.kind, self._also = engine, tuple(slots), kind, tuple(also)
 
     def _read(self) -> list[T]:
         self._engine.wait_for((*self.slots, *self._also))
@@ -43,7 +46,8 @@ class Line(Sequence[T]):
         return len(self._read())
 
     def __add__(self, other: Line[T]) -> Line[T]:
-        return Line(self._engine, (*self.slots, *other.slots))
+        kind = self.kind if self.kind == other.kind else ""
+        return Line(self._engine, (*self.slots, *other.slots), kind=kind, also=(*self._also, *other._also))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):

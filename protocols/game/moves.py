@@ -15,7 +15,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.tally import Tally, place
 from fakeoff.protocols.judging import Judging, Mixture
 from fakeoff.protocols.patches import Truth
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Look, Match, Shift, Version
+from fakeoff.protocols.records import Audit, Cost, Forfeit, Judged, Look, Match, Shift, Version
 from fakeoff.protocols.schedule import Schedule
 
 T = TypeVar("T")
@@ -120,6 +120,18 @@ class Moves:
         if maker is None or judge is None:
             return None
         return await self.once(("match", place(maker), place(judge)), lambda: self._match(maker, judge))
+
+    async def judge(self, detector: Slot[Any], *, reals: str | Job, fakes: str | Job, what: str) -> Judged | None:
+        """A detector version at pools of the protocol's own."""
+        version = await detector
+        pools = []
+        for pool in (reals, fakes):
+            if isinstance(pool, Job):
+                await self.must(pool)
+            pools.append(pool.key if isinstance(pool, Job) else pool)
+        if version is None:
+            return None
+        return await self._judge(version, *pools, what=what, round_=version.round)
 
     async def cost(self, generator: Slot[Any], first: Slot[Any]) -> Cost | None:
         """How far a generator version went from its version 0 and from the reals."""
@@ -259,7 +271,7 @@ class Moves:
         if len(results) < len(found):
             return None
         judged = Judging(key=judge.key, mixture=val)
-        on_val = judging.on_val(*judging.sides(judged, results[0], record=self._store.record))
+        on_val = judging.read_on_val(judged, self._store)
         self._tally.on_val[version.key] = self._tally.standing[version.key] = on_val
         doubt = judging.why_unranked(*results)
         self._tally.doubts[version.key] = doubt
@@ -268,32 +280,40 @@ class Moves:
 
     async def _match(self, maker: Version, judge: Version) -> Match | None:
         reals = await self.real_pools(maker.resolution)
-        test = Mixture(reals=(reals["test"],), fakes=(maker.pools["test"],), seed=self._config.seed)
-        self._engine.derive(test.key, lambda: test.mix(self._store.read))
         round_ = max(maker.round, judge.round)
-        job = self._schedule.judge(judge, test, what=maker.label, stage="score", round_=round_)
-        result = await self._result(job, replace(_blame(judge, "score"), round=round_, against=maker.label))
+        judged = await self._judge(judge, reals["test"], maker.pools["test"], what=maker.label, round_=round_)
+        if judged is None:
+            return None
+        match = Match(
+            generator=maker,
+            detector=judge,
+            is_target=judge.label in maker.targets,
+            judging=judged.judging,
+            figures=judged.figures,
+        )
+        self._tally.matches[place(maker), place(judge)] = match
+        return match
+
+    async def _judge(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judged | None:
+        """Blindly; the driver draws the conclusions."""
+        mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
+        self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
+        job = self._schedule.judge(judge, mixture, what=what, stage="score", round_=round_)
+        result = await self._result(job, replace(_blame(judge, "score"), round=round_, against=what))
         if result is None:
             return None
+        judged = Judging(key=job.key, mixture=mixture)
         figures, real = judging.read_match(
-            Judging(key=job.key, mixture=test),
+            judged,
             threshold=self.threshold(judge),
             resamples=self._config.score.resamples,
             confidence=self._config.score.confidence,
             store=self._store,
             keep=self._keep_figures,
         )
-        match = Match(
-            generator=maker,
-            detector=judge,
-            is_target=judge.label in maker.targets,
-            key=job.key,
-            figures=figures,
-        )
-        self._tally.matches[place(maker), place(judge)] = match
         self._tally.leave_unranked(judge, judging.why_unranked(result), round_=round_)
-        self._tally.compare_reals(match, reals["test"], real)
-        return match
+        self._tally.compare_reals(judge, reals, real, round_=round_)
+        return Judged(detector=judge, judging=judged, figures=figures)
 
     async def _look(self, match: Match) -> Look | None:
         maker, judge = match.generator, match.detector

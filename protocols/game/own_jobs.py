@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -11,7 +11,6 @@ from fakeoff.arena.errors import PluginError
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.seeds import canonical_json
 from fakeoff.arena.store import Store
-from fakeoff.protocols.game.engine import Slot
 
 _ADDED = ("seed", "protocol")
 
@@ -19,33 +18,22 @@ _ADDED = ("seed", "protocol")
 class Results(Mapping[Job, Result]):
     """What jobs returned, in the order in which they were given; read from the store when asked for.
 
-    Reading waits for all of them. A job whose player forfeited is not in it.
-
-    Args:
-        slots: By job: whether there is a result.
-        wait: Waits for slots.
-        store: Where results are kept.
+    A job whose player forfeited is not in it.
     """
 
-    def __init__(
-        self, slots: Mapping[Job, Slot[bool]], *, wait: Callable[[Iterable[Slot[bool]]], None], store: Store
-    ) -> None:
-        self._slots, self._wait, self._store = dict(slots), wait, store
+    def __init__(self, jobs: Sequence[Job], store: Store) -> None:
+        self._jobs, self._store = tuple(jobs), store
 
     def __getitem__(self, job: Job) -> Result:
-        if job not in self._known():
+        if job not in self._jobs:
             raise KeyError(job.label)
         return self._store.read(job.key)
 
     def __iter__(self) -> Iterator[Job]:
-        return iter(self._known())
+        return iter(self._jobs)
 
     def __len__(self) -> int:
-        return len(self._known())
-
-    def _known(self) -> list[Job]:
-        self._wait(self._slots.values())
-        return [job for job, slot in self._slots.items() if slot.value]
+        return len(self._jobs)
 
 
 def check_task(task: Callable[[Context], Result]) -> None:

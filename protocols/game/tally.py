@@ -63,9 +63,10 @@ class Tally:
     _envelopes: dict[tuple[str, str], _Envelope] = field(default_factory=dict)
 
     def forfeit(self, forfeit: Forfeit) -> None:
-        """Keeps a forfeit; the first of its place."""
+        """Keeps a forfeit; of several in one place always the same one, whichever came first."""
         place = (forfeit.kind, forfeit.player, forfeit.round, forfeit.stage, forfeit.against)
-        self.forfeits.setdefault(place, forfeit)
+        kept = self.forfeits.setdefault(place, forfeit)
+        self.forfeits[place] = min(kept, forfeit, key=lambda one: one.reason)
 
     def leave_unranked(self, detector: Version, reason: str, *, round_: int) -> None:
         """Keeps that a detector version takes no place.
@@ -83,26 +84,27 @@ class Tally:
         self.versions[place(version)] = version
         return version
 
-    def compare_reals(self, match: Match, pool: str, real: Scores) -> None:
-        """Holds the scores of the same photographs, in company of another generator's fakes, to each other.
+    def compare_reals(self, detector: Version, pool: str, real: Scores, *, round_: int) -> None:
+        """Holds the scores of the same photographs, in company of other fakes, to each other.
 
         Args:
-            match: Of which they are.
+            detector: Whose scores.
             pool: Key of the photographs.
             real: float32 ``(n,)``.
+            round_: Of the game.
         """
-        envelope = self._envelopes.get((match.detector.key, pool))
+        envelope = self._envelopes.get((detector.key, pool))
         if envelope is None:
-            self._envelopes[match.detector.key, pool] = _Envelope(low=real.copy(), high=real.copy())
+            self._envelopes[detector.key, pool] = _Envelope(low=real.copy(), high=real.copy())
             return
         np.minimum(envelope.low, real, out=envelope.low)
         np.maximum(envelope.high, real, out=envelope.high)
         if float((envelope.high - envelope.low).max()) > TOLERANCE:
             self.leave_unranked(
-                match.detector,
+                detector,
                 "it gave the same photographs other scores beside other fakes: a score that depends on anything but "
                 "the image cannot be compared",
-                round_=max(match.generator.round, match.detector.round),
+                round_=round_,
             )
 
     def record(self, round_: int) -> TournamentRecord:

@@ -8,6 +8,7 @@ from typing import Any
 from fakeoff.arena.errors import PluginError, suggestion
 from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.jobs import Job
 from fakeoff.arena.reals import RealSource
 from fakeoff.arena.specs import PlayerSpec
 from fakeoff.arena.store import Store
@@ -19,7 +20,7 @@ from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Kind, Look, Match, Shift, TournamentRecord, Version
+from fakeoff.protocols.records import Audit, Cost, Forfeit, Judged, Kind, Look, Match, Shift, TournamentRecord, Version
 from fakeoff.protocols.schedule import Schedule
 
 
@@ -85,12 +86,14 @@ class Verbs:
 
     @property
     def forfeits(self) -> tuple[Forfeit, ...]:
-        """What players failed at, in an order that does not depend on the executor."""
+        """What players failed at in all that was asked for, in an order that does not depend on the executor."""
+        self._engine.finish()
         return self._tally.sorted_forfeits()
 
     @property
     def leaks(self) -> dict[str, list[str]]:
         """By generator version: how format alone tells its pools from the reals, where that is only reported."""
+        self._engine.finish()
         return self._tally.leaks
 
     # Players and pools
@@ -108,13 +111,13 @@ class Verbs:
             PluginError: There is no such generator.
         """
         wanted = self._known("generator", names or self.generators)
-        line = self._line(self._moves.enter(name) for name in wanted)
+        line = self._line((self._moves.enter(name) for name in wanted), kind="generator")
         self._firsts |= dict(zip(wanted, line.slots, strict=True))
         for slot in line.slots:  # at once, so that reals are there when fakes are
             self._begin(self._reals_of(slot))
         if audit and self.config.audit.on_leak != "skip":
             audits = [self._begin(self._moves.audit(slot)) for slot in line.slots]
-            return Line(self._engine, line.slots, also=[self._begin(self._weigh(audits))])
+            return Line(self._engine, line.slots, kind="generator", also=[self._begin(self._weigh(audits))])
         return line
 
     def real_pools(self, resolution: int) -> Mapping[str, str]:
@@ -171,7 +174,8 @@ class Verbs:
             if slot.settled and slot.value is not None:
                 self._moves.check_attackable(slot.value)
         schedule = self._over("attack", settings, given="target")
-        return self._line(self._moves.attack(schedule, attacker, frozen) for attacker in attackers)
+        attacks = (self._moves.attack(schedule, attacker, frozen) for attacker in attackers)
+        return self._line(attacks, kind="generator")
 
     def targets(self, judges: Iterable[Version]) -> Line[Version]:
         """Whom a round's attacks are against, as ``attack.target`` says. Test is not asked.
@@ -186,7 +190,7 @@ class Verbs:
         """
         slots = self._slots("detector", judges)
         chosen = self._begin(choose_targets(slots, config=self.config, tally=self._tally, store=self.store))
-        return self._line(self._chosen(chosen, place) for place in range(len(slots)))
+        return self._line((self._chosen(chosen, place) for place in range(len(slots))), kind="detector")
 
     def defend(
         self,
@@ -218,9 +222,10 @@ class Verbs:
         wanted = self._known("detector", names)
         before = [None] * len(wanted) if after is None else after.slots
         schedule = self._over("defend", settings, given="history")
-        return self._line(
+        defences = (
             self._moves.defend(schedule, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
         )
+        return self._line(defences, kind="detector")
 
     def latest(self, before: Line[Version], after: Line[Version]) -> Line[Version]:
         """Each generator's newest version: the one after an attack, or the one before where it cannot be trained.
@@ -230,7 +235,7 @@ class Verbs:
             after: What :meth:`attack` returned for them.
         """
         pairs = zip(before.slots, after.slots, strict=True)
-        return self._line(self._newer(old, new) for old, new in pairs)
+        return self._line((self._newer(old, new) for old, new in pairs), kind="generator")
 
     def parse(self, versions: Iterable[Version]) -> None:
         """Labels the faces of test pools, where somebody will look at them.
@@ -258,6 +263,24 @@ class Verbs:
             PluginError: A version is of the other kind.
         """
         return self._line(self._moves.match(maker, judge) for maker, judge in self._pairs(makers, judges))
+
+    def judge(self, judges: Iterable[Version], *, reals: str | Job, fakes: str | Job, what: str) -> Line[Judged]:
+        """Scores images of the protocol's own with detectors, blindly.
+
+        Args:
+            judges: Detector versions.
+            reals: A pool's key, or a job that leaves one: an array ``images``, uint8 ``(n, h, w, 3)``, RGB.
+            fakes: Likewise.
+            what: They are, for people: ``JPEG 90``.
+
+        Returns:
+            Metrics with intervals, in the order of the judges.
+
+        Raises:
+            PluginError: A version is of the other kind, or a job that makes a pool failed.
+        """
+        slots = self._slots("detector", judges)
+        return self._line(self._moves.judge(slot, reals=reals, fakes=fakes, what=what) for slot in slots)
 
     def look(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Look]:
         """Where the images of matches give themselves away, for patch detectors, where a face parser is configured.
@@ -339,8 +362,8 @@ class Verbs:
         over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
         return Schedule(over, source=self.source)
 
-    def _line(self, moves: Iterable[Any]) -> Line[Any]:
-        return Line(self._engine, [self._begin(move) for move in moves])
+    def _line(self, moves: Iterable[Any], *, kind: str = "") -> Line[Any]:
+        return Line(self._engine, [self._begin(move) for move in moves], kind=kind)
 
     def _begin(self, move: Any) -> Slot[Any]:
         slot = self._engine.begin(move)
@@ -349,9 +372,9 @@ class Verbs:
 
     def _slots(self, kind: Kind, versions: Iterable[Version]) -> tuple[Slot[Any], ...]:
         if isinstance(versions, Line):
-            for slot in versions.slots:
-                if slot.settled and slot.value is not None:
-                    _check_kind(kind, slot.value)
+            if versions.kind != kind:
+                found = f"{versions.kind} versions were" if versions.kind else "something else was"
+                raise PluginError(f"{found} given where {kind} versions are wanted")
             return versions.slots
         return tuple(settled(_check_kind(kind, version)) for version in versions)
 

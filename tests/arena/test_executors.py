@@ -113,9 +113,9 @@ def toy_jobs(toys: Path) -> tuple[Job, Job]:
     provisions = (PluginFile(path=str(toys), source=toys.read_bytes()),)
     identity = {"generator": spec.identity()}
     enter = Job(task="fakeoff.protocols.pools:enter", version=1, payload=identity, label="enter", provisions=provisions)
-    payload = {**identity, "split": "test", "n": 5, "seed": 0, "arena_resolution": 24, "colour": "grey"}
+    payload = {**identity, "n": {"train": 2, "val": 1, "test": 5}, "seed": 0, "arena_resolution": 24, "colour": "grey"}
     pool = Job(
-        task="fakeoff.protocols.pools:fake_pool",
+        task="fakeoff.protocols.pools:fake_pools",
         version=1,
         payload=payload,
         inputs={"version": enter.key},
@@ -202,7 +202,7 @@ def test_serial_and_ray_give_the_same_bytes(toys: Path, on_ray: RayExecutor) -> 
             assert array.dtype == other.arrays[name].dtype
             assert array.shape == other.arrays[name].shape
             assert array.tobytes() == other.arrays[name].tobytes()
-    pool = serial[toy_jobs(toys)[1].key].arrays["images"]
+    pool = serial[toy_jobs(toys)[1].key].arrays["test"]
     assert pool.shape == (5, 24, 24, 3)
     assert pool.std() > 0
 

@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,8 @@ from mlflow import MlflowClient
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from fakeoff.arena.compute import Machine, survey
-from fakeoff.arena.executors import Load, Observer, SerialExecutor
-from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.store import Store
 from fakeoff.leaderboard.ledger import read_ledger
 from fakeoff.leaderboard.play import play
@@ -29,35 +28,28 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.records import TournamentRecord
 
 
-class Replaying:
+class Replaying(SerialExecutor):
     """Answers from another home's store what is in it, computes the rest, and may be interrupted on its way.
 
     Attributes:
         ran: The tasks that it was given, such as ``attack``.
     """
 
-    here = True
-
     def __init__(self, results: Store, *, interrupt_at: tuple[str, int] | None = None) -> None:
+        super().__init__()
         self.ran: list[str] = []
         self._results, self._interrupt_at = results, interrupt_at
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        for job in jobs:
-            task = job.task.partition(":")[2]
-            self.ran.append(task)
-            if self._interrupt_at == (task, self.ran.count(task)):
-                raise KeyboardInterrupt
-            if job.key in self._results:
-                yield Outcome(job=job, result=self._results.read(job.key), failure=None, seconds=0.0)
-            else:
-                yield from SerialExecutor().run([job], load=load, observer=observer)
-
-    def machines(self) -> Sequence[Machine]:
-        return (survey(),)
-
-    def close(self) -> None:
-        pass
+    def wait(self) -> Outcome:
+        job = self._waiting[0][0]
+        task = job.task.partition(":")[2]
+        self.ran.append(task)
+        if self._interrupt_at == (task, self.ran.count(task)):
+            raise KeyboardInterrupt
+        if job.key not in self._results:
+            return super().wait()
+        self.take()
+        return Outcome(job=job, result=self._results.read(job.key), failure=None, seconds=0.0)
 
 
 @pytest.fixture(scope="session", autouse=True)

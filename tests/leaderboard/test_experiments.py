@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from PIL import Image
 from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError, FakeoffError, PluginError
-from fakeoff.arena.executors import Load, Observer, SerialExecutor
-from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.executors import Observer, SerialExecutor
+from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.leaderboard.experiment_tables import csv_text, markdown_text, print_experiment
 from fakeoff.leaderboard.experiments import experiment_text, experiments_folder, play_experiment
@@ -34,15 +34,19 @@ class Counting(SerialExecutor):
     """Remembers the tasks that it ran, may run them backwards, and may be interrupted at the n-th of them."""
 
     def __init__(self, *, backwards: bool = False, interrupt_at: int = 0) -> None:
+        super().__init__()
         self.ran: list[str] = []
         self._backwards, self._interrupt_at = backwards, interrupt_at
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        for job in reversed(jobs) if self._backwards else jobs:
-            self.ran.append(job.task.partition(":")[2])
-            if len(self.ran) == self._interrupt_at:
-                raise KeyboardInterrupt
-            yield from super().run([job], load=load, observer=observer)
+    def has_room(self, job: Job) -> bool:
+        return self._backwards or super().has_room(job)
+
+    def take(self) -> tuple[Job, Mapping[str, Result], Observer]:
+        taken = self._waiting.pop() if self._backwards else super().take()
+        self.ran.append(taken[0].task.partition(":")[2])
+        if len(self.ran) == self._interrupt_at:
+            raise KeyboardInterrupt
+        return taken
 
 
 @pytest.fixture(scope="session")
@@ -229,7 +233,7 @@ def test_an_interrupted_experiment_is_killed_and_goes_on_in_the_same_run(
         ("exits", r"protocol 'toy_experiment' raised SystemExit: 3 \(toy_protocols.py, line \d+\)"),
         ("job", r"the job 'one' failed: gave up at one \(toy_protocols.py, line \d+\)"),
         ("nan", r"logged 'brightness' = nan at step 3; .* \(toy_protocols.py, line \d+\)"),
-        ("misuses", r"toy_detector@0 was given where a generator version is wanted \(toy_protocols.py, line \d+\)"),
+        ("misuses", r"detector versions were given where generator versions are wanted \(toy_protocols.py, line \d+\)"),
     ],
 )
 def test_an_experiment_that_fails_says_where_in_one_line_and_loses_nothing_computed(

@@ -85,7 +85,7 @@ def test_another_schema_is_refused_by_number(home: Path, results: Store, tmp_pat
     ledger = json.loads((home / "tournament.json").read_text())
     ledger["schema_version"] = 99
     (tmp_path / "tournament.json").write_text(json.dumps(ledger))
-    with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 2"):
+    with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 3"):
         read_ledger(tmp_path, results)
 
 

@@ -177,7 +177,7 @@ def test_the_json_list_is_the_list() -> None:
     listed = json.loads(players_text())
     assert [(x["kind"], x["name"]) for x in listed] == [(x.kind.registry.kind, x.entry.name) for x in list_players()]
     out = io.StringIO()
-    print_players(Console(file=out, width=110))
+    print_players(Console(file=out, width=300))
     assert all(x["name"] in out.getvalue() for x in listed)
 
 

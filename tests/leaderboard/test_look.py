@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -20,7 +19,7 @@ from fakeoff.detectors import ReceptiveField
 from fakeoff.leaderboard.look import look_at
 from fakeoff.protocols import patches
 from fakeoff.protocols.pictures import Verdict
-from fakeoff.protocols.records import Look, Match, TournamentRecord
+from fakeoff.protocols.records import Look, Match, TournamentRecord, Version
 
 GENERATOR, DETECTOR = "toy_generator@1", "first@1"
 
@@ -49,10 +48,10 @@ def test_fakes_get_the_scores_of_their_match(
     verdicts: list[Verdict], fakes: list[Path], record: TournamentRecord, results: Store
 ) -> None:
     match, _ = _played(record)
-    scores: npt.NDArray[np.float32] = results.read(match.key).arrays["fake_scores"]
+    _, scores = match.scores(results)
     assert [verdict.picture for verdict in verdicts] == [str(path) for path in fakes]
     assert [verdict.p_fake for verdict in verdicts] == pytest.approx(scores.tolist(), abs=1e-6)
-    threshold = results.record(match.detector.key)["threshold"]
+    threshold = match.detector.threshold(results)
     assert [verdict.is_fake for verdict in verdicts] == (scores.astype(np.float64) >= threshold).tolist()
 
 
@@ -76,7 +75,7 @@ def test_photographs_go_through_the_arenas_pipeline(
     # 92 x 112 pixels, as they were taken; the generators of this home and its arena have 16.
     photographs = [photograph.path for photograph in open_source("orl").photographs["test"][:9]]
     found = look_at(photographs, detector=DETECTOR, home=home, out=tmp_path / "look.png")
-    scores = results.read(_played(record)[0].key).arrays["real_scores"]
+    scores, _ = _played(record)[0].scores(results)
     assert [verdict.p_fake for verdict in found] == pytest.approx(scores[:9].tolist(), abs=1e-6)
     with Image.open(tmp_path / "look.png") as image:
         assert image.format == "PNG"
@@ -135,13 +134,6 @@ def test_a_score_on_the_threshold_is_fake_as_in_the_tournament(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    detector = _played(record)[0].detector.key
-    read = Store.record
-
-    def on_the_first(self: Store, key: str) -> dict[str, Any]:
-        found = read(self, key)
-        return {**found, "threshold": verdicts[0].p_fake} if key == detector else found
-
-    monkeypatch.setattr(Store, "record", on_the_first)
+    monkeypatch.setattr(Version, "threshold", lambda self, store: verdicts[0].p_fake)
     found = look_at(fakes, detector=DETECTOR, home=home, out=tmp_path / "look.png")
     assert found[0].is_fake

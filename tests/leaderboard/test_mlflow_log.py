@@ -242,12 +242,12 @@ def test_an_interrupted_tournament_is_killed_and_resumes_to_the_same_end(
 
     # Before anything new was logged.
     with pytest.raises(KeyboardInterrupt):
-        play_in(make_config(), new_home, replaying(interrupt_at=("attack", 1)))
+        play_in(make_config(), new_home, replaying(interrupt_at=("defend", 1)))
     assert _statuses(client(new_home)) == {"KILLED"}
 
     executor = replaying()
     play_in(make_config(), new_home, executor)
-    assert executor.ran.count("attack") == 1  # of round 2 alone
+    assert executor.ran.count("defend") == 2  # of round 2 alone, whose attack had begun before round 1 was scored
     assert _statuses(client(new_home)) == {"FINISHED"}
     assert _contents(client(new_home)) == _contents(client(home))
     assert (new_home / "scoreboard.json").read_bytes() == (home / "scoreboard.json").read_bytes()

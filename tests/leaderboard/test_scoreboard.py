@@ -29,10 +29,17 @@ class Idle:
 
     here = True
 
-    def run(self, jobs: Sequence[Job], *, load: Load, observer: Observer) -> Iterator[Outcome]:
-        if jobs:
-            raise AssertionError(f"computed again: {[job.label for job in jobs]}")
-        yield from ()
+    def has_room(self, job: Job) -> bool:
+        return True
+
+    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        raise AssertionError(f"computed again: {job.label}")
+
+    def wait(self) -> Outcome:
+        raise AssertionError("nothing runs")
+
+    def abandon(self) -> None:
+        pass
 
     def machines(self) -> Sequence[Machine]:
         return (survey(),)
@@ -54,6 +61,7 @@ def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> Non
         "audits",
         "forfeits",
         "passed_over",
+        "unranked",
     }
     assert set(scoreboard) == played | {"cells", "parts", "part_shifts"}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
@@ -85,8 +93,7 @@ def test_figures_are_those_of_the_stored_scores(
 ) -> None:
     assert len(record.matches) == len(scoreboard["cells"])
     for match, cell in zip(record.matches, scoreboard["cells"], strict=True):
-        arrays = results.read(match.key).arrays
-        real, fake = arrays["real_scores"], arrays["fake_scores"]
+        real, fake = match.scores(results)
         assert (cell["n_real"], cell["n_fake"]) == (len(real), len(fake)) == (80, 16)
         assert cell["recall_fake"] == pytest.approx((fake >= 0.5).mean())
         # Prevalence is 50/50, whatever the numbers of images.

@@ -35,6 +35,9 @@ def context(toys: Path) -> MakeContext:
             "arena_resolution": 16,
             "colour": "rgb",
             "precision": "float32",
+            "rate": 0.0,
+            "until": 1.0,
+            "look_every": 10,
         }
         generator, detector = referee.build_generator(GENERATOR), referee.build_detector(DETECTOR)
         return Context(

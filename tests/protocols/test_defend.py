@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.pool import Pool
+from fakeoff.arena.specs import weights_hash
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols import referee
-from fakeoff.protocols.defend import _Look, _look_at_val, _together, defend
+from fakeoff.protocols.defend import _Look, _look_at_val, _Mixed, _mixed, defend
 
 MakeContext = Callable[..., Context]
 
@@ -36,6 +38,7 @@ def context(toys: Path, bad_players: Path) -> MakeContext:
             "batch": 8,
             "check_every": 10,
             "patience": 3,
+            "rate": 0.0,
             "perfect": "images",
             "precision": "float32",
         }
@@ -92,7 +95,9 @@ def test_the_papers_rule_waits_until_all_patches_are_perfect(perfect: str, expec
     """One quarter of each image is judged wrongly, and each image rightly."""
     pixels = np.zeros((3, 16, 16, 3), dtype=np.uint8)
     pixels[:, :8, :8] = 255
-    look = _look_at_val(Quadrants(), {"real_val": Pool(pixels), "fake_look": Pool(255 - pixels)}, perfect=perfect)
+    both = np.concatenate([pixels, 255 - pixels])[[0, 3, 1, 4, 5, 2]]
+    is_fake = torch.tensor([False, True, False, True, True, False])
+    look = _look_at_val(Quadrants(), _Mixed(pool=Pool(both), is_fake=is_fake), perfect=perfect)
     assert (look.perfect, look.accuracy) == (expected, 0.75)
 
 
@@ -101,16 +106,18 @@ def test_looks_cost_no_more_after_many_rounds_and_see_every_version(context: Mak
     versions = 5
     pools = {f"fake_val_{index}": _numbered(40, index) for index in range(versions)}
     made = dataclasses.replace(made, inputs={**made.inputs, **pools})
-    everything = _together(made, "fake_val")
-    assert len(everything) == versions * 40
-    for about, each in ((versions * 40, 40), (versions * 30, 30), (20, 16)):  # never fewer than 16 of a version
-        seen = _together(made, "fake_val", about=about)[:]
+    for reals, each in ((versions * 40, 40), (versions * 30, 30), (20, 16)):  # never fewer than 16 of a version
+        mixed = _mixed(dataclasses.replace(made, inputs={**made.inputs, "real_val_0": _pool(reals, 90, 1)}))
+        assert int((~mixed.is_fake).sum()) == reals
+        assert 0.2 * reals < int((~mixed.is_fake[:reals]).sum()) < 0.98 * reals  # of both sides, from the first on
+        seen = mixed.pool[:][mixed.is_fake]
         of_version, place = (seen[:, channel, 0, 0].mul(255).round().int().tolist() for channel in (0, 1))
         assert [of_version.count(index) for index in range(versions)] == [each] * versions
-        assert place[:each] == place[-each:]
-        assert (place[0], place[each - 1]) == (0, 39)
-        steps = np.diff(place[:each])
-        assert steps.max() - steps.min() <= 1
+        for version in range(versions):
+            places = sorted(at for at, of in zip(place, of_version, strict=True) if of == version)
+            assert (places[0], places[-1]) == (0, 39)
+            steps = np.diff(places)
+            assert steps.max() - steps.min() <= 1
 
 
 def _numbered(n: int, version: int) -> Result:
@@ -141,22 +148,20 @@ def test_the_best_looks_weights_are_kept(context: MakeContext) -> None:
         np.testing.assert_array_equal(array, result.arrays[name])
 
 
-def test_the_threshold_separates_val(context: MakeContext) -> None:
-    made = context()
+def test_a_detector_that_cannot_be_trained_stays_as_it_came(context: MakeContext) -> None:
+    made = context(plugin="fixed_brightness")
     result = defend(made)
-    detector = referee.build_detector(made.payload["detector"], version=result)
-    from fakeoff.arena.images import to_tensor
-
-    real = referee.judge(detector, to_tensor(made.inputs["real_val_0"].arrays["images"]))
-    fake = referee.judge(detector, to_tensor(made.inputs["fake_val_0"].arrays["images"]))
-    assert real.max() < result.record["threshold"] <= fake.min()
+    assert not result.record["trained"]
+    assert not result.record["curves"]
+    came = referee.build_detector(made.payload["detector"])
+    assert result.record["state"] == weights_hash(came.state_dict())
 
 
-def test_a_detector_that_cannot_be_trained_only_gets_a_threshold(context: MakeContext) -> None:
-    record = defend(context(plugin="fixed_brightness")).record
-    assert not record["trained"]
-    assert not record["curves"]
-    assert 90 / 255 < record["threshold"] < 170 / 255
+def test_the_plans_rate_reaches_the_detector(context: MakeContext) -> None:
+    still, moved = (defend(context(gap=150.0, steps=20, rate=rate)).record["curves"]["loss"] for rate in (1e-9, 0.05))
+    assert moved[-1] < 0.8 * moved[0]
+    assert still[-1] > 0.9 * still[0]
+    assert defend(context(gap=150.0, steps=20, rate=0.0)).record["curves"]["loss"] == moved  # its own is 0.05
 
 
 def test_a_shuffled_label_does_not_train(context: MakeContext) -> None:

@@ -22,7 +22,7 @@ from fakeoff.arena.parsers import parsers
 from fakeoff.arena.registry import Registry
 from fakeoff.arena.specs import find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols import attack, defend, evaluate, look, pools, pretrain
+from fakeoff.protocols import attack, defend, judging, look, pools, pretrain
 
 pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
 
@@ -69,30 +69,33 @@ CERTAIN = {"resamples": 100, "confidence": 0.95}
 def attacked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
     (maker, version), (target, frozen) = generator(), detector()
     payload = {"generator": maker, "targets": [target], "weight": 0.2, "steps": 2, "batch": 4, "precision": "float32"}
+    payload |= {"rate": 0.0, "until": 0.9, "look_every": 1}
     return attack.attack, {**payload, **ARENA}, {"version": version, "target_0": frozen, "reals": pool(0)}
 
 
 def pretrained() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
     maker, version = generator()
-    payload = {"generator": maker, "steps": 2, "batch": 4, "precision": "float32"}
+    payload = {"generator": maker, "steps": 2, "batch": 4, "rate": 0.0, "precision": "float32"}
     return pretrain.pretrain, payload, {"version": version, "reals": pool(0)}
 
 
 def sampled() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
     maker, version = generator()
-    return pools.fake_pool, {"generator": maker, "split": "test", "n": 5, "seed": 0, **ARENA}, {"version": version}
+    sizes = {"train": 2, "val": 1, "test": 5}
+    return pools.fake_pools, {"generator": maker, "n": sizes, "seed": 0, **ARENA}, {"version": version}
 
 
 def defended() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
     payload = {"detector": detector()[0], "steps": 4, "batch": 8, "check_every": 2, "patience": 5, "perfect": "images"}
+    payload["rate"] = 0.0
     inputs = {"real_train_0": pool(0), "real_val_0": pool(1), "fake_train_0": pool(2, brighter=90)}
     inputs |= {"fake_train_1": pool(3, brighter=90), "fake_val_0": pool(4, brighter=90)}
     return defend.defend, {**payload, "precision": "float32"}, inputs
 
 
-def matched() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+def judged() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
     judge, version = detector()
-    return evaluate.match, {"detector": judge, **CERTAIN}, {"version": version, "real": pool(0), "fake": pool(1)}
+    return judging.judge, {"detector": judge, "sample": 3}, {"version": version, "images": pool(0)}
 
 
 def parsed() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
@@ -106,7 +109,7 @@ def looked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Res
     return look.look, payload, {"version": version, "pool": pool(0), "labels": labels}
 
 
-@pytest.mark.parametrize("case", [attacked, pretrained, sampled, defended, matched, parsed, looked])
+@pytest.mark.parametrize("case", [attacked, pretrained, sampled, defended, judged, parsed, looked])
 def test_it_does_on_a_device_what_it_does_here(
     case: Callable[[], tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]],
     monkeypatch: pytest.MonkeyPatch,

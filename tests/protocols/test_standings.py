@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fakeoff.protocols.judging import Judging, Mixture, OnVal
 from fakeoff.protocols.records import Kind, Match, Version
-from fakeoff.protocols.standings import OnVal, newest, rank_detectors, rank_generators, rank_on_val
+from fakeoff.protocols.standings import newest, rank_detectors, rank_generators, rank_on_val
 
 
 def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:
@@ -22,7 +23,7 @@ def _match(generator: Version, detector: Version, **figures: float) -> Match:
         generator=generator,
         detector=detector,
         is_target=detector.label in generator.targets,
-        key="",
+        judging=Judging(key="", mixture=Mixture(reals=(), fakes=(), seed=0)),
         figures={**known, **figures},
     )
 
@@ -157,12 +158,12 @@ def test_newest_takes_each_players_last_version_by_name() -> None:
 
 def test_the_champion_is_the_best_on_val_and_what_tells_equals_apart_comes_in_order() -> None:
     judged = [
-        (_detector("a"), OnVal(aucs=(1.0, 0.8), accuracy=0.9, margin=-0.2)),
-        (_detector("b"), OnVal(aucs=(0.9, 0.9), accuracy=0.5, margin=-0.9)),  # the better worst case
-        (_detector("c"), OnVal(aucs=(0.9, 0.95), accuracy=0.4, margin=-0.9)),  # and mean
-        (_detector("d"), OnVal(aucs=(0.9, 0.95), accuracy=0.8, margin=-0.9)),  # and accuracy
-        (_detector("e"), OnVal(aucs=(0.9, 0.95), accuracy=0.8, margin=-0.1)),  # and margin
-        (_detector("f"), OnVal(aucs=(0.9, 0.95), accuracy=0.8, margin=-0.1)),  # nothing but its name
+        (_detector("a"), OnVal(aucs=(1.0, 0.8), accuracy=0.9, margin=-0.2, threshold=0.5)),
+        (_detector("b"), OnVal(aucs=(0.9, 0.9), accuracy=0.5, margin=-0.9, threshold=0.5)),  # the better worst case
+        (_detector("c"), OnVal(aucs=(0.9, 0.95), accuracy=0.4, margin=-0.9, threshold=0.5)),  # and mean
+        (_detector("d"), OnVal(aucs=(0.9, 0.95), accuracy=0.8, margin=-0.9, threshold=0.5)),  # and accuracy
+        (_detector("e"), OnVal(aucs=(0.9, 0.95), accuracy=0.8, margin=-0.1, threshold=0.5)),  # and margin
+        (_detector("f"), OnVal(aucs=(0.9, 0.95), accuracy=0.8, margin=-0.1, threshold=0.5)),  # nothing but its name
     ]
     for order in (judged, judged[::-1], judged[3:] + judged[:3]):
         assert [version.player for version in rank_on_val(order)] == ["e", "f", "d", "c", "b", "a"]
