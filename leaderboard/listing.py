@@ -20,7 +20,11 @@ from fakeoff.arena.describe import Capabilities, Description, ParameterDescripti
 from fakeoff.arena.registry import Entry, Registry
 
 MEANINGS = {
-    "trainable": "learns during a tournament",
+    "trainable": "learns",
+    "attackable": "learns by steps that an attack can add to",
+    "fixed": "plays as it came",
+    "differentiable": "an attack can follow its gradient",
+    "invertible": "finds the latent vector of an image",
     "latent": "makes an image of a latent vector",
     "manipulator": "swaps faces or expressions",
     "patch": "judges patches, and so says where",
@@ -60,14 +64,14 @@ KINDS = (
     Kind(
         registry=generators.players,
         interface=generators.Generator,
-        capabilities=generators.capabilities,
+        capabilities=generators.abilities,
         heading="Generators: they make fakes",
         enter="fakeoff run --generators NAME",
     ),
     Kind(
         registry=detectors.players,
         interface=detectors.Detector,
-        capabilities=detectors.capabilities,
+        capabilities=detectors.abilities,
         heading="Detectors: they catch them",
         enter="fakeoff run --detectors NAME",
     ),

@@ -15,7 +15,7 @@ from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.detectors import Detector
-from fakeoff.generators import Generator
+from fakeoff.generators import Batch, Generator
 from fakeoff.protocols import referee
 from fakeoff.protocols.metrics import THRESHOLD
 
@@ -85,7 +85,7 @@ def attack(context: Context) -> Result:
         for step in range(payload["steps"]):
             batch = reals.draw(payload["batch"], rng=rng, flips=True)
             with compute.autocast(payload["precision"], device):
-                measured = generator.train_step(batch, rng=rng, extra_loss=evasion)
+                measured = generator.train_step(Batch(images=batch), rng=rng, extra_loss=evasion)
             for name, value in referee.check_measured(measured, step=step).items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""

@@ -17,7 +17,8 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool, batch_of
 from fakeoff.arena.specs import state_arrays, weights_hash
-from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.detectors import Batch, Detector, PatchDetector, abilities
+from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.protocols import referee
 from fakeoff.protocols.metrics import THRESHOLD
 
@@ -47,11 +48,11 @@ def defend(context: Context) -> Result:
     detector = referee.build_detector(payload["detector"], weights=context.places.get("weights"), device=context.device)
     pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
     look_at = _mixed(context)
-    record: dict[str, Any] = {"trained": referee.is_trainable(detector), "curves": {}, "val_curve": []}
+    record: dict[str, Any] = {"trained": "trainable" in abilities(type(detector)), "curves": {}, "val_curve": []}
     if record["trained"]:
         record |= _train(context, detector, pools, look_at)
     record["state"] = weights_hash(detector.state_dict())
-    record["not_attackable"] = referee.why_not_attackable(detector, look_at.pool[:_TRIED_ON])
+    record["not_attackable"] = why_not_attackable(detector, look_at.pool[:_TRIED_ON])
     return Result(record=record, arrays=state_arrays(detector))
 
 
@@ -84,7 +85,7 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look
         batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
         detector.train()
         with compute.autocast(payload["precision"], context.device):
-            measured = detector.train_step(batch, is_fake, rng=rng)
+            measured = detector.train_step(Batch(images=batch, is_fake=is_fake), rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append(value)
         if step % payload["check_every"] == 0 or step == payload["steps"]:

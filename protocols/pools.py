@@ -12,6 +12,7 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.reals import SPLITS, Photograph, RealSource
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import state_arrays
+from fakeoff.generators import abilities
 from fakeoff.protocols import referee
 
 VERSION = 2
@@ -40,7 +41,7 @@ def enter(context: Context) -> Result:
     Payload: ``generator`` (identity). Places: ``weights``.
     """
     generator = referee.build_generator(context.payload["generator"], weights=context.places.get("weights"))
-    record = {"resolution": int(generator.resolution), "trainable": referee.is_trainable(generator)}
+    record = {"resolution": int(generator.resolution), "trainable": "trainable" in abilities(type(generator))}
     return Result(record=record, arrays=state_arrays(generator))
 
 
@@ -60,7 +61,8 @@ def fake_pools(context: Context) -> Result:
     generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=context.device)
     sizes = {split: int(payload["n"][split]) for split in SPLITS}
     drawn_by = ("latents", payload["seed"], payload["generator"], sizes)
-    fakes = referee.draw(generator, sum(sizes.values()), rng=rng_from(*drawn_by))
+    total = sum(sizes.values())
+    fakes = referee.draw(generator, total, rng=rng_from(*drawn_by), report=lambda done: context.report(done, total))
     quantised = images.quantise(fakes, colour=payload["colour"])
     pixels = images.to_arena(quantised, resolution=payload["arena_resolution"])
     order = torch.randperm(len(pixels), generator=rng_from("splits", *drawn_by)).numpy()

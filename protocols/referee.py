@@ -22,7 +22,7 @@ from fakeoff.arena.registry import Registry
 from fakeoff.arena.seeds import sealed
 from fakeoff.arena.specs import load_arrays, load_weights, weights_hash
 from fakeoff.detectors import Detector, PatchDetector
-from fakeoff.generators import Generator
+from fakeoff.generators import Batch, Generator, Wanted
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
 
@@ -88,8 +88,16 @@ def _build(
     return compute.channels_last(player.to(device))
 
 
-def draw(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
-    """Samples a generator in eval mode and checks what comes.
+def draw(
+    generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] = lambda done: None
+) -> Tensor:
+    """Asks a generator in eval mode for fakes and checks what comes.
+
+    Args:
+        generator: Who makes them.
+        n: How many.
+        rng: A CPU generator, the only source of randomness.
+        report: Told how many are there.
 
     Returns:
         float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie.
@@ -99,7 +107,10 @@ def draw(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
     """
     generator.eval()
     with torch.no_grad():
-        images = generator.sample(n, rng=rng)
+        made = generator.fakes(Wanted(n=n, report=report), rng=rng)
+    if not isinstance(made, Batch):
+        raise JobFailed(f"fakes returned {type(made).__name__}, not a Batch")
+    images = made.images
     expected = (n, 3, generator.resolution, generator.resolution)
     _check_tensor(images, expected, what="sample", device=compute.device_of(generator))
     low, high = images.min().item(), images.max().item()
@@ -164,39 +175,6 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
                 f"pixels {last[0]} to {last[1] - 1}: they do not fit"
             )
     return whole.clamp(0, 1)
-
-
-def why_not_attackable(detector: Detector, images: Tensor) -> str:
-    """Tries whether an attack could follow a detector: whether a gradient flows from its evasion loss to the images.
-
-    Args:
-        detector: As it would stand before an attack: its weights are frozen for the trial.
-        images: float32 ``(n, 3, h, w)`` in [0, 1], where its weights lie.
-
-    Returns:
-        What stands in the way; empty where nothing does.
-    """
-    detector.eval()
-    asked = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    images = images.detach().clone().requires_grad_()
-    try:
-        detector.requires_grad_(False)
-        loss = detector.evasion_loss(images)
-        if not isinstance(loss, Tensor) or loss.ndim:
-            return "evasion_loss does not give a scalar tensor"
-        if not loss.requires_grad:
-            return "no gradient flows from its evasion_loss to the images"
-        (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
-    except Exception as error:
-        return f"evasion_loss raised {one_line(error)}"
-    finally:
-        for parameter in asked:
-            parameter.requires_grad_(True)
-    if gradient is None:
-        return "no gradient flows from its evasion_loss to the images"
-    if not gradient.isfinite().all():
-        return "the gradient of its evasion_loss is not finite"
-    return "" if gradient.any() else "the gradient of its evasion_loss is zero"
 
 
 def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
@@ -279,10 +257,3 @@ def _check_tensor(
         raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on {device}; move it back")
     if not torch.isfinite(value).all():
         raise JobFailed(f"{what} returned NaN or infinite values")
-
-
-def is_trainable(player: nn.Module) -> bool:
-    """Whether a player overrides ``train_step``."""
-    if isinstance(player, Generator):
-        return type(player).train_step is not Generator.train_step
-    return isinstance(player, Detector) and type(player).train_step is not Detector.train_step

@@ -18,8 +18,8 @@ from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.registry import Entry, Registry
 
 KINDS: tuple[tuple[Registry[Any], type, Capabilities], ...] = (
-    (generators.players, generators.Generator, generators.capabilities),
-    (detectors.players, detectors.Detector, detectors.capabilities),
+    (generators.players, generators.Generator, generators.abilities),
+    (detectors.players, detectors.Detector, detectors.abilities),
     (parsers.parsers, parsers.FaceParser, parsers.capabilities),
 )
 
@@ -30,8 +30,8 @@ from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.describe import describe
 kinds = (
-    (generators.players, generators.Generator, generators.capabilities),
-    (detectors.players, detectors.Detector, detectors.capabilities),
+    (generators.players, generators.Generator, generators.abilities),
+    (detectors.players, detectors.Detector, detectors.abilities),
     (parsers.parsers, parsers.FaceParser, parsers.capabilities),
 )
 described = {
@@ -76,7 +76,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageMaker:
 
 def _describe(target: str | type, **preset: Any) -> Description:
     entry = Entry(name="theirs", target=target, origin="somewhere", version=1, preset=preset)
-    return describe(entry, interface=generators.Generator, capabilities=generators.capabilities)
+    return describe(entry, interface=generators.Generator, capabilities=generators.abilities)
 
 
 def _names(description: Description) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def test_from_source_every_player_that_ships_is_what_it_is_when_loaded() -> None
 
 def test_a_description_says_what_pgan_is() -> None:
     entry = generators.players.entry("pgan")
-    pgan = describe(entry, interface=generators.Generator, capabilities=generators.capabilities)
+    pgan = describe(entry, interface=generators.Generator, capabilities=generators.abilities)
     assert pgan.summary == "A Progressive GAN of any power-of-two resolution from 16 to 1024 pixels."
     assert pgan.abilities == ("trainable", "latent")
     assert pgan.parameters is not None
@@ -118,7 +118,7 @@ def test_a_description_says_what_pgan_is() -> None:
 
 def test_what_the_name_fixes_is_no_parameter() -> None:
     entry = detectors.players.entry("xception_block3")
-    description = describe(entry, interface=detectors.Detector, capabilities=detectors.capabilities)
+    description = describe(entry, interface=detectors.Detector, capabilities=detectors.abilities)
     assert _names(description) == ("learning_rate", "init_seed")
 
 
