@@ -22,6 +22,7 @@ class Batch:
         person: int64 ``(n,)``: who it is; the same number is the same person.
         mask: float32 ``(n, 1, h, w)`` in [0, 1]: what a manipulation changed.
         parts: uint8 ``(n, h, w)``: indices into :data:`fakeoff.arena.parsers.PARTS`.
+        split: int64 ``(n,)``: indices into :data:`fakeoff.arena.reals.SPLITS`, where images come with a split.
     """
 
     images: Tensor
@@ -29,6 +30,7 @@ class Batch:
     person: Tensor | None = None
     mask: Tensor | None = None
     parts: Tensor | None = None
+    split: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.tensors().items():

@@ -59,6 +59,12 @@ def _handed(images: Tensor, is_fake: Tensor | None = None) -> tuple[Any, ...]:
     return (images,) if is_fake is None else (images, is_fake)
 
 
+def _images(made: Any) -> Tensor:
+    """What was drawn, by this build and by those before there were batches."""
+    images: Tensor = getattr(made, "images", made)
+    return images
+
+
 def _is_ours(way: str) -> bool:
     return way.startswith("fakeoff")
 
@@ -181,7 +187,7 @@ def _train(way: str, *, threads: int, steps: int, seed: int) -> float:
     reals = {s: images.to_tensor(source.load(s, resolution=64, colour="grey")) for s in ("train", "test")}
     generator = _pgan(way)
     rng = rng_from("fit", seed)
-    fakes = images.to_tensor(images.quantise(draw(generator, 560, rng=rng), colour="grey"))
+    fakes = images.to_tensor(images.quantise(_images(draw(generator, 560, rng=rng)), colour="grey"))
     detector = _layout(way, detectors.players.build(_TRAINED, {"init_seed": seed})).train()
     is_fake = torch.arange(32) >= 16
     for _ in range(steps):
@@ -189,7 +195,7 @@ def _train(way: str, *, threads: int, steps: int, seed: int) -> float:
         with compute.autocast(precision):
             detector.train_step(*_handed(compute.image_layout(batch) if _is_ours(way) else batch, is_fake), rng=rng)
     held_out = images.to_tensor(
-        images.quantise(draw(generator, len(reals["test"]), rng=rng_from("held out", seed)), colour="grey")
+        images.quantise(_images(draw(generator, len(reals["test"]), rng=rng_from("held out", seed))), colour="grey")
     )
     detector.eval()
     scores = torch.cat([judge(detector, reals["test"]), judge(detector, held_out)])

@@ -25,6 +25,7 @@ for _block in range(1, 6):
         version=1,
         preset={"block": _block},
     )
+players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 
 __all__ = [
     "Batch",

@@ -17,4 +17,6 @@ register = players.register
 
 players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=3)
 
+players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", version=1)
+
 __all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Wanted", "abilities", "players", "register"]

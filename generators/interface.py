@@ -84,6 +84,7 @@ class Generator(nn.Module):
 
         Returns:
             ``wanted.n`` images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and what is known of them.
+            Of a fixed set all that there are, with their split.
         """
         images = []
         for start in range(0, wanted.n, _AT_A_TIME):

@@ -149,7 +149,9 @@ class Samples(Learns[Generator]):
                 raise ContractBreach(
                     expected=f"{call} returns a Batch", came=type(made[-1]).__name__, mend="Batch(images=images)"
                 )
-            check_tensor(made[-1].images, (3, 3, player.resolution, player.resolution), call=call, bounds=(0, 1))
+            count = 3 if made[-1].split is None else len(made[-1])  # with a split of their own they are all there are
+            side = player.resolution
+            check_tensor(made[-1].images, (count, 3, side, side), call=call, bounds=(0, 1))
         if how := same_tensors({"fakes": made[0].images}, {"fakes": made[1].images}):
             raise ContractBreach(
                 expected=f"{call} makes the same images for the same state of rng",

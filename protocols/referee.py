@@ -15,6 +15,7 @@ from fakeoff import detectors, generators
 from fakeoff.arena import compute
 from fakeoff.arena.compute import CPU
 from fakeoff.arena.errors import JobFailed, one_line
+from fakeoff.arena.images import resized
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS, FaceParser, parsers
 from fakeoff.arena.pool import Pool
@@ -34,37 +35,39 @@ def build_generator(
     identity: Mapping[str, Any],
     *,
     version: Result | None = None,
-    weights: str | None = None,
+    places: Mapping[str, Any] | None = None,
     device: torch.device = CPU,
 ) -> Generator:
-    """Builds a generator from its identity, and a version's state or pretrained weights.
+    """Builds a generator from its identity, and a version's state or what it comes with.
 
     Args:
         identity: Its plugin and parameters.
         version: Whose arrays are its state.
-        weights: A file of pretrained weights.
+        places: Where what it comes with lies: :meth:`fakeoff.arena.specs.PlayerSpec.places`.
         device: Where it is to work: ``context.device`` in a job.
 
     Raises:
         JobFailed: Its constructor raised, or the state does not fit.
     """
-    return _build(generators.players, identity, version=version, weights=weights, device=device)
+    return _build(generators.players, identity, version=version, places=places, device=device)
 
 
 def build_detector(
     identity: Mapping[str, Any],
     *,
     version: Result | None = None,
-    weights: str | None = None,
+    places: Mapping[str, Any] | None = None,
     device: torch.device = CPU,
 ) -> Detector:
     """Builds a detector; see :func:`build_generator`."""
-    return _build(detectors.players, identity, version=version, weights=weights, device=device)
+    return _build(detectors.players, identity, version=version, places=places, device=device)
 
 
-def build_parser(identity: Mapping[str, Any], *, weights: str | None = None, device: torch.device = CPU) -> FaceParser:
+def build_parser(
+    identity: Mapping[str, Any], *, places: Mapping[str, Any] | None = None, device: torch.device = CPU
+) -> FaceParser:
     """Builds a face parser; see :func:`build_generator`."""
-    return _build(parsers, identity, version=None, weights=weights, device=device)
+    return _build(parsers, identity, version=None, places=places, device=device)
 
 
 def _build(
@@ -72,25 +75,30 @@ def _build(
     identity: Mapping[str, Any],
     *,
     version: Result | None,
-    weights: str | None,
+    places: Mapping[str, Any] | None,
     device: torch.device,
 ) -> PlayerT:
+    places = places or {}
     # A constructor that draws from global state draws the same each time, and leaves no trace.
     with sealed("build", identity):
         try:
-            player = registry.build(identity["plugin"], identity["parameters"])
+            player = registry.build(identity["plugin"], {**identity["parameters"], **places.get("files", {})})
         except Exception as error:
             raise JobFailed(f"cannot be built: {one_line(error)}") from error
     if version is not None:
         load_arrays(player, version.arrays)
-    elif weights is not None:
-        load_weights(player, Path(weights))
+    else:
+        if places.get("weights"):
+            load_weights(player, Path(places["weights"]))
+        for member, weights in zip(getattr(player, "members", ()), places.get("members", ()), strict=False):
+            if weights:
+                load_weights(member, Path(weights))
     return compute.channels_last(player.to(device))
 
 
 def draw(
     generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] = lambda done: None
-) -> Tensor:
+) -> Batch:
     """Asks a generator in eval mode for fakes and checks what comes.
 
     Args:
@@ -100,7 +108,8 @@ def draw(
         report: Told how many are there.
 
     Returns:
-        float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie.
+        Images float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie; of another number
+        than ``n`` only where they come with a split.
 
     Raises:
         JobFailed: Wrong type, shape, range, or not finite.
@@ -111,12 +120,13 @@ def draw(
     if not isinstance(made, Batch):
         raise JobFailed(f"fakes returned {type(made).__name__}, not a Batch")
     images = made.images
-    expected = (n, 3, generator.resolution, generator.resolution)
+    count = n if made.split is None else len(made)  # with a split of their own they are all there are
+    expected = (count, 3, generator.resolution, generator.resolution)
     _check_tensor(images, expected, what="sample", device=compute.device_of(generator))
     low, high = images.min().item(), images.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"sample gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
-    return images
+    return made
 
 
 def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
@@ -131,7 +141,7 @@ def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
     detector.eval()
 
     def score(batch: Tensor) -> Tensor:
-        scores = detector.score(batch)
+        scores = detector.score(shown(detector, batch))
         _check_tensor(scores, (len(batch),), what="score", device=batch.device)
         return scores
 
@@ -140,6 +150,18 @@ def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"score gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
     return whole.clamp(0, 1)
+
+
+def shown(detector: Detector, images: Tensor) -> Tensor:
+    """Images as a detector must be shown them: resized where it takes one size only; differentiable.
+
+    Args:
+        detector: With a ``side``, or None.
+        images: float32 ``(n, 3, h, w)`` in [0, 1].
+    """
+    if detector.side is None or images.shape[-2:] == (detector.side, detector.side):
+        return images
+    return resized(images, detector.side)
 
 
 def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:

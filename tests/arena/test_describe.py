@@ -106,7 +106,7 @@ def test_a_description_says_what_pgan_is() -> None:
     entry = generators.players.entry("pgan")
     pgan = describe(entry, interface=generators.Generator, capabilities=generators.abilities)
     assert pgan.summary == "A Progressive GAN of any power-of-two resolution from 16 to 1024 pixels."
-    assert pgan.abilities == ("trainable", "latent")
+    assert pgan.abilities == ("trainable", "attackable", "latent")
     assert pgan.parameters is not None
     parameters = {parameter.name: parameter for parameter in pgan.parameters}
     assert parameters["channels"].type == "1 | 3"
@@ -203,7 +203,7 @@ def test_bases_aliases_and_constants_are_followed_from_file_to_file(package: Pac
     package("pkg_b", __init__=INIT, players=PLAYERS + "\nraise SystemExit\n", base=BASE, types_of_mine=TYPES)
     description = _describe("pkg_b:MyGAN", also=1)
     assert description.summary == "Makes fakes."
-    assert description.abilities == ("trainable", "latent")
+    assert description.abilities == ("trainable", "attackable", "latent")
     assert description.parameters is not None
     written = [(p.name, p.type, p.default, p.required, p.doc) for p in description.parameters]
     assert written == [
@@ -217,7 +217,7 @@ def test_bases_aliases_and_constants_are_followed_from_file_to_file(package: Pac
         ("untyped", "", "3", False, ""),
     ]
     heir = _describe("pkg_b.players:Heir")
-    assert heir.abilities == ("trainable", "latent", "manipulator")
+    assert heir.abilities == ("trainable", "attackable", "latent", "manipulator")
     assert heir.parameters is not None
     assert {p.name: p.doc for p in heir.parameters if p.doc} == {
         "size": "Of the images, in pixels.",
@@ -284,7 +284,7 @@ def test_deriving_a_stand_in_runs_no_hook_of_a_class_that_is_loaded(
     hooked = "class Hooked:\n    def __init_subclass__(cls): print('ran')\n    def decode(self, z): ...\n"
     package("pkg_e", hooks=hooked, players=f"from pkg_e.hooks import Hooked\n{PLAYER.replace('(G', '(Hooked, G')}")
     importlib.import_module("pkg_e.hooks")
-    assert _describe("pkg_e.players:Theirs").abilities == ("latent",)
+    assert _describe("pkg_e.players:Theirs").abilities == ("latent", "fixed")
     assert capsys.readouterr().out == ""
     importlib.import_module("pkg_e.players")
     assert capsys.readouterr().out == "ran\n"
@@ -292,7 +292,7 @@ def test_deriving_a_stand_in_runs_no_hook_of_a_class_that_is_loaded(
 
 def test_a_package_within_a_namespace_is_found(package: PackageMaker) -> None:
     package("pkg_f", inner__slash__deeper__slash__players=PLAYER)
-    assert _describe("pkg_f.inner.deeper.players:Theirs") == Description(parameters=(), abilities=())
+    assert _describe("pkg_f.inner.deeper.players:Theirs") == Description(parameters=(), abilities=("fixed",))
 
 
 def test_a_type_that_holds_itself_is_written_once(package: PackageMaker) -> None:
@@ -308,4 +308,12 @@ def test_a_player_of_a_plugin_file_is_described_from_its_class(toys: Path) -> No
     description = _describe(generators.players.entry("toy_generator").target)
     assert description.summary == "Noise around a learned mean face; it learns the mean of the reals."
     assert _names(description) == ("resolution", "generator_lr", "noise")
-    assert description.abilities == ("trainable",)
+    assert description.abilities == ("trainable", "attackable")
+
+
+def test_a_docstring_that_is_no_text_does_not_stop_the_list() -> None:
+    class Odd(generators.Generator):
+        __doc__ = property(lambda self: "each its own")  # type: ignore[assignment]
+
+    described = describe_class(Odd, preset={}, capabilities=generators.abilities)
+    assert described.summary == ""

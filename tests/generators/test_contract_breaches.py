@@ -578,7 +578,7 @@ CASES = [
     case(MeasuresTheExtraLossOnly, LEADS, came="by 0.0", mend="add what it returns to the loss"),
     case(NoLatentDim, "latents_decode_to_images", came="'4'", mend="self.latent_dim = latent_dim"),
     case(DecodesTwice, "latents_decode_to_images", came="(6, 3, 8, 8)", mend="one entry for each"),
-    case(SamplesUniformLatents, AS_SAMPLING, came="differs by", mend="let it call latents before anything else", expected="decode(torch.randn("),
+    case(SamplesUniformLatents, AS_SAMPLING, came="differs by", mend="call latents", expected="decode(latents("),
     case(DecodesWithoutGradient, OWN_LATENT, came="no gradient", mend="no_grad()"),
     case(ManipulatesToATensor, "manipulating_makes_images", came="Tensor", mend="return Batch(images=images)"),
     case(EncodesBackwards, "images_are_encoded", came="to its own image", mend="in the same order"),
