@@ -47,7 +47,8 @@ class Images(Generator):
     def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
         order = torch.randperm(len(self.pixels), generator=rng)
         made = Batch(images=self._images(order), split=self.split[order.to(self.split.device)])
-        wanted.report(len(made))
+        if wanted.report is not None:
+            wanted.report(len(made))
         return made
 
     def _images(self, places: Tensor) -> Tensor:

@@ -26,21 +26,17 @@ ExtraLoss: TypeAlias = Callable[[Tensor], Tensor]
 """Images ``(n, 3, h, w)`` in [0, 1] to a scalar, to be added to the generator's own loss."""
 
 
-def _tell_nobody(done: int) -> None:
-    pass
-
-
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Fakes that the arena asks a generator for.
 
     Attributes:
         n: How many, of all splits together.
-        report: Told how many are there.
+        report: Told how many are there, where somebody wants to know.
     """
 
     n: int
-    report: Callable[[int], None] = _tell_nobody
+    report: Callable[[int], None] | None = None
 
 
 class Generator(nn.Module):
@@ -89,7 +85,8 @@ class Generator(nn.Module):
         images = []
         for start in range(0, wanted.n, _AT_A_TIME):
             images.append(self.sample(min(_AT_A_TIME, wanted.n - start), rng=rng))
-            wanted.report(min(start + _AT_A_TIME, wanted.n))
+            if wanted.report is not None:
+                wanted.report(min(start + _AT_A_TIME, wanted.n))
         return Batch(images=torch.cat(images))
 
     def start(self, plan: Plan) -> None:

@@ -96,9 +96,7 @@ def _build(
     return compute.channels_last(player.to(device))
 
 
-def draw(
-    generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] = lambda done: None
-) -> Batch:
+def draw(generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] | None = None) -> Batch:
     """Asks a generator in eval mode for fakes and checks what comes.
 
     Args:
@@ -108,8 +106,8 @@ def draw(
         report: Told how many are there.
 
     Returns:
-        Images float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie; of another number
-        than ``n`` only where they come with a split.
+        Images float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie; of another
+        number than ``n`` only where they come with a split.
 
     Raises:
         JobFailed: Wrong type, shape, range, or not finite.
