@@ -48,6 +48,8 @@ class Job:
     Attributes:
         task: Where its function is: ``package.module:function``.
         version: Of the function's code: raise it when the same inputs give another result.
+        name: What the key knows the function by, such as ``attack``, so that code can move; its place where there is
+            none.
         payload: JSON-able arguments.
         inputs: Keys of the results that it reads, by name.
         threads: For one operation. It decides the order of sums, so it is part of the key.
@@ -87,14 +89,14 @@ class Job:
     round: int | None = None
     urgency: int = 0
     known_key: str = ""
+    name: str = ""
 
     @cached_property
     def key(self) -> str:
         """The sha256 of everything that the result depends on."""
         return self.known_key or digest(
             {
-                "task": self.task,
-                "version": self.version,
+                "task": f"{self.name or self.task}/{self.version}",
                 "payload": dict(self.payload),
                 "inputs": dict(self.inputs),
                 "threads": self.threads,

@@ -355,6 +355,7 @@ class Schedule:
         return Job(
             task=f"{task.__module__}:{task.__name__}",
             version=version,
+            name=task.__name__ if task.__module__.startswith("fakeoff.") else "",
             payload=payload,
             inputs=inputs or {},
             threads=threads,

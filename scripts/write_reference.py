@@ -57,7 +57,7 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
 # What the rooms export and no author needs.
 LEFT_OUT = {
     "fakeoff.generators": {"abilities", "players"},
-    "fakeoff.detectors": {"Plan", "capabilities", "players"},  # Plan is the generators'
+    "fakeoff.detectors": {"Batch", "Batches", "Plan", "abilities", "players"},  # those of the generators
     "fakeoff.arena.parsers": {"capabilities", "parsers"},
     "fakeoff.protocols": {"protocols"},
 }

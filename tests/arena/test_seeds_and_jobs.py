@@ -198,3 +198,19 @@ def test_a_jobs_threads_bind_torch_and_blas_alike() -> None:
     pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     assert pools
     assert set(pools) == {1}
+
+
+def test_a_name_keeps_a_key_where_code_moves() -> None:
+    def job(**over: Any) -> Job:
+        return Job(**{"task": "fakeoff.somewhere:attack", "version": 3, "payload": {}, "name": "attack", **over})
+
+    assert job().key == job(task="fakeoff.elsewhere:attack").key
+    assert job().key != job(version=4).key
+    assert job().key != job(name="defend").key
+    assert job(name="").key != job(name="", task="fakeoff.elsewhere:attack").key
+
+
+def test_a_job_that_is_blind_has_its_key_and_none_of_those_that_it_reads() -> None:
+    job = Job(task="a:b", version=1, payload={}, inputs={"x": "k" * 64})
+    assert job.blind().key == job.key
+    assert job.blind().inputs == {}

@@ -9,7 +9,8 @@ from fakeoff.arena.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
-NAMES = [entry.name for entry in players if entry.origin == "fakeoff"]
+# The ensemble has its contract beside its tests, tests/protocols/test_ensemble.py.
+NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name != "ensemble"]
 
 
 def a_plain_toy(seed: int) -> Batch:
