@@ -78,8 +78,9 @@ class Attack(_Section):
         float, Field(description="learning rate; 0 is each generator's own for attacks", ge=0, allow_inf_nan=False)
     ] = 0.0
     until: Annotated[
-        float, Field(description="an attack ends when this share of fakes of its own passes as real", gt=0, le=1)
-    ] = 1.0
+        float,
+        Field(description="an attack ends when this share of fakes of its own passes as real; 1 is never", gt=0, le=1),
+    ] = 0.9
     look_every: Annotated[int, Field(description="steps between looks at how many pass", ge=1)] = 10
 
     @model_validator(mode="before")
