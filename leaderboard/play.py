@@ -107,21 +107,10 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
     """
     store = open_store(home)
     record = read_ledger(home, store)
-    several = len(record.real_pools) > 1
-    pools = [
-        (f"real-{resolution}px" if several else "real", split, record.real_pools[resolution][split])
-        for resolution in record.real_pools
-        for split in splits
-    ]
-    pools += [
-        (version.label, split, version.pools[split])
-        for version in record.versions
-        if version.kind == "generator"
-        for split in splits
-    ]
     return {
-        f"{name}/{split}": len(save_png(store.read(key).arrays["images"], folder / name / split, prefix=split))
-        for name, split, key in pools
+        f"{name}/{split}": len(save_png(store.read(pools[split]).arrays["images"], folder / name / split, prefix=split))
+        for name, pools in record.pools.items()
+        for split in splits
     }
 
 
