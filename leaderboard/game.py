@@ -19,9 +19,9 @@ from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.executors import open_executor
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.reals import SPLITS, Split
-from fakeoff.leaderboard import play as playing
 from fakeoff.leaderboard.console import open_console
 from fakeoff.leaderboard.ledger import open_store, read_ledger
+from fakeoff.leaderboard.play import play_record, plays_a_tournament
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.protocols.config import TournamentConfig, effective_config
 from fakeoff.protocols.judging import Scores
@@ -131,10 +131,11 @@ class Game:
         forfeits = f"; forfeits: {len(self.record.forfeits)}" if self.record.forfeits else ""
         return (
             f"<Game in '{self.home.name}': round {self.record.round}, {len(self.record.matches)} matches; "
-            f"detectors, best first: {detectors}; generators: {generators}{forfeits}>"
+            f"detectors, best first: {detectors or 'none'}; generators: {generators or 'none'}{forfeits}>"
         )
 
 
+@undisturbed()
 def play(
     config: TournamentConfig | Mapping[str, Any] | Location | None = None,
     *,
@@ -169,15 +170,13 @@ def play(
         raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
     given = Path(config) if isinstance(config, str | os.PathLike) else config
     effective = effective_config(given, home=Path(home))
-    if not playing.plays_a_tournament(effective):
+    if not plays_a_tournament(effective):
         name = effective.protocol.plugin
         raise ConfigError(
             f"'{name}' is an experiment, which has no scoreboard; play it with: fakeoff run --protocol {name}"
         )
-    executor = open_executor(serial=serial, workers=workers)
-    with undisturbed():
-        playing.play(effective, home=Path(home), executor=executor, console=open_console(quiet=quiet))
-    return load(home)
+    executor, place = open_executor(serial=serial, workers=workers), Path(home).absolute()
+    return _game(place, play_record(effective, home=place, executor=executor, console=open_console(quiet=quiet)))
 
 
 def load(home: Location) -> Game:
@@ -190,10 +189,14 @@ def load(home: Location) -> Game:
         StoreError: Nothing was played there, or it is damaged.
     """
     place = Path(home).absolute()
-    record = read_ledger(place, open_store(place))
-    return Game(home=place, record=record, scoreboard=build_scoreboard(record))
+    return _game(place, read_ledger(place, open_store(place)))
 
 
+def _game(home: Path, record: TournamentRecord) -> Game:
+    return Game(home=home, record=record, scoreboard=build_scoreboard(record))
+
+
+@undisturbed()
 def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, ...]:
     """Judges pictures with a detector of a tournament; nothing is written.
 
@@ -215,8 +218,7 @@ def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, 
     """
     place = Path(home)
     store = open_store(place)
-    with undisturbed():
-        return judge_pictures(images, detector=detector, record=read_ledger(place, store), store=store).verdicts
+    return judge_pictures(images, detector=detector, record=read_ledger(place, store), store=store).verdicts
 
 
 __all__ = ["Game", "judge", "load", "play"]
