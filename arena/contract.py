@@ -175,7 +175,7 @@ class Contract(Generic[PlayerT]):
         given = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
         # A constructor may draw from global state: the arena seeds it from the player's identity.
         with asking(f"{cls.__name__}({given})"), sealed("build", spec.identity()):
-            player = cls(**{**spec.fingerprint.get("preset", {}), **spec.parameters})
+            player = cls(**{**spec.fingerprint.get("preset", {}), **spec.parameters, **spec.files})
         if spec.weights is not None:
             mend = f"give weights that fit these parameters, or none: weights = '' (from {spec.weights.name})"
             with asking("loading its weights", mend=mend):

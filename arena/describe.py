@@ -193,12 +193,17 @@ def _down_from_constructor(player: type) -> list[type]:
     return list(reversed(line[: owner + 1]))
 
 
-def _summary(docstring: str | None) -> str:
-    return " ".join(inspect.cleandoc(docstring or "").partition("\n\n")[0].split())
+def _summary(docstring: Any) -> str:
+    return " ".join(inspect.cleandoc(_text(docstring)).partition("\n\n")[0].split())
 
 
-def _args(docstring: str | None) -> dict[str, str]:
-    sections = griffe.parse_google(griffe.Docstring(inspect.cleandoc(docstring or "")), warnings=False)
+def _text(docstring: Any) -> str:
+    """A docstring, where it is one: anything can stand in ``__doc__``."""
+    return docstring if isinstance(docstring, str) else ""
+
+
+def _args(docstring: Any) -> dict[str, str]:
+    sections = griffe.parse_google(griffe.Docstring(inspect.cleandoc(_text(docstring))), warnings=False)
     return {
         item.name.lstrip("*"): " ".join(item.description.split())
         for section in sections

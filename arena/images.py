@@ -109,10 +109,22 @@ def as_seen(images: Tensor, *, resolution: int, colour: Colour) -> Tensor:
         images = luminance(images)
     images = _quantised(images.float().clamp(0, 1))
     if images.shape[-2:] != (resolution, resolution):
-        mode = "lanczos" if images.device.type == "cpu" and _has_lanczos() else "bicubic"
-        resized = F.interpolate(images, size=(resolution, resolution), mode=mode, antialias=True, align_corners=False)
-        images = _quantised(resized.clamp(0, 1))
+        images = _quantised(resized(images, resolution))
     return images
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """Resizes images by Lanczos where PyTorch has it, else by antialiased bicubic; differentiable.
+
+    Args:
+        images: float ``(n, 3, h, w)`` in [0, 1].
+        side: Height and width that are wanted, in pixels.
+
+    Returns:
+        float ``(n, 3, side, side)`` in [0, 1].
+    """
+    mode = "lanczos" if images.device.type == "cpu" and _has_lanczos() else "bicubic"
+    return F.interpolate(images, size=(side, side), mode=mode, antialias=True, align_corners=False).clamp(0, 1)
 
 
 def _quantised(images: Tensor) -> Tensor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import unittest
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic
 
 import torch
-from torch import Tensor
 
 from fakeoff.arena import compute
+from fakeoff.arena.batch import Batch
 from fakeoff.arena.breaches import ContractBreach, asking
 from fakeoff.arena.checks import check_measured, does_not_write, leaves_globals_alone
 from fakeoff.arena.contract import PlayerT
@@ -60,8 +59,8 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
     def can_learn(self) -> bool:
         return self.player_class().train_step is not self.interface.train_step  # type: ignore[attr-defined]
 
-    def lesson(self, player: PlayerT, step: int) -> dict[str, Tensor]:
-        """What ``train_step`` is handed besides rng, by name."""
+    def lesson(self, player: PlayerT, step: int) -> Batch:
+        """What ``train_step`` is handed besides rng."""
         raise NotImplementedError
 
     def has_learned(self, player: PlayerT, looks: list[float]) -> bool:
@@ -73,7 +72,7 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
         player: PlayerT,
         step: int,
         *,
-        lesson: Mapping[str, Tensor] | None = None,
+        lesson: Batch | None = None,
         device: torch.device = _CPU,
         **more: Any,
     ) -> dict[str, float]:
@@ -83,13 +82,10 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
             ContractBreach: It raises, or returns no dict of finite numbers.
         """
         __tracebackhide__ = True
-        given = dict(lesson or self.lesson(player, step))
-        for name, value in given.items():
-            placed = compute.image_layout(value) if value.ndim == 4 else value
-            given[name] = placed.to(device) if device != _CPU else placed
+        batch = (lesson if lesson is not None else self.lesson(player, step)).to(device)
         player.train()
         with asking(self.call):
-            measured = player.train_step(**given, rng=rng_from("step", step), **more)  # type: ignore[operator]
+            measured = player.train_step(batch, rng=rng_from("step", step), **more)  # type: ignore[operator]
         return check_measured(measured, call=self.call)
 
     def train_once(self, player: PlayerT, device: torch.device) -> None:
@@ -160,7 +156,7 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
         player = self.build()
         lesson = self.lesson(player, 0)
         with asking("start(plan)"):
-            player.start(Plan(purpose=self.purpose, steps=1, batch=len(next(iter(lesson.values()))), rate=rate))  # type: ignore[operator]
+            player.start(Plan(purpose=self.purpose, steps=1, batch=len(lesson), rate=rate))  # type: ignore[operator]
         before = {name: parameter.detach().clone() for name, parameter in player.named_parameters()}
         self.step(player, 0, lesson=lesson)
         return max(
@@ -180,11 +176,8 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
         """Training does not write to the images that it is handed."""
         self.school()
         player = self.build()
-        lesson = {
-            name: compute.image_layout(value) if value.ndim == 4 else value
-            for name, value in self.lesson(player, 0).items()
-        }
-        with does_not_write(self.call, **lesson):
+        lesson = self.lesson(player, 0).to(_CPU)
+        with does_not_write(self.call, **lesson.tensors()):
             self.step(player, 0, lesson=lesson)
 
     def test_training_is_the_same_for_the_same_seed(self) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from fakeoff.arena.batch import Batch
+
+Batches: TypeAlias = Callable[[], Iterator[Batch]]
+"""All there is to learn from: called again, it comes in another order."""
 
 Purpose: TypeAlias = Literal["pretrain", "attack", "defend"]
 
@@ -25,4 +31,4 @@ class Plan:
     rate: float | None = None
 
 
-__all__ = ["Plan", "Purpose"]
+__all__ = ["Batches", "Plan", "Purpose"]

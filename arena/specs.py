@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,23 @@ WEIGHTS = "weights"
 _ASSET = "asset:"
 
 
+@dataclass(frozen=True)
+class NamesFolder:
+    """Marks a parameter that names a folder of images: their content, not the path, is part of the recipe."""
+
+
+@dataclass(frozen=True)
+class NamesPlayers:
+    """Marks a parameter that names other players of the same kind: their recipes are part of this one."""
+
+
+Folder: TypeAlias = Annotated[str, NamesFolder()]
+"""The path of a folder of images; empty where what was in it comes with the state."""
+
+Members: TypeAlias = Annotated[tuple[str | dict[str, Any], ...], NamesPlayers()]
+"""Other players: names, or tables with ``plugin`` and ``parameters``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlayerSpec:
     """A player's recipe.
@@ -41,6 +58,8 @@ class PlayerSpec:
             hash of its weights.
         weights: Where its pretrained weights lie, where it has any.
         provision: What a worker needs to build it, unless it ships with Fakeoff.
+        files: Folders that its parameters name, by parameter: where they lie on the driver's machine.
+        members: The recipes of the players that its parameters name.
     """
 
     name: str
@@ -49,6 +68,23 @@ class PlayerSpec:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     weights: Path | None = None
     provision: Provision | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[PlayerSpec, ...] = ()
+
+    @property
+    def provisions(self) -> tuple[Provision, ...]:
+        """What a worker needs to build it and the players that it is made of."""
+        own = () if self.provision is None else (self.provision,)
+        return (*own, *(provision for member in self.members for provision in member.provisions))
+
+    def places(self) -> dict[str, Any]:
+        """What a job that builds it for the first time is told of this machine: paths; nothing where there are none."""
+        members = [str(member.weights) if member.weights else None for member in self.members]
+        return {
+            "weights": str(self.weights) if self.weights else None,
+            "files": dict(self.files),
+            "members": members if any(members) else [],
+        }
 
     def identity(self) -> dict[str, Any]:
         """What goes into job keys: neither names nor paths, so that results are shared between tournaments."""
@@ -71,6 +107,7 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
     """
     complete = registry.complete(plugin, parameters)
     fingerprint = registry.fingerprint(plugin)
+    files, members = _named(registry, plugin, complete, fingerprint)
     weights: Path | None = None
     if complete.get(WEIGHTS) in (None, ""):  # TOML has no null
         complete.pop(WEIGHTS, None)
@@ -85,6 +122,8 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
         fingerprint=fingerprint,
         weights=weights,
         provision=registry.provision(plugin),
+        files=files,
+        members=members,
     )
     try:
         canonical_json(spec.identity())
@@ -94,6 +133,50 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
             "text, numbers, lists or tables of them, and make the object there"
         ) from error
     return spec
+
+
+def _named(
+    registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any]
+) -> tuple[dict[str, str], tuple[PlayerSpec, ...]]:
+    """Puts what parameters name in the place of the names: contents of folders, recipes of players."""
+    files: dict[str, str] = {}
+    members: list[PlayerSpec] = []
+    for parameter in registry.parameters(plugin):
+        marks = getattr(parameter.annotation, "__metadata__", ())
+        key = parameter.name
+        if any(isinstance(mark, NamesFolder) for mark in marks):
+            path = Path(str(complete.pop(key) or ""))
+            if str(path) != ".":
+                fingerprint[key] = _folder_hash(registry, plugin, key, path)
+                files[key] = str(path.resolve())
+        elif any(isinstance(mark, NamesPlayers) for mark in marks):
+            named: list[dict[str, Any]] = [
+                {"plugin": one} if isinstance(one, str) else dict(one) for one in complete[key]
+            ]
+            for one in named:
+                if not isinstance(one.get("plugin"), str) or one.keys() - {"plugin", "parameters", "fingerprint"}:
+                    raise PluginError(
+                        f"{registry.kind} '{plugin}': each of '{key}' is a name, or a table with 'plugin' and "
+                        f"'parameters', not {one!r}"
+                    )
+            mine = [
+                write_spec(registry, name=one["plugin"], plugin=one["plugin"], parameters=one.get("parameters", {}))
+                for one in named
+            ]
+            members += mine
+            complete[key] = [member.identity() for member in mine]
+    return files, tuple(members)
+
+
+def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> str:
+    if not path.is_dir():
+        raise PluginError(f"{registry.kind} '{plugin}': {key} = '{path}' is no folder")
+    sha256 = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and not file.is_symlink():
+            name = file.relative_to(path).as_posix()
+            sha256.update(f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return sha256.hexdigest()
 
 
 def find_weights(name: str, player: type) -> Path:

@@ -27,6 +27,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute, images
+from fakeoff.arena.batch import Batch
 from fakeoff.arena.compute.precision import PRECISIONS
 from fakeoff.arena.pool import Pool, batch_of
 from fakeoff.arena.seeds import rng_from
@@ -61,7 +62,7 @@ def _steps(resolution: int, precision: compute.Precision, device: torch.device) 
     def attack() -> None:
         with compute.autocast(precision, device):
             generator.train_step(
-                pool.draw(16, rng=rng, flips=True),
+                Batch(images=pool.draw(16, rng=rng, flips=True)),
                 rng=rng,
                 extra_loss=lambda fakes: target.evasion_loss(
                     images.as_seen(fakes, resolution=resolution, colour="grey")
@@ -73,7 +74,7 @@ def _steps(resolution: int, precision: compute.Precision, device: torch.device) 
 
         def step() -> None:
             with compute.autocast(precision, device):
-                detector.train_step(batch_of([pool, pool], 16, rng=rng), is_fake, rng=rng)
+                detector.train_step(Batch(images=batch_of([pool, pool], 16, rng=rng), is_fake=is_fake), rng=rng)
 
         return step
 

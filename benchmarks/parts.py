@@ -38,7 +38,7 @@ def time_parser(turns: int) -> dict[str, Any]:
     """Milliseconds an image on one core, in batches, by size: minimum, median and maximum over turns."""
     compute.prepare_process(threads=1)
     spec = write_spec(parsers, name="face_unet", plugin="face_unet", parameters={})
-    parser = referee.build_parser(spec.identity(), weights=str(spec.weights))
+    parser = referee.build_parser(spec.identity(), places=spec.places())
     seconds: dict[int, list[float]] = {size: [] for size in _SIZES}
     batches = {size: torch.rand(_BATCH, 3, size, size, generator=rng_from("benchmark", size)) for size in _SIZES}
     for turn in range(turns + 1):

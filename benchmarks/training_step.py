@@ -34,6 +34,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score
+from torch import Tensor
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute, images
@@ -49,6 +50,19 @@ _DETECTORS = ("xception_block1", "xception_block2", "resnet18_layer1")
 _TRAINED = "resnet18_layer1"
 _RESULTS = Path(__file__).parent / "results"
 _WARM_UP = 3
+
+
+def _handed(images: Tensor, is_fake: Tensor | None = None) -> tuple[Any, ...]:
+    """What a step is handed, by this build and by those before there were batches."""
+    if hasattr(generators, "Batch"):
+        return (generators.Batch(images=images, is_fake=is_fake),)
+    return (images,) if is_fake is None else (images, is_fake)
+
+
+def _images(made: Any) -> Tensor:
+    """What was drawn, by this build and by those before there were batches."""
+    images: Tensor = getattr(made, "images", made)
+    return images
 
 
 def _is_ours(way: str) -> bool:
@@ -84,7 +98,7 @@ def _steps(way: str, precision: Any) -> dict[str, Callable[[], None]]:
         batch = reals[torch.randint(len(reals), (16,), generator=rng)]
         with compute.autocast(precision):
             generator.train_step(
-                compute.image_layout(batch) if _is_ours(way) else batch,
+                *_handed(compute.image_layout(batch) if _is_ours(way) else batch),
                 rng=rng,
                 extra_loss=lambda fakes: target.evasion_loss(images.as_seen(fakes, resolution=64, colour="grey")),
             )
@@ -97,7 +111,7 @@ def _steps(way: str, precision: Any) -> dict[str, Callable[[], None]]:
         def step() -> None:
             batch = reals[torch.randint(len(reals), (32,), generator=rng)]
             with compute.autocast(precision):
-                detector.train_step(compute.image_layout(batch) if _is_ours(way) else batch, is_fake, rng=rng)
+                detector.train_step(*_handed(compute.image_layout(batch) if _is_ours(way) else batch, is_fake), rng=rng)
             if way == "published":
                 _published_accuracies(detector, batch, is_fake)
 
@@ -173,15 +187,15 @@ def _train(way: str, *, threads: int, steps: int, seed: int) -> float:
     reals = {s: images.to_tensor(source.load(s, resolution=64, colour="grey")) for s in ("train", "test")}
     generator = _pgan(way)
     rng = rng_from("fit", seed)
-    fakes = images.to_tensor(images.quantise(draw(generator, 560, rng=rng), colour="grey"))
+    fakes = images.to_tensor(images.quantise(_images(draw(generator, 560, rng=rng)), colour="grey"))
     detector = _layout(way, detectors.players.build(_TRAINED, {"init_seed": seed})).train()
     is_fake = torch.arange(32) >= 16
     for _ in range(steps):
         batch = torch.cat([pool[torch.randint(len(pool), (16,), generator=rng)] for pool in (reals["train"], fakes)])
         with compute.autocast(precision):
-            detector.train_step(compute.image_layout(batch) if _is_ours(way) else batch, is_fake, rng=rng)
+            detector.train_step(*_handed(compute.image_layout(batch) if _is_ours(way) else batch, is_fake), rng=rng)
     held_out = images.to_tensor(
-        images.quantise(draw(generator, len(reals["test"]), rng=rng_from("held out", seed)), colour="grey")
+        images.quantise(_images(draw(generator, len(reals["test"]), rng=rng_from("held out", seed))), colour="grey")
     )
     detector.eval()
     scores = torch.cat([judge(detector, reals["test"]), judge(detector, held_out)])

@@ -7,9 +7,10 @@ class MyDetector(Detector):
     ...
 """
 
-from fakeoff.arena.plan import Plan
+from fakeoff.arena.batch import Batch
+from fakeoff.arena.plan import Batches, Plan
 from fakeoff.arena.registry import Registry
-from fakeoff.detectors.interface import Detector, PatchDetector, capabilities
+from fakeoff.detectors.interface import Detector, PatchDetector, abilities
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 players: Registry[Detector] = Registry("detector", interface=Detector, group="fakeoff.detectors")
@@ -24,13 +25,16 @@ for _block in range(1, 6):
         version=1,
         preset={"block": _block},
     )
+players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 
 __all__ = [
+    "Batch",
+    "Batches",
     "Detector",
     "PatchDetector",
     "Plan",
     "ReceptiveField",
-    "capabilities",
+    "abilities",
     "players",
     "register",
 ]

@@ -9,7 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.plan import Plan
+from fakeoff.arena.abilities import overridden
+from fakeoff.arena.batch import Batch
+from fakeoff.arena.plan import Batches, Plan
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 
@@ -22,7 +24,14 @@ class Detector(nn.Module):
     there. Parameters that rest say so with ``requires_grad_(False)``.
 
     :class:`fakeoff.detectors.contract.DetectorContract` holds a player to all of this.
+
+    Attributes:
+        differentiable: Whether a gradient flows from its evasion loss to the images, so that an attack can follow it.
+        side: Height and width in pixels that it must be shown: the arena resizes for it; None takes any.
     """
+
+    differentiable: bool = True
+    side: int | None = None
 
     def score(self, images: Tensor) -> Tensor:
         """Judges images, each by itself, without changing the detector.
@@ -45,14 +54,13 @@ class Detector(nn.Module):
             plan: What is to come.
         """
 
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
-        """Takes one step of training; the capability *trainable*.
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        """Takes one step of training; the ability *trainable*.
 
-        A detector without it plays with the weights that it came with.
+        A detector without it, and without :meth:`fit`, plays with the weights that it came with.
 
         Args:
-            images: float32 ``(n, 3, h, w)``, RGB in [0, 1].
-            is_fake: bool ``(n,)``.
+            batch: Images float32 ``(n, 3, h, w)``, RGB in [0, 1], and their ``labels``, bool ``(n,)``: true is fake.
             rng: A CPU generator, the only source of randomness.
 
         Returns:
@@ -60,8 +68,20 @@ class Detector(nn.Module):
         """
         raise NotImplementedError
 
+    def fit(self, batches: Batches, *, rng: torch.Generator) -> dict[str, float]:
+        """Learns from everything at once, in place of steps: expectation maximisation, a forest, a closed form.
+
+        Args:
+            batches: ``batches()`` iterates over all there is to learn from, once, in another order each time.
+            rng: A CPU generator, the only source of randomness.
+
+        Returns:
+            What was measured, by name.
+        """
+        raise NotImplementedError
+
     def evasion_loss(self, images: Tensor) -> Tensor:
-        """Says how far images are from passing as real; the capability *differentiable*.
+        """Says how far images are from passing as real; the ability *differentiable*.
 
         Args:
             images: float ``(n, 3, h, w)``, RGB in [0, 1].
@@ -106,10 +126,15 @@ def _against_real(scores: Tensor) -> Tensor:
     return -torch.log1p(-scores.float().clamp(1e-6, 1 - 1e-6)).mean()
 
 
-_CAPABILITIES = {"train_step": "trainable"}
+_METHODS = {"train_step": "trainable", "fit": "trainable"}
 
 
-def capabilities(player: type[Detector]) -> tuple[str, ...]:
-    """What a detector class can do beyond scoring: of ``trainable``, ``patch``."""
-    words = [word for method, word in _CAPABILITIES.items() if getattr(player, method) is not getattr(Detector, method)]
+def abilities(player: type[Detector]) -> tuple[str, ...]:
+    """What a detector class can do beyond scoring: of ``trainable``, ``differentiable`` and ``patch``.
+
+    ``fixed`` where it does not learn.
+    """
+    words = [*(overridden(player, Detector, _METHODS) or ("fixed",))]
+    if getattr(player, "differentiable", True):
+        words.append("differentiable")
     return (*words, "patch") if issubclass(player, PatchDetector) else tuple(words)

@@ -17,7 +17,7 @@ from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was,
 from fakeoff.arena.learning import Learns
 from fakeoff.arena.plan import Purpose
 from fakeoff.arena.seeds import rng_from, sealed
-from fakeoff.detectors import Detector, PatchDetector, players
+from fakeoff.detectors import Batch, Detector, PatchDetector, players
 
 _CPU = torch.device("cpu")
 _OTHER_SIDES = (32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384, 512)
@@ -35,7 +35,7 @@ class Judges(Learns[Detector]):
     registry = players
     interface = Detector
     settings = ("resolution",)
-    call: ClassVar[str] = "train_step(images, is_fake, rng=rng)"
+    call: ClassVar[str] = "train_step(batch, rng=rng)"
     purpose: ClassVar[Purpose] = "defend"
     resolution: ClassVar[int] = 64
 
@@ -61,9 +61,9 @@ class Judges(Learns[Detector]):
     def answers_alike(self) -> None:
         self.needs(self.test_judging_twice_gives_the_same)
 
-    def lesson(self, player: Detector, step: int) -> dict[str, Tensor]:
+    def lesson(self, player: Detector, step: int) -> Batch:
         images, is_fake = self.toy(8, seed=step)
-        return {"images": images, "is_fake": is_fake}
+        return Batch(images=images, is_fake=is_fake)
 
     def test_scores_are_probabilities(self) -> None:
         """Scores are P(fake) in [0, 1], one for each image, be there one or several."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.arena.batch import Batch
 from fakeoff.arena.plan import Plan
 from fakeoff.detectors.interface import PatchDetector
 
@@ -52,7 +53,8 @@ class TruncatedNetwork(PatchDetector):
     def start(self, plan: Plan) -> None:
         self._optimiser = torch.optim.Adam(self.parameters(), lr=plan.rate or self.learning_rate)
 
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        images, is_fake = batch.images, batch.labels
         if self._optimiser is None:
             self._optimiser = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
         # Horizontal flips, the paper's only augmentation.

@@ -7,13 +7,16 @@ class MyGAN(Generator):
     ...
 """
 
-from fakeoff.arena.plan import Plan
+from fakeoff.arena.batch import Batch
+from fakeoff.arena.plan import Batches, Plan
 from fakeoff.arena.registry import Registry
-from fakeoff.generators.interface import ExtraLoss, Generator, capabilities
+from fakeoff.generators.interface import ExtraLoss, Generator, Wanted, abilities
 
 players: Registry[Generator] = Registry("generator", interface=Generator, group="fakeoff.generators")
 register = players.register
 
 players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=3)
 
-__all__ = ["ExtraLoss", "Generator", "Plan", "capabilities", "players", "register"]
+players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", version=1)
+
+__all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Wanted", "abilities", "players", "register"]

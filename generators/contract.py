@@ -15,6 +15,7 @@ from torch import Tensor
 from fakeoff.arena.breaches import ContractBreach
 from fakeoff.arena.checks import check_tensor, same_tensors
 from fakeoff.arena.seeds import rng_from
+from fakeoff.generators import Batch
 from fakeoff.generators.sampling_contract import Samples
 
 _BATCH = 16
@@ -46,7 +47,7 @@ class GeneratorContract(Samples):
         """What it learns depends on the reals."""
         self.needs(self.test_training_measures_finite_numbers, self.test_training_moves_the_samples)
         school, other = self.school(), self.build()
-        darker = {"reals": 0.2 * self.lesson(other, 0)["reals"]}
+        darker = Batch(images=0.2 * self.lesson(other, 0).images)
         for step in range(len(school.measured)):
             self.step(other, step, lesson=darker)
         if torch.equal(self.sample(school.player, 2), self.sample(other, 2)):
@@ -116,16 +117,16 @@ class GeneratorContract(Samples):
         )
 
     def test_latents_decode_as_sampling_does(self) -> None:
-        """Decoding standard normal latents is what sampling does."""
+        """Decoding latents is what sampling does."""
         self.needs(self.test_latents_decode_to_images, self.test_other_seeds_make_other_samples)
         player = self.build().eval()
         decoded = self.decode(player, self.latents(player)).detach().clamp(0, 1)
         sampled = self.sample(player, 3, rng=rng_from("latents"))
         if how := same_tensors({"sample": decoded}, {"sample": sampled}, tolerance=_TOLERANCE):
             raise ContractBreach(
-                expected="sample(n, rng=rng) is decode(torch.randn(n, latent_dim, generator=rng)), cut to [0, 1]",
+                expected="sample(n, rng=rng) is decode(latents(n, rng=rng), rng=rng), cut to [0, 1]",
                 came=how,
-                mend="let sample draw its latents so, before anything else, and call decode",
+                mend="leave sample as it is inherited; or let it call latents before anything else, and decode",
             )
 
     def test_each_latent_makes_its_own_image(self) -> None:

@@ -10,15 +10,33 @@ overriding the method; nothing has to be declared.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.plan import Plan
+from fakeoff.arena.abilities import overridden
+from fakeoff.arena.batch import Batch
+from fakeoff.arena.plan import Batches, Plan
+
+_AT_A_TIME = 64
 
 ExtraLoss: TypeAlias = Callable[[Tensor], Tensor]
 """Images ``(n, 3, h, w)`` in [0, 1] to a scalar, to be added to the generator's own loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Fakes that the arena asks a generator for.
+
+    Attributes:
+        n: How many, of all splits together.
+        report: Told how many are there, where somebody wants to know.
+    """
+
+    n: int
+    report: Callable[[int], None] | None = None
 
 
 class Generator(nn.Module):
@@ -34,12 +52,14 @@ class Generator(nn.Module):
 
     Attributes:
         resolution: Height and width of the images in pixels.
+        latent_dim: Length of a latent, where there are any.
     """
 
     resolution: int
+    latent_dim: int
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
-        """Makes images; the same ones for the same state of ``rng``.
+        """Makes images; the same ones for the same state of ``rng``. By default they are decoded from latents.
 
         Args:
             n: How many.
@@ -48,7 +68,26 @@ class Generator(nn.Module):
         Returns:
             float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
         """
-        raise NotImplementedError
+        with torch.no_grad():
+            return self.decode(self.latents(n, rng=rng)).clamp(0, 1)
+
+    def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
+        """Makes the fakes that the arena asks for; by default samples, some at a time.
+
+        Args:
+            wanted: How many.
+            rng: A CPU generator, the only source of randomness.
+
+        Returns:
+            ``wanted.n`` images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and what is known of them.
+            Of a fixed set all that there are, with their split.
+        """
+        images = []
+        for start in range(0, wanted.n, _AT_A_TIME):
+            images.append(self.sample(min(_AT_A_TIME, wanted.n - start), rng=rng))
+            if wanted.report is not None:
+                wanted.report(min(start + _AT_A_TIME, wanted.n))
+        return Batch(images=torch.cat(images))
 
     def start(self, plan: Plan) -> None:
         """Makes ready for a training: optimisers, schedules and averages begin here.
@@ -61,12 +100,12 @@ class Generator(nn.Module):
         """
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        """Takes one step of the generator's own objective; the capability *trainable*.
+        """Takes one step of the generator's own objective; the ability *trainable*, and *attackable*.
 
         Args:
-            reals: float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
+            batch: Reals: images float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
             rng: A CPU generator, the only source of randomness.
             extra_loss: Added on the generator's side. The attack of Eq. 4 passes
                 ``weight * detector.evasion_loss`` here; pretraining passes none.
@@ -76,20 +115,57 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Turns latents into images, differentiably; the capability *latent*.
+    def fit(self, batches: Batches, *, rng: torch.Generator) -> dict[str, float]:
+        """Learns from everything at once, in place of steps: expectation maximisation, a forest, a closed form.
+
+        Args:
+            batches: ``batches()`` iterates over all there is to learn from, once, in another order each time.
+            rng: A CPU generator, the only source of randomness.
+
+        Returns:
+            What was measured, by name.
+        """
+        raise NotImplementedError
+
+    def latents(self, n: int, *, rng: torch.Generator) -> Tensor:
+        """Draws latents, by default standard normal ones of length ``latent_dim``.
+
+        Args:
+            n: How many.
+            rng: A CPU generator, the only source of randomness.
+
+        Returns:
+            float32 ``(n, latent_dim)``, where the weights lie.
+        """
+        weights = next(self.parameters(), torch.zeros(()))
+        return torch.randn(n, self.latent_dim, generator=rng).to(weights.device)
+
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Turns latents into images, differentiably; the ability *latent*.
 
         Args:
             z: float32 ``(n, latent_dim)``.
+            rng: For what is random besides the latents, such as noise maps; where it is None that is left out.
 
         Returns:
-            float32 ``(n, 3, resolution, resolution)``, RGB, meant to lie in [0, 1]. Of standard normal latents it is
+            float32 ``(n, 3, resolution, resolution)``, RGB, meant to lie in [0, 1]. Of ``latents(n, rng=rng)`` it is
             what :meth:`sample` gives, before that cuts it to [0, 1].
         """
         raise NotImplementedError
 
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Tensor:
-        """Puts the face or the expression of ``sources`` into ``targets``; the capability *manipulator*.
+    def encode(self, images: Tensor) -> Tensor:
+        """Finds the latents of images; the ability *invertible*.
+
+        Args:
+            images: float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
+
+        Returns:
+            float32 ``(n, latent_dim)``: what decodes to them, as nearly as may be.
+        """
+        raise NotImplementedError
+
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Batch:
+        """Puts the face or the expression of ``sources`` into ``targets``; the ability *manipulator*.
 
         Args:
             sources: float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
@@ -97,16 +173,29 @@ class Generator(nn.Module):
             rng: A CPU generator, the only source of randomness.
 
         Returns:
-            float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
+            Images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and where it is known the mask of what
+            was changed.
         """
         raise NotImplementedError
 
 
-_CAPABILITIES = {"train_step": "trainable", "decode": "latent", "manipulate": "manipulator"}
+_METHODS = {
+    "train_step": "trainable",
+    "fit": "trainable",
+    "decode": "latent",
+    "encode": "invertible",
+    "manipulate": "manipulator",
+}
 
 
-def capabilities(player: type[Generator]) -> tuple[str, ...]:
-    """What a generator class can do beyond sampling: of ``trainable``, ``latent``, ``manipulator``."""
-    return tuple(
-        word for method, word in _CAPABILITIES.items() if getattr(player, method) is not getattr(Generator, method)
-    )
+def abilities(player: type[Generator]) -> tuple[str, ...]:
+    """What a generator class can do beyond sampling.
+
+    Of ``trainable`` (it learns), ``attackable`` (it learns by steps that take an extra loss, and so it attacks),
+    ``latent``, ``invertible`` and ``manipulator``; ``fixed`` where it does not learn.
+    """
+    words = overridden(player, Generator, _METHODS)
+    if "trainable" not in words:
+        return (*words, "fixed")
+    attacks = overridden(player, Generator, {"train_step": "attackable"})
+    return ("trainable", *attacks, *(word for word in words if word != "trainable"))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.arena.batch import Batch
 from fakeoff.arena.plan import Plan
 from fakeoff.generators import gan_losses
 from fakeoff.generators.augment import augment
@@ -133,7 +134,7 @@ class ProgressiveGAN(Generator):
         with torch.no_grad():
             return torch.cat([self.decode(chunk).clamp(0, 1) for chunk in z.split(_SAMPLE_BATCH)])
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return self._to_rgb(self.average(z, level=self.level).float())
 
     def start(self, plan: Plan) -> None:
@@ -142,8 +143,9 @@ class ProgressiveGAN(Generator):
         self._session_images = self._session_steps = 0
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
+        reals = batch.images
         if self._optimisers is None:
             self._optimisers = self._start_session(self.learning_rates)
         generator_optimiser, critic_optimiser = self._optimisers

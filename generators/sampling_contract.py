@@ -13,7 +13,7 @@ from fakeoff.arena.breaches import ContractBreach, asking
 from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
 from fakeoff.arena.learning import Learns
 from fakeoff.arena.seeds import rng_from, sealed
-from fakeoff.generators import Generator, capabilities, players
+from fakeoff.generators import Batch, Generator, Wanted, abilities, players
 
 _CPU = torch.device("cpu")
 _BATCH = 8
@@ -24,7 +24,7 @@ class Samples(Learns[Generator]):
 
     registry = players
     interface = Generator
-    call: ClassVar[str] = "train_step(reals, rng=rng)"
+    call: ClassVar[str] = "train_step(batch, rng=rng)"
 
     def answer(self, player: Generator, device: torch.device = _CPU) -> dict[str, Tensor]:
         said = {"sample": self.sample(player, 3)}
@@ -49,9 +49,9 @@ class Samples(Learns[Generator]):
     def answers_alike(self) -> None:
         self.needs(self.test_the_seed_decides_the_samples)
 
-    def lesson(self, player: Generator, step: int) -> dict[str, Tensor]:
+    def lesson(self, player: Generator, step: int) -> Batch:
         del step  # the same reals each time, so that a few steps go far
-        return {"reals": noise(player, _BATCH, 7)}
+        return Batch(images=noise(player, _BATCH, 7))
 
     def test_samples_are_images(self) -> None:
         """Samples are RGB images of its resolution in [0, 1], one or several."""
@@ -118,6 +118,47 @@ class Samples(Learns[Generator]):
         player = self.build().eval()
         self.decode(player, self.latents(player))
 
+    def test_images_are_encoded(self) -> None:
+        """What images are encoded to decodes to something nearer to them than to other images."""
+        self.must("invertible")
+        self.needs(self.test_latents_decode_to_images, self.test_other_seeds_make_other_samples)
+        player = self.build().eval()
+        images = self.sample(player, 3)
+        with asking("encode(images)"), torch.no_grad():
+            latents = player.encode(images)
+        check_tensor(latents, (3, player.latent_dim), call="encode(images)")
+        rebuilt = self.decode(player, latents).detach()
+        own, other = ((rebuilt - images.roll(by, 0)).square().mean().item() for by in (0, 1))
+        if own >= other:
+            raise ContractBreach(
+                expected="decode(encode(images)) is nearer to the images than to others",
+                came=f"a mean squared distance of {own:.3g} to its own image and of {other:.3g} to another",
+                mend="encode into the latents that decode takes, in the same order",
+            )
+
+    def test_fakes_are_samples(self) -> None:
+        """Asked for fakes, it makes as many images as are wanted, the same for the same seed."""
+        self.needs(self.test_the_seed_decides_the_samples)
+        player = self.build().eval()
+        call = "fakes(wanted, rng=rng)"
+        made = []
+        for seed in ("one", "other"):
+            with sealed(seed), asking(call), torch.no_grad():
+                made.append(player.fakes(Wanted(n=3), rng=rng_from("fakes")))
+            if not isinstance(made[-1], Batch):
+                raise ContractBreach(
+                    expected=f"{call} returns a Batch", came=type(made[-1]).__name__, mend="Batch(images=images)"
+                )
+            count = 3 if made[-1].split is None else len(made[-1])  # with a split of their own they are all there are
+            side = player.resolution
+            check_tensor(made[-1].images, (count, 3, side, side), call=call, bounds=(0, 1))
+        if how := same_tensors({"fakes": made[0].images}, {"fakes": made[1].images}):
+            raise ContractBreach(
+                expected=f"{call} makes the same images for the same state of rng",
+                came=how,
+                mend="draw from rng alone; keep nothing from one call to the next",
+            )
+
     def test_manipulating_makes_images(self) -> None:
         """What it manipulates are images, the same for the same seed, and all else stays as it was."""
         self.must("manipulator")
@@ -137,12 +178,12 @@ class Samples(Learns[Generator]):
                 mend="draw from rng alone: torch.randn(..., generator=rng); keep nothing from one call to the next",
             )
 
-    def can(self, capability: str) -> bool:
-        return capability in capabilities(self.player_class())
+    def can(self, ability: str) -> bool:
+        return ability in abilities(self.player_class())
 
-    def must(self, capability: str) -> None:
-        if not self.can(capability):
-            raise unittest.SkipTest(f"it is not {'a ' * (capability == 'manipulator')}{capability}")
+    def must(self, ability: str) -> None:
+        if not self.can(ability):
+            raise unittest.SkipTest(f"it is not {'a ' * (ability == 'manipulator')}{ability}")
 
     def sample(self, player: Generator, n: int, *, seed: int = 0, rng: torch.Generator | None = None) -> Tensor:
         __tracebackhide__ = True
@@ -161,7 +202,10 @@ class Samples(Learns[Generator]):
                 came=repr(dim),
                 mend="self.latent_dim = latent_dim in __init__",
             )
-        return torch.randn(3, dim, generator=rng_from("latents"))
+        call = "latents(3, rng=rng)"
+        with asking(call):
+            latents = player.latents(3, rng=rng_from("latents"))
+        return check_tensor(latents, (3, dim), call=call)
 
     def decode(self, player: Generator, z: Tensor) -> Tensor:
         __tracebackhide__ = True
@@ -173,8 +217,14 @@ class Samples(Learns[Generator]):
         __tracebackhide__ = True
         call = "manipulate(sources, targets, rng=rng)"
         with asking(call), torch.no_grad():
-            images = player.manipulate(sources, targets, rng=rng_from("manipulate"))
-        return check_tensor(images, tuple(targets.shape), call=call, bounds=(0, 1))
+            made = player.manipulate(sources, targets, rng=rng_from("manipulate"))
+        if not isinstance(made, Batch):
+            raise ContractBreach(
+                expected=f"{call} returns a Batch: images, and where it is known the mask of what was changed",
+                came=type(made).__name__,
+                mend="return Batch(images=images)",
+            )
+        return check_tensor(made.images, tuple(targets.shape), call=call, bounds=(0, 1))
 
 
 def noise(player: Generator, n: int, seed: int) -> Tensor:

@@ -20,7 +20,11 @@ from fakeoff.arena.describe import Capabilities, Description, ParameterDescripti
 from fakeoff.arena.registry import Entry, Registry
 
 MEANINGS = {
-    "trainable": "learns during a tournament",
+    "trainable": "learns",
+    "attackable": "learns by steps that an attack can add to",
+    "fixed": "plays as it came",
+    "differentiable": "an attack can follow its gradient",
+    "invertible": "finds the latent vector of an image",
     "latent": "makes an image of a latent vector",
     "manipulator": "swaps faces or expressions",
     "patch": "judges patches, and so says where",
@@ -28,6 +32,8 @@ MEANINGS = {
 }
 """The abilities in a few words."""
 
+# Nearly every player that learns has these.
+_USUAL = ("attackable", "differentiable")
 _GAP = 2
 _WIDEST_NAME = 24
 _PARAMETER_LINES = 2
@@ -60,14 +66,14 @@ KINDS = (
     Kind(
         registry=generators.players,
         interface=generators.Generator,
-        capabilities=generators.capabilities,
+        capabilities=generators.abilities,
         heading="Generators: they make fakes",
         enter="fakeoff run --generators NAME",
     ),
     Kind(
         registry=detectors.players,
         interface=detectors.Detector,
-        capabilities=detectors.capabilities,
+        capabilities=detectors.abilities,
         heading="Detectors: they catch them",
         enter="fakeoff run --detectors NAME",
     ),
@@ -155,7 +161,7 @@ def class_path(entry: Entry) -> str:
 def print_players(console: Console) -> None:
     """Prints everything that can be entered: what it is, what it can do, its parameters, and where it comes from."""
     everything = list_players()
-    words = [word for x in everything for word in (x.entry.name, ", ".join(x.description.abilities or ()))]
+    words = [word for x in everything for word in (x.entry.name, ", ".join(_telling(x.description)))]
     origins = [line for x in everything for line in _origin(x.entry)]
     widths = [min(max(map(len, words)), _WIDEST_NAME), min(max(map(len, origins)), max(16, console.width // 4))]
     widths.insert(1, max(20, console.width - sum(widths) - 2 * _GAP))
@@ -171,7 +177,7 @@ def print_players(console: Console) -> None:
         if table.row_count:
             console.print(table)
             console.print()
-    shown = {word for listed in everything for word in listed.description.abilities or ()}
+    shown = {word for listed in everything for word in _telling(listed.description)}
     for word, meaning in MEANINGS.items():
         if word in shown:
             console.print(f"{word}: {meaning}", markup=False, highlight=False, style="dim")
@@ -180,9 +186,14 @@ def print_players(console: Console) -> None:
     console.print("All about one: fakeoff plugins show NAME", markup=False)
 
 
+def _telling(description: Description) -> tuple[str, ...]:
+    """The abilities that tell players apart; all of them are on a player's own page."""
+    return tuple(word for word in description.abilities or () if word not in _USUAL)
+
+
 def _name(listed: Listed) -> Text:
     text = Text(listed.entry.name, style="bold")
-    abilities = ", ".join(listed.description.abilities or ())
+    abilities = ", ".join(_telling(listed.description))
     return text.append(f"\n{abilities}", style="not bold cyan") if abilities else text
 
 

@@ -15,7 +15,7 @@ from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
 from fakeoff.detectors import Detector
-from fakeoff.generators import Generator
+from fakeoff.generators import Batch, Generator
 from fakeoff.protocols import referee
 from fakeoff.protocols.metrics import THRESHOLD
 
@@ -66,7 +66,7 @@ def attack(context: Context) -> Result:
         fakes = fakes.view_as(fakes)
         fakes.register_hook(lambda gradient: arrived.append(bool(gradient.any())))
         seen = images.as_seen(fakes, resolution=resolution, colour=colour)
-        losses = [target.evasion_loss(seen) for target in targets]
+        losses = [target.evasion_loss(referee.shown(target, seen)) for target in targets]
         mean: Tensor = sum(losses[1:], losses[0]) / len(losses) * weight
         if not mean.requires_grad:
             raise JobFailed("was set against a detector that no gradient flows through, so that nothing is attacked")
@@ -85,7 +85,7 @@ def attack(context: Context) -> Result:
         for step in range(payload["steps"]):
             batch = reals.draw(payload["batch"], rng=rng, flips=True)
             with compute.autocast(payload["precision"], device):
-                measured = generator.train_step(batch, rng=rng, extra_loss=evasion)
+                measured = generator.train_step(Batch(images=batch), rng=rng, extra_loss=evasion)
             for name, value in referee.check_measured(measured, step=step).items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
@@ -117,7 +117,7 @@ def attack(context: Context) -> Result:
 def _share_that_passes(context: Context, generator: Generator, targets: Sequence[Detector]) -> float:
     """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
     payload = context.payload
-    fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks"))  # each time the same latents
+    fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks")).images  # each time the same latents
     pixels = images.to_arena(images.quantise(fakes, colour=payload["colour"]), resolution=payload["arena_resolution"])
     pool = Pool(pixels, device=context.device)
     return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

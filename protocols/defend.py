@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool, batch_of
 from fakeoff.arena.specs import state_arrays, weights_hash
-from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.detectors import Batch, Detector, PatchDetector, abilities
+from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.protocols import referee
 from fakeoff.protocols.metrics import THRESHOLD
 
@@ -44,14 +45,16 @@ def defend(context: Context) -> Result:
     Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
     """
     payload = context.payload
-    detector = referee.build_detector(payload["detector"], weights=context.places.get("weights"), device=context.device)
+    detector = referee.build_detector(payload["detector"], places=context.places, device=context.device)
     pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
     look_at = _mixed(context)
-    record: dict[str, Any] = {"trained": referee.is_trainable(detector), "curves": {}, "val_curve": []}
-    if record["trained"]:
+    record: dict[str, Any] = {"trained": "trainable" in abilities(type(detector)), "curves": {}, "val_curve": []}
+    if type(detector).train_step is not Detector.train_step:
         record |= _train(context, detector, pools, look_at)
+    elif record["trained"]:
+        record |= _fit(context, detector, pools)
     record["state"] = weights_hash(detector.state_dict())
-    record["not_attackable"] = referee.why_not_attackable(detector, look_at.pool[:_TRIED_ON])
+    record["not_attackable"] = why_not_attackable(detector, referee.shown(detector, look_at.pool[:_TRIED_ON]))
     return Result(record=record, arrays=state_arrays(detector))
 
 
@@ -84,7 +87,8 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look
         batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
         detector.train()
         with compute.autocast(payload["precision"], context.device):
-            measured = detector.train_step(batch, is_fake, rng=rng)
+            seen = Batch(images=referee.shown(detector, batch), is_fake=is_fake)
+            measured = detector.train_step(seen, rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append(value)
         if step % payload["check_every"] == 0 or step == payload["steps"]:
@@ -107,6 +111,28 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look
         "val_perfect": best.perfect,
         "steps": step,
     }
+
+
+def _fit(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:
+    """Lets a detector learn from everything at once."""
+    rng, size = context.rng("defend"), context.payload["batch"]
+    real, fake = pools["real_train"], pools["fake_train"]
+
+    def batches() -> Iterator[Batch]:
+        order = torch.randperm(len(real) + len(fake), generator=rng)
+        for places in order.split(size):
+            images = torch.cat([_one(real, fake, place) for place in places.tolist()])
+            is_fake = compute.move(places >= len(real), context.device)
+            yield Batch(images=referee.shown(detector, images), is_fake=is_fake)
+
+    detector.start(Plan(purpose="defend", steps=1, batch=size, rate=context.payload["rate"] or None))
+    measured = referee.check_measured(detector.fit(batches, rng=rng), step=1)
+    return {"curves": {name: [value] for name, value in measured.items()}, "steps": 1}
+
+
+def _one(real: Pool, fake: Pool, place: int) -> Tensor:
+    """One image of two pools laid one after the other; float32 ``(1, 3, h, w)``."""
+    return real[place : place + 1] if place < len(real) else fake[place - len(real) :][:1]
 
 
 def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str) -> _Look:

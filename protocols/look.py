@@ -41,7 +41,7 @@ def parse(context: Context) -> Result:
         Array ``labels``: uint8 ``(n, h, w)``, indices into :data:`fakeoff.arena.parsers.PARTS`.
     """
     device = context.device
-    parser = referee.build_parser(context.payload["parser"], weights=context.places.get("weights"), device=device)
+    parser = referee.build_parser(context.payload["parser"], places=context.places, device=device)
     labels = referee.label(parser, Pool(context.inputs["pool"].arrays["images"], device=device))
     return Result(record={"n": len(labels)}, arrays={"labels": labels.numpy()})
 

@@ -189,6 +189,6 @@ def _parts(pixels: Pixels, boxes: patches.Indices, record: TournamentRecord) -> 
     if spec is None:
         return [""] * len(pixels)
     with _naming(f"face parser '{spec.name}'"):
-        parser = referee.build_parser(spec.identity(), weights=str(spec.weights) if spec.weights else None)
+        parser = referee.build_parser(spec.identity(), places=spec.places())
         labels = referee.label(parser, images.to_tensor(pixels)).numpy()
     return [PARTS[part] for part in patches.assign_parts(labels, boxes[:, None])[:, 0]]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from fakeoff.arena import images
+from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.reals import SPLITS, Photograph, RealSource
+from fakeoff.arena.reals import SPLITS, Photograph, RealSource, Split
 from fakeoff.arena.seeds import rng_from
 from fakeoff.arena.specs import state_arrays
+from fakeoff.generators import Batch, abilities
 from fakeoff.protocols import referee
 
 VERSION = 2
+
+_FEWEST = 8
 
 
 def real_pool(context: Context) -> Result:
@@ -39,8 +45,8 @@ def enter(context: Context) -> Result:
 
     Payload: ``generator`` (identity). Places: ``weights``.
     """
-    generator = referee.build_generator(context.payload["generator"], weights=context.places.get("weights"))
-    record = {"resolution": int(generator.resolution), "trainable": referee.is_trainable(generator)}
+    generator = referee.build_generator(context.payload["generator"], places=context.places)
+    record = {"resolution": int(generator.resolution), "trainable": "trainable" in abilities(type(generator))}
     return Result(record=record, arrays=state_arrays(generator))
 
 
@@ -48,7 +54,7 @@ def fake_pools(context: Context) -> Result:
     """Samples a generator version into the arena: all three splits in one call, which tells it nothing of them.
 
     All versions of a generator are sampled with the same latents, so that what an attack did can be seen face by face.
-    Which image is of which split is thrown by the arena.
+    Which image is of which split is thrown by the arena, unless they come with a split; then there may be fewer.
 
     Payload: ``generator`` (identity), ``n`` (by split), ``seed``, ``arena_resolution``, ``colour``. Inputs:
     ``version``.
@@ -60,12 +66,26 @@ def fake_pools(context: Context) -> Result:
     generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=context.device)
     sizes = {split: int(payload["n"][split]) for split in SPLITS}
     drawn_by = ("latents", payload["seed"], payload["generator"], sizes)
-    fakes = referee.draw(generator, sum(sizes.values()), rng=rng_from(*drawn_by))
-    quantised = images.quantise(fakes, colour=payload["colour"])
+    total = sum(sizes.values())
+    made = referee.draw(generator, total, rng=rng_from(*drawn_by), report=lambda done: context.report(done, total))
+    rows = _rows(made, sizes, rng=rng_from("splits", *drawn_by))
+    quantised = images.quantise(made.images, colour=payload["colour"])
     pixels = images.to_arena(quantised, resolution=payload["arena_resolution"])
-    order = torch.randperm(len(pixels), generator=rng_from("splits", *drawn_by)).numpy()
-    ends = np.cumsum([sizes[split] for split in SPLITS])[:-1]
     return Result(
-        record={"sizes": sizes},
-        arrays={split: pixels[rows] for split, rows in zip(SPLITS, np.split(order, ends), strict=True)},
+        record={"sizes": {split: len(rows[split]) for split in SPLITS}},
+        arrays={split: pixels[rows[split]] for split in SPLITS},
     )
+
+
+def _rows(made: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator) -> dict[Split, npt.NDArray[np.int64]]:
+    """Which image is of which split: as they come with it, or thrown by the arena."""
+    if made.split is None:
+        order = torch.randperm(len(made), generator=rng).numpy()
+        ends = np.cumsum([sizes[split] for split in SPLITS])[:-1]
+        return dict(zip(SPLITS, np.split(order, ends), strict=True))
+    given = made.split.cpu().numpy()
+    rows = {split: np.flatnonzero(given == index)[: sizes[split]] for index, split in enumerate(SPLITS)}
+    for split, found in rows.items():
+        if len(found) < _FEWEST:
+            raise JobFailed(f"has {len(found)} images for {split}; a pool takes at least {_FEWEST}")
+    return rows

@@ -16,6 +16,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.plan import Plan
 from fakeoff.arena.pool import Pool
 from fakeoff.arena.specs import state_arrays
+from fakeoff.generators import Batch
 from fakeoff.protocols import referee
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
@@ -184,7 +185,7 @@ def pretrain(context: Context) -> Result:
     for step in range(payload["steps"]):
         batch = reals.draw(payload["batch"], rng=rng, flips=True)
         with compute.autocast(payload["precision"], device):
-            measured = generator.train_step(batch, rng=rng)
+            measured = generator.train_step(Batch(images=batch), rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append((step + 1, value))
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())

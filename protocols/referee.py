@@ -15,6 +15,7 @@ from fakeoff import detectors, generators
 from fakeoff.arena import compute
 from fakeoff.arena.compute import CPU
 from fakeoff.arena.errors import JobFailed, one_line
+from fakeoff.arena.images import resized
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS, FaceParser, parsers
 from fakeoff.arena.pool import Pool
@@ -22,7 +23,7 @@ from fakeoff.arena.registry import Registry
 from fakeoff.arena.seeds import sealed
 from fakeoff.arena.specs import load_arrays, load_weights, weights_hash
 from fakeoff.detectors import Detector, PatchDetector
-from fakeoff.generators import Generator
+from fakeoff.generators import Batch, Generator, Wanted
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
 
@@ -34,37 +35,39 @@ def build_generator(
     identity: Mapping[str, Any],
     *,
     version: Result | None = None,
-    weights: str | None = None,
+    places: Mapping[str, Any] | None = None,
     device: torch.device = CPU,
 ) -> Generator:
-    """Builds a generator from its identity, and a version's state or pretrained weights.
+    """Builds a generator from its identity, and a version's state or what it comes with.
 
     Args:
         identity: Its plugin and parameters.
         version: Whose arrays are its state.
-        weights: A file of pretrained weights.
+        places: Where what it comes with lies: :meth:`fakeoff.arena.specs.PlayerSpec.places`.
         device: Where it is to work: ``context.device`` in a job.
 
     Raises:
         JobFailed: Its constructor raised, or the state does not fit.
     """
-    return _build(generators.players, identity, version=version, weights=weights, device=device)
+    return _build(generators.players, identity, version=version, places=places, device=device)
 
 
 def build_detector(
     identity: Mapping[str, Any],
     *,
     version: Result | None = None,
-    weights: str | None = None,
+    places: Mapping[str, Any] | None = None,
     device: torch.device = CPU,
 ) -> Detector:
     """Builds a detector; see :func:`build_generator`."""
-    return _build(detectors.players, identity, version=version, weights=weights, device=device)
+    return _build(detectors.players, identity, version=version, places=places, device=device)
 
 
-def build_parser(identity: Mapping[str, Any], *, weights: str | None = None, device: torch.device = CPU) -> FaceParser:
+def build_parser(
+    identity: Mapping[str, Any], *, places: Mapping[str, Any] | None = None, device: torch.device = CPU
+) -> FaceParser:
     """Builds a face parser; see :func:`build_generator`."""
-    return _build(parsers, identity, version=None, weights=weights, device=device)
+    return _build(parsers, identity, version=None, places=places, device=device)
 
 
 def _build(
@@ -72,40 +75,56 @@ def _build(
     identity: Mapping[str, Any],
     *,
     version: Result | None,
-    weights: str | None,
+    places: Mapping[str, Any] | None,
     device: torch.device,
 ) -> PlayerT:
+    places = places or {}
     # A constructor that draws from global state draws the same each time, and leaves no trace.
     with sealed("build", identity):
         try:
-            player = registry.build(identity["plugin"], identity["parameters"])
+            player = registry.build(identity["plugin"], {**identity["parameters"], **places.get("files", {})})
         except Exception as error:
             raise JobFailed(f"cannot be built: {one_line(error)}") from error
     if version is not None:
         load_arrays(player, version.arrays)
-    elif weights is not None:
-        load_weights(player, Path(weights))
+    else:
+        if places.get("weights"):
+            load_weights(player, Path(places["weights"]))
+        for member, weights in zip(getattr(player, "members", ()), places.get("members", ()), strict=False):
+            if weights:
+                load_weights(member, Path(weights))
     return compute.channels_last(player.to(device))
 
 
-def draw(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
-    """Samples a generator in eval mode and checks what comes.
+def draw(generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] | None = None) -> Batch:
+    """Asks a generator in eval mode for fakes and checks what comes.
+
+    Args:
+        generator: Who makes them.
+        n: How many.
+        rng: A CPU generator, the only source of randomness.
+        report: Told how many are there.
 
     Returns:
-        float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie.
+        Images float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie; of another
+        number than ``n`` only where they come with a split.
 
     Raises:
         JobFailed: Wrong type, shape, range, or not finite.
     """
     generator.eval()
     with torch.no_grad():
-        images = generator.sample(n, rng=rng)
-    expected = (n, 3, generator.resolution, generator.resolution)
+        made = generator.fakes(Wanted(n=n, report=report), rng=rng)
+    if not isinstance(made, Batch):
+        raise JobFailed(f"fakes returned {type(made).__name__}, not a Batch")
+    images = made.images
+    count = n if made.split is None else len(made)  # with a split of their own they are all there are
+    expected = (count, 3, generator.resolution, generator.resolution)
     _check_tensor(images, expected, what="sample", device=compute.device_of(generator))
     low, high = images.min().item(), images.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"sample gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
-    return images
+    return made
 
 
 def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
@@ -120,7 +139,7 @@ def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
     detector.eval()
 
     def score(batch: Tensor) -> Tensor:
-        scores = detector.score(batch)
+        scores = detector.score(shown(detector, batch))
         _check_tensor(scores, (len(batch),), what="score", device=batch.device)
         return scores
 
@@ -129,6 +148,18 @@ def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"score gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
     return whole.clamp(0, 1)
+
+
+def shown(detector: Detector, images: Tensor) -> Tensor:
+    """Images as a detector must be shown them: resized where it takes one size only; differentiable.
+
+    Args:
+        detector: With a ``side``, or None.
+        images: float32 ``(n, 3, h, w)`` in [0, 1].
+    """
+    if detector.side is None or images.shape[-2:] == (detector.side, detector.side):
+        return images
+    return resized(images, detector.side)
 
 
 def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
@@ -164,39 +195,6 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
                 f"pixels {last[0]} to {last[1] - 1}: they do not fit"
             )
     return whole.clamp(0, 1)
-
-
-def why_not_attackable(detector: Detector, images: Tensor) -> str:
-    """Tries whether an attack could follow a detector: whether a gradient flows from its evasion loss to the images.
-
-    Args:
-        detector: As it would stand before an attack: its weights are frozen for the trial.
-        images: float32 ``(n, 3, h, w)`` in [0, 1], where its weights lie.
-
-    Returns:
-        What stands in the way; empty where nothing does.
-    """
-    detector.eval()
-    asked = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    images = images.detach().clone().requires_grad_()
-    try:
-        detector.requires_grad_(False)
-        loss = detector.evasion_loss(images)
-        if not isinstance(loss, Tensor) or loss.ndim:
-            return "evasion_loss does not give a scalar tensor"
-        if not loss.requires_grad:
-            return "no gradient flows from its evasion_loss to the images"
-        (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
-    except Exception as error:
-        return f"evasion_loss raised {one_line(error)}"
-    finally:
-        for parameter in asked:
-            parameter.requires_grad_(True)
-    if gradient is None:
-        return "no gradient flows from its evasion_loss to the images"
-    if not gradient.isfinite().all():
-        return "the gradient of its evasion_loss is not finite"
-    return "" if gradient.any() else "the gradient of its evasion_loss is zero"
 
 
 def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
@@ -279,10 +277,3 @@ def _check_tensor(
         raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on {device}; move it back")
     if not torch.isfinite(value).all():
         raise JobFailed(f"{what} returned NaN or infinite values")
-
-
-def is_trainable(player: nn.Module) -> bool:
-    """Whether a player overrides ``train_step``."""
-    if isinstance(player, Generator):
-        return type(player).train_step is not Generator.train_step
-    return isinstance(player, Detector) and type(player).train_step is not Detector.train_step

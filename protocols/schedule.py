@@ -76,7 +76,7 @@ class Schedule:
             player=generator,
             specs=[spec],
             payload={"generator": spec.identity()},
-            places=_weights(spec),
+            places=spec.places(),
             stage="enter",
             round_=0,
         )
@@ -174,7 +174,7 @@ class Schedule:
                 "precision": self._precision,
             },
             inputs=inputs,
-            places=_weights(spec),
+            places=spec.places(),
             stage="defend",
             round_=max(version.round for version in history),
         )
@@ -268,7 +268,7 @@ class Schedule:
             device=self._device,
             payload={"parser": self.parser.identity()},
             inputs={"pool": pool},
-            places=_weights(self.parser),
+            places=self.parser.places(),
             stage="parse",
             round_=round_,
         )
@@ -363,7 +363,7 @@ class Schedule:
             label=label,
             player=player,
             places=places or {},
-            provisions=tuple(dict.fromkeys(spec.provision for spec in specs if spec.provision is not None)),
+            provisions=tuple(dict.fromkeys(provision for spec in specs for provision in spec.provisions)),
             seconds=compute.job_seconds,
             gigabytes=compute.job_gigabytes,
             stage=stage,
@@ -437,7 +437,3 @@ def parser_spec(parts: Parts) -> PlayerSpec | None:
     if not parts.parser:
         return None
     return write_spec(parsers.parsers, name=parts.parser, plugin=parts.parser, parameters=parts.parameters)
-
-
-def _weights(spec: PlayerSpec) -> dict[str, str | None]:
-    return {"weights": str(spec.weights) if spec.weights else None}

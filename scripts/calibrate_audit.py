@@ -125,8 +125,8 @@ def main() -> None:
     source = orl_faces()
     photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
     weights = find_weights("pgan-orl-64", ProgressiveGAN)
-    generator = referee.build_generator(PGAN, weights=str(weights))
-    fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")), colour="grey")
+    generator = referee.build_generator(PGAN, places={"weights": str(weights)})
+    fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")).images, colour="grey")
 
     def split(seed: int, *sizes: int) -> list[Pixels]:
         order = np.random.default_rng(seed).permutation(len(photographs))

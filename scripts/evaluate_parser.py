@@ -120,8 +120,8 @@ def compare(parser: FaceParser, pictures: Tensor, labels: Tensor, points: Tensor
 def sample_fakes(n: int) -> images.Pixels:
     """Faces of the shipped Progressive GAN, 64 px."""
     spec = write_spec(generators, name="pgan", plugin="pgan", parameters={})
-    generator = referee.build_generator(spec.identity(), weights=str(spec.weights))
-    return images.quantise(referee.draw(generator, n, rng=rng_from("evaluate_parser")), colour="grey")
+    generator = referee.build_generator(spec.identity(), places=spec.places())
+    return images.quantise(referee.draw(generator, n, rng=rng_from("evaluate_parser")).images, colour="grey")
 
 
 def teach_fakes(fakes: images.Pixels) -> tuple[Lessons, Tensor]:
@@ -186,7 +186,7 @@ def draw(rows: Mapping[str, tuple[Tensor, Tensor, Tensor, Tensor]]) -> Figure:
 def main(folder: Path, name: str, weights: str, fakes: int, out: Path, picture: Path | None) -> None:
     compute.prepare_process(threads=1)
     spec = write_spec(parsers, name=name, plugin=name, parameters={"weights": weights})
-    parser = referee.build_parser(spec.identity(), weights=str(spec.weights))
+    parser = referee.build_parser(spec.identity(), places=spec.places())
     results: dict[str, Any] = {"parser": spec.identity(), "held_out": {}}
     shown: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
     for source, crop in _CROP.items():

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from fakeoff.arena import compute, images
 from fakeoff.arena.reals import open_source
 from fakeoff.arena.seeds import rng_from
+from fakeoff.generators import Batch
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols import distances
 
@@ -95,7 +96,7 @@ def main(
         flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
         reals_now = torch.where(flip, photographs[index].flip(-1), photographs[index])
         with compute.autocast(precision):
-            measured = player.train_step(compute.image_layout(reals_now), rng=rng)
+            measured = player.train_step(Batch(images=compute.image_layout(reals_now)), rng=rng)
         for name, value in measured.items():
             sums[name] = 0.98 * sums.get(name, value) + 0.02 * value
         seen = int(player.images_seen)

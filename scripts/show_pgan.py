@@ -41,7 +41,7 @@ def main() -> None:
     load_weights(generator, find_weights(_WEIGHTS, ProgressiveGAN))
     runs = []
     for seed in range(_SEEDS):
-        fakes = images.quantise(draw(generator, _FAKES, rng=rng_from("show", seed)), colour="grey")
+        fakes = images.quantise(draw(generator, _FAKES, rng=rng_from("show", seed)).images, colour="grey")
         nearest, distance = pairwise_distances_argmin_min(_flat(fakes), _flat(train))
         runs.append(
             {
@@ -51,7 +51,7 @@ def main() -> None:
                 "training photographs that are nearest to some fake": len(set(nearest.tolist())),
             }
         )
-    first = images.quantise(draw(generator, _FAKES, rng=rng_from("show", 0)), colour="grey")[:42]
+    first = images.quantise(draw(generator, _FAKES, rng=rng_from("show", 0)).images, colour="grey")[:42]
     nearest, _ = pairwise_distances_argmin_min(_flat(first[:14]), _flat(train))
     noise = np.random.default_rng(0).integers(0, 256, (len(test), 64, 64, 1), dtype=np.uint8).repeat(3, 3)
     result = {

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fakeoff.detectors import Detector, PatchDetector, ReceptiveField
+from fakeoff.detectors import Batch, Detector, PatchDetector, ReceptiveField
 from fakeoff.detectors import register as register_detector
 from fakeoff.generators import ExtraLoss, Generator
 from fakeoff.generators import register as register_generator
@@ -30,7 +30,7 @@ class _Trainable(Generator):
         return torch.sigmoid(self.mean + noise).detach()
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         self.attacks += 1
         if extra_loss is not None:
@@ -44,7 +44,7 @@ class _Trainable(Generator):
 @register_generator("raises")
 class Raises(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         raise RuntimeError("the plugin's own bug")
 
@@ -52,7 +52,7 @@ class Raises(_Trainable):
 @register_generator("returns_nan")
 class ReturnsNaN(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         return {"own_loss": float("nan")}
 
@@ -81,7 +81,7 @@ class WrongRange(_Trainable):
 @register_generator("loops")
 class Loops(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         while True:
             pass
@@ -92,7 +92,7 @@ class LoopsInNativeCode(_Trainable):
     """No signal reaches it: the interpreter has nothing to say until it is done, in thousands of years."""
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         return {"own_loss": float(sum(range(10**18)))}
 
@@ -102,7 +102,7 @@ class Hogs(_Trainable):
     """Takes ever more memory, a gigabyte at a time."""
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         taken = []
         while len(taken) < 100:
@@ -113,19 +113,19 @@ class Hogs(_Trainable):
 @register_generator("prints")
 class Prints(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         print("a line of the plugin's own")
-        return super().train_step(reals, rng=rng, extra_loss=extra_loss)
+        return super().train_step(batch, rng=rng, extra_loss=extra_loss)
 
 
 @register_generator("seeds_globally")
 class SeedsGlobally(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         torch.manual_seed(0)
-        return super().train_step(reals, rng=rng, extra_loss=extra_loss)
+        return super().train_step(batch, rng=rng, extra_loss=extra_loss)
 
 
 @register_generator("draws_globally")
@@ -149,15 +149,16 @@ class MixesDevices(_Trainable):
     """Adds tensors of two devices."""
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
+        reals = batch.images
         return {"own_loss": (self.mean.to("meta") + reals).mean().item()}
 
 
 @register_generator("segfaults")
 class Segfaults(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         ctypes.string_at(0)
         return {"own_loss": 0.0}
@@ -166,7 +167,7 @@ class Segfaults(_Trainable):
 @register_generator("exits")
 class Exits(_Trainable):
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         raise SystemExit(3)
 
@@ -176,10 +177,10 @@ class Tampers(_Trainable):
     """Writes to the frozen detector through the closure that it was handed."""
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         assert extra_loss is not None
-        measured = super().train_step(reals, rng=rng, extra_loss=extra_loss)
+        measured = super().train_step(batch, rng=rng, extra_loss=extra_loss)
         cells = [cell.cell_contents for cell in extra_loss.__closure__ or ()]  # type: ignore[attr-defined]
         targets = [
             player for found in cells if isinstance(found, list) for player in found if isinstance(player, nn.Module)
@@ -197,9 +198,9 @@ class OnlyTrains(_Trainable):
     """Takes no notice of whom it was set against."""
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        return super().train_step(reals, rng=rng)
+        return super().train_step(batch, rng=rng)
 
 
 @register_generator("same_pictures")
@@ -220,9 +221,9 @@ class _AttacksAside(_Trainable):
         raise NotImplementedError
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        measured = super().train_step(reals, rng=rng)
+        measured = super().train_step(batch, rng=rng)
         if extra_loss is not None:
             measured["extra_loss"] = extra_loss(self.shown(self.sample(4, rng=rng))).item()
         return measured
@@ -245,7 +246,7 @@ class NeverSteps(_Trainable):
     """Has the gradient, and does nothing with it."""
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         assert extra_loss is not None
         extra_loss(torch.sigmoid(self.mean).expand(4, -1, -1, -1)).backward()
@@ -273,7 +274,7 @@ class UnmovedByTraining(Detector):
     def score(self, images: Tensor) -> Tensor:
         return torch.sigmoid(self.weight * images.mean((1, 2, 3)))
 
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
         return {"loss": 0.0}
 
 

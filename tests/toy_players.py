@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.detectors import PatchDetector, ReceptiveField
+from fakeoff.detectors import Batch, PatchDetector, ReceptiveField
 from fakeoff.detectors import register as register_detector
 from fakeoff.generators import ExtraLoss, Generator, Plan
 from fakeoff.generators import register as register_generator
@@ -32,8 +32,9 @@ class ToyGenerator(Generator):
             return self._make(n, rng).clamp(0, 1)
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
+        reals = batch.images
         fakes = self._make(len(reals), rng)
         loss = F.mse_loss(fakes.mean(0), reals.mean(0))
         measured = {"own_loss": loss.item()}
@@ -87,7 +88,8 @@ class ToyDetector(PatchDetector):
     def patch_scores(self, images: Tensor) -> Tensor:
         return self.patch_logits(images).softmax(1)[:, 1]
 
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        images, is_fake = batch.images, batch.labels
         logits = self.patch_logits(images).mean((2, 3))
         loss = F.cross_entropy(logits, is_fake.long())
         self._optimiser.zero_grad(set_to_none=True)

@@ -64,7 +64,7 @@ class Moves:
     async def attack(self, schedule: Schedule, attacker: Slot[Any], targets: Sequence[Slot[Any]]) -> Version | None:
         """A generator's next version; None where it cannot be trained or there is nobody to attack."""
         version = await attacker
-        if version is None or not self.is_trainable(version):
+        if version is None or not self.can(version, "attackable"):
             return None
         frozen = await self.known(targets)
         if not frozen:
@@ -233,13 +233,13 @@ class Moves:
             self._once[name] = self._engine.begin(begin())
         return await self._once[name]  # type: ignore[no-any-return]
 
-    def is_trainable(self, version: Version) -> bool:
-        """Whether a player has a ``train_step``."""
+    def can(self, version: Version, ability: str) -> bool:
+        """Whether a player has an ability."""
         if version.kind == "generator":
             plugin = self._schedule.generators[version.player].plugin
-            return "trainable" in generators.capabilities(generators.players.load(plugin))
+            return ability in generators.abilities(generators.players.load(plugin))
         plugin = self._schedule.detectors[version.player].plugin
-        return "trainable" in detectors.capabilities(detectors.players.load(plugin))
+        return ability in detectors.abilities(detectors.players.load(plugin))
 
     def check_attackable(self, target: Version) -> None:
         """Refuses a target that no gradient flows through.

@@ -147,8 +147,8 @@ class Verbs:
         return self._spec_of(version).identity()
 
     def is_trainable(self, version: Version) -> bool:
-        """Whether a player has a ``train_step``."""
-        return self._moves.is_trainable(version)
+        """Whether a player learns."""
+        return self._moves.can(version, "trainable")
 
     # The game
 
@@ -408,7 +408,7 @@ class Verbs:
 
     async def _newer(self, before: Slot[Any], after: Slot[Any]) -> Version | None:
         old, new = await before, await after
-        if new is None and old is not None and not self._moves.is_trainable(old):
+        if new is None and old is not None and not self._moves.can(old, "attackable"):
             return old  # type: ignore[no-any-return]
         return new  # type: ignore[no-any-return]
 

@@ -18,8 +18,8 @@ from fakeoff.arena.plugins import load_plugin_file
 from fakeoff.arena.registry import Entry, Registry
 
 KINDS: tuple[tuple[Registry[Any], type, Capabilities], ...] = (
-    (generators.players, generators.Generator, generators.capabilities),
-    (detectors.players, detectors.Detector, detectors.capabilities),
+    (generators.players, generators.Generator, generators.abilities),
+    (detectors.players, detectors.Detector, detectors.abilities),
     (parsers.parsers, parsers.FaceParser, parsers.capabilities),
 )
 
@@ -30,8 +30,8 @@ from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.describe import describe
 kinds = (
-    (generators.players, generators.Generator, generators.capabilities),
-    (detectors.players, detectors.Detector, detectors.capabilities),
+    (generators.players, generators.Generator, generators.abilities),
+    (detectors.players, detectors.Detector, detectors.abilities),
     (parsers.parsers, parsers.FaceParser, parsers.capabilities),
 )
 described = {
@@ -76,7 +76,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageMaker:
 
 def _describe(target: str | type, **preset: Any) -> Description:
     entry = Entry(name="theirs", target=target, origin="somewhere", version=1, preset=preset)
-    return describe(entry, interface=generators.Generator, capabilities=generators.capabilities)
+    return describe(entry, interface=generators.Generator, capabilities=generators.abilities)
 
 
 def _names(description: Description) -> tuple[str, ...]:
@@ -104,9 +104,9 @@ def test_from_source_every_player_that_ships_is_what_it_is_when_loaded() -> None
 
 def test_a_description_says_what_pgan_is() -> None:
     entry = generators.players.entry("pgan")
-    pgan = describe(entry, interface=generators.Generator, capabilities=generators.capabilities)
+    pgan = describe(entry, interface=generators.Generator, capabilities=generators.abilities)
     assert pgan.summary == "A Progressive GAN of any power-of-two resolution from 16 to 1024 pixels."
-    assert pgan.abilities == ("trainable", "latent")
+    assert pgan.abilities == ("trainable", "attackable", "latent")
     assert pgan.parameters is not None
     parameters = {parameter.name: parameter for parameter in pgan.parameters}
     assert parameters["channels"].type == "1 | 3"
@@ -118,7 +118,7 @@ def test_a_description_says_what_pgan_is() -> None:
 
 def test_what_the_name_fixes_is_no_parameter() -> None:
     entry = detectors.players.entry("xception_block3")
-    description = describe(entry, interface=detectors.Detector, capabilities=detectors.capabilities)
+    description = describe(entry, interface=detectors.Detector, capabilities=detectors.abilities)
     assert _names(description) == ("learning_rate", "init_seed")
 
 
@@ -203,7 +203,7 @@ def test_bases_aliases_and_constants_are_followed_from_file_to_file(package: Pac
     package("pkg_b", __init__=INIT, players=PLAYERS + "\nraise SystemExit\n", base=BASE, types_of_mine=TYPES)
     description = _describe("pkg_b:MyGAN", also=1)
     assert description.summary == "Makes fakes."
-    assert description.abilities == ("trainable", "latent")
+    assert description.abilities == ("trainable", "attackable", "latent")
     assert description.parameters is not None
     written = [(p.name, p.type, p.default, p.required, p.doc) for p in description.parameters]
     assert written == [
@@ -217,7 +217,7 @@ def test_bases_aliases_and_constants_are_followed_from_file_to_file(package: Pac
         ("untyped", "", "3", False, ""),
     ]
     heir = _describe("pkg_b.players:Heir")
-    assert heir.abilities == ("trainable", "latent", "manipulator")
+    assert heir.abilities == ("trainable", "attackable", "latent", "manipulator")
     assert heir.parameters is not None
     assert {p.name: p.doc for p in heir.parameters if p.doc} == {
         "size": "Of the images, in pixels.",
@@ -284,7 +284,7 @@ def test_deriving_a_stand_in_runs_no_hook_of_a_class_that_is_loaded(
     hooked = "class Hooked:\n    def __init_subclass__(cls): print('ran')\n    def decode(self, z): ...\n"
     package("pkg_e", hooks=hooked, players=f"from pkg_e.hooks import Hooked\n{PLAYER.replace('(G', '(Hooked, G')}")
     importlib.import_module("pkg_e.hooks")
-    assert _describe("pkg_e.players:Theirs").abilities == ("latent",)
+    assert _describe("pkg_e.players:Theirs").abilities == ("latent", "fixed")
     assert capsys.readouterr().out == ""
     importlib.import_module("pkg_e.players")
     assert capsys.readouterr().out == "ran\n"
@@ -292,7 +292,7 @@ def test_deriving_a_stand_in_runs_no_hook_of_a_class_that_is_loaded(
 
 def test_a_package_within_a_namespace_is_found(package: PackageMaker) -> None:
     package("pkg_f", inner__slash__deeper__slash__players=PLAYER)
-    assert _describe("pkg_f.inner.deeper.players:Theirs") == Description(parameters=(), abilities=())
+    assert _describe("pkg_f.inner.deeper.players:Theirs") == Description(parameters=(), abilities=("fixed",))
 
 
 def test_a_type_that_holds_itself_is_written_once(package: PackageMaker) -> None:
@@ -308,4 +308,12 @@ def test_a_player_of_a_plugin_file_is_described_from_its_class(toys: Path) -> No
     description = _describe(generators.players.entry("toy_generator").target)
     assert description.summary == "Noise around a learned mean face; it learns the mean of the reals."
     assert _names(description) == ("resolution", "generator_lr", "noise")
-    assert description.abilities == ("trainable",)
+    assert description.abilities == ("trainable", "attackable")
+
+
+def test_a_docstring_that_is_no_text_does_not_stop_the_list() -> None:
+    class Odd(generators.Generator):
+        __doc__ = property(lambda self: "each its own")  # type: ignore[assignment]
+
+    described = describe_class(Odd, preset={}, capabilities=generators.abilities)
+    assert described.summary == ""

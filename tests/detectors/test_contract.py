@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fakeoff.arena.specs import weights_hash
-from fakeoff.detectors import Detector, PatchDetector, capabilities, players
+from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
 NAMES = [entry.name for entry in players if entry.origin == "fakeoff"]
 
 
-def a_plain_toy(seed: int) -> dict[str, Tensor]:
+def a_plain_toy(seed: int) -> Batch:
     """Reals are dark, fakes are bright, and all are as noisy."""
     is_fake = torch.arange(8) % 2 == 1
     noise = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
-    return {"images": noise * 0.3 + 0.6 * is_fake.view(-1, 1, 1, 1), "is_fake": is_fake}
+    return Batch(images=noise * 0.3 + 0.6 * is_fake.view(-1, 1, 1, 1), is_fake=is_fake)
 
 
 class BuiltIn(DetectorContract):
@@ -36,7 +36,7 @@ class BuiltIn(DetectorContract):
         hashes, losses = [weights_hash(player.state_dict())], []
         for step in range(6):
             player.train()
-            measured = player.train_step(**a_plain_toy(step), rng=torch.Generator().manual_seed(step))
+            measured = player.train_step(a_plain_toy(step), rng=torch.Generator().manual_seed(step))
             losses.append(measured["loss"])
             hashes.append(weights_hash(player.state_dict()))
         assert len(set(hashes)) == 7
@@ -84,4 +84,4 @@ def test_every_detector_that_ships_has_its_contract_here() -> None:
 
 def test_all_six_of_the_papers_patch_detectors_are_there() -> None:
     assert ["resnet18_layer1", *(f"xception_block{block}" for block in range(1, 6))] == NAMES
-    assert all(capabilities(players.load(name)) == ("trainable", "patch") for name in NAMES)
+    assert all(abilities(players.load(name)) == ("trainable", "differentiable", "patch") for name in NAMES)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.detectors import Detector, PatchDetector, ReceptiveField
+from fakeoff.detectors import Batch, Detector, PatchDetector, Plan, ReceptiveField
 from fakeoff.detectors.contract import DetectorContract
 from tests.breaches import Case, assert_breach, case, checks
 
@@ -24,7 +24,11 @@ class Good(PatchDetector):
     def __init__(self, *, learning_rate: float = 0.02) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(3, 8, 5, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 3))
+        self.learning_rate = learning_rate
         self._optimiser = torch.optim.Adam(self.learned(), lr=learning_rate)
+
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam(self.learned(), lr=plan.rate or self.learning_rate)
 
     def learned(self) -> list[nn.Parameter]:
         return list(self.parameters())
@@ -35,7 +39,8 @@ class Good(PatchDetector):
     def patch_scores(self, images: Tensor) -> Tensor:
         return self.patch_logits(images).softmax(1)[:, 1]
 
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        images, is_fake = batch.images, batch.labels
         del rng
         loss = F.cross_entropy(self.patch_logits(images).mean((2, 3)), self.truth(is_fake))
         self._optimiser.zero_grad()
@@ -53,6 +58,8 @@ class Good(PatchDetector):
 class WholeImages(Detector):
     """Keeps the contract without patches and without training, and cannot be followed: bright images are fake."""
 
+    differentiable = False
+
     def score(self, images: Tensor) -> Tensor:
         return (images * 255).round().mean((1, 2, 3)) / 255 > 0.5
 
@@ -65,7 +72,9 @@ class Bright(Detector):
 
 
 class Stepwise(Bright):
-    """Keeps the contract, but no gradient flows through its scores."""
+    """Keeps the contract, and says that no gradient flows through its scores."""
+
+    differentiable = False
 
     def score(self, images: Tensor) -> Tensor:
         with torch.no_grad():
@@ -187,7 +196,7 @@ class LearnsNothing(Good):
 
 
 class TrainsWithoutPatches(Good):
-    def train_step(self, images: Tensor, *, rng: torch.Generator) -> Any:  # type: ignore[override]
+    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> Any:  # type: ignore[override]
         return {}
 
 
@@ -301,10 +310,16 @@ class MakesTensorsHere(Good):
         return F.cross_entropy(logits, torch.zeros(logits[:, 0].shape, dtype=torch.long))
 
 
+class HasARateOfItsOwn(Good):
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam(self.learned(), lr=self.learning_rate)
+
+
 class DrawsOnTheDevice(Good):
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        images, is_fake = batch.images, batch.labels
         flip = torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device) < 0.5
-        return super().train_step(torch.where(flip, images.flip(-1), images), is_fake, rng=rng)
+        return super().train_step(Batch(images=torch.where(flip, images.flip(-1), images), is_fake=is_fake), rng=rng)
 
 
 class ScoresOnTheCPU(Changed):
@@ -382,7 +397,7 @@ CASES = [
     case(Remembers, TWICE, came="differs by", mend="keep nothing"),
     case(LearnsTheOpposite, TOY, came=", from 0.", mend="is_fake is True for fakes", expected="falls to"),
     case(LearnsNothing, TOY, came=", from 0.", mend="score is P(fake)"),
-    case(TrainsWithoutPatches, MEASURES, came="TypeError", mend="it is called as train_step(images, is_fake, rng=rng)"),
+    case(TrainsWithoutPatches, MEASURES, came="TypeError", mend="it is called as train_step(batch, rng=rng)"),
     case(MeasuresATensor, MEASURES, came="'loss' is Tensor", mend="loss.item()"),
     case(TrainsInFloat32Alone, "training_works_in_bfloat16", came="no kernel for bfloat16", mend="in measure"),
     case(WritesToTheTruth, "training_does_not_write_to_what_it_is_shown", came="is_fake changed", mend="in place"),
@@ -391,8 +406,9 @@ CASES = [
          also=("training_is_the_same_for_the_same_seed",)),
     case(EvadesInPieces, EVASION, came="shape (2,)", mend="one entry", expected="returns float32 ()"),
     case(EvadesWithoutGradient, LEADS, came="no gradient", mend="detach()"),
-    case(EvadesFlat, LEADS, came="a gradient that is zero", mend="F.cross_entropy(logits, real)"),
-    case(EvadesToNaN, LEADS, came="NaN in the gradient", mend="F.cross_entropy(logits, real)"),
+    case(HasARateOfItsOwn, "training_heeds_the_rate_of_its_plan", came="it moves one by", mend="plan.rate"),
+    case(EvadesFlat, LEADS, came="gradient of its evasion_loss is zero", mend="F.cross_entropy(logits, real)"),
+    case(EvadesToNaN, LEADS, came="gradient of its evasion_loss is not finite", mend="F.cross_entropy(logits, real)"),
     case(LeadsAstray, LEADS, came=" after ", mend="the loss's own", expected="lowers evasion_loss"),
     case(ScoresPatchesInALine, PATCHES, came="shape (3, 841)", mend="no flatten", expected="(3, h', w')"),
     case(ScoresPatchesAsLogits, PATCHES, came="values from", mend="torch.sigmoid(logits)"),
@@ -428,7 +444,7 @@ def test_a_breach_is_named_with_what_was_expected_what_came_and_how_to_mend_it(c
             {
                 "it has no train_step: it plays as it came",
                 "it judges whole images",
-                "no gradient flows through its scores: it plays, but an attack cannot follow it",
+                "it says that it is not differentiable: it plays, but no attack can follow it",
             },
         ),
     ],

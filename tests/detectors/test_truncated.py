@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fakeoff.arena.specs import weights_hash
-from fakeoff.detectors import PatchDetector, players
+from fakeoff.detectors import Batch, PatchDetector, players
 from fakeoff.detectors.truncated import TruncatedNetwork
 
 NAMES = [entry.name for entry in players if entry.origin == "fakeoff"]
@@ -76,7 +76,7 @@ def test_the_training_loss_is_the_cross_entropy_of_every_patch() -> None:
     player = OneNumber()
     images = torch.rand(4, 3, 5, 6, generator=rng())
     is_fake = torch.tensor([True, False, True, False])
-    measured = player.train_step(images, is_fake, rng=rng())
+    measured = player.train_step(Batch(images=images, is_fake=is_fake), rng=rng())
     fake = torch.sigmoid(images[:, 0] * 2 - 1)
     right = torch.where(is_fake.view(-1, 1, 1), fake, 1 - fake)
     assert measured["loss"] == pytest.approx(-right.log().mean().item(), rel=1e-5)
@@ -100,7 +100,7 @@ def test_about_half_of_the_images_are_flipped_and_none_is_changed_otherwise() ->
             return super().patch_logits(images)
 
     images = torch.rand(64, 3, 4, 4, generator=rng())
-    Watching().train_step(images, torch.arange(64) % 2 == 0, rng=rng())
+    Watching().train_step(Batch(images=images, is_fake=torch.arange(64) % 2 == 0), rng=rng())
     same = [torch.equal(a, b) for a, b in zip(images, seen[0], strict=True)]
     flipped = [torch.equal(a.flip(-1), b) for a, b in zip(images, seen[0], strict=True)]
     assert all(a != b for a, b in zip(same, flipped, strict=True))
@@ -113,7 +113,7 @@ def test_the_learning_rate_is_the_parameters() -> None:
     for rate in (1e-4, 1e-2):
         player = build(learning_rate=rate)
         before = player.head.weight.detach().clone()
-        player.train_step(images, is_fake, rng=rng())
+        player.train_step(Batch(images=images, is_fake=is_fake), rng=rng())
         moves.append((player.head.weight - before).abs().max().item())
     # Adam's first step is its learning rate.
     assert moves == pytest.approx([1e-4, 1e-2], rel=0.05)

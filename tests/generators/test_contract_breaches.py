@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.generators import ExtraLoss, Generator
+from fakeoff.generators import Batch, ExtraLoss, Generator, Plan, Wanted
 from fakeoff.generators.contract import GeneratorContract
 from tests.breaches import Case, assert_breach, case, checks
 
@@ -29,7 +29,11 @@ class Good(Generator):
         self.weight = nn.Parameter(0.3 * torch.randn(4, 3 * resolution**2))  # the arena seeds this draw
         self.mean = nn.Parameter(torch.zeros(3 * resolution**2))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.generator_lr = generator_lr
         self._optimiser = torch.optim.Adam(self.learned(), lr=generator_lr)
+
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam(self.learned(), lr=plan.rate or self.generator_lr)
 
     def learned(self) -> list[nn.Parameter]:
         return [self.weight, self.mean]
@@ -40,12 +44,12 @@ class Good(Generator):
     def draw(self, n: int, rng: RngT) -> Tensor:
         return torch.randn(n, self.latent_dim, generator=rng).to(self.mean.device)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return torch.sigmoid(z @ self.weight + self.mean).view(-1, 3, self.resolution, self.resolution)
 
-    def train_step(self, reals: Tensor, *, rng: RngT, extra_loss: ExtraLoss | None = None) -> dict[str, float]:
-        fakes = self.decode(self.draw(len(reals), rng))
-        loss = self.own_loss(fakes, reals)
+    def train_step(self, batch: Batch, *, rng: RngT, extra_loss: ExtraLoss | None = None) -> dict[str, float]:
+        fakes = self.decode(self.draw(len(batch), rng))
+        loss = self.own_loss(fakes, batch.images)
         if extra_loss is not None:
             loss = loss + self.extra(extra_loss, fakes)
         self._optimiser.zero_grad()
@@ -63,9 +67,13 @@ class Good(Generator):
     def measure(self, loss: Tensor) -> dict[str, float]:
         return {"loss": loss.item()}
 
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
+        flat = images.flatten(1).clamp(1e-3, 1 - 1e-3).logit() - self.mean
+        return torch.linalg.lstsq(self.weight.T, flat.T).solution.T.contiguous()
+
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
         share = torch.rand(len(sources), 1, 1, 1, generator=rng).to(sources.device)
-        return torch.lerp(targets, sources, share)
+        return Batch(images=torch.lerp(targets, sources, share))
 
 
 class OnlySamples(Generator):
@@ -283,7 +291,7 @@ class ForgetsAParameter(Good):
 
 
 class CutsAParameterOff(Good):
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return torch.sigmoid(z @ self.weight.detach() + self.mean).view(-1, 3, 8, 8)
 
 
@@ -305,7 +313,7 @@ class SamplesWithOldWeights(Good):
         images = self.draw(n, rng) @ self.old_weight + self.old  # type: ignore[operator]
         return torch.sigmoid(images).view(-1, 3, 8, 8)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         if self.training:
             return super().decode(z)
         return torch.sigmoid(z @ self.old_weight + self.old).view(-1, 3, 8, 8)  # type: ignore[operator]
@@ -317,8 +325,8 @@ class IgnoresTheReals(Good):
 
 
 class IgnoresTheExtraLoss(Good):
-    def train_step(self, reals: Tensor, *, rng: RngT, extra_loss: ExtraLoss | None = None) -> dict[str, float]:
-        return super().train_step(reals, rng=rng)
+    def train_step(self, batch: Batch, *, rng: RngT, extra_loss: ExtraLoss | None = None) -> dict[str, float]:
+        return super().train_step(batch, rng=rng)
 
 
 class DetachesTheFakes(Good):
@@ -351,7 +359,7 @@ class NoLatentDim(Good):
 
 
 class DecodesTwice(Good):
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         images = super().decode(z)
         return images if self.training else torch.cat([images, images])
 
@@ -365,51 +373,71 @@ class SamplesUniformLatents(Good):
 
 
 class DecodesWithoutGradient(Good):
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         with torch.set_grad_enabled(self.training):
             return super().decode(z)
 
 
 class DecodesFlat(Good):
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         images = super().decode(z)
         return images if self.training else images.round() + 0 * z.sum()
 
 
 class DecodesByBatch(Good):
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return super().decode(z - z.mean(0))
 
 
 class GradientOfTheBatch(Good):
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return super().decode(z + z.mean(0) - z.mean(0).detach())
 
 
 class WritesToTheTargets(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Tensor:
-        return targets.lerp_(sources, 0.5)
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
+        return Batch(images=targets.lerp_(sources, 0.5))
+
+
+class ManipulatesToATensor(Good):
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
+        return super().manipulate(sources, targets, rng=rng).images  # type: ignore[return-value]
+
+
+class EncodesBackwards(Good):
+    def encode(self, images: Tensor) -> Tensor:
+        return super().encode(images.roll(1, 0))
+
+
+class HasARateOfItsOwn(Good):
+    def start(self, plan: Plan) -> None:
+        self._optimiser = torch.optim.Adam(self.learned(), lr=self.generator_lr)
+
+
+class MakesFewerFakes(Good):
+    def fakes(self, wanted: Wanted, *, rng: RngT) -> Batch:
+        return super().fakes(Wanted(n=wanted.n - 1), rng=rng)
 
 
 class ManipulatesGlobally(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Tensor:
-        return torch.lerp(targets, sources, random.random())
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
+        return Batch(images=torch.lerp(targets, sources, random.random()))
 
 
 class ManipulatesByTheClock(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Tensor:
-        return torch.lerp(targets, sources, int.from_bytes(os.urandom(2), "big") / 2**16)
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
+        return Batch(images=torch.lerp(targets, sources, int.from_bytes(os.urandom(2), "big") / 2**16))
 
 
 class ManipulatesOutOfRange(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Tensor:
-        return sources + targets
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
+        return Batch(images=sources + targets)
 
 
 class KeepsPartOutsideOfTheState(Good):
     brightness = 0.0
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return super().decode(z) * (1 - self.brightness)
 
     def measure(self, loss: Tensor) -> dict[str, float]:
@@ -428,7 +456,7 @@ class LeavesATensorBehind(Good):
         super().__init__()
         self.tone = torch.full((3 * 64,), 0.1)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return torch.sigmoid(z @ self.weight + self.mean + self.tone).view(-1, 3, 8, 8)
 
 
@@ -472,7 +500,7 @@ class DependsOnHash(Good):
 class DependsOnWhatRanBefore(Good):
     shade: ClassVar[float] = 1.0
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return super().decode(z) * self.shade
 
 
@@ -537,7 +565,7 @@ CASES = [
     case(TrainsInFloat32Alone, "training_works_in_bfloat16", came="bfloat16", mend="in own_loss"),
     case(DropsOut, GLOBAL, came="that of torch", mend="with global_draws(rng)", also=(SAME,)),
     case(DropsOutByNumpy, GLOBAL, came="that of numpy", mend="np.random.default_rng", also=(SAME,)),
-    case(WritesToTheReals, "training_does_not_write_to_what_it_is_shown", came="reals", mend="in place on reals"),
+    case(WritesToTheReals, "training_does_not_write_to_what_it_is_shown", came="images", mend="in place on images"),
     case(TrainsByTheClock, SAME, came="other", mend="draw from rng alone"),
     case(ForgetsAParameter, REACHES, came="'weight' did not", mend="hand it to an optimiser"),
     case(CutsAParameterOff, REACHES, came="'weight' did not", mend="detach()"),
@@ -550,8 +578,12 @@ CASES = [
     case(MeasuresTheExtraLossOnly, LEADS, came="by 0.0", mend="add what it returns to the loss"),
     case(NoLatentDim, "latents_decode_to_images", came="'4'", mend="self.latent_dim = latent_dim"),
     case(DecodesTwice, "latents_decode_to_images", came="(6, 3, 8, 8)", mend="one entry for each"),
-    case(SamplesUniformLatents, AS_SAMPLING, came="differs by", mend="call decode", expected="decode(torch.randn("),
+    case(SamplesUniformLatents, AS_SAMPLING, came="differs by", mend="call latents", expected="decode(latents("),
     case(DecodesWithoutGradient, OWN_LATENT, came="no gradient", mend="no_grad()"),
+    case(ManipulatesToATensor, "manipulating_makes_images", came="Tensor", mend="return Batch(images=images)"),
+    case(EncodesBackwards, "images_are_encoded", came="to its own image", mend="in the same order"),
+    case(HasARateOfItsOwn, "training_heeds_the_rate_of_its_plan", came="it moves one by", mend="plan.rate"),
+    case(MakesFewerFakes, "fakes_are_samples", came="(2, 3, 8, 8)", mend=""),
     case(DecodesFlat, OWN_LATENT, came="a gradient that is zero", mend="round()"),
     case(DecodesByBatch, OWN_LATENT, came="differs by", mend="no batch statistics", expected="alone and among others"),
     case(GradientOfTheBatch, OWN_LATENT, came="its neighbours", mend="nothing depend on the batch"),
@@ -587,6 +619,7 @@ def test_a_player_that_keeps_the_contract_passes(player: type[Generator]) -> Non
     assert {name: check for name, check in done.items() if check.state == "failed"} == {}
     skipped = {check.reason for check in done.values() if check.state == "skipped"}
     nothing_else = {"it has no train_step: it plays as it came", "it is not latent", "it is not a manipulator"}
+    nothing_else |= {"it is not invertible"}
     assert skipped == (nothing_else if player is OnlySamples else set())
 
 

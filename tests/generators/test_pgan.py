@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fakeoff.arena.specs import weights_hash
-from fakeoff.generators import gan_losses
+from fakeoff.generators import Batch, gan_losses
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.generators.pgan_networks import (
     EqualisedConv2d,
@@ -102,7 +102,7 @@ def test_levels_are_trained_until_stable_then_faded_in_up_to_the_top() -> None:
     player = pgan(fade_images=16, stable_images=16)
     levels = []
     for step in range(10):
-        player.train_step(reals(8), rng=rng(step))
+        player.train_step(Batch(images=reals(8)), rng=rng(step))
         levels.append(player.level)
     assert levels == [0, 0.5, 1, 1, 1.5, 2, 2, 2, 2, 2]
     assert int(player.images_seen) == 80
@@ -124,7 +124,7 @@ def test_the_critic_learns_to_tell_a_toy_from_the_generator(loss: str, weight: f
         fade_images=10**9, stable_images=10**9,
     )  # fmt: skip
     bright = torch.full((8, 3, 16, 16), 0.95)
-    measured = [player.train_step(bright, rng=rng(step)) for step in range(15)]
+    measured = [player.train_step(Batch(images=bright), rng=rng(step)) for step in range(15)]
     assert all(np.isfinite(list(step.values())).all() for step in measured)
     assert np.mean([step["critic_gap"] for step in measured[-3:]]) > 0.5
     assert measured[-1]["critic_loss"] < measured[0]["critic_loss"]
@@ -133,7 +133,7 @@ def test_the_critic_learns_to_tell_a_toy_from_the_generator(loss: str, weight: f
 @pytest.mark.parametrize(("loss", "every"), [("non_saturating", [0, 3]), ("wgan_gp", [0, 1, 2, 3])])
 def test_the_penalty_is_applied_as_often_as_asked(loss: str, every: list[int]) -> None:
     player = pgan(loss=loss, penalty_every=3)
-    measured = [player.train_step(reals(), rng=rng(step)) for step in range(4)]
+    measured = [player.train_step(Batch(images=reals()), rng=rng(step)) for step in range(4)]
     assert [index for index, step in enumerate(measured) if "critic_penalty" in step] == every
 
 
@@ -160,8 +160,10 @@ def test_the_losses_are_those_of_the_papers() -> None:
 
 def test_an_extra_loss_moves_the_synthesis_and_not_the_critic() -> None:
     plain, attacked = pgan(level=2.0), pgan(level=2.0)
-    plain.train_step(reals(), rng=rng())
-    measured = attacked.train_step(reals(), rng=rng(), extra_loss=lambda fakes: 10 * fakes.square().mean())
+    plain.train_step(Batch(images=reals()), rng=rng())
+    measured = attacked.train_step(
+        Batch(images=reals()), rng=rng(), extra_loss=lambda fakes: 10 * fakes.square().mean()
+    )
     assert measured["extra_loss"] > 0
     assert weights_hash(attacked.critic.state_dict()) == weights_hash(plain.critic.state_dict())
     assert weights_hash(attacked.synthesis.state_dict()) != weights_hash(plain.synthesis.state_dict())
@@ -171,7 +173,7 @@ def test_the_average_looks_back_further_the_longer_training_goes_on() -> None:
     player = pgan(ema_images=12.0, fade_images=10**9, stable_images=10**9)
     for step in range(1, 40):
         before = copy.deepcopy(player.average.dense.weight)
-        player.train_step(reals(), rng=rng(step))
+        player.train_step(Batch(images=reals()), rng=rng(step))
         keep = 0.5 ** (8 / min(12.0, 0.05 * 8 * step))
         expected = torch.lerp(player.synthesis.dense.weight, before, keep)
         assert torch.allclose(player.average.dense.weight, expected, atol=1e-6)
@@ -182,11 +184,11 @@ def test_the_average_looks_back_further_the_longer_training_goes_on() -> None:
 def test_finetuning_goes_on_from_the_averaged_weights() -> None:
     player = pgan(generator_lr=1e-2)
     for step in range(5):
-        player.train_step(reals(), rng=rng(step))
+        player.train_step(Batch(images=reals()), rng=rng(step))
     version = pgan(generator_lr=0.0)
     version.load_state_dict(player.state_dict())
     assert not torch.equal(version.synthesis.dense.weight, version.average.dense.weight)
-    version.train_step(reals(), rng=rng())
+    version.train_step(Batch(images=reals()), rng=rng())
     assert torch.equal(version.synthesis.dense.weight, player.average.dense.weight)
 
 
@@ -194,14 +196,16 @@ def test_a_resumed_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
     schedule = {"fade_images": 24, "stable_images": 16, "penalty_every": 2}
     player = pgan(**schedule)
     for step in range(3):
-        player.train_step(reals(), rng=rng(step))
+        player.train_step(Batch(images=reals()), rng=rng(step))
     torch.save({"player": player.state_dict(), "training": player.training_state()}, tmp_path / "checkpoint.pt")
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     resumed = pgan(**schedule, init_seed=9)
     resumed.load_state_dict(saved["player"])
     resumed.load_training_state(saved["training"])
     for step in range(3, 7):
-        assert resumed.train_step(reals(), rng=rng(step)) == player.train_step(reals(), rng=rng(step))
+        assert resumed.train_step(Batch(images=reals()), rng=rng(step)) == player.train_step(
+            Batch(images=reals()), rng=rng(step)
+        )
     assert weights_hash(resumed.state_dict()) == weights_hash(player.state_dict())
 
 

@@ -33,8 +33,8 @@ def photographs() -> Pixels:
 @pytest.fixture(scope="module")
 def gan_fakes() -> Pixels:
     weights = find_weights("pgan-orl-64", ProgressiveGAN)
-    generator = referee.build_generator({"plugin": "pgan", "parameters": {}}, weights=str(weights))
-    return quantise(referee.draw(generator, 120, rng=rng_from("audit", "test")), colour="grey")
+    generator = referee.build_generator({"plugin": "pgan", "parameters": {}}, places={"weights": str(weights)})
+    return quantise(referee.draw(generator, 120, rng=rng_from("audit", "test")).images, colour="grey")
 
 
 def each(pixels: Pixels, change: Change) -> Pixels:

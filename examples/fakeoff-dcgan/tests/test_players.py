@@ -10,6 +10,8 @@ from fakeoff_dcgan.players import DCGAN
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.generators import Batch
+
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -78,7 +80,7 @@ def test_the_anchor_holds_the_images_where_they_were(published: dict[str, dict[s
         before = player.sample(4, rng=rng())
         player.train()
         for step in range(8):
-            player.train_step(reals(), rng=rng(step), extra_loss=lambda fakes: 0.1 * fakes.mean())
+            player.train_step(Batch(images=reals()), rng=rng(step), extra_loss=lambda fakes: 0.1 * fakes.mean())
         return (player.sample(4, rng=rng()) - before).abs().mean().item()
 
     assert 2 * moved(10.0) < moved(0.0)
@@ -88,7 +90,7 @@ def test_batch_norm_keeps_its_statistics(published: dict[str, dict[str, Tensor]]
     player = DCGAN()
     player.load_state_dict(published)
     player.train()
-    player.train_step(reals(), rng=rng())
+    player.train_step(Batch(images=reals()), rng=rng())
     after = player.state_dict()
     for name, value in published["netG_state_dict"].items():
         kept = torch.equal(after[name.replace("main.", "generator.")], value)
@@ -98,11 +100,11 @@ def test_batch_norm_keeps_its_statistics(published: dict[str, dict[str, Tensor]]
 def test_the_critics_say_grows_from_attack_to_attack() -> None:
     player = DCGAN(critic_weight=0.5, warm_up_steps=4)
     player.train()
-    says = [player.train_step(reals(), rng=rng())["critics_say"] for _ in range(2)]
+    says = [player.train_step(Batch(images=reals()), rng=rng())["critics_say"] for _ in range(2)]
     next_attack = DCGAN(critic_weight=0.5, warm_up_steps=4)
     next_attack.load_state_dict(player.state_dict())
     next_attack.train()
-    says += [next_attack.train_step(reals(), rng=rng())["critics_say"] for _ in range(3)]
+    says += [next_attack.train_step(Batch(images=reals()), rng=rng())["critics_say"] for _ in range(3)]
     assert says == [0.125, 0.25, 0.375, 0.5, 0.5]
 
 
@@ -131,7 +133,7 @@ def test_among_grey_reals_the_critic_sees_no_colour(grey: bool) -> None:
         return fakes.mean()
 
     images = reals()[:, :1].expand(-1, 3, -1, -1) if grey else reals()
-    player.train_step(images, rng=rng(), extra_loss=extra)
+    player.train_step(Batch(images=images), rng=rng(), extra_loss=extra)
     assert len(player.critic.shown) == 3  # reals, fakes, and fakes again for the generator
     spreads = [(shown[:, :1] - shown).abs().max() for shown in player.critic.shown]
     assert all((spread < 1e-6) == grey for spread in spreads)

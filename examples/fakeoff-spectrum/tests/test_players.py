@@ -9,6 +9,8 @@ import torch
 from fakeoff_spectrum.players import SpectrumDetector
 from torch import Tensor
 
+from fakeoff.detectors import Batch
+
 BANDS = 32
 
 
@@ -85,7 +87,8 @@ def test_it_tells_upsampled_images_from_sharp_ones() -> None:
         return torch.cat([sharp, upsampled]), torch.arange(2 * n) >= n
 
     for _ in range(60):
-        measured = detector.train_step(*batch(8), rng=draw)
+        shown, truth = batch(8)
+        measured = detector.train_step(Batch(images=shown, is_fake=truth), rng=draw)
     images, is_fake = batch(32)
     scores = detector.eval().score(images)
     assert scores[is_fake].min() > scores[~is_fake].max()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.generators import ExtraLoss, Generator, Plan
+from fakeoff.generators import Batch, ExtraLoss, Generator, Plan
 
 _RESOLUTION = 64
 _LATENT_DIM = 100
@@ -75,7 +75,7 @@ class DCGAN(Generator):
         with torch.no_grad():
             return torch.cat([self.decode(chunk).clamp(0, 1) for chunk in z.split(_SAMPLE_BATCH)])
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return self._images(self.generator, z)
 
     def train(self, mode: bool = True) -> Self:
@@ -88,8 +88,9 @@ class DCGAN(Generator):
         self._session = _Session.start(self, self.learning_rates if plan.rate is None else (plan.rate, plan.rate))
 
     def train_step(
-        self, reals: Tensor, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
+        self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
+        reals = batch.images
         if self._session is None:
             self._session = _Session.start(self, self.learning_rates)
         session = self._session

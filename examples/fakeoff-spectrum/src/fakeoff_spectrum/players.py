@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.detectors import Detector, Plan
+from fakeoff.detectors import Batch, Detector, Plan
 
 _SMALLEST = 16
 # The power of the noise that rounding to 8 bits leaves: below it a spectrum says nothing.
@@ -107,7 +107,8 @@ class SpectrumDetector(Detector):
         rate = plan.rate or self.learning_rate
         self._optimiser = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.weight_decay)
 
-    def train_step(self, images: Tensor, is_fake: Tensor, *, rng: torch.Generator) -> dict[str, float]:
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        images, is_fake = batch.images, batch.labels
         # Nothing is drawn from rng: mirrored images would bring nothing new.
         if self._optimiser is None:
             self.start(Plan(purpose="defend", steps=1, batch=len(images)))

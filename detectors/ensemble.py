@@ -1,0 +1,66 @@
+"""A detector made of detectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fakeoff.arena.batch import Batch
+from fakeoff.arena.plan import Plan
+from fakeoff.arena.specs import Members
+from fakeoff.detectors.interface import Detector
+
+
+class Ensemble(Detector):
+    """Several detectors, each trained by itself: the score is the mean of theirs.
+
+    Args:
+        members: Their names, or tables with ``plugin`` and ``parameters``.
+    """
+
+    def __init__(self, *, members: Members = ("xception_block1", "resnet18_layer1")) -> None:
+        super().__init__()
+        if not members:
+            raise ValueError("an ensemble has at least one member")
+        self.members = nn.ModuleList(_build(member) for member in members)
+        self.differentiable = all(member.differentiable for member in self._all())
+        sides = sorted({member.side for member in self._all() if member.side is not None})
+        if len(sides) > 1:
+            raise ValueError(f"its members must be shown images of {sides} pixels, which differ")
+        self.side = sides[0] if sides else None
+
+    def start(self, plan: Plan) -> None:
+        for member in self._learning():
+            member.start(plan)
+
+    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
+        return {
+            f"{index}_{name}": value
+            for index, member in enumerate(self._learning())
+            for name, value in member.train_step(batch, rng=rng).items()
+        }
+
+    def score(self, images: Tensor) -> Tensor:
+        return torch.stack([member.score(images) for member in self._all()]).mean(0)
+
+    def evasion_loss(self, images: Tensor) -> Tensor:
+        """The mean of its members' own: each is to be fooled."""
+        return torch.stack([member.evasion_loss(images) for member in self._all()]).mean()
+
+    def _all(self) -> list[Detector]:
+        return [member for member in self.members if isinstance(member, Detector)]
+
+    def _learning(self) -> list[Detector]:
+        return [member for member in self._all() if type(member).train_step is not Detector.train_step]
+
+
+def _build(member: str | dict[str, Any]) -> Detector:
+    from fakeoff.detectors import players  # which knows this one by name
+
+    recipe: dict[str, Any] = {"plugin": member} if isinstance(member, str) else member
+    return players.build(recipe["plugin"], recipe.get("parameters", {}))
+
+
+__all__ = ["Ensemble"]

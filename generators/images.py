@@ -1,0 +1,86 @@
+"""A folder of fakes as a generator: images that somebody else made, by whatever means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fakeoff.arena.batch import Batch
+from fakeoff.arena.images import generator_transform, to_tensor
+from fakeoff.arena.reals import SPLITS, folder_source, read_image
+from fakeoff.arena.specs import Folder
+from fakeoff.generators.interface import Generator, Wanted
+
+
+class Images(Generator):
+    """Shows the images of a folder; it does not learn. The same picture twice is shown once.
+
+    Sub-folders called ``train``, ``val`` and ``test`` are its split, if there are all three. Otherwise the arena splits
+    by content, so that no image is ever seen in training and in the score.
+
+    Args:
+        folder: Of the fakes, of any format that Pillow reads, searched in depth.
+        resolution: Height and width in pixels that they are cropped and resized to; 0 takes them as they are, where
+            they are all square and of one size.
+    """
+
+    def __init__(self, *, folder: Folder = "", resolution: int = 0) -> None:
+        super().__init__()
+        self.resolution = resolution or 1
+        self.register_buffer("pixels", torch.zeros(0, 3, 1, 1, dtype=torch.uint8))
+        self.register_buffer("split", torch.zeros(0, dtype=torch.int64))
+        self.register_load_state_dict_pre_hook(_take_its_size)  # type: ignore[no-untyped-call]
+        if folder:
+            self._read(Path(folder), resolution)
+
+    pixels: Tensor
+    split: Tensor
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        drawn = torch.randint(max(1, len(self.pixels)), (n,), generator=rng)
+        return self._images(drawn)
+
+    def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
+        order = torch.randperm(len(self.pixels), generator=rng)
+        made = Batch(images=self._images(order), split=self.split[order.to(self.split.device)])
+        if wanted.report is not None:
+            wanted.report(len(made))
+        return made
+
+    def _images(self, places: Tensor) -> Tensor:
+        return self.pixels[places.to(self.pixels.device)].float() / 255
+
+    def _read(self, folder: Path, resolution: int) -> None:
+        source = folder_source(folder, split_by="file", skip_corrupt=False)
+        photographs = [(photograph, split) for split in SPLITS for photograph in source.photographs[split]]
+        opened = [read_image(photograph.path).convert("RGB") for photograph, _ in photographs]
+        sizes = {image.size for image in opened}
+        if not resolution:
+            if len(sizes) > 1 or any(width != height for width, height in sizes):
+                found = ", ".join(f"{width}x{height}" for width, height in sorted(sizes)[:3])
+                raise ValueError(f"the images in '{folder.name}' are of {found} pixels: say to what: resolution = 64")
+            resolution = opened[0].width
+        self.resolution = resolution
+        pixels = np.stack([generator_transform(image, resolution=resolution, colour="rgb") for image in opened])
+        self.pixels = (to_tensor(pixels) * 255).round().to(torch.uint8)
+        own = [photograph.name.partition("/")[0] for photograph, _ in photographs]
+        has_own = set(SPLITS) <= set(own)
+        splits = [
+            name if has_own and name in SPLITS else split for name, (_, split) in zip(own, photographs, strict=True)
+        ]
+        self.split = torch.tensor([SPLITS.index(split) for split in splits])
+
+
+def _take_its_size(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
+    """A version's state says how many images there are, and of what size."""
+    if "pixels" in state and isinstance(module, Images):
+        module.pixels = torch.empty_like(state["pixels"])
+        module.split = torch.empty_like(state["split"])
+        module.resolution = int(state["pixels"].shape[-1])
+
+
+__all__ = ["Images"]
