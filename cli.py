@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, FakeoffError
+from fakeoff.leaderboard.console import open_console
 
 DEFAULT_HOME = Path("fakeoff-home")
-_PIPE_WIDTH = 110
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -149,7 +147,7 @@ def run(
     from fakeoff.leaderboard.play import play, plays_a_tournament
     from fakeoff.leaderboard.tables import print_scoreboard
 
-    console = _console()
+    console = open_console()
     if plays_a_tournament(effective):
         result = play(effective, home=home, executor=executor, console=console)
         print_scoreboard(result, console)
@@ -162,23 +160,13 @@ def run(
         sys.exit(1)
 
 
-def _console() -> Console:
-    # A pipe or a file has no width; tables should not be squeezed into 80 columns there. The file is named because what
-    # players print is caught while they play, and progress is not.
-    return Console(file=sys.stdout) if sys.stdout.isatty() else Console(file=sys.stdout, width=_PIPE_WIDTH)
-
-
 def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
     given = {"--serial": serial, "--workers": workers, "--ray-address": address}
     if len(chosen := [option for option, value in given.items() if value]) > 1:
         raise ConfigError(f"{' and '.join(chosen)} exclude each other; give one")
-    if serial:
-        from fakeoff.arena.executors import SerialExecutor
+    from fakeoff.arena.executors import open_executor
 
-        return SerialExecutor()
-    from fakeoff.arena.ray_executor import RayExecutor
-
-    return RayExecutor(workers=workers or os.cpu_count() or 1, address=address)
+    return open_executor(serial=serial, workers=workers, address=address)
 
 
 def _load(plugins: tuple[Path, ...]) -> None:
@@ -201,7 +189,7 @@ def leaderboard(home: Path, as_json: bool) -> None:
     if as_json:
         click.echo(scoreboard_text(scoreboard), nl=False)
     else:
-        print_scoreboard(scoreboard, _console())
+        print_scoreboard(scoreboard, open_console())
 
 
 @main.command()
@@ -228,7 +216,7 @@ def look(
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
     else:
-        print_verdicts(verdicts, _console())
+        print_verdicts(verdicts, open_console())
         click.echo(f"heatmaps: {out}")
 
 
@@ -264,7 +252,7 @@ def plugins(context: click.Context, plugins: tuple[Path, ...], as_json: bool) ->
         if as_json:
             click.echo(players_text(), nl=False)
         else:
-            print_players(_console())
+            print_players(open_console())
 
 
 @plugins.command("show")
@@ -279,7 +267,7 @@ def show_plugin(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(player_text(name), nl=False)
     else:
-        print_player(_console(), name)
+        print_player(open_console(), name)
 
 
 @plugins.command("check")
@@ -307,7 +295,7 @@ def check_plugin(
         kind=kind,
         parameters=parse_settings(settings),
         resolution=resolution,
-        console=_console(),
+        console=open_console(),
         as_json=as_json,
     ):
         sys.exit(1)
@@ -337,7 +325,7 @@ def list_assets() -> None:
     """List the assets: what each is for, its licence, and whether it is here."""
     from fakeoff.leaderboard.listing import print_assets
 
-    print_assets(_console())
+    print_assets(open_console())
 
 
 @assets.command("pull")
@@ -392,7 +380,7 @@ def audit(real: Path, fake: Path, as_json: bool, seed: int) -> None:
     if as_json:
         click.echo(audit_text(report), nl=False)
     else:
-        print_audit(report, _console())
+        print_audit(report, open_console())
     if report.leaks:
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
@@ -102,3 +103,18 @@ class SerialExecutor:
 
     def close(self) -> None:
         pass
+
+
+def open_executor(*, serial: bool = False, workers: int | None = None, address: str | None = None) -> Executor:
+    """The executor that was asked for. At most one of the three is given.
+
+    Args:
+        serial: One job after the other, in this process.
+        workers: Cores for a Ray of this process's own; all by default.
+        address: Of a running Ray cluster; see :class:`fakeoff.arena.ray_executor.RayExecutor`.
+    """
+    if serial:
+        return SerialExecutor()
+    from fakeoff.arena.ray_executor import RayExecutor
+
+    return RayExecutor(workers=workers or os.cpu_count() or 1, address=address)

@@ -41,7 +41,8 @@ def open_store(home: Path) -> Store:
     Raises:
         StoreError: Nothing was played there.
     """
-    if not (home / STORE).is_dir():
+    # Where nobody could even enter there is a tournament, and no result.
+    if not (home / STORE).is_dir() and not (home / _FILE_NAME).is_file():
         raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
     return Store(home / STORE)
 

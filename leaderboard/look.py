@@ -16,6 +16,7 @@ from fakeoff.arena.errors import ConfigError
 from fakeoff.leaderboard.heatmap_plots import Exhibit, picture_heatmaps
 from fakeoff.leaderboard.ledger import open_store, read_ledger
 from fakeoff.protocols.pictures import Verdict, judge_pictures
+from fakeoff.protocols.schedule import judges_patches
 
 MOST_PICTURES = 60
 """How many pictures are drawn on one sheet."""
@@ -41,7 +42,14 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Path, out: Path) -
     if out.resolve() in {picture.resolve() for picture in pictures}:
         raise ConfigError(f"'{out}' is one of the pictures; give another --out")
     store = open_store(home)
-    judged = judge_pictures(pictures, detector=detector, record=read_ledger(home, store), store=store)
+    record = read_ledger(home, store)
+    judged = judge_pictures(pictures, detector=detector, record=record, store=store)
+    if judged.heatmaps is None:
+        names = sorted(player.name for player in record.config.detectors if judges_patches(player.plugin))
+        raise ConfigError(
+            f"{judged.detector.label} judges whole images, it has no heatmap. "
+            f"Patch detectors of this home: {', '.join(names) or 'none'}"
+        )
     exhibit = Exhibit(
         caption="",
         pixels=judged.pixels,

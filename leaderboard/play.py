@@ -42,6 +42,15 @@ def plays_a_tournament(config: TournamentConfig) -> bool:
 
 
 def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> dict[str, Any]:
+    """Plays a tournament, or what is missing of it; see :func:`play_record`.
+
+    Returns:
+        The scoreboard, as written to ``HOME/scoreboard.json``.
+    """
+    return build_scoreboard(play_record(config, home=home, executor=executor, console=console))
+
+
+def play_record(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> TournamentRecord:
     """Plays a tournament, or what is missing of it.
 
     Args:
@@ -51,7 +60,7 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
         console: For progress.
 
     Returns:
-        The scoreboard, as written to ``HOME/scoreboard.json``.
+        What was played.
 
     Raises:
         FakeoffError: Bad input, a damaged store, or a home that is in use.
@@ -73,7 +82,7 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
             before = kept.read_bytes() if kept.exists() else None
             write_atomically(kept, print_config(config).encode())
             try:
-                record = play_on(bench)
+                return play_on(bench)
             except BaseException as error:
                 if isinstance(error, ConfigError) and not witness.rounds:
                     _restore(kept, before)
@@ -81,7 +90,6 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
             finally:
                 bench.abandon()
                 executor.close()
-        return build_scoreboard(record)
 
 
 def rebuild_scoreboard(home: Path) -> dict[str, Any]:
@@ -107,21 +115,10 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
     """
     store = open_store(home)
     record = read_ledger(home, store)
-    several = len(record.real_pools) > 1
-    pools = [
-        (f"real-{resolution}px" if several else "real", split, record.real_pools[resolution][split])
-        for resolution in record.real_pools
-        for split in splits
-    ]
-    pools += [
-        (version.label, split, version.pools[split])
-        for version in record.versions
-        if version.kind == "generator"
-        for split in splits
-    ]
     return {
-        f"{name}/{split}": len(save_png(store.read(key).arrays["images"], folder / name / split, prefix=split))
-        for name, split, key in pools
+        f"{name}/{split}": len(save_png(store.read(pools[split]).arrays["images"], folder / name / split, prefix=split))
+        for name, pools in record.pools.items()
+        for split in splits
     }
 
 

@@ -14,7 +14,7 @@ from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.metrics import METRICS
 from fakeoff.protocols.patches import TRUTHS
 from fakeoff.protocols.records import Audit, Look, Match, Shift, TournamentRecord
-from fakeoff.protocols.standings import newest, rank_detectors, rank_generators
+from fakeoff.protocols.standings import detector_standings, generator_standings
 
 SCHEMA_VERSION = 2
 FILE_NAME = "scoreboard.json"
@@ -27,33 +27,19 @@ def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
         ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``audits``,
         ``forfeits``, ``passed_over``, ``unranked``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
     """
-    versions = record.versions
-    unranked = {(one.player, one.round) for one in record.unranked}
-    generator_versions = [version for version in versions if version.kind == "generator"]
     return {
         "schema_version": SCHEMA_VERSION,
         "config": config_record(record.config, source_name=record.source_name),
         "data": record.data,
         "round": record.round,
         "standings": {
-            "detectors": [
-                dataclasses.asdict(standing)
-                for standing in rank_detectors(
-                    record.matches,
-                    [v for v in newest(versions, "detector") if (v.player, v.round) not in unranked],
-                )
-            ],
-            "generators": [
-                dataclasses.asdict(standing)
-                for standing in rank_generators(
-                    record.matches, newest(versions, "generator"), lineage=generator_versions
-                )
-            ],
+            "detectors": [dataclasses.asdict(standing) for standing in detector_standings(record)],
+            "generators": [dataclasses.asdict(standing) for standing in generator_standings(record)],
         },
         "attacks": [
             {"generator": version.player, "round": version.round, "targets": list(version.targets)}
-            for version in generator_versions
-            if version.targets
+            for version in record.versions
+            if version.kind == "generator" and version.targets
         ],
         "costs": [
             {"generator": cost.generator.player, "generator_round": cost.generator.round, **cost.figures}

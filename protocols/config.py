@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -250,7 +251,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def effective_config(
-    path: Path | None,
+    given: TournamentConfig | Mapping[str, Any] | Path | None,
     *,
     home: Path,
     rounds: int | None = None,
@@ -265,10 +266,10 @@ def effective_config(
     device: str | None = None,
     settings: Sequence[str] = (),
 ) -> TournamentConfig:
-    """Puts a configuration together: a file, or what the home was last played with, or the defaults; then options.
+    """Puts a configuration together: what is given, or what the home was last played with; then options over it.
 
     Args:
-        path: A TOML file.
+        given: A TOML file, what stands in one, or a configuration; what it leaves out has its default.
         home: Where ``config.toml`` of the last tournament lies, if any.
         rounds: Over ``rounds``.
         seed: Over ``seed``.
@@ -285,9 +286,7 @@ def effective_config(
     Raises:
         ConfigError: See :func:`parse_config`.
     """
-    kept = home / "config.toml"
-    used = path if path is not None else kept if kept.is_file() else None
-    base = read_config(used) if used is not None else {}
+    base, where = _base(given, home)
     reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
     over["audit"] = _given({"on_leak": on_leak})
@@ -302,7 +301,7 @@ def effective_config(
             described = base.get(kind, [])
             over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
     merged = merge(merge(base, _given(over)), parse_settings(settings))
-    config = parse_config(merged, where=str(used or "the command line"))
+    config = parse_config(merged, where=where)
     if config.reals.source not in ("orl", *sources_of_reals()):
         resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
         config = config.model_copy(update={"reals": resolved})
@@ -313,6 +312,26 @@ def effective_config(
             "parts": _anchor_weights(config.parts),
         }
     )
+
+
+def _base(given: TournamentConfig | Mapping[str, Any] | Path | None, home: Path) -> tuple[dict[str, Any], str]:
+    """What options go over, unchecked, and where it stands."""
+    if isinstance(given, TournamentConfig):
+        return given.model_dump(), "the configuration"
+    if isinstance(given, Mapping):
+        return _as_in_a_file(given), "the configuration"
+    kept = home / "config.toml"
+    used = given if given is not None else kept if kept.is_file() else None
+    return (read_config(used), str(used)) if used is not None else ({}, "the command line")
+
+
+def _as_in_a_file(value: Any) -> Any:
+    """Writes paths, wherever they stand, as text."""
+    if isinstance(value, Mapping):
+        return {key: _as_in_a_file(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_in_a_file(inner) for inner in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _anchor_weights(section: _WithParameters) -> _WithParameters:

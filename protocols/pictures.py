@@ -1,16 +1,17 @@
-"""A trained patch detector at a user's own pictures."""
+"""A trained detector at a user's own pictures."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena import compute, images
 from fakeoff.arena.errors import (
@@ -21,7 +22,6 @@ from fakeoff.arena.errors import (
     PluginError,
     StoreError,
     one_line,
-    suggestion,
 )
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.parsers import PARTS
@@ -31,7 +31,10 @@ from fakeoff.arena.store import Store
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols import patches, referee
 from fakeoff.protocols.records import TournamentRecord, Version
-from fakeoff.protocols.schedule import detector_spec, judges_patches, parser_spec
+from fakeoff.protocols.schedule import detector_spec, parser_spec
+
+Pictures: TypeAlias = Sequence[str | Path] | Pixels
+"""Image files, or uint8 ``(n, h, w, 3)``, RGB, of any size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,19 +42,19 @@ class Verdict:
     """What a detector says of one picture.
 
     Attributes:
-        picture: Its path, as given.
+        picture: Its path, as given; of an array, its place in it: ``0``.
         p_fake: P(fake) of the whole picture.
         is_fake: P(fake) is at least the threshold that was chosen on the tournament's val images.
         part: The part of the face that the most predictive patch (of the verdict's class) covers; empty where no
-            parser is configured or every patch sees the whole image.
-        patch: That patch in pixels of the arena: top, left, bottom, right.
+            parser is configured, every patch sees the whole image, or the detector judges no patches.
+        patch: That patch in pixels of the arena: top, left, bottom, right; None where it judges no patches.
     """
 
     picture: str
     p_fake: float
     is_fake: bool
-    part: str
-    patch: tuple[int, int, int, int]
+    part: str = ""
+    patch: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,67 +65,68 @@ class JudgedPictures:
         detector: Which version.
         threshold: P(fake) from which it says fake.
         pixels: uint8 ``(n, h, w, 3)``, as they come out of the arena's pipeline.
-        heatmaps: float32 ``(n, h, w)``: P(fake), aligned with the pixels.
+        heatmaps: float32 ``(n, h, w)``: P(fake), aligned with the pixels; None where it judges no patches.
         verdicts: One for each.
     """
 
     detector: Version
     threshold: float
     pixels: Pixels
-    heatmaps: npt.NDArray[np.float32]
+    heatmaps: npt.NDArray[np.float32] | None
     verdicts: tuple[Verdict, ...]
 
 
-def judge_pictures(
-    pictures: Sequence[Path], *, detector: str, record: TournamentRecord, store: Store
-) -> JudgedPictures:
+def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecord, store: Store) -> JudgedPictures:
     """Judges pictures with a detector version of a tournament.
 
     Args:
-        pictures: Image files. They go through the pipeline of the tournament's reals: square crop, the generators'
+        pictures: At least one. They go through the pipeline of the tournament's reals: square crop, the generators'
             resolution where they agree on one, the arena's resolution and colour.
         detector: A player's name for its newest version, or a version such as ``xception_block1@1``.
         record: The tournament.
         store: Where its results are.
 
     Raises:
-        ConfigError: No such detector, or one that judges no patches.
-        DataError: A picture is missing, damaged or no image.
+        ConfigError: No such detector.
+        DataError: A picture is missing, damaged or no image; an array of another kind; or no picture at all.
         PluginError: The detector or the parser misbehaves.
+        StoreError: The detector's state is damaged.
     """
-    version = _find(detector, record)
+    version = record.find("detector", detector)
     spec = detector_spec(next(p for p in record.config.detectors if p.name == version.player))
-    pixels = np.stack([_read(picture, record) for picture in pictures])
+    opened = _open(pictures)
+    pixels = np.stack([_into_arena(image, record) for _, image in opened])
     compute.prepare_process(threads=1)
     with _naming(version.label):
         judge = referee.build_detector(spec.identity(), version=store.read(version.key))
-        if not isinstance(judge, PatchDetector):
-            raise ConfigError(f"{version.label} judges whole images, it has no heatmap. {_choices(record)}")
-        scores = referee.judge_patches(judge, images.to_tensor(pixels)).numpy()
+        shown = images.to_tensor(pixels)
+        scores = referee.judge_patches(judge, shown).numpy() if isinstance(judge, PatchDetector) else None
         # Asked for by itself: a patch detector may put its patches together in its own way.
-        p_fake = referee.judge(judge, images.to_tensor(pixels)).numpy().astype(np.float64)
+        p_fake = referee.judge(judge, shown).numpy().astype(np.float64)
     threshold = version.threshold(store)
-    field, size = judge.receptive_field, (pixels.shape[1], pixels.shape[2])
     is_fake = p_fake >= threshold
-    boxes = np.stack(
-        [
-            _box(scores[index], fake=bool(fake), field=field, size=size, seed=pixels[index].tobytes())
-            for index, fake in enumerate(is_fake)
+    verdicts = [
+        Verdict(picture=name, p_fake=float(p), is_fake=bool(fake))
+        for (name, _), p, fake in zip(opened, p_fake, is_fake, strict=True)
+    ]
+    heatmaps = None
+    if isinstance(judge, PatchDetector) and scores is not None:
+        field, size = judge.receptive_field, (pixels.shape[1], pixels.shape[2])
+        heatmaps = patches.align(scores, field, size=size)
+        boxes = np.stack(
+            [
+                _box(scores[index], fake=bool(fake), field=field, size=size, seed=pixels[index].tobytes())
+                for index, fake in enumerate(is_fake)
+            ]
+        )
+        whole = patches.sees_whole_image(field, grid=(scores.shape[1], scores.shape[2]), size=size)
+        parts = [""] * len(pixels) if whole else _parts(pixels, boxes, record)
+        verdicts = [
+            replace(verdict, part=part, patch=(top, left, bottom, right))
+            for verdict, part, (top, left, bottom, right) in zip(verdicts, parts, boxes.tolist(), strict=True)
         ]
-    )
-    whole = patches.sees_whole_image(field, grid=(scores.shape[1], scores.shape[2]), size=size)
-    parts = [""] * len(pixels) if whole else _parts(pixels, boxes, record)
     return JudgedPictures(
-        detector=version,
-        threshold=threshold,
-        pixels=pixels,
-        heatmaps=patches.align(scores, field, size=size),
-        verdicts=tuple(
-            Verdict(picture=str(path), p_fake=float(p), is_fake=bool(fake), part=part, patch=(top, left, bottom, right))
-            for path, p, fake, part, (top, left, bottom, right) in zip(
-                pictures, p_fake, is_fake, parts, boxes.tolist(), strict=True
-            )
-        ),
+        detector=version, threshold=threshold, pixels=pixels, heatmaps=heatmaps, verdicts=tuple(verdicts)
     )
 
 
@@ -148,29 +152,31 @@ def _naming(who: str) -> Iterator[None]:
         raise PluginError(f"{who} raised {one_line(error)}") from error
 
 
-def _find(wanted: str, record: TournamentRecord) -> Version:
-    versions = [version for version in record.versions if version.kind == "detector"]
-    of_name = [version for version in versions if wanted in (version.player, version.label)]
-    if not of_name:
-        known = sorted({name for version in versions for name in (version.player, version.label)})
-        raise ConfigError(f"no detector '{wanted}' in this home{suggestion(wanted, known) or '.'} {_choices(record)}")
-    return max(of_name, key=lambda version: version.round)
+def _open(pictures: Pictures) -> list[tuple[str, Image.Image]]:
+    """Pictures by what their verdicts call them."""
+    if isinstance(pictures, str | Path):
+        raise DataError(f"'{pictures}' is one picture; give a list of them")
+    if len(pictures) == 0:
+        raise DataError("no picture to judge; give at least one")
+    if not isinstance(pictures, np.ndarray):
+        return [(str(picture), _read(Path(picture))) for picture in pictures]
+    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or not pictures.size:
+        raise DataError(f"pictures are {pictures.dtype} {pictures.shape}; give uint8 (n, h, w, 3), RGB from 0 to 255")
+    return [(str(index), Image.fromarray(image)) for index, image in enumerate(pictures)]
 
 
-def _choices(record: TournamentRecord) -> str:
-    names = sorted(player.name for player in record.config.detectors if judges_patches(player.plugin))
-    return f"Its patch detectors: {', '.join(names) or 'none'}"
-
-
-def _read(picture: Path, record: TournamentRecord) -> Pixels:
+def _read(picture: Path) -> Image.Image:
     if not picture.is_file():
         raise DataError(f"no picture at '{picture}'")
     try:
-        image = read_image(picture)
+        return read_image(picture)
     except UnidentifiedImageError as error:
         raise DataError(f"'{picture}' is not an image") from error
     except DataError as error:
         raise DataError(f"'{picture}': {error}") from error
+
+
+def _into_arena(image: Image.Image, record: TournamentRecord) -> Pixels:
     # As the tournament's reals: through the generators' resolution, where they agree on one, and then the arena's.
     arena = record.config.arena.resolution
     resolution = next(iter(record.real_pools)) if len(record.real_pools) == 1 else arena

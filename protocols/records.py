@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.judging import Judging, Scores, read_on_val, sides
@@ -262,3 +263,31 @@ class TournamentRecord:
     passed_over: tuple[PassedOver, ...] = ()
     unranked: tuple[Unranked, ...] = ()
     real_pools: Mapping[int, Mapping[str, str]]
+
+    @property
+    def pools(self) -> dict[str, Mapping[str, str]]:
+        """Keys of all pools by name and split.
+
+        ``pgan@1`` and so on, and ``real``; ``real-64px`` and so on where generators have several resolutions.
+        """
+        several = len(self.real_pools) > 1
+        reals = {f"real-{side}px" if several else "real": pools for side, pools in self.real_pools.items()}
+        return reals | {version.label: version.pools for version in self.versions if version.kind == "generator"}
+
+    def find(self, kind: Kind, name: str) -> Version:
+        """Finds a version by its name.
+
+        Args:
+            kind: ``generator`` or ``detector``.
+            name: A version such as ``pgan@1``, or a player's name for its newest version.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        versions = [version for version in self.versions if version.kind == kind]
+        named = [version for version in versions if name in (version.player, version.label)]
+        if not named:
+            players = sorted({version.player for version in versions})
+            meant = suggestion(name, [*players, *(version.label for version in versions)]) or "."
+            raise ConfigError(f"no {kind} '{name}' in this home{meant} Its {kind}s: {', '.join(players) or 'none'}")
+        return max(named, key=lambda version: version.round)

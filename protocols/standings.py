@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fakeoff.protocols.judging import OnVal
-from fakeoff.protocols.records import Match, Version
+from fakeoff.protocols.records import Match, TournamentRecord, Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,19 @@ def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
         return (-min(on_val.aucs), -_mean(on_val.aucs), -on_val.accuracy, -on_val.margin, version.label)
 
     return [version for version, _ in sorted(judged, key=merit)]
+
+
+def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
+    """Ranks the newest version of each detector, best first; who is unranked takes no place."""
+    unranked = {(one.player, one.round) for one in record.unranked}
+    ranked = [v for v in newest(record.versions, "detector") if (v.player, v.round) not in unranked]
+    return rank_detectors(record.matches, ranked)
+
+
+def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
+    """Ranks the newest version of each generator, best first."""
+    lineage = [version for version in record.versions if version.kind == "generator"]
+    return rank_generators(record.matches, newest(record.versions, "generator"), lineage=lineage)
 
 
 def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> list[DetectorStanding]:

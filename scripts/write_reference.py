@@ -52,6 +52,12 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.arena.specs": ("Folder", "Members", "find_weights", "state_arrays"),
         "fakeoff.arena.errors": ("FakeoffError", "PluginError"),
     },
+    "From Python": {
+        "fakeoff": ("play", "load", "judge", "Game"),
+        "fakeoff.protocols.records": ("TournamentRecord",),
+        "fakeoff.protocols.standings": ("DetectorStanding", "GeneratorStanding"),
+        "fakeoff.protocols.pictures": ("Pictures", "Verdict"),
+    },
 }
 
 # What the rooms export and no author needs.
@@ -63,12 +69,12 @@ LEFT_OUT = {
 }
 
 # An author is given these and never makes one: their constructors are left out.
-GIVEN = {"Bench", "Verbs", "Line", "Results", "Context"}
+GIVEN = {"Bench", "Verbs", "Line", "Results", "Context", "Game"}
 
 INTRODUCTION = """# Reference
 
-The interfaces that a plugin's author meets, written from the docstrings by `scripts/write_reference.py`. How they fit
-together is told in [players.md](players.md).
+The interfaces that a plugin's author meets, and Fakeoff from Python, written from the docstrings by
+`scripts/write_reference.py`. How they fit together is told in [players.md](players.md) and [python.md](python.md).
 """
 
 _WIDEST = 100

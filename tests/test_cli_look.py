@@ -233,7 +233,7 @@ def test_help_says_what_it_takes(call: Call) -> None:
     [
         ("toy_brihgtness", "no detector 'toy_brihgtness' in this home; did you mean 'toy_brightness'?"),
         ("toy_brightness@7", "no detector 'toy_brightness@7' in this home; did you mean 'toy_brightness@"),
-        ("zzz", "Its patch detectors: patches_nan, patches_raise"),
+        ("zzz", "Its detectors: fixed_brightness, patches_nan"),
         ("toy_generator", "no detector 'toy_generator' in this home"),
         ("", "no detector ''"),
         ("fixed_brightness", "fixed_brightness@0 judges whole images"),

@@ -16,7 +16,7 @@ from fakeoff.arena.compute.device import (
 )
 from fakeoff.arena.compute.machine import SWITCHES, Machine, describe, survey
 from fakeoff.arena.compute.precision import Speeds, faster, measure
-from fakeoff.arena.compute.process import keep_memory, prepare_process, quiet_threads, reset_modes
+from fakeoff.arena.compute.process import keep_memory, prepare_process, quiet_threads, reset_modes, undisturbed
 
 __all__ = [
     "CPU",
@@ -42,4 +42,5 @@ __all__ = [
     "reset_modes",
     "survey",
     "torch_device",
+    "undisturbed",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -57,6 +59,34 @@ def prepare_process(*, threads: int, device: torch.device = CPU) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         _prepare_cuda()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Lets jobs set this process up as they need it, and puts it back: for a process that is the user's own.
+
+    Threads, determinism, gradients, the default dtype and device and what is set for CUDA are as before; the
+    allocator keeps its settings.
+    """
+    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    deterministic = torch.get_deterministic_debug_mode()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    cudnn, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    flags = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
+    with threadpool_limits(None, user_api="blas"):  # it puts back what others set meanwhile
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.set_grad_enabled(gradients)
+            torch.set_default_dtype(dtype)
+            # Not even the CPU by name: a default device that is set costs every operation a little.
+            torch.set_default_device(None if device == CPU else device)
+            torch.set_deterministic_debug_mode(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+            cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = flags
+            torch.set_float32_matmul_precision(products)
 
 
 def quiet_threads() -> None:
