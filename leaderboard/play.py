@@ -65,7 +65,7 @@ def play_record(config: TournamentConfig, *, home: Path, executor: Executor, con
     Raises:
         FakeoffError: Bad input, a damaged store, or a home that is in use.
     """
-    with locked(home):
+    with locked(home), contextlib.closing(executor):
         source = open_source(
             config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
         )
@@ -89,7 +89,7 @@ def play_record(config: TournamentConfig, *, home: Path, executor: Executor, con
                 raise
             finally:
                 bench.abandon()
-                executor.close()
+                executor.close()  # its workers are in the way of what is still drawn and logged
 
 
 def rebuild_scoreboard(home: Path) -> dict[str, Any]:
