@@ -12,7 +12,7 @@ import click
 
 from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, FakeoffError
-from fakeoff.leaderboard.console import open_console
+from fakeoff.leaderboard.terminal.console import open_console
 
 DEFAULT_HOME = Path("fakeoff-home")
 
@@ -142,10 +142,10 @@ def run(
         return
     _load(plugins)
 
-    from fakeoff.leaderboard.experiment_tables import print_experiment
     from fakeoff.leaderboard.experiments import experiments_folder, play_experiment
     from fakeoff.leaderboard.play import play, plays_a_tournament
-    from fakeoff.leaderboard.tables import print_scoreboard
+    from fakeoff.leaderboard.terminal.experiment_tables import print_experiment
+    from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
     console = open_console()
     if plays_a_tournament(effective):
@@ -164,13 +164,13 @@ def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
     given = {"--serial": serial, "--workers": workers, "--ray-address": address}
     if len(chosen := [option for option, value in given.items() if value]) > 1:
         raise ConfigError(f"{' and '.join(chosen)} exclude each other; give one")
-    from fakeoff.arena.executors import open_executor
+    from fakeoff.arena.jobs.executors import open_executor
 
     return open_executor(serial=serial, workers=workers, address=address)
 
 
 def _load(plugins: tuple[Path, ...]) -> None:
-    from fakeoff.arena.plugins import load_plugin_file
+    from fakeoff.arena.players.plugins import load_plugin_file
 
     for path in plugins:
         load_plugin_file(path)
@@ -183,7 +183,7 @@ def leaderboard(home: Path, as_json: bool) -> None:
     """Print a home's scoreboard, rebuilt from its stored scores."""
     from fakeoff.leaderboard.play import rebuild_scoreboard
     from fakeoff.leaderboard.scoreboard import scoreboard_text
-    from fakeoff.leaderboard.tables import print_scoreboard
+    from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
     scoreboard = rebuild_scoreboard(home)
     if as_json:
@@ -225,7 +225,7 @@ def look(
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 def ui(home: Path, port: int) -> None:
     """Show a home in MLflow, on 127.0.0.1."""
-    from fakeoff.leaderboard.ui import leaderboard_addresses, served
+    from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 
     leaderboard_addresses(home, "")  # nothing to show is said before a server starts
     with served(home, port=port) as (base, process):
@@ -245,7 +245,7 @@ def ui(home: Path, port: int) -> None:
 @click.pass_context
 def plugins(context: click.Context, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List the players, face parsers and protocols that are here; no code of theirs is run for that."""
-    from fakeoff.leaderboard.listing import players_text, print_players
+    from fakeoff.leaderboard.catalogue.listing import players_text, print_players
 
     _load(plugins)
     if context.invoked_subcommand is None:
@@ -261,7 +261,7 @@ def plugins(context: click.Context, plugins: tuple[Path, ...], as_json: bool) ->
 @_json_option
 def show_plugin(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show all about NAME, which may also be a class: package.module:Class."""
-    from fakeoff.leaderboard.player_page import player_text, print_player
+    from fakeoff.leaderboard.catalogue.player_page import player_text, print_player
 
     _load(plugins)
     if as_json:
@@ -286,7 +286,7 @@ def check_plugin(
     as_json: bool,
 ) -> None:
     """Hold NAME to the contract of its kind; exit code 1 if it breaks it."""
-    from fakeoff.leaderboard.contracts import check_player
+    from fakeoff.leaderboard.catalogue.contracts import check_player
     from fakeoff.protocols.config import parse_settings
 
     _load(plugins)
@@ -309,7 +309,7 @@ def check_plugin(
 )
 def new_plugin(kind: str, name: str, into: Path) -> None:
     """Write a package with a generator or detector NAME that installs, passes its check and plays as it is."""
-    from fakeoff.leaderboard.new_package import next_steps, write_package
+    from fakeoff.leaderboard.catalogue.new_package import next_steps, write_package
 
     folder = write_package(kind, name, into=into)
     click.echo(next_steps(folder, kind=kind, name=name), nl=False)
@@ -323,7 +323,7 @@ def assets() -> None:
 @assets.command("list")
 def list_assets() -> None:
     """List the assets: what each is for, its licence, and whether it is here."""
-    from fakeoff.leaderboard.listing import print_assets
+    from fakeoff.leaderboard.catalogue.listing import print_assets
 
     print_assets(open_console())
 
@@ -335,7 +335,7 @@ def list_assets() -> None:
 )
 def pull_asset(name: str, file: Path | None) -> None:
     """Put asset NAME into the cache folder: FAKEOFF_ASSETS, else ~/.cache/fakeoff/assets."""
-    from fakeoff.arena.assets import find_asset, pull, wheel_path
+    from fakeoff.arena.images.assets import find_asset, pull, wheel_path
 
     asset = find_asset(name)
     click.echo(f"{name}: {asset.licence}")
@@ -373,8 +373,8 @@ def audit(real: Path, fake: Path, as_json: bool, seed: int) -> None:
 
     Exit code 1 if they can: sizes, codecs, JPEG traces after decoding, resizing, metadata, duplicates.
     """
-    from fakeoff.leaderboard.audit_tables import audit_text, print_audit
-    from fakeoff.protocols.audit import audit_folders
+    from fakeoff.leaderboard.terminal.audit_tables import audit_text, print_audit
+    from fakeoff.protocols.forensics.audit import audit_folders
 
     report = audit_folders(real, fake, seed=seed)
     if as_json:

@@ -27,9 +27,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute, images
-from fakeoff.arena.batch import Batch
 from fakeoff.arena.compute.precision import PRECISIONS
-from fakeoff.arena.pool import Pool, batch_of
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.images.pool import Pool, batch_of
 from fakeoff.arena.seeds import rng_from
 
 _RESULTS = Path(__file__).parent / "results" / "gpu.json"

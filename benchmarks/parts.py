@@ -24,9 +24,9 @@ import torch
 
 from fakeoff.arena import compute
 from fakeoff.arena.parsers import parsers
+from fakeoff.arena.players.specs import write_spec
 from fakeoff.arena.seeds import rng_from
-from fakeoff.arena.specs import write_spec
-from fakeoff.protocols import referee
+from fakeoff.protocols.rules import referee
 
 _RESULTS = Path(__file__).parent / "results" / "parts.json"
 _SIZES = (32, 64, 128)

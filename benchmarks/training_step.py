@@ -38,11 +38,11 @@ from torch import Tensor
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute, images
-from fakeoff.arena.reals import orl_faces
+from fakeoff.arena.images.reals import orl_faces
+from fakeoff.arena.players.specs import find_weights, load_weights
 from fakeoff.arena.seeds import rng_from
-from fakeoff.arena.specs import find_weights, load_weights
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols.referee import draw, judge
+from fakeoff.protocols.rules.referee import draw, judge
 
 _WAYS = ("fakeoff, bfloat16", "fakeoff, float32", "plain", "published")
 _ATTACK = "attack: pgan against xception_block1"

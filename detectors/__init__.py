@@ -7,9 +7,9 @@ class MyDetector(Detector):
     ...
 """
 
-from fakeoff.arena.batch import Batch
-from fakeoff.arena.plan import Batches, Plan
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.plan import Batches, Plan
+from fakeoff.arena.players.registry import Registry
 from fakeoff.detectors.interface import Detector, PatchDetector, abilities
 from fakeoff.detectors.receptive_field import ReceptiveField
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fakeoff.arena.breaches import ContractBreach
+from fakeoff.arena.contract.breaches import ContractBreach
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.detectors.field_contract import check_field

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.batch import Batch
-from fakeoff.arena.plan import Plan
-from fakeoff.arena.specs import Members
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.plan import Plan
+from fakeoff.arena.players.specs import Members
 from fakeoff.detectors.interface import Detector
 
 

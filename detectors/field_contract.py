@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fakeoff.arena.breaches import ContractBreach, asking
+from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.detectors.interface import PatchDetector
 from fakeoff.detectors.receptive_field import ReceptiveField

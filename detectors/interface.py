@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.abilities import overridden
-from fakeoff.arena.batch import Batch
-from fakeoff.arena.plan import Batches, Plan
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.abilities import overridden
+from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 

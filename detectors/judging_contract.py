@@ -12,10 +12,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fakeoff.arena import compute
-from fakeoff.arena.breaches import ContractBreach, asking
-from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
-from fakeoff.arena.learning import Learns
-from fakeoff.arena.plan import Purpose
+from fakeoff.arena.contract.breaches import ContractBreach, asking
+from fakeoff.arena.contract.checks import (
+    check_tensor,
+    does_not_write,
+    leaves_as_it_was,
+    leaves_globals_alone,
+    same_tensors,
+)
+from fakeoff.arena.contract.training import Learns
+from fakeoff.arena.players.plan import Purpose
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.detectors import Batch, Detector, PatchDetector, players
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.arena.batch import Batch
-from fakeoff.arena.plan import Plan
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.plan import Plan
 from fakeoff.detectors.interface import PatchDetector
 
 _XAVIER_GAIN = 0.02

@@ -7,9 +7,9 @@ class MyGAN(Generator):
     ...
 """
 
-from fakeoff.arena.batch import Batch
-from fakeoff.arena.plan import Batches, Plan
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.plan import Batches, Plan
+from fakeoff.arena.players.registry import Registry
 from fakeoff.generators.interface import ExtraLoss, Generator, Wanted, abilities
 
 players: Registry[Generator] = Registry("generator", interface=Generator, group="fakeoff.generators")

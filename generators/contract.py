@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fakeoff.arena.breaches import ContractBreach
-from fakeoff.arena.checks import check_tensor, same_tensors
+from fakeoff.arena.contract.breaches import ContractBreach
+from fakeoff.arena.contract.checks import check_tensor, same_tensors
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch
 from fakeoff.generators.sampling_contract import Samples

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.batch import Batch
 from fakeoff.arena.images import generator_transform, to_tensor
-from fakeoff.arena.reals import SPLITS, folder_source, read_image
-from fakeoff.arena.specs import Folder
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.images.reals import SPLITS, folder_source, read_image
+from fakeoff.arena.players.specs import Folder
 from fakeoff.generators.interface import Generator, Wanted
 
 

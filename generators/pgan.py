@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.arena.batch import Batch
-from fakeoff.arena.plan import Plan
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.plan import Plan
 from fakeoff.generators import gan_losses
 from fakeoff.generators.augment import augment
 from fakeoff.generators.interface import ExtraLoss, Generator

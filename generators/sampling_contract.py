@@ -9,9 +9,15 @@ import torch
 from torch import Tensor
 
 from fakeoff.arena import compute
-from fakeoff.arena.breaches import ContractBreach, asking
-from fakeoff.arena.checks import check_tensor, does_not_write, leaves_as_it_was, leaves_globals_alone, same_tensors
-from fakeoff.arena.learning import Learns
+from fakeoff.arena.contract.breaches import ContractBreach, asking
+from fakeoff.arena.contract.checks import (
+    check_tensor,
+    does_not_write,
+    leaves_as_it_was,
+    leaves_globals_alone,
+    same_tensors,
+)
+from fakeoff.arena.contract.training import Learns
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.generators import Batch, Generator, Wanted, abilities, players
 

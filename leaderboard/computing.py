@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from fakeoff.arena.executors import Executor
-from fakeoff.protocols.computing import decide
+from fakeoff.arena.jobs.executors import Executor
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.config.computing import decide
 
 
 def decide_and_say(config: TournamentConfig, *, executor: Executor, console: Console) -> TournamentConfig:

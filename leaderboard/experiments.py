@@ -19,27 +19,27 @@ from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from fakeoff.arena.errors import FakeoffError, PluginError, one_line
-from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Job, Outcome
-from fakeoff.arena.reals import open_source
+from fakeoff.arena.jobs.executors import Executor
+from fakeoff.arena.jobs.store import Store, locked, write_atomically
+from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
-from fakeoff.arena.specs import PlayerSpec
-from fakeoff.arena.store import Store, locked, write_atomically
 from fakeoff.leaderboard.computing import decide_and_say
-from fakeoff.leaderboard.experiment_run import ExperimentRun
-from fakeoff.leaderboard.experiment_tables import csv_text
-from fakeoff.leaderboard.ledger import STORE
-from fakeoff.leaderboard.plots import to_pixels
-from fakeoff.leaderboard.printed import keep_printed
-from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.leaderboard.home.ledger import STORE
+from fakeoff.leaderboard.home.printed import keep_printed
+from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
+from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.leaderboard.protocol_spec import protocol_spec
 from fakeoff.leaderboard.scoreboard import config_record
+from fakeoff.leaderboard.terminal.experiment_tables import csv_text
+from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
-from fakeoff.protocols.log import Row
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.log import Row
+from fakeoff.protocols.record.records import TournamentRecord
 
 SCHEMA_VERSION = 1
 

@@ -16,24 +16,24 @@ from typing import Any, TypeAlias
 
 from fakeoff.arena.compute import undisturbed
 from fakeoff.arena.errors import ConfigError, suggestion
-from fakeoff.arena.executors import open_executor
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.reals import SPLITS, Split
-from fakeoff.leaderboard.console import open_console
-from fakeoff.leaderboard.ledger import open_store, read_ledger
+from fakeoff.arena.images.reals import SPLITS, Split
+from fakeoff.arena.jobs.executors import open_executor
+from fakeoff.leaderboard.home.ledger import open_store, read_ledger
 from fakeoff.leaderboard.play import play_record, plays_a_tournament
 from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.leaderboard.terminal.console import open_console
 from fakeoff.protocols.config import TournamentConfig, effective_config
-from fakeoff.protocols.judging import Scores
 from fakeoff.protocols.pictures import Pictures, Verdict, judge_pictures
-from fakeoff.protocols.records import Match, TournamentRecord
-from fakeoff.protocols.standings import (
+from fakeoff.protocols.record.records import Match, TournamentRecord
+from fakeoff.protocols.record.standings import (
     DetectorStanding,
     GeneratorStanding,
     detector_standings,
     generator_standings,
     newest,
 )
+from fakeoff.protocols.rules.judging import Scores
 
 Location: TypeAlias = str | os.PathLike[str]
 """A path."""

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.leaderboard.heatmap_plots import Exhibit, picture_heatmaps
-from fakeoff.leaderboard.ledger import open_store, read_ledger
+from fakeoff.leaderboard.home.ledger import open_store, read_ledger
+from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, picture_heatmaps
+from fakeoff.protocols.game.schedule import judges_patches
 from fakeoff.protocols.pictures import Verdict, judge_pictures
-from fakeoff.protocols.schedule import judges_patches
 
 MOST_PICTURES = 60
 """How many pictures are drawn on one sheet."""

@@ -10,22 +10,22 @@ from typing import Any
 from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import save_png
+from fakeoff.arena.images.reals import RealSource, open_source
 from fakeoff.arena.jobs import Job, Outcome
-from fakeoff.arena.reals import RealSource, open_source
-from fakeoff.arena.store import Store, locked, write_atomically
+from fakeoff.arena.jobs.executors import Executor
+from fakeoff.arena.jobs.store import Store, locked, write_atomically
 from fakeoff.leaderboard.beside import Beside
 from fakeoff.leaderboard.computing import decide_and_say
-from fakeoff.leaderboard.ledger import STORE, open_store, read_ledger, write_ledger
-from fakeoff.leaderboard.mlflow_log import MlflowLog
-from fakeoff.leaderboard.printed import keep_printed
-from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.leaderboard.home.ledger import STORE, open_store, read_ledger, write_ledger
+from fakeoff.leaderboard.home.printed import keep_printed
+from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
 from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
+from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import protocols
 from fakeoff.protocols.attack_defend import AttackDefend, play_on, set_up
 from fakeoff.protocols.config import TournamentConfig, print_config
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 CONFIG_NAME = "config.toml"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.arena.specs import PlayerSpec
+from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.config import TournamentConfig
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fakeoff.arena.specs import WEIGHTS
-from fakeoff.arena.store import write_atomically
+from fakeoff.arena.jobs.store import write_atomically
+from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.protocols.config import LIMITS, TournamentConfig
-from fakeoff.protocols.metrics import METRICS
-from fakeoff.protocols.patches import TRUTHS
-from fakeoff.protocols.records import Audit, Look, Match, Shift, TournamentRecord
-from fakeoff.protocols.standings import detector_standings, generator_standings
+from fakeoff.protocols.record.records import Audit, Look, Match, Shift, TournamentRecord
+from fakeoff.protocols.record.standings import detector_standings, generator_standings
+from fakeoff.protocols.score.metrics import METRICS
+from fakeoff.protocols.score.patches import TRUTHS
 
 SCHEMA_VERSION = 2
 FILE_NAME = "scoreboard.json"

@@ -8,7 +8,7 @@ class MyExperiment(Protocol):
         ...
 """
 
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.protocols.interface import Protocol
 
 protocols: Registry[Protocol] = Registry("protocol", interface=Protocol, group="fakeoff.protocols")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from fakeoff.arena.executors import Executor
-from fakeoff.arena.reals import RealSource
-from fakeoff.arena.specs import PlayerSpec
-from fakeoff.arena.store import Store
+from fakeoff.arena.images.reals import RealSource
+from fakeoff.arena.jobs.executors import Executor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.interface import Protocol
-from fakeoff.protocols.log import Cell, Unlogged
-from fakeoff.protocols.metrics import METRICS
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.log import Cell, Unlogged
+from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.score.metrics import METRICS
 
 
 def play_tournament(

@@ -24,14 +24,15 @@ from fakeoff.arena.errors import (
     one_line,
 )
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.reals import read_image
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
-from fakeoff.arena.reals import read_image
 from fakeoff.arena.seeds import seed_from
-from fakeoff.arena.store import Store
 from fakeoff.detectors import PatchDetector, ReceptiveField
-from fakeoff.protocols import patches, referee
-from fakeoff.protocols.records import TournamentRecord, Version
-from fakeoff.protocols.schedule import detector_spec, parser_spec
+from fakeoff.protocols.game.schedule import detector_spec, parser_spec
+from fakeoff.protocols.record.records import TournamentRecord, Version
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score import patches
 
 Pictures: TypeAlias = Sequence[str | Path] | Pixels
 """Image files, or uint8 ``(n, h, w, 3)``, RGB, of any size."""

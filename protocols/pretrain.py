@@ -12,15 +12,15 @@ from safetensors.numpy import save
 from fakeoff.arena import compute, images
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
-from fakeoff.arena.plan import Plan
-from fakeoff.arena.pool import Pool
-from fakeoff.arena.specs import state_arrays
+from fakeoff.arena.players.plan import Plan
+from fakeoff.arena.players.specs import state_arrays
 from fakeoff.generators import Batch
-from fakeoff.protocols import referee
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
-from fakeoff.protocols.records import Cost, Version
+from fakeoff.protocols.record.records import Cost, Version
+from fakeoff.protocols.rules import referee
 
 _DPI = 120
 _FACES = 8

@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from fakeoff.arena.images import Pixels, quantise
-from fakeoff.arena.reals import SPLITS, orl_faces
+from fakeoff.arena.images.reals import SPLITS, orl_faces
+from fakeoff.arena.players.specs import find_weights
 from fakeoff.arena.seeds import rng_from
-from fakeoff.arena.specs import find_weights
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols import referee
-from fakeoff.protocols.audit import AuditReport, audit_pools
+from fakeoff.protocols.forensics.audit import AuditReport, audit_pools
+from fakeoff.protocols.rules import referee
 
 RESOLUTION = 64
 N_REAL, N_FAKE = 80, 160

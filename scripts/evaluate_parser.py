@@ -25,12 +25,12 @@ from torch import Tensor
 from train_parser import UNKNOWN, Lessons, read_lessons
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.images.reals import open_source, read_image
 from fakeoff.arena.parsers import LANDMARKS, PARTS, FaceParser, parsers
-from fakeoff.arena.reals import open_source, read_image
+from fakeoff.arena.players.specs import write_spec
 from fakeoff.arena.seeds import rng_from
-from fakeoff.arena.specs import write_spec
 from fakeoff.generators import players as generators
-from fakeoff.protocols import referee
+from fakeoff.protocols.rules import referee
 
 SIZES = (32, 64, 128)
 # What a centred square crop leaves of the padded photograph: 92 of 112 pixels (ORL), 178 of 218 (CelebA).

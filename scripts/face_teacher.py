@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage.segmentation import random_walker
 
-from fakeoff.arena.assets import open_asset
+from fakeoff.arena.images.assets import open_asset
 from fakeoff.arena.parsers import LANDMARKS, PARTS
 
 SIDE = 256

@@ -3,7 +3,7 @@
     python scripts/pretrain_pgan.py --out scratch/pgan-orl-64
 
 made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never trained on; the log
-says how far the fakes are from those of test (see ``fakeoff.protocols.distances``).
+says how far the fakes are from those of test (see ``fakeoff.protocols.score.distances``).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.reals import open_source
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols import distances
+from fakeoff.protocols.score import distances
 
 
 def _write(path: Path, data: object) -> None:

@@ -16,13 +16,13 @@ from sklearn.metrics import pairwise_distances_argmin_min
 
 from fakeoff import generators
 from fakeoff.arena import images
-from fakeoff.arena.reals import orl_faces
+from fakeoff.arena.images.reals import orl_faces
+from fakeoff.arena.players.specs import find_weights, load_weights
 from fakeoff.arena.seeds import rng_from
-from fakeoff.arena.specs import find_weights, load_weights
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.leaderboard.plots import before_and_after, to_pixels
-from fakeoff.protocols import distances
-from fakeoff.protocols.referee import draw
+from fakeoff.leaderboard.plots.plots import before_and_after, to_pixels
+from fakeoff.protocols.rules.referee import draw
+from fakeoff.protocols.score import distances
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _WEIGHTS = "pgan-orl-64"

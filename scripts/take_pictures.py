@@ -14,9 +14,9 @@ import click
 from mlflow import MlflowClient
 from playwright.sync_api import sync_playwright
 
-from fakeoff.leaderboard.mlflow_store import database_uri
-from fakeoff.leaderboard.ui import leaderboard_addresses, served
-from fakeoff.leaderboard.views import VIEWS
+from fakeoff.leaderboard.mlflow.mlflow_store import database_uri
+from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
+from fakeoff.leaderboard.mlflow.views import VIEWS
 
 _PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 _WITHOUT_ASSISTANT = {"x": 0, "y": 0, "width": 1112, "height": 520}

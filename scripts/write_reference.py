@@ -20,7 +20,7 @@ from typing import Any
 
 import griffe
 
-from fakeoff.arena.annotations import type_text
+from fakeoff.arena.players.static.annotations import type_text
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -36,7 +36,7 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.protocols.game.verbs": ("Verbs",),
         "fakeoff.protocols.game.own_jobs": ("Results",),
         "fakeoff.protocols.game.line": ("Line",),
-        "fakeoff.protocols.records": ("Version", "Match", "Judged", "Cost", "Forfeit"),
+        "fakeoff.protocols.record.records": ("Version", "Match", "Judged", "Cost", "Forfeit"),
         "fakeoff.arena.jobs": ("Context", "Result"),
     },
     "Contracts": {
@@ -44,18 +44,18 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.generators.contract": ("GeneratorContract",),
         "fakeoff.detectors.contract": ("DetectorContract",),
         "fakeoff.arena.parsers.contract": ("ParserContract",),
-        "fakeoff.arena.breaches": ("ContractBreach",),
+        "fakeoff.arena.contract.breaches": ("ContractBreach",),
     },
     "For use in plugins": {
         "fakeoff.arena.seeds": ("global_draws", "rng_from"),
         "fakeoff.arena.images": ("Pixels", "luminance", "quantise", "to_tensor", "as_seen"),
-        "fakeoff.arena.specs": ("Folder", "Members", "find_weights", "state_arrays"),
+        "fakeoff.arena.players.specs": ("Folder", "Members", "find_weights", "state_arrays"),
         "fakeoff.arena.errors": ("FakeoffError", "PluginError"),
     },
     "From Python": {
         "fakeoff": ("play", "load", "judge", "Game"),
-        "fakeoff.protocols.records": ("TournamentRecord",),
-        "fakeoff.protocols.standings": ("DetectorStanding", "GeneratorStanding"),
+        "fakeoff.protocols.record.records": ("TournamentRecord",),
+        "fakeoff.protocols.record.standings": ("DetectorStanding", "GeneratorStanding"),
         "fakeoff.protocols.pictures": ("Pictures", "Verdict"),
     },
 }

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fakeoff.detectors import Detector, register
-from fakeoff.protocols import judging, metrics
+from fakeoff.protocols.rules import judging
+from fakeoff.protocols.score import metrics
 
 _scored = 0
 

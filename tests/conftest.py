@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fakeoff.arena.images import generator_transform
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.reals import orl_faces
+from fakeoff.arena.images.reals import orl_faces
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.protocols.config import TournamentConfig, parse_config
 
 TOYS = Path(__file__).parent / "toy_players.py"
@@ -37,7 +37,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         return Figure(figsize=(1, 1), dpi=20)
 
     for name in ("match_heatmaps", "part_histograms", "shift_histograms"):
-        monkeypatch.setattr(f"fakeoff.leaderboard.mlflow_log.{name}", blank)
+        monkeypatch.setattr(f"fakeoff.leaderboard.mlflow.mlflow_log.{name}", blank)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from fakeoff.arena.compute import Machine, Speeds
-from fakeoff.arena.elsewhere import real_device
+from fakeoff.arena.contract.other_device import real_device
 from fakeoff.cli import main
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
@@ -76,7 +76,7 @@ def test_run_plays_and_prints_the_scoreboard(call: Call) -> None:
 def test_how_it_is_computed_is_said_first_and_kept_with_the_result(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     emulated = Speeds(float32=1.0, bfloat16=8.0)
     slow = Machine(name="here", processor="Some CPU", features=("AVX2",), cpu=emulated)
-    monkeypatch.setattr("fakeoff.arena.executors.survey", lambda: slow)
+    monkeypatch.setattr("fakeoff.arena.jobs.executors.survey", lambda: slow)
     how = ("--serial", "--rounds", "0", "--set", "compute.precision=auto")
     played = call("run", "small.toml", *how)
     assert played.exit_code == 0, played.output

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fakeoff.arena.assets import ASSETS, Asset
+from fakeoff.arena.images.assets import ASSETS, Asset
 from fakeoff.cli import main
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")

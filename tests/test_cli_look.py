@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.reals import open_source
-from fakeoff.arena.store import Store
+from fakeoff.arena.images.reals import open_source
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.cli import main
-from fakeoff.leaderboard.ledger import write_ledger
+from fakeoff.leaderboard.home.ledger import write_ledger
 from fakeoff.protocols.attack_defend import play_tournament
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")

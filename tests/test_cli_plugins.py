@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.cli import main
 from fakeoff.detectors import players as detectors
 from fakeoff.generators import players as generators

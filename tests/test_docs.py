@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from fakeoff.cli import main
-from fakeoff.leaderboard.contracts import CONTRACTS
+from fakeoff.leaderboard.catalogue.contracts import CONTRACTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOYS = Path(__file__).parent / "toy_players.py"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fakeoff.leaderboard.duels import find_duels
 from fakeoff.leaderboard.play import rebuild_scoreboard
+from fakeoff.leaderboard.plots.duels import find_duels
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.ray_executor import RayExecutor
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.leaderboard.home.printed import OUTPUT
 from fakeoff.leaderboard.play import play
-from fakeoff.leaderboard.printed import OUTPUT
 from fakeoff.protocols.config import TournamentConfig, parse_config
 
 BAD = Path(__file__).parent / "bad_players.py"

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from fakeoff.leaderboard.tables import print_scoreboard
+from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "follow_tutorial.py"

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.specs import state_arrays
-from fakeoff.protocols import Protocol, referee, register
+from fakeoff.arena.players.specs import state_arrays
+from fakeoff.protocols import Protocol, register
 from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.rules import referee
 
 
 def brightness(context: Context) -> Result:

@@ -8,7 +8,7 @@ class MyParser(FaceParser):
 """
 
 from fakeoff.arena.parsers.interface import BACKGROUND, LANDMARKS, PARTS, FaceParser, capabilities
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.players.registry import Registry
 
 parsers: Registry[FaceParser] = Registry("parser", interface=FaceParser, group="fakeoff.parsers")
 register = parsers.register

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from fakeoff.arena import compute
-from fakeoff.arena.breaches import ContractBreach, asking
-from fakeoff.arena.checks import (
+from fakeoff.arena.contract.breaches import ContractBreach, asking
+from fakeoff.arena.contract.checks import (
     check_tensor,
     does_not_write,
     leaves_as_it_was,
     leaves_globals_alone,
     same_tensors,
 )
+from fakeoff.arena.contract.portability import Travels
 from fakeoff.arena.parsers import LANDMARKS, PARTS, FaceParser, capabilities, parsers
 from fakeoff.arena.seeds import rng_from, sealed
-from fakeoff.arena.travels import Travels
 
 _CPU = torch.device("cpu")
 _SIZES = ((16, 16), (33, 47), (64, 64))

@@ -9,20 +9,20 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.executors import Executor
+from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Context, Job, Result
-from fakeoff.arena.reals import RealSource
-from fakeoff.arena.specs import PlayerSpec
-from fakeoff.arena.store import Store
-from fakeoff.protocols.computing import decided
+from fakeoff.arena.jobs.executors import Executor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
 from fakeoff.protocols.game.verbs import Verbs
-from fakeoff.protocols.log import CheckedLog, Log, Row
-from fakeoff.protocols.records import Forfeit, Version
+from fakeoff.protocols.record.log import CheckedLog, Log, Row
+from fakeoff.protocols.record.records import Forfeit, Version
 
 
 class Bench(Verbs):
@@ -141,8 +141,8 @@ class Bench(Verbs):
         Args:
             stage: What they do, for people.
             jobs: By job: the version that it trained on; that player forfeits if it fails. A job's arrays must be the
-                player's whole state (:func:`fakeoff.arena.specs.state_arrays`). A detector's record must have its
-                ``threshold``.
+                player's whole state (:func:`fakeoff.arena.players.specs.state_arrays`). A detector's record must have
+                its ``threshold``.
 
         Returns:
             The next versions; generators' with fake pools.

@@ -7,7 +7,7 @@ from typing import Any
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.images import Colour
-from fakeoff.arena.reals import SPLITS, RealSource
+from fakeoff.arena.images.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
 
 
@@ -16,7 +16,7 @@ def refuse_leak(label: str, report: Mapping[str, Any]) -> None:
 
     Args:
         label: Of the generator version.
-        report: The record of its audit; see :class:`fakeoff.protocols.audit.AuditReport`.
+        report: The record of its audit; see :class:`fakeoff.protocols.forensics.audit.AuditReport`.
 
     Raises:
         ConfigError: There is a leak.

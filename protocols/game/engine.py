@@ -14,9 +14,9 @@ from collections.abc import Coroutine, Generator, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 from fakeoff.arena.errors import FakeoffError
-from fakeoff.arena.executors import Executor, Observer
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.store import DamagedResultError, Store
+from fakeoff.arena.jobs.executors import Executor, Observer
+from fakeoff.arena.jobs.store import DamagedResultError, Store
 
 T = TypeVar("T")
 

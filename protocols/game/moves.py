@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.jobs import Job, Result
-from fakeoff.arena.store import Store
-from fakeoff.protocols import judging
+from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.game.engine import Engine, Slot
+from fakeoff.protocols.game.schedule import Schedule
 from fakeoff.protocols.game.tally import Tally, place
-from fakeoff.protocols.judging import Judging, Mixture
-from fakeoff.protocols.patches import Truth
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Judged, Look, Match, Shift, Version
-from fakeoff.protocols.schedule import Schedule
+from fakeoff.protocols.record.records import Audit, Cost, Forfeit, Judged, Look, Match, Shift, Version
+from fakeoff.protocols.rules import judging
+from fakeoff.protocols.rules.judging import Judging, Mixture
+from fakeoff.protocols.score.patches import Truth
 
 T = TypeVar("T")
 

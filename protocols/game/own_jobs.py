@@ -9,8 +9,8 @@ from typing import Any
 
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import canonical_json
-from fakeoff.arena.store import Store
 
 _ADDED = ("seed", "protocol")
 

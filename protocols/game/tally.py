@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.judging import TOLERANCE, OnVal, Scores
-from fakeoff.protocols.records import (
+from fakeoff.protocols.record.records import (
     Audit,
     Cost,
     Forfeit,
@@ -22,6 +21,7 @@ from fakeoff.protocols.records import (
     Unranked,
     Version,
 )
+from fakeoff.protocols.rules.judging import TOLERANCE, OnVal, Scores
 
 _Place: TypeAlias = tuple[str, str, int, str]
 _Pair: TypeAlias = tuple[_Place, _Place]

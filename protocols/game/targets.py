@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fakeoff.arena.errors import ConfigError, suggestion
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.tally import Tally
-from fakeoff.protocols.records import PassedOver, Version
-from fakeoff.protocols.standings import rank_on_val
+from fakeoff.protocols.record.records import PassedOver, Version
+from fakeoff.protocols.record.standings import rank_on_val
 
 _KEYWORDS = ("champion", "all")
 

@@ -6,22 +6,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakeoff.arena.errors import PluginError, suggestion
-from fakeoff.arena.executors import Executor
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job
-from fakeoff.arena.reals import RealSource
-from fakeoff.arena.specs import PlayerSpec
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import Executor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game.data import describe_reals, refuse_leak
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
+from fakeoff.protocols.game.schedule import Schedule
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.records import Audit, Cost, Forfeit, Judged, Kind, Look, Match, Shift, TournamentRecord, Version
-from fakeoff.protocols.schedule import Schedule
+from fakeoff.protocols.record.records import (
+    Audit,
+    Cost,
+    Forfeit,
+    Judged,
+    Kind,
+    Look,
+    Match,
+    Shift,
+    TournamentRecord,
+    Version,
+)
 
 
 class Verbs:
@@ -142,7 +153,7 @@ class Verbs:
     def identity(self, version: Version) -> dict[str, Any]:
         """What a job of the experiment's own needs in its payload to build a player; the version is its input.
 
-        In the job: :func:`fakeoff.protocols.referee.build_detector` or ``build_generator``.
+        In the job: :func:`fakeoff.protocols.rules.referee.build_detector` or ``build_generator``.
         """
         return self._spec_of(version).identity()
 
@@ -257,7 +268,8 @@ class Verbs:
             judges: Detector versions.
 
         Returns:
-            Matches, generator by generator: metrics with intervals; see :func:`fakeoff.protocols.metrics.evaluate`.
+            Matches, generator by generator: metrics with intervals; see
+            :func:`fakeoff.protocols.score.metrics.evaluate`.
 
         Raises:
             PluginError: A version is of the other kind.
@@ -324,7 +336,7 @@ class Verbs:
         """How far generator versions went from version 0 and lie from the held-out reals.
 
         Returns:
-            Distances; see :mod:`fakeoff.protocols.distances`.
+            Distances; see :mod:`fakeoff.protocols.score.distances`.
 
         Raises:
             PluginError: A version is of a detector.

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakeoff.arena import assets
-from fakeoff.arena.assets import ASSETS, Asset, assets_folder, extract, open_asset, pull, state, wheel_path
 from fakeoff.arena.errors import AssetError, ConfigError, DataError
-from fakeoff.arena.reals import SPLITS, open_source
+from fakeoff.arena.images import assets
+from fakeoff.arena.images.assets import ASSETS, Asset, assets_folder, extract, open_asset, pull, state, wheel_path
+from fakeoff.arena.images.reals import SPLITS, open_source
 
 FACES = 12
 METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.parsers import PARTS, parsers
 from fakeoff.arena.parsers.bisenet import BiSeNet
-from fakeoff.arena.specs import load_weights, weights_hash, write_spec
+from fakeoff.arena.players.specs import load_weights, weights_hash, write_spec
 
 # The order of the logits, from the test script of zllrunning/face-parsing.PyTorch and its issue 12.
 PART_OF_CLASS = ["background", "skin", *["brow"] * 2, *["eye"] * 3, *["ear"] * 3, "nose", *["mouth"] * 3]

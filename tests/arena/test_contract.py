@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import nn
 
-from fakeoff.arena import fresh_process
-from fakeoff.arena.breaches import ContractBreach, asking, players_line
 from fakeoff.arena.contract import Check, Contract, run_contract
-from fakeoff.arena.fresh_process import FreshProcessError, Recipe, answer_of
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.contract import other_process as fresh_process
+from fakeoff.arena.contract.breaches import ContractBreach, asking, players_line
+from fakeoff.arena.contract.other_process import FreshProcessError, Recipe, answer_of
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.seeds import global_states
 from fakeoff.detectors import players as detectors
 from fakeoff.detectors.contract import DetectorContract

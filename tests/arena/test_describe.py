@@ -13,9 +13,9 @@ import pytest
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
-from fakeoff.arena.describe import Capabilities, Description, describe, describe_class
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.registry import Entry, Registry
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.registry import Entry, Registry
+from fakeoff.arena.players.static.describe import Capabilities, Description, describe, describe_class
 
 KINDS: tuple[tuple[Registry[Any], type, Capabilities], ...] = (
     (generators.players, generators.Generator, generators.abilities),
@@ -28,7 +28,7 @@ FROM_SOURCE = """
 import dataclasses, json, sys
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
-from fakeoff.arena.describe import describe
+from fakeoff.arena.players.static.describe import describe
 kinds = (
     (generators.players, generators.Generator, generators.abilities),
     (detectors.players, detectors.Detector, detectors.abilities),

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fakeoff.arena import compute
-from fakeoff.arena.elsewhere import elsewhere, real_device
+from fakeoff.arena.contract.other_device import elsewhere, real_device
 from fakeoff.arena.images import to_tensor
-from fakeoff.arena.limits import NO_GPU_MEMORY, run_limited
-from fakeoff.arena.pool import Pool, batch_of
+from fakeoff.arena.images.pool import Pool, batch_of
+from fakeoff.arena.jobs.limits import NO_GPU_MEMORY, run_limited
 from fakeoff.arena.seeds import rng_from
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 6, 5, 3), dtype=np.uint8)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.arena import elsewhere as module
-from fakeoff.arena.elsewhere import DeviceMismatch, elsewhere
+from fakeoff.arena.contract import other_device as module
+from fakeoff.arena.contract.other_device import DeviceMismatch, elsewhere
 
 HERE = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from fakeoff import generators
-from fakeoff.arena.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.provisions import PluginFile
-from fakeoff.arena.ray_executor import RayExecutor
-from fakeoff.arena.specs import write_spec
+from fakeoff.arena.jobs.executors import Executor, SerialExecutor
+from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.players.provisions import PluginFile
+from fakeoff.arena.players.specs import write_spec
 
 TASKS = """
 import os, signal, sys, time
@@ -112,10 +112,12 @@ def toy_jobs(toys: Path) -> tuple[Job, Job]:
     spec = write_spec(generators.players, name="toy", plugin="toy_generator", parameters={})
     provisions = (PluginFile(path=str(toys), source=toys.read_bytes()),)
     identity = {"generator": spec.identity()}
-    enter = Job(task="fakeoff.protocols.pools:enter", version=1, payload=identity, label="enter", provisions=provisions)
+    enter = Job(
+        task="fakeoff.protocols.rules.pools:enter", version=1, payload=identity, label="enter", provisions=provisions
+    )
     payload = {**identity, "n": {"train": 2, "val": 1, "test": 5}, "seed": 0, "arena_resolution": 24, "colour": "grey"}
     pool = Job(
-        task="fakeoff.protocols.pools:fake_pools",
+        task="fakeoff.protocols.rules.pools:fake_pools",
         version=1,
         payload=payload,
         inputs={"version": enter.key},

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from fakeoff.arena import images
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.images.reals import orl_faces
 from fakeoff.arena.parsers import LANDMARKS, PARTS
 from fakeoff.arena.parsers.face_unet import FaceUNet
-from fakeoff.arena.reals import orl_faces
-from fakeoff.arena.specs import find_weights, load_weights
+from fakeoff.arena.players.specs import find_weights, load_weights
 
 _WEIGHTS = find_weights("face-unet", FaceUNet)
 _STARTS = dict(zip(LANDMARKS, np.cumsum([0, *LANDMARKS.values()])[:-1].tolist(), strict=True))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.provisions import PluginFile
-from fakeoff.arena.ray_executor import RayExecutor
+from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.players.provisions import PluginFile
 
 TASKS = """
 import os, time

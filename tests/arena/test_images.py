@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from fakeoff.arena.images import (
     Colour,
     Pixels,
-    _has_lanczos,
     as_seen,
     crop_square,
     generator_transform,
@@ -25,6 +24,7 @@ from fakeoff.arena.images import (
     to_arena,
     to_tensor,
 )
+from fakeoff.arena.images.pipeline import _has_lanczos
 
 COLOURS: tuple[Colour, ...] = ("grey", "rgb")
 
@@ -159,7 +159,7 @@ def test_at_another_resolution_what_an_attack_sees_is_what_the_judge_sees(
 ) -> None:
     if has_lanczos and not _has_lanczos():
         pytest.skip("this PyTorch has no Lanczos")
-    monkeypatch.setattr("fakeoff.arena.images._has_lanczos", lambda: has_lanczos)
+    monkeypatch.setattr("fakeoff.arena.images.pipeline._has_lanczos", lambda: has_lanczos)
     rough = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     images = F.interpolate(rough, size=32, mode="bicubic").clamp(0, 1)
     at_rest = to_tensor(to_arena(quantise(images, colour=colour), resolution=resolution))

@@ -11,8 +11,8 @@ import pytest
 from torch import nn
 
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.registry import Registry
-from fakeoff.arena.specs import write_spec
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import write_spec
 from fakeoff.generators import Generator
 
 PLAYERS = """

@@ -16,14 +16,14 @@ import torch
 from torch import nn
 
 from fakeoff.arena.errors import JobFailed, PluginError
-from fakeoff.arena.executors import SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.limits import run_limited
-from fakeoff.arena.output import captured
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.provisions import PluginFile
-from fakeoff.arena.registry import Registry
-from fakeoff.arena.specs import write_spec
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.limits import run_limited
+from fakeoff.arena.jobs.output import captured
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.provisions import PluginFile
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import write_spec
 
 TASKS = """
 import logging

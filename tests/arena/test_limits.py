@@ -14,9 +14,9 @@ from contextlib import redirect_stdout
 import pytest
 
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.limits import computed_seconds, machine_gigabytes, run_limited, too_late, too_slow
-from fakeoff.arena.output import captured
-from fakeoff.arena.ray_watch import Spent, overdue
+from fakeoff.arena.jobs.limits import computed_seconds, machine_gigabytes, run_limited, too_late, too_slow
+from fakeoff.arena.jobs.output import captured
+from fakeoff.arena.jobs.ray_watch import Spent, overdue
 
 
 def in_a_process(code: str) -> str:
@@ -27,7 +27,7 @@ def in_a_process(code: str) -> str:
 LIMITED = """
 import resource, torch, numpy
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.limits import run_limited
+from fakeoff.arena.jobs.limits import run_limited
 before = resource.getrlimit(resource.RLIMIT_DATA)
 try:
     run_limited(lambda: {body}, seconds=0, gigabytes=0.5)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.nursery import Nursery, execute_fresh
-from fakeoff.arena.provisions import PluginFile
+from fakeoff.arena.jobs.nursery import Nursery, execute_fresh
+from fakeoff.arena.players.provisions import PluginFile
 
 TASKS = """
 import os, signal, time

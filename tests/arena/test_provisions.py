@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fakeoff.arena import provisions
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.plugins import load_plugin_file, provide
-from fakeoff.arena.provisions import PluginFile, PluginPackage, ProvisionError, environment, installed_package
+from fakeoff.arena.players import provisions
+from fakeoff.arena.players.plugins import load_plugin_file, provide
+from fakeoff.arena.players.provisions import PluginFile, PluginPackage, ProvisionError, environment, installed_package
 
 
 def test_a_package_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena.errors import ConfigError, DataError
-from fakeoff.arena.reals import SPLITS, RealSource, assign_splits, folder_source, open_source, orl_faces, read_image
+from fakeoff.arena.images.reals import (
+    SPLITS,
+    RealSource,
+    assign_splits,
+    folder_source,
+    open_source,
+    orl_faces,
+    read_image,
+)
 
 PEOPLE = ("ann", "bob", "cem")
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from fakeoff import generators
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.registry import Registry
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.registry import Registry
 
 PLUGIN = """
 from fakeoff.generators import Generator, register

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 from fakeoff.arena.compute import prepare_process
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError, one_line, suggestion
 from fakeoff.arena.jobs import Context, Job, Outcome, Result, execute
-from fakeoff.arena.provisions import PluginFile
+from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.arena.seeds import canonical_json, digest, rng_from, seed_from
 
 JSON = st.recursive(

@@ -13,9 +13,9 @@ from torch import nn
 
 from fakeoff import detectors, generators
 from fakeoff.arena.errors import AssetError, PluginError
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.registry import Registry
-from fakeoff.arena.specs import find_weights, load_arrays, load_weights, state_arrays, weights_hash, write_spec
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import find_weights, load_arrays, load_weights, state_arrays, weights_hash, write_spec
 
 
 class Player(nn.Module):

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fakeoff.arena import store as store_module
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs import Result
+from fakeoff.arena.jobs import store as store_module
+from fakeoff.arena.jobs.store import Store, locked, write_atomically
 from fakeoff.arena.seeds import digest
-from fakeoff.arena.store import Store, locked, write_atomically
 
 KEY = digest("a job")
 
@@ -237,7 +237,7 @@ def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path: 
 def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fakeoff.arena.errors import StoreError\n"
-        "from fakeoff.arena.store import locked\n"
+        "from fakeoff.arena.jobs.store import locked\n"
         "try:\n    with locked(Path(sys.argv[1])): print('held')\n"
         "except StoreError as error: print(error)\n"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fakeoff.arena.specs import weights_hash
+from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 

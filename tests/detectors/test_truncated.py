@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fakeoff.arena.specs import weights_hash
+from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, PatchDetector, players
 from fakeoff.detectors.truncated import TruncatedNetwork
 

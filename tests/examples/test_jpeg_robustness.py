@@ -16,9 +16,9 @@ from matplotlib.text import Text
 from PIL import Image
 from rich.console import Console
 
-from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.experiments import play_experiment
 from fakeoff.protocols import protocols
 from fakeoff.protocols.config import parse_config

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fakeoff.arena.assets import ASSETS, state
+from fakeoff.arena.images.assets import ASSETS, state
 
 CONFIG = Path(__file__).parent / "third_party.toml"
 FAKEOFF = Path(sys.executable).with_name("fakeoff")

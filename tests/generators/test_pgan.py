@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fakeoff.arena.specs import weights_hash
+from fakeoff.arena.players.specs import weights_hash
 from fakeoff.generators import Batch, gan_losses
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.generators.pgan_networks import (

@@ -18,14 +18,14 @@ from mlflow import MlflowClient
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from fakeoff.arena.executors import SerialExecutor
 from fakeoff.arena.jobs import Outcome
-from fakeoff.arena.store import Store
-from fakeoff.leaderboard.ledger import read_ledger
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.play import play
-from fakeoff.leaderboard.plots import to_pixels
+from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 
 class Replaying(SerialExecutor):

@@ -18,8 +18,8 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Page, expect, sync_playwright
 
-from fakeoff.leaderboard.ui import leaderboard_addresses, served
-from fakeoff.leaderboard.views import VIEWS
+from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
+from fakeoff.leaderboard.mlflow.views import VIEWS
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [

@@ -17,12 +17,12 @@ from PIL import Image
 from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError, FakeoffError, PluginError
-from fakeoff.arena.executors import Observer, SerialExecutor
 from fakeoff.arena.jobs import Job, Result
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.leaderboard.experiment_tables import csv_text, markdown_text, print_experiment
+from fakeoff.arena.jobs.executors import Observer, SerialExecutor
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.experiments import experiment_text, experiments_folder, play_experiment
 from fakeoff.leaderboard.play import plays_a_tournament
+from fakeoff.leaderboard.terminal.experiment_tables import csv_text, markdown_text, print_experiment
 
 Make = Callable[..., Any]
 

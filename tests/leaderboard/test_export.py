@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from fakeoff.arena.errors import StoreError
-from fakeoff.arena.store import Store
-from fakeoff.leaderboard.ledger import write_ledger
+from fakeoff.arena.jobs.store import Store
+from fakeoff.leaderboard.home.ledger import write_ledger
 from fakeoff.leaderboard.play import export_pools, rebuild_scoreboard
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 
 def test_pools_are_written_as_they_were_scored(

@@ -16,11 +16,11 @@ import torch
 import fakeoff
 from fakeoff.arena.errors import ConfigError, DataError, StoreError
 from fakeoff.arena.images import save_png
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.reals import open_source
+from fakeoff.arena.images.reals import open_source
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.scoreboard import scoreboard_text
 from fakeoff.protocols.config import TournamentConfig, effective_config
-from fakeoff.protocols.records import Forfeit, TournamentRecord
+from fakeoff.protocols.record.records import Forfeit, TournamentRecord
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.detectors import ReceptiveField
-from fakeoff.leaderboard.heatmap_plots import Exhibit, averages, exhibits, match_heatmaps, picture_heatmaps
-from fakeoff.leaderboard.plots import to_pixels
-from fakeoff.protocols import patches
-from fakeoff.protocols.look import look
-from fakeoff.protocols.patches import TRUTHS, Truth
+from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, averages, exhibits, match_heatmaps, picture_heatmaps
+from fakeoff.leaderboard.plots.plots import to_pixels
+from fakeoff.protocols.looking.look import look
+from fakeoff.protocols.score import patches
+from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 Array = npt.NDArray[Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fakeoff.arena.errors import StoreError
-from fakeoff.arena.store import Store
-from fakeoff.leaderboard.ledger import read_ledger, write_ledger
-from fakeoff.protocols.records import Forfeit, TournamentRecord
+from fakeoff.arena.jobs.store import Store
+from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
+from fakeoff.protocols.record.records import Forfeit, TournamentRecord
 
 
 def test_a_record_comes_back_as_it_was(record: TournamentRecord, results: Store, tmp_path: Path) -> None:

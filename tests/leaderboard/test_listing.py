@@ -14,9 +14,9 @@ from rich.console import Console
 
 from fakeoff import detectors, generators
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.leaderboard.listing import list_players, players_text, print_players
-from fakeoff.leaderboard.player_page import player_text, print_player
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.leaderboard.catalogue.listing import list_players, players_text, print_players
+from fakeoff.leaderboard.catalogue.player_page import player_text, print_player
 
 WIDTHS = (80, 110, 160)
 
@@ -48,8 +48,8 @@ import json, sys
 from io import StringIO
 from rich.console import Console
 from fakeoff.arena.errors import PluginError
-from fakeoff.leaderboard.listing import players_text, print_players
-from fakeoff.leaderboard.player_page import print_player
+from fakeoff.leaderboard.catalogue.listing import players_text, print_players
+from fakeoff.leaderboard.catalogue.player_page import print_player
 pages = {}
 for width in json.loads(sys.argv[1]):
     console = Console(file=StringIO(), width=width)
@@ -121,7 +121,7 @@ def _shown(name: str, *, width: int = 110) -> str:
 
 def test_listing_imports_no_players_module(answer: dict[str, Any]) -> None:
     modules = set(answer["modules"])
-    assert "fakeoff.leaderboard.listing" in modules
+    assert "fakeoff.leaderboard.catalogue.listing" in modules
     assert not modules & {"torchvision", "strangers", "strangers.players", "fakeoff.generators.pgan", "mlflow"}
     assert not {name for name in modules if name.startswith("fakeoff.detectors.x")}
 

@@ -12,14 +12,14 @@ from PIL import Image
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.arena.images import save_png
+from fakeoff.arena.images.reals import open_source
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
-from fakeoff.arena.reals import open_source
-from fakeoff.arena.store import Store
 from fakeoff.detectors import ReceptiveField
 from fakeoff.leaderboard.look import look_at
-from fakeoff.protocols import patches
 from fakeoff.protocols.pictures import Verdict
-from fakeoff.protocols.records import Look, Match, TournamentRecord, Version
+from fakeoff.protocols.record.records import Look, Match, TournamentRecord, Version
+from fakeoff.protocols.score import patches
 
 GENERATOR, DETECTOR = "toy_generator@1", "first@1"
 

@@ -19,13 +19,13 @@ from PIL import Image
 
 from fakeoff import leaderboard
 from fakeoff.arena.errors import StoreError
-from fakeoff.arena.plugins import load_plugin_file
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.seeds import digest
-from fakeoff.arena.store import Store
-from fakeoff.leaderboard import plots
-from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
+from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
+from fakeoff.leaderboard.plots import plots
 from fakeoff.protocols.config import LIMITS, TournamentConfig
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

@@ -14,7 +14,7 @@ import pytest
 
 from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, PluginError
-from fakeoff.leaderboard.new_package import next_steps, write_package
+from fakeoff.leaderboard.catalogue.new_package import next_steps, write_package
 
 FAKEOFF = Path(sys.executable).with_name("fakeoff")
 

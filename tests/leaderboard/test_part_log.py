@@ -15,9 +15,9 @@ from mlflow.entities import Run
 from PIL import Image
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard import mlflow_log
-from fakeoff.leaderboard.mlflow_log import MlflowLog, tournament_id
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.leaderboard.mlflow import mlflow_log
+from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
+from fakeoff.protocols.record.records import TournamentRecord
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

@@ -12,8 +12,8 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.part_plots import part_histograms, shift_histograms
-from fakeoff.leaderboard.plots import to_pixels
+from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
+from fakeoff.leaderboard.plots.plots import to_pixels
 
 Shares = dict[str, float]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.parts import newest_cells, part_points, shifts_of_round
+from fakeoff.leaderboard.plots.parts import newest_cells, part_points, shifts_of_round
 
 
 def _shares(**shares: float) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.jobs.executors import SerialExecutor
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

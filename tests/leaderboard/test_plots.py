@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fakeoff.arena.images import Pixels
-from fakeoff.leaderboard.plots import before_and_after, duel_chart, payoff_matrix, to_pixels
+from fakeoff.leaderboard.plots.plots import before_and_after, duel_chart, payoff_matrix, to_pixels
 
 
 def _scoreboard(

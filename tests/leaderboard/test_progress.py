@@ -6,7 +6,7 @@ import io
 from rich.console import Console
 
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.leaderboard.progress import ProgressDisplay
+from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 
 
 def _job(label: str, *, player: str = "") -> Job:

@@ -11,15 +11,15 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fakeoff.arena.compute import Machine, survey
-from fakeoff.arena.executors import Load, Observer
 from fakeoff.arena.jobs import Job, Outcome
+from fakeoff.arena.jobs.executors import Load, Observer
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
-from fakeoff.arena.store import Store
 from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.patches import TRUTHS
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.score.patches import TRUTHS
 
 METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
 

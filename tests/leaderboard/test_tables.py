@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fakeoff.leaderboard.tables import print_scoreboard
+from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
 GENERATORS = ("pgan_pretrained", "mobile_stylegan")
 DETECTORS = ("xception_block1", "resnet18_layer1", "mesoinception4")

@@ -12,8 +12,8 @@ import pytest
 from mlflow import MlflowClient
 
 from fakeoff.arena.errors import ConfigError, StoreError
-from fakeoff.leaderboard.ui import leaderboard_addresses, served
-from fakeoff.leaderboard.views import VIEWS, View, view_address, view_tag
+from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
+from fakeoff.leaderboard.mlflow.views import VIEWS, View, view_address, view_tag
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)

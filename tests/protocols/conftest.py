@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from fakeoff.arena.executors import Observer, SerialExecutor
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.reals import open_source
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import Observer, SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 BAD_PLAYERS = Path(__file__).parents[1] / "bad_players.py"
 

@@ -10,9 +10,9 @@ import torch
 
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.specs import state_arrays
-from fakeoff.protocols import referee
-from fakeoff.protocols.attack import attack
+from fakeoff.arena.players.specs import state_arrays
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.attack import attack
 
 GENERATOR = {"plugin": "toy_generator", "parameters": {"generator_lr": 0.05}}
 DETECTOR = {"plugin": "toy_detector", "parameters": {}}

@@ -14,12 +14,13 @@ from PIL import Image, ImageFilter
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels, quantise, save_png
-from fakeoff.arena.reals import orl_faces
+from fakeoff.arena.images.reals import orl_faces
+from fakeoff.arena.players.specs import find_weights
 from fakeoff.arena.seeds import rng_from
-from fakeoff.arena.specs import find_weights
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols import audit, referee
-from fakeoff.protocols.audit import AuditReport, audit_folders, audit_pools
+from fakeoff.protocols.forensics import audit
+from fakeoff.protocols.forensics.audit import AuditReport, audit_folders, audit_pools
+from fakeoff.protocols.rules import referee
 
 Change = Callable[[Image.Image], Image.Image]
 

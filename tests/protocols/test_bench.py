@@ -14,13 +14,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from fakeoff.arena.errors import ConfigError, PluginError
-from fakeoff.arena.executors import Executor, SerialExecutor
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Job
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.ray_executor import RayExecutor
-from fakeoff.arena.reals import open_source
-from fakeoff.arena.specs import PlayerSpec
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import Executor, SerialExecutor
+from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.game.bench import Bench
 

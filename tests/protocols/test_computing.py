@@ -8,8 +8,8 @@ import pytest
 
 from fakeoff.arena.compute import Machine, Speeds
 from fakeoff.arena.errors import ConfigError
-from fakeoff.protocols.computing import decide, decided
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.config.computing import decide, decided
 
 FAST = Speeds(float32=2.0, bfloat16=1.0)
 EMULATED = Speeds(float32=2.0, bfloat16=20.0)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.pool import Pool
-from fakeoff.arena.specs import weights_hash
+from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import PatchDetector, ReceptiveField
-from fakeoff.protocols import referee
-from fakeoff.protocols.defend import _Look, _look_at_val, _Mixed, _mixed, defend
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.defend import _Look, _look_at_val, _Mixed, _mixed, defend
 
 MakeContext = Callable[..., Context]
 

@@ -7,8 +7,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.reals import orl_faces
-from fakeoff.protocols.distances import eigenface_kid, pixel_l1, sliced_wasserstein, ssim
+from fakeoff.arena.images.reals import orl_faces
+from fakeoff.protocols.score.distances import eigenface_kid, pixel_l1, sliced_wasserstein, ssim
 
 PAIRS = hnp.arrays(np.uint8, (2, 2, 8, 8, 3))
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fakeoff.arena.executors import SerialExecutor
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.provisions import PluginFile
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.protocols.game.engine import Engine
 
 TASKS = """

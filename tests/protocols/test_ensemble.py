@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.specs import write_spec
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.specs import write_spec
 from fakeoff.detectors import Batch, Plan, players
 from fakeoff.detectors.contract import DetectorContract
 from fakeoff.detectors.ensemble import Ensemble

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFilter, JpegImagePlugin, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from fakeoff.arena import reals
 from fakeoff.arena.errors import DataError
-from fakeoff.arena.images import Pixels
-from fakeoff.arena.reals import orl_faces, read_image
-from fakeoff.protocols import format_traces as ft
+from fakeoff.arena.images import Pixels, reals
+from fakeoff.arena.images.reals import orl_faces, read_image
+from fakeoff.protocols.forensics import format_traces as ft
 
 RED = Image.new("RGB", (8, 8), "red")
 

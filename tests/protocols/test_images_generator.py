@@ -12,7 +12,7 @@ from PIL import Image
 
 from fakeoff import generators
 from fakeoff.arena.errors import ConfigError, PluginError
-from fakeoff.arena.specs import load_arrays, state_arrays, write_spec
+from fakeoff.arena.players.specs import load_arrays, state_arrays, write_spec
 from fakeoff.generators import Wanted, abilities, players
 from fakeoff.generators.contract import GeneratorContract
 from fakeoff.generators.images import Images
@@ -132,7 +132,7 @@ def test_its_own_sub_folders_are_its_split(play: Play, config: Config, tmp_path:
         write_fakes(tmp_path / "split" / split, n, seed=seed)
     _, ran = play(config(tmp_path / "split", rounds=0))
     [sampled] = [job for job in ran.ran if job.stage == "sample" and job.player == "theirs"]
-    from fakeoff.arena.store import Store
+    from fakeoff.arena.jobs.store import Store
 
     store = Store(tmp_path / "home" / "store")
     assert store.record(sampled.key)["sizes"] == counts

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeoff.arena.jobs import Result
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.ray_executor import RayExecutor
+from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.scoreboard import build_scoreboard
-from fakeoff.protocols.judging import Mixture, why_unranked
+from fakeoff.protocols.rules.judging import Mixture, why_unranked
 
 Play = Callable[..., tuple[Any, Any]]
 Config = Callable[..., Any]

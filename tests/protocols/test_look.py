@@ -13,21 +13,23 @@ from PIL import Image
 
 from fakeoff.arena import images
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError
-from fakeoff.arena.executors import SerialExecutor
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Context, Job, Outcome, Result
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
-from fakeoff.arena.plugins import load_plugin_file
-from fakeoff.arena.reals import open_source
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.specs import state_arrays
 from fakeoff.arena.seeds import canonical_json
-from fakeoff.arena.specs import state_arrays
-from fakeoff.arena.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
-from fakeoff.protocols import look, patches, referee
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import Parts
-from fakeoff.protocols.patches import TRUTHS, Truth
-from fakeoff.protocols.records import TournamentRecord
-from fakeoff.protocols.schedule import parser_spec
+from fakeoff.protocols.game.schedule import parser_spec
+from fakeoff.protocols.looking import look
+from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score import patches
+from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 Array = npt.NDArray[Any]
 Play = Callable[..., tuple[TournamentRecord, Any]]

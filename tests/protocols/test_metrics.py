@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fakeoff.protocols.metrics import METRICS, best_threshold, evaluate
+from fakeoff.protocols.score.metrics import METRICS, best_threshold, evaluate
 
 Scores = npt.NDArray[np.float64]
 

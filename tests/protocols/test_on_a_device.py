@@ -1,8 +1,8 @@
 """Every task that computes on a device does there what it does here: real players, on a device that refuses to mix.
 
-Where there is no GPU the device is simulated (:mod:`fakeoff.arena.elsewhere`): it does the CPU's arithmetic, so results
-are the same to the last byte, and a tensor that was left behind raises. Autocast looks at where tensors really lie, so
-all of this is float32.
+Where there is no GPU the device is simulated (:mod:`fakeoff.arena.contract.other_device`): it does the CPU's
+arithmetic, so results are the same to the last byte, and a tensor that was left behind raises. Autocast looks at where
+tensors really lie, so all of this is float32.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import pytest
 import torch
 
 from fakeoff import detectors, generators
-from fakeoff.arena.elsewhere import elsewhere, real_device
+from fakeoff.arena.contract.other_device import elsewhere, real_device
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import parsers
-from fakeoff.arena.registry import Registry
-from fakeoff.arena.specs import find_weights, state_arrays
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols import attack, defend, judging, look, pools, pretrain
+from fakeoff.protocols import pretrain
+from fakeoff.protocols.looking import look
+from fakeoff.protocols.rules import attack, defend, judging, pools
 
 pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
 
@@ -115,7 +117,7 @@ def test_it_does_on_a_device_what_it_does_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # No other device has Lanczos.
-    monkeypatch.setattr("fakeoff.arena.images._has_lanczos", lambda: False)
+    monkeypatch.setattr("fakeoff.arena.images.pipeline._has_lanczos", lambda: False)
     task, payload, inputs = case()
     places = {"weights": str(find_weights("face-unet", parsers.load("face_unet")))} if case is parsed else {}
     used: list[torch.device] = []

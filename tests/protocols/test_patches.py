@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from fakeoff.arena.parsers import PARTS
 from fakeoff.detectors import PatchDetector, ReceptiveField
-from fakeoff.protocols import referee
-from fakeoff.protocols.patches import (
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score.patches import (
     align,
     assign_parts,
     distribution,

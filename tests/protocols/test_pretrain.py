@@ -14,11 +14,11 @@ from safetensors.numpy import load
 
 from fakeoff import generators
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.executors import Executor, SerialExecutor
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Outcome
-from fakeoff.arena.reals import open_source
-from fakeoff.arena.specs import PlayerSpec, load_weights, state_arrays, write_spec
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import Executor, SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.specs import PlayerSpec, load_weights, state_arrays, write_spec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.pretrain import Pretrain

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakeoff.protocols.judging import Judging, Mixture, OnVal
-from fakeoff.protocols.records import Kind, Match, Version
-from fakeoff.protocols.standings import newest, rank_detectors, rank_generators, rank_on_val
+from fakeoff.protocols.record.records import Kind, Match, Version
+from fakeoff.protocols.record.standings import newest, rank_detectors, rank_generators, rank_on_val
+from fakeoff.protocols.rules.judging import Judging, Mixture, OnVal
 
 
 def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:

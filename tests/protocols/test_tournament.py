@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fakeoff.arena.errors import ConfigError, PluginError
-from fakeoff.arena.executors import SerialExecutor
 from fakeoff.arena.jobs import Outcome
-from fakeoff.arena.store import Store
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 Play = Callable[..., tuple[TournamentRecord, Any]]
 Config = Callable[..., Any]

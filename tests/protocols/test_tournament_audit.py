@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.arena.executors import SerialExecutor
-from fakeoff.arena.reals import RealSource, open_source, orl_faces
-from fakeoff.arena.store import Store
+from fakeoff.arena.images.reals import RealSource, open_source, orl_faces
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.records import TournamentRecord
+from fakeoff.protocols.record.records import TournamentRecord
 
 RESOLUTION = 64
 

@@ -1,0 +1,211 @@
+"""What every player that can be trained must keep to, whatever it learns."""
+
+from __future__ import annotations
+
+import unittest
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic
+
+import torch
+
+from fakeoff.arena import compute
+from fakeoff.arena.contract import PlayerT
+from fakeoff.arena.contract.breaches import ContractBreach, asking
+from fakeoff.arena.contract.checks import check_measured, does_not_write, leaves_globals_alone
+from fakeoff.arena.contract.portability import Travels
+from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.plan import Plan, Purpose
+from fakeoff.arena.players.specs import weights_hash
+from fakeoff.arena.seeds import rng_from, sealed
+
+_CPU = torch.device("cpu")
+_STEPS_BETWEEN_LOOKS = 4
+_SLOW, _FAST, _MUCH_LESS = 1e-9, 1e-2, 1e-2
+
+
+@dataclass(kw_only=True)
+class School:
+    """One training, shared by the tests of a player because it takes seconds.
+
+    Attributes:
+        player: As it became.
+        measured: What each step returned.
+        hashes: Of the weights after each of the first steps.
+        never_moved: The parameters that ask for a gradient and stayed as they were.
+        looks: How well it did on the way, as its contract measures it.
+    """
+
+    player: Any
+    measured: list[dict[str, float]] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    never_moved: list[str] = field(default_factory=list)
+    looks: list[float] = field(default_factory=list)
+
+
+class Learns(Travels[PlayerT], Generic[PlayerT]):
+    """The part of a contract that is the same for all players with a ``train_step``.
+
+    Attributes:
+        most_steps: A training gives up after so many; it ends as soon as all is seen.
+    """
+
+    most_steps: ClassVar[int] = 128
+
+    # How train_step is called, for messages.
+    call: ClassVar[str]
+    # What plans are for.
+    purpose: ClassVar[Purpose] = "pretrain"
+
+    def can_learn(self) -> bool:
+        return self.player_class().train_step is not self.interface.train_step  # type: ignore[attr-defined]
+
+    def lesson(self, player: PlayerT, step: int) -> Batch:
+        """What ``train_step`` is handed besides rng."""
+        raise NotImplementedError
+
+    def has_learned(self, player: PlayerT, looks: list[float]) -> bool:
+        """Whether the shared training may end; may add a look."""
+        return True
+
+    def step(
+        self,
+        player: PlayerT,
+        step: int,
+        *,
+        lesson: Batch | None = None,
+        device: torch.device = _CPU,
+        **more: Any,
+    ) -> dict[str, float]:
+        """Takes one training step and checks what comes of it.
+
+        Raises:
+            ContractBreach: It raises, or returns no dict of finite numbers.
+        """
+        __tracebackhide__ = True
+        batch = (lesson if lesson is not None else self.lesson(player, step)).to(device)
+        player.train()
+        with asking(self.call):
+            measured = player.train_step(batch, rng=rng_from("step", step), **more)  # type: ignore[operator]
+        return check_measured(measured, call=self.call)
+
+    def train_once(self, player: PlayerT, device: torch.device) -> None:
+        self.step(player, 0, device=device)
+
+    def trained(self) -> PlayerT:
+        return self.school().player  # type: ignore[no-any-return]
+
+    def school(self) -> School:
+        """The shared training; skips a test where it fails."""
+        if not self.can_learn():
+            raise unittest.SkipTest("it has no train_step: it plays as it came")
+        self.needs(self.test_training_measures_finite_numbers)
+        return self.kept("school", self._train)
+
+    def _train(self) -> School:
+        player = self.build()
+        school = School(player=player)
+        first = {name: parameter.detach().clone() for name, parameter in player.named_parameters()}
+        for step in range(self.most_steps):
+            school.measured.append(self.step(player, step))
+            if step < 2:
+                school.hashes.append(weights_hash(player.state_dict()))
+            if (step + 1) % _STEPS_BETWEEN_LOOKS:
+                continue
+            school.never_moved = [
+                name
+                for name, now in player.named_parameters()
+                if now.requires_grad and torch.equal(now.detach(), first[name])
+            ]
+            if self.has_learned(player, school.looks) and not school.never_moved:
+                break
+        player.eval()
+        return school
+
+    def test_training_measures_finite_numbers(self) -> None:
+        """A training step returns what it measured: finite numbers by name."""
+        if not self.can_learn():
+            raise unittest.SkipTest("it has no train_step: it plays as it came")
+        self.needs(self.test_it_is_built_the_same_each_time)
+        self.answers()
+        self.kept("school", self._train)
+
+    def test_training_works_in_bfloat16(self) -> None:
+        """Training works in bfloat16 autocast, the arena's default, and what comes of it answers."""
+        self.school()
+        player = self.build()
+        with compute.autocast("bfloat16"):
+            for step in range(2):
+                self.step(player, step)
+        self.answer(player.eval())
+
+    def test_training_heeds_the_rate_of_its_plan(self) -> None:
+        """Training heeds the learning rate that a plan asks for."""
+        self.school()
+        if self.player_class().start is self.interface.start:  # type: ignore[attr-defined]
+            raise unittest.SkipTest("it has no start(plan): its learning rate is its own")
+        slow, fast = (self._moved(rate) for rate in (_SLOW, _FAST))
+        if slow > fast * _MUCH_LESS:
+            raise ContractBreach(
+                expected=f"after start(plan) with a rate of {_SLOW:g}, a training step hardly moves the weights",
+                came=f"it moves one by {slow:.3g}, and {fast:.3g} at a rate of {_FAST:g}",
+                mend="in start(plan), make optimisers with plan.rate where it is not None",
+            )
+
+    def _moved(self, rate: float) -> float:
+        """How far one step moves the parameter that it moves farthest."""
+        player = self.build()
+        lesson = self.lesson(player, 0)
+        with asking("start(plan)"):
+            player.start(Plan(purpose=self.purpose, steps=1, batch=len(lesson), rate=rate))  # type: ignore[operator]
+        before = {name: parameter.detach().clone() for name, parameter in player.named_parameters()}
+        self.step(player, 0, lesson=lesson)
+        return max(
+            (now.detach() - before[name]).abs().max().item()
+            for name, now in player.named_parameters()
+            if now.requires_grad
+        )
+
+    def test_training_leaves_global_randomness_alone(self) -> None:
+        """Training leaves the global random state alone."""
+        self.school()
+        player = self.build()
+        with leaves_globals_alone(self.call):
+            self.step(player, 0)
+
+    def test_training_does_not_write_to_what_it_is_shown(self) -> None:
+        """Training does not write to the images that it is handed."""
+        self.school()
+        player = self.build()
+        lesson = self.lesson(player, 0).to(_CPU)
+        with does_not_write(self.call, **lesson.tensors()):
+            self.step(player, 0, lesson=lesson)
+
+    def test_training_is_the_same_for_the_same_seed(self) -> None:
+        """Trained again with the same seed, it becomes the same."""
+        school = self.school()
+        player = self.build()
+        with sealed("again"):
+            measured = [self.step(player, step) for step in range(2)]
+        differs = "other weights" if weights_hash(player.state_dict()) != school.hashes[1] else ""
+        if measured != school.measured[:2]:
+            differs = "other measured values"
+        if differs:
+            raise ContractBreach(
+                expected="two steps on the same images with the same seed measure the same and give the same weights",
+                came=differs,
+                mend="draw from rng alone: torch.randn(..., generator=rng); for dropout: with global_draws(rng): from "
+                "fakeoff.arena.seeds; keep nothing outside of the player",
+            )
+
+    def test_training_reaches_every_parameter(self) -> None:
+        """Training moves every parameter that asks for a gradient."""
+        if never := self.school().never_moved:
+            raise ContractBreach(
+                expected=f"every parameter moves within {self.most_steps} steps of training",
+                came=f"'{never[0]}' did not" + (f", nor {len(never) - 1} more" if never[1:] else ""),
+                mend="hand it to an optimiser, and use it where the loss is made, without detach() or no_grad(); where "
+                "it rests on purpose: requires_grad_(False)",
+            )
+
+
+__all__ = ["Learns", "School"]

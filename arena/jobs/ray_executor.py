@@ -1,0 +1,427 @@
+"""Jobs on Ray: stateless tasks, here or on a cluster, and one actor that collects their progress."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import pickle
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fakeoff.arena.compute import Machine, quiet_threads, survey
+from fakeoff.arena.errors import ConfigError, one_line
+from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
+from fakeoff.arena.jobs.executors import Load, Observer
+from fakeoff.arena.jobs.limits import machine_gigabytes
+from fakeoff.arena.jobs.nursery import Nursery, execute_fresh
+from fakeoff.arena.jobs.ray_watch import Watch, overdue
+from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
+
+_POLL_SECONDS = 0.5
+_CONNECT_SECONDS = 10.0
+_LONGEST_FOLDER = 20
+_RETRIES_AFTER_CRASH = 2
+_HELD_BYTES = 1 << 30
+
+# Before `import ray`. No usage statistics, no colours in forwarded output.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_DEDUP_LOGS": "0",
+    # A worker whose job needs no GPU sees none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+_ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+# A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
+# connects.
+_PRIVATE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    # Between two stages it would end a worker that was idle for a second, and the next one imports everything anew.
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
+    # At its own 15 the work waits for whatever else runs, the driver's pictures included.
+    "RAY_worker_niceness": "0",
+}
+
+
+def _answers(address: str) -> None:
+    """Asks whether anything listens at ``host:port``.
+
+    Raises:
+        ConfigError: Nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host:  # 'auto'
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no Ray cluster answers at '{address}': {one_line(error)}") from error
+
+
+def _work(
+    job: Job,
+    names: list[str],
+    watches: Mapping[str, Any],
+    *results: Mapping[str, Any],
+    share: float | None,
+    wanted: tuple[Provision, ...],
+    nursery: str,
+) -> tuple[Outcome, Mapping[str, Any] | None]:
+    """Returns how it ended, and the result by itself: another job may take it without the driver in between."""
+    # Ours copy what they change; tasks of users' own get memory of their own.
+    theirs = not job.task.startswith("fakeoff.")
+    inputs = {
+        name: hand_over(_part(result, part), copy=theirs)
+        for (name, part), result in zip(_parts(names), results, strict=True)
+    }
+    last = 0.0
+    progress = watches[_node_id()]
+
+    def report(done: int, total: int, note: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= _POLL_SECONDS or done == total:
+            last = time.monotonic()
+            progress.report.remote(job.key, done, total, note)
+
+    limit = job.gigabytes or machine_gigabytes() * (share or job.threads / (os.cpu_count() or 1))
+    with contextlib.suppress(Exception):  # told again, and properly, when it is executed
+        import_house(job)
+    progress.start.remote(job.key, os.getpid())
+    job = dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions))
+    try:
+        outcome = execute_fresh(nursery, job, inputs, report) if job.fresh else execute(job, inputs, report)
+    finally:
+        progress.end.remote(job.key)
+    result = outcome.result
+    told = None if result is None else {"record": dict(result.record), "arrays": dict(result.arrays)}
+    return dataclasses.replace(outcome, result=None), told
+
+
+def _parts(names: list[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        whole, _, part = name.partition(":")
+        yield whole, part
+
+
+def _part(result: Mapping[str, Any], part: str) -> Result:
+    """A part of a result, as the store gives it: of its arrays one alone."""
+    arrays = {"images": result["arrays"][part]} if part else result["arrays"]
+    return Result(record=result["record"], arrays=arrays)
+
+
+def _node_id() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    job: Job
+    result: Any  # the reference to what it will leave
+    since: float
+    observer: Observer
+
+
+class RayExecutor:
+    """Runs jobs on a Ray that belongs to this process alone, or on a cluster.
+
+    It starts with the first job, so a tournament that is complete never waits for it. On a cluster every machine
+    must have the same Fakeoff, PyTorch, NumPy, Python and plugin packages; plugin files travel with the jobs. Jobs
+    that read files of the driver's machine (photographs, weights) run there, so that it must be one of the cluster's.
+
+    Args:
+        workers: Jobs at a time, counted in cores: a job takes as many as it has threads, at most all. On a cluster
+            its own cores count.
+        address: Of a running cluster's head (``host:port``), or ``auto`` for the one that this machine is in.
+        gpus: CUDA devices of this machine that jobs may use; all by default. A cluster's machines say so themselves.
+    """
+
+    here = False
+
+    def __init__(self, *, workers: int, address: str | None = None, gpus: int | None = None) -> None:
+        self.workers, self.address = workers, address
+        self._gpus = gpus
+        self._ray: Any = None
+        self._task: Any = None
+        self._watches: dict[str, Any] = {}
+        self._scratch = ""
+        self._environment: tuple[PluginPackage, ...] = ()
+        self._overdue: dict[str, str] = {}
+        self._held_to: set[Provision] = set()
+        self._cores: dict[str, int] = {}
+        self._machine_gpus: dict[str, int] = {}
+        self._running: dict[Any, _Running] = {}
+        self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._watched = 0.0
+        # Now, before a plugin file imports ray.
+        os.environ.update(_QUIET)
+        if address is None:
+            os.environ.update(_PRIVATE)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+    def has_room(self, job: Job) -> bool:
+        if not self._running:
+            return True
+        ray = self._start()
+        gpus = sum(each.gpus for each in self._jobs())
+        if job.gpus and gpus + job.gpus > max(job.gpus, ray.cluster_resources().get("GPU", 0)):
+            return False
+        total = self.workers if self.address is None else sum(self._cores.values())
+        return sum(self._cores_of(each) for each in self._jobs()) + self._cores_of(job) <= total
+
+    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        self._start()
+        if self.address is not None:
+            self._compare_machines(job.provisions)
+        names = [f"{name}:{key.partition(':')[2]}" for name, key in job.inputs.items()]
+        references = [self._hand_over(key.partition(":")[0], load) for key in job.inputs.values()]
+        reference, result = self._submit(job, names, references)
+        self._running[reference] = _Running(job=job, result=result, since=time.perf_counter(), observer=observer)
+
+    def wait(self) -> Outcome:
+        ray = self._start()
+        while True:
+            ended, _ = ray.wait(list(self._running), num_returns=1, timeout=_POLL_SECONDS)
+            if ended or time.monotonic() - self._watched >= _POLL_SECONDS:
+                self._watched = time.monotonic()
+                self._watch()
+            if ended:
+                running = self._running.pop(ended[0])
+                return self._collect(ended[0], running)
+
+    def abandon(self) -> None:
+        """A driver that stops early must not leave jobs behind."""
+        for reference in self._running:
+            self._ray.cancel(reference, force=True)
+        self._running.clear()
+        self._held.clear()
+
+    def _hand_over(self, key: str, load: Load) -> Any:
+        """A reference to a result: what a worker left, or what is read and put there now."""
+        if key not in self._held:
+            result = load(key)
+            self._hold(key, result, self._ray.put({"record": dict(result.record), "arrays": dict(result.arrays)}))
+        self._held.move_to_end(key)
+        return self._held[key][0]
+
+    def _hold(self, key: str, result: Result, reference: Any) -> None:
+        """Keeps a result in the workers' shared memory; those that were not asked for longest make room."""
+        self._held[key] = (reference, sum(array.nbytes for array in result.arrays.values()))
+        while len(self._held) > 1 and sum(size for _, size in self._held.values()) > _HELD_BYTES:
+            self._held.popitem(last=False)
+
+    def machines(self) -> Sequence[Machine]:
+        if self.address is None:
+            return (survey(),)
+        ray = self._start()
+        self._compare_machines(())
+        look = ray.remote(max_retries=0)(survey)
+        nodes = sorted(self._cores, key=lambda node: node != self._home_node())
+        # A task that asks for no GPU would see none.
+        asked = [look.options(**self._on(node, 0), num_gpus=self._machine_gpus[node]).remote() for node in nodes]
+        try:
+            found: list[Machine] = ray.get(asked)
+        except ray.exceptions.RayError as error:
+            raise ConfigError(
+                f"a machine of the cluster at '{self.address}' does not work: {one_line(error)[:300]}"
+            ) from error
+        return found
+
+    def close(self) -> None:
+        if self._ray is not None:
+            self._held.clear()
+            self._ray.shutdown()
+            self._ray = None
+            self._held_to.clear()
+            if self._scratch:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _start(self) -> Any:
+        if self._ray is not None:
+            return self._ray
+        quiet_threads()
+        if self.address is None:
+            # The path of a socket below it has room for 107 characters.
+            roomy = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
+            self._scratch = tempfile.mkdtemp(prefix="fakeoff-ray-", dir=None if roomy else "/tmp")
+            how: dict[str, Any] = {
+                "address": "local",
+                "num_cpus": self.workers,
+                "num_gpus": torch.cuda.device_count() if self._gpus is None else self._gpus,
+                "include_dashboard": False,
+                "_temp_dir": self._scratch,
+            }
+        else:
+            # Its own patience with a head that does not answer is ten minutes.
+            os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+            _answers(self.address)
+            how = {"address": self.address}
+        import ray  # here, because the environment must be set first, and because it takes a second
+
+        self._ray = ray
+        try:
+            # What players print comes back with their outcomes.
+            ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+        except Exception as error:  # another Ray, another token, no cluster: each has its own
+            self._ray = None
+            if self.address is None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                raise ConfigError(
+                    f"Ray does not start: {one_line(error)[:300]}; to play without it: --serial"
+                ) from error
+            raise ConfigError(
+                f"the Ray cluster at '{self.address}' cannot be joined: {one_line(error)[:300]}; is its release of Ray "
+                "the same, and is RAY_AUTH_TOKEN the cluster's?"
+            ) from error
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
+        self._machine_gpus = {node["NodeID"]: int(node["Resources"].get("GPU", 0)) for node in nodes}
+        if self.address is not None:
+            self._environment = environment()
+            self._check_cluster()
+        watch = self._ray.remote(num_cpus=0)(Watch)
+        self._watches = {node: watch.options(**self._on(node, 0)).remote() for node in self._cores}
+        self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
+        return self._ray
+
+    def _check_cluster(self) -> None:
+        if not self._cores.get(self._home_node()):
+            self.close()
+            raise ConfigError(
+                f"this machine offers the cluster at '{self.address}' no core, and jobs that read its files run here; "
+                "start Ray on it with at least one: ray start --address HEAD --num-cpus 1"
+            )
+
+    def _home_node(self) -> str:
+        return str(self._ray.get_runtime_context().get_node_id())
+
+    def _here(self, cores: int) -> dict[str, Any]:
+        return self._on(self._home_node(), cores)
+
+    def _on(self, node: str, cores: int) -> dict[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return {"num_cpus": cores, "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id=node, soft=False)}
+
+    def _compare_machines(self, provisions: Iterable[Provision]) -> None:
+        """Holds every machine of the cluster to this one's code, before anything is played.
+
+        Raises:
+            ProvisionError: With the package, both releases and the machine.
+        """
+        wanted = {*self._environment, *provisions} - self._held_to
+        if not wanted:
+            return
+
+        def differs(wanted: bytes) -> str:  # travels as code: Fakeoff may not be there at all
+            import pickle
+            import platform
+
+            try:
+                from fakeoff.arena.players.plugins import provide
+
+                provisions = pickle.loads(wanted)  # noqa: S301 - the driver's own words
+            except Exception as error:
+                return f"the worker on {platform.node()} has no Fakeoff of this kind: {error}; install the same there"
+            for provision in provisions:
+                try:
+                    provide(provision)
+                except Exception as error:
+                    return str(error)
+            return ""
+
+        ask = self._ray.remote(max_retries=0)(differs)
+        ordered = pickle.dumps(sorted(wanted, key=str))
+        asked = [ask.options(**self._on(node, 0)).remote(ordered) for node in self._cores]
+        try:
+            answers = self._ray.get(asked)
+        except self._ray.exceptions.RayError as error:
+            raise ConfigError(
+                f"a machine of the cluster at '{self.address}' does not work: {one_line(error)[:300]}"
+            ) from error
+        for answer in answers:
+            if answer:
+                raise ProvisionError(answer)
+        self._held_to |= wanted
+
+    def _watch(self) -> None:
+        """Passes progress on, and kills workers that do not heed their job's limit."""
+        jobs = {running.job.key: (reference, running) for reference, running in self._running.items()}
+        for watch in self._watches.values():
+            with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
+                latest, spent = self._ray.get(watch.take.remote())
+                for key, (done, total, note) in latest.items():
+                    if key in jobs:  # a report of an earlier run may come late
+                        running = jobs[key][1]
+                        running.observer.progress(running.job, done, total, note)
+                for key, of in spent.items():
+                    if key in jobs and (failure := overdue(of, jobs[key][1].job.seconds)):
+                        self._overdue[key] = failure
+                        self._ray.cancel(jobs[key][0], force=True)
+
+    def _jobs(self) -> list[Job]:
+        return [running.job for running in self._running.values()]
+
+    def _cores_of(self, job: Job) -> int:
+        most = self.workers if self.address is None else max(self._cores.values())
+        return min(job.threads, most)
+
+    def _submit(self, job: Job, names: list[str], references: list[Any]) -> Any:
+        cores = self._cores_of(job)
+        options: dict[str, Any] = {"num_cpus": cores, "num_returns": 2}
+        # A fresh process comes from the driver's own nursery.
+        if self.address is not None and (job.fresh or any(job.places.values())):
+            options |= self._here(min(cores, self._cores[self._home_node()]))
+        if job.device == "cuda":
+            # Processes of their own: one that looked for GPUs while it was allowed none would never see one again.
+            options |= {"num_gpus": job.gpus, "runtime_env": {"env_vars": _ON_GPU}}
+        share = None if self.address is not None else cores / self.workers
+        task: Callable[..., Any] = self._task.options(**options, name=job.label).remote
+        return task(
+            job.blind(),
+            names,
+            self._watches,
+            *references,
+            share=share,
+            wanted=self._environment,
+            nursery=Nursery.shared().address,
+        )
+
+    def _collect(self, reference: Any, running: _Running) -> Outcome:
+        job = running.job
+        errors = self._ray.exceptions
+        try:
+            outcome: Outcome
+            outcome, told = self._ray.get([reference, running.result])
+            if told is None:
+                return dataclasses.replace(outcome, job=job)
+            result = Result(record=told["record"], arrays=told["arrays"])
+            self._hold(job.key, result, running.result)
+            return dataclasses.replace(outcome, job=job, result=result)
+        except (errors.WorkerCrashedError, errors.TaskCancelledError):
+            failure = "its worker process died (a crash in native code, or out of memory)"
+        except errors.OutOfMemoryError:
+            failure = "ran out of memory"
+        except errors.NodeDiedError:
+            failure = "the machine that it ran on was lost"
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, ProvisionError):
+                raise ProvisionError(str(error.cause)) from error
+            failure = f"raised {one_line(error.cause if error.cause is not None else error)[:300]}"
+        except errors.RayError as error:
+            failure = f"was lost by Ray: {one_line(error)[:300]}"
+        failure = self._overdue.pop(job.key, failure)
+        return Outcome(job=job, result=None, failure=failure, seconds=time.perf_counter() - running.since)

@@ -1,0 +1,81 @@
+"""A user's Python file: read once, imported from its text, here and on every worker."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import sys
+from pathlib import Path
+from types import CodeType
+
+from fakeoff.arena.errors import PluginError, one_line
+from fakeoff.arena.players.provisions import PluginFile, Provision, compare
+from fakeoff.arena.players.registry import apart, importing
+
+
+def load_plugin_file(path: Path) -> PluginFile:
+    """Imports a user's Python file, so that the players in it register themselves; once for each text.
+
+    Returns:
+        The file as it travels with jobs.
+
+    Raises:
+        PluginError: No such file, or it does not import.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"plugin file '{path}' cannot be read: {error.strerror}") from error
+    if path.suffix != ".py":
+        raise PluginError(f"plugin file '{path}' is not a Python file")
+    file = PluginFile(path=str(path.resolve()), source=source)
+    provide(file)
+    return file
+
+
+def provide(provision: Provision) -> None:
+    """Sees to it that a job's players are here: imports a file, compares a package.
+
+    Raises:
+        PluginError: The file does not import.
+        ProvisionError: The package here is not the driver's.
+    """
+    if isinstance(provision, PluginFile):
+        _import(provision)
+    else:
+        compare(provision)
+
+
+def _import(file: PluginFile) -> None:
+    name = file.module
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_loader(name, _FromText(file), origin=file.path)
+    assert spec is not None
+    spec.has_location = True  # the module gets its __file__
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with importing(file), apart(file.sha256):
+            module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if isinstance(error, PluginError):
+            raise
+        raise PluginError(f"plugin file '{file.path}' does not load: {one_line(error)}") from error
+
+
+class _FromText(importlib.abc.InspectLoader):
+    """Imports a text that may not be a file on this machine; tracebacks still show its lines."""
+
+    def __init__(self, file: PluginFile) -> None:
+        self._file = file
+
+    def get_source(self, fullname: str) -> str:
+        return importlib.util.decode_source(self._file.source)
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._file.source, self._file.path, "exec", dont_inherit=True)
+
+    def is_package(self, fullname: str) -> bool:
+        return False

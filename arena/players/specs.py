@@ -1,0 +1,253 @@
+"""Recipes: what travels to workers and goes into job keys, in place of models."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from fakeoff.arena.errors import PluginError, one_line
+from fakeoff.arena.images.assets import extract
+from fakeoff.arena.players.provisions import Provision
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.seeds import canonical_json
+
+WEIGHTS = "weights"
+"""The parameter that names a player's pretrained weights, where it has one."""
+
+_ASSET = "asset:"
+
+
+@dataclass(frozen=True)
+class NamesFolder:
+    """Marks a parameter that names a folder of images: their content, not the path, is part of the recipe."""
+
+
+@dataclass(frozen=True)
+class NamesPlayers:
+    """Marks a parameter that names other players of the same kind: their recipes are part of this one."""
+
+
+Folder: TypeAlias = Annotated[str, NamesFolder()]
+"""The path of a folder of images; empty where what was in it comes with the state."""
+
+Members: TypeAlias = Annotated[tuple[str | dict[str, Any], ...], NamesPlayers()]
+"""Other players: names, or tables with ``plugin`` and ``parameters``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerSpec:
+    """A player's recipe.
+
+    Attributes:
+        name: What the player is called in this tournament.
+        plugin: The registered name.
+        parameters: All keyword arguments of its constructor, defaults included.
+        fingerprint: What decides the player's behaviour besides the parameters: its code's version and the
+            hash of its weights.
+        weights: Where its pretrained weights lie, where it has any.
+        provision: What a worker needs to build it, unless it ships with Fakeoff.
+        files: Folders that its parameters name, by parameter: where they lie on the driver's machine.
+        members: The recipes of the players that its parameters name.
+    """
+
+    name: str
+    plugin: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+    provision: Provision | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[PlayerSpec, ...] = ()
+
+    @property
+    def provisions(self) -> tuple[Provision, ...]:
+        """What a worker needs to build it and the players that it is made of."""
+        own = () if self.provision is None else (self.provision,)
+        return (*own, *(provision for member in self.members for provision in member.provisions))
+
+    def places(self) -> dict[str, Any]:
+        """What a job that builds it for the first time is told of this machine: paths; nothing where there are none."""
+        members = [str(member.weights) if member.weights else None for member in self.members]
+        return {
+            "weights": str(self.weights) if self.weights else None,
+            "files": dict(self.files),
+            "members": members if any(members) else [],
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """What goes into job keys: neither names nor paths, so that results are shared between tournaments."""
+        parameters = {key: value for key, value in self.parameters.items() if key != WEIGHTS}
+        return {"plugin": self.plugin, "parameters": parameters, "fingerprint": dict(self.fingerprint)}
+
+
+def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: Mapping[str, Any]) -> PlayerSpec:
+    """Checks a recipe and completes it with defaults and fingerprint.
+
+    Args:
+        registry: The players of that kind.
+        name: What the player is called in this tournament.
+        plugin: The registered name.
+        parameters: As the user gave them.
+
+    Raises:
+        AssetError: The weights are those of an asset that is not here.
+        PluginError: Unknown plugin or parameter, or no such weights.
+    """
+    complete = registry.complete(plugin, parameters)
+    fingerprint = registry.fingerprint(plugin)
+    files, members = _named(registry, plugin, complete, fingerprint)
+    weights: Path | None = None
+    if complete.get(WEIGHTS) in (None, ""):  # TOML has no null
+        complete.pop(WEIGHTS, None)
+    else:
+        path = find_weights(str(complete[WEIGHTS]), registry.load(plugin))
+        fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        weights = path.resolve()
+    spec = PlayerSpec(
+        name=name,
+        plugin=plugin,
+        parameters=complete,
+        fingerprint=fingerprint,
+        weights=weights,
+        provision=registry.provision(plugin),
+        files=files,
+        members=members,
+    )
+    try:
+        canonical_json(spec.identity())
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"{registry.kind} '{plugin}': its parameters are no plain values: {one_line(error)}; let __init__ take "
+            "text, numbers, lists or tables of them, and make the object there"
+        ) from error
+    return spec
+
+
+def _named(
+    registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any]
+) -> tuple[dict[str, str], tuple[PlayerSpec, ...]]:
+    """Puts what parameters name in the place of the names: contents of folders, recipes of players."""
+    files: dict[str, str] = {}
+    members: list[PlayerSpec] = []
+    for parameter in registry.parameters(plugin):
+        marks = getattr(parameter.annotation, "__metadata__", ())
+        key = parameter.name
+        if any(isinstance(mark, NamesFolder) for mark in marks):
+            path = Path(str(complete.pop(key) or ""))
+            if str(path) != ".":
+                fingerprint[key] = _folder_hash(registry, plugin, key, path)
+                files[key] = str(path.resolve())
+        elif any(isinstance(mark, NamesPlayers) for mark in marks):
+            named: list[dict[str, Any]] = [
+                {"plugin": one} if isinstance(one, str) else dict(one) for one in complete[key]
+            ]
+            for one in named:
+                if not isinstance(one.get("plugin"), str) or one.keys() - {"plugin", "parameters", "fingerprint"}:
+                    raise PluginError(
+                        f"{registry.kind} '{plugin}': each of '{key}' is a name, or a table with 'plugin' and "
+                        f"'parameters', not {one!r}"
+                    )
+            mine = [
+                write_spec(registry, name=one["plugin"], plugin=one["plugin"], parameters=one.get("parameters", {}))
+                for one in named
+            ]
+            members += mine
+            complete[key] = [member.identity() for member in mine]
+    return files, tuple(members)
+
+
+def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> str:
+    if not path.is_dir():
+        raise PluginError(f"{registry.kind} '{plugin}': {key} = '{path}' is no folder")
+    sha256 = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and not file.is_symlink():
+            name = file.relative_to(path).as_posix()
+            sha256.update(f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return sha256.hexdigest()
+
+
+def find_weights(name: str, player: type) -> Path:
+    """Finds weights: a file that ships with a player, an asset, or any other file.
+
+    Args:
+        name: Of a ``.safetensors`` file in a folder ``weights`` beside the player's module or that of a class that it
+            derives from; ``asset:NAME`` for the first member of an asset; or a path.
+        player: The class.
+
+    Raises:
+        AssetError: The asset is unknown, not pulled yet, or damaged.
+        PluginError: There are none.
+    """
+    if name.startswith(_ASSET):
+        return extract(name.removeprefix(_ASSET))[0][0]
+    folders = weights_folders(player)
+    for path in (*(folder / f"{name}.safetensors" for folder in folders), Path(name)):
+        if path.is_file():
+            return path
+    ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
+    raise PluginError(
+        f"{player.__name__} has no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with "
+        f"it ({ships})"
+    )
+
+
+def weights_folders(player: type) -> tuple[Path, ...]:
+    """The folders where weights that ship with a player may lie: ``weights`` beside its class and the classes above."""
+    folders: dict[Path, None] = {}
+    for known in player.__mro__:
+        if known.__module__.startswith("fakeoff.") and known.__module__.endswith(".interface"):
+            continue  # weights of the players that ship lie beside their interface
+        with contextlib.suppress(TypeError, OSError):  # built into the interpreter, or typed in by hand
+            folders[Path(inspect.getfile(known)).parent / "weights"] = None
+    return tuple(folders)
+
+
+def load_weights(player: nn.Module, path: Path) -> None:
+    """Loads safetensors, or a torch checkpoint of tensors only, into a player. Never unpickles code.
+
+    Raises:
+        PluginError: Not such a file, or it does not fit the player.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        player.load_state_dict(state)
+    except (SafetensorError, RuntimeError, OSError, TypeError, AttributeError, EOFError) as error:
+        raise PluginError(f"the weights '{path.name}' do not fit {type(player).__name__}: {one_line(error)}") from error
+    except Exception as error:  # torch raises pickle.UnpicklingError for anything but tensors
+        raise PluginError(f"the weights '{path.name}' are not plain tensors: {one_line(error)[:200]}") from error
+
+
+def state_arrays(player: nn.Module) -> dict[str, npt.NDArray[Any]]:
+    """Copies a player's state dict to numpy."""
+    return {name: value.detach().cpu().contiguous().numpy().copy() for name, value in player.state_dict().items()}
+
+
+def load_arrays(player: nn.Module, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Loads what :func:`state_arrays` returned; the arrays may be read-only and are copied."""
+    player.load_state_dict({name: torch.from_numpy(np.array(value, copy=True)) for name, value in arrays.items()})
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """The sha256 of a state dict's names, shapes and bytes."""
+    sha256 = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        sha256.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+        sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()

@@ -1,0 +1,1 @@
+"""What is known of a player from its source alone: nobody's code is run."""

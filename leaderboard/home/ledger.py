@@ -1,0 +1,163 @@
+"""What a home remembers of its tournament: who played whom, by the keys of the results.
+
+``HOME/tournament.json`` holds no figures. The scoreboard is rebuilt from it and the stored scores.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.protocols.config import parse_config
+from fakeoff.protocols.record.records import (
+    Audit,
+    Cost,
+    Forfeit,
+    Look,
+    Match,
+    PassedOver,
+    Shift,
+    TournamentRecord,
+    Unranked,
+    Version,
+)
+from fakeoff.protocols.rules.judging import Judging, Mixture, read_match
+
+STORE = "store"
+"""The folder of results in a home."""
+
+_FILE_NAME = "tournament.json"
+_SCHEMA_VERSION = 3
+
+
+def open_store(home: Path) -> Store:
+    """The store of a home that was played; nothing is made.
+
+    Raises:
+        StoreError: Nothing was played there.
+    """
+    # Where nobody could even enter there is a tournament, and no result.
+    if not (home / STORE).is_dir() and not (home / _FILE_NAME).is_file():
+        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
+    return Store(home / STORE)
+
+
+def write_ledger(record: TournamentRecord, home: Path) -> None:
+    """Writes ``HOME/tournament.json`` in one step."""
+    ledger = {
+        "schema_version": _SCHEMA_VERSION,
+        "config": record.config.model_dump(mode="json"),
+        "source_name": record.source_name,
+        "data": record.data,
+        "round": record.round,
+        "versions": [dataclasses.asdict(version) for version in record.versions],
+        "matches": [[m.generator.label, m.detector.label, m.is_target, m.key] for m in record.matches],
+        "costs": [[cost.generator.label, cost.key] for cost in record.costs],
+        "audits": [[audit.generator.label, audit.key] for audit in record.audits],
+        "looks": [[look.generator.label, look.detector.label, look.keys] for look in record.looks],
+        "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
+        "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
+        "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
+        "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
+        "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
+    }
+    write_atomically(home / _FILE_NAME, json.dumps(ledger, indent=1).encode())
+
+
+def read_ledger(home: Path, store: Store) -> TournamentRecord:
+    """Reads a tournament back, its figures from the store.
+
+    Raises:
+        StoreError: There is none, or it is damaged.
+    """
+    path = home / _FILE_NAME
+    try:
+        ledger: dict[str, Any] = json.loads(path.read_bytes())
+        if ledger["schema_version"] != _SCHEMA_VERSION:
+            raise StoreError(
+                f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}; "
+                f"bring it up to date with: fakeoff run --home {home}"
+            )
+        return _rebuild(ledger, store)
+    except FileNotFoundError as error:
+        raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
+
+
+def _version(kept: Mapping[str, Any]) -> Version:
+    on_val = kept["on_val"]
+    if on_val is not None:
+        mixture = on_val["mixture"]
+        on_val = Judging(
+            key=on_val["key"],
+            mixture=Mixture(reals=tuple(mixture["reals"]), fakes=tuple(mixture["fakes"]), seed=mixture["seed"]),
+        )
+    return Version(**{**kept, "targets": tuple(kept["targets"]), "on_val": on_val})
+
+
+def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
+    versions = [_version(kept) for kept in ledger["versions"]]
+    by_label = {(version.kind, version.label): version for version in versions}
+    config = parse_config(ledger["config"], where=_FILE_NAME)
+    reals = {int(resolution): pools for resolution, pools in ledger["real_pools"].items()}
+    thresholds = {version.label: version.threshold(store) for version in versions if version.kind == "detector"}
+
+    def pair(row: tuple[str, str, bool, str]) -> dict[str, Any]:
+        generator, detector, is_target, key = row
+        return {
+            "generator": by_label["generator", generator],
+            "detector": by_label["detector", detector],
+            "is_target": is_target,
+            "key": key,
+            "figures": store.record(key),
+        }
+
+    def match(generator: str, detector: str, is_target: bool, key: str) -> Match:
+        maker, judge = by_label["generator", generator], by_label["detector", detector]
+        test = Mixture(reals=(reals[maker.resolution]["test"],), fakes=(maker.pools["test"],), seed=config.seed)
+        judging = Judging(key=key, mixture=test)
+        figures, _ = read_match(
+            judging,
+            threshold=thresholds[judge.label],
+            resamples=config.score.resamples,
+            confidence=config.score.confidence,
+            store=store,
+        )
+        return Match(generator=maker, detector=judge, is_target=is_target, judging=judging, figures=figures)
+
+    return TournamentRecord(
+        config=config,
+        source_name=ledger["source_name"],
+        data=ledger["data"],
+        round=ledger["round"],
+        versions=tuple(versions),
+        matches=tuple(match(*row) for row in ledger["matches"]),
+        costs=tuple(
+            Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
+            for label, key in ledger["costs"]
+        ),
+        audits=tuple(
+            Audit(generator=by_label["generator", label], key=key, figures=store.record(key))
+            for label, key in ledger["audits"]
+        ),
+        looks=tuple(
+            Look(
+                generator=by_label["generator", generator],
+                detector=by_label["detector", detector],
+                keys=keys,
+                figures={truth: store.record(key) for truth, key in keys.items()},
+            )
+            for generator, detector, keys in ledger["looks"]
+        ),
+        shifts=tuple(Shift(**pair(row)) for row in ledger["shifts"]),
+        forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
+        passed_over=tuple(PassedOver(**kept) for kept in ledger["passed_over"]),
+        unranked=tuple(Unranked(**kept) for kept in ledger["unranked"]),
+        real_pools=reals,
+    )

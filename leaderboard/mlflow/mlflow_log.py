@@ -1,0 +1,351 @@
+"""A tournament in MLflow: written by the driver alone, and readable by anybody who has MLflow.
+
+One experiment for each arena. In it a run for the tournament, a run for each player with step = round, and, nested
+under their player, the attack and defence jobs with their training curves.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fakeoff.arena.jobs import Result
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.seeds import digest
+from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
+from fakeoff.leaderboard.plots import plots
+from fakeoff.leaderboard.plots.duels import Duel, find_duels
+from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
+from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
+from fakeoff.leaderboard.plots.parts import newest_cells, part_points, shifts_of_round
+from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.protocols.config import LIMITS, Parts, print_config
+from fakeoff.protocols.record.records import TournamentRecord, Version
+from fakeoff.protocols.record.standings import newest
+from fakeoff.protocols.score.patches import Truth
+
+_FACES = 7
+_CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
+_CONTENTS = 2  # raised when a round logs more than before: a home is then brought up to date
+_ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
+_NOTES = {
+    "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
+    + _ROUNDS
+    + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
+    "show it.",
+    "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
+    "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
+    "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "
+    "moved the fight over the face.",
+    "tournament": "Under *Artifacts*: `payoff/` (who catches whom, round by round), `duels.png` (each attack's frozen "
+    "detector before and after), `part_shift/` (where in the face fakes gave themselves away, before and after), "
+    "`scoreboard.json` (every figure) and `config.toml` (to play it again).",
+}
+"""What a run's page says first, in Markdown."""
+
+
+def tournament_id(record: TournamentRecord) -> str:
+    """What tells tournaments apart: configuration and data.
+
+    The number of rounds may grow, what to do about a leak and what a job may take decide no figure, the protocol is the
+    same for all, and parts as they are by default were not in the configuration before 0.2.
+    """
+    left_out: dict[str, Any] = {"rounds": True, "audit": True, "protocol": True, "compute": set(LIMITS)}
+    if record.config.parts == Parts():
+        left_out["parts"] = True
+    config = record.config.model_dump(mode="json", exclude=left_out)
+    config["reals"]["source"] = record.source_name
+    return digest([config, record.data])[:10]
+
+
+class MlflowLog:
+    """Logs records round by round; what was logged before is not logged again.
+
+    Args:
+        home: Where the database and the artifacts lie.
+        store: Where curves and images are read from.
+    """
+
+    def __init__(self, home: Path, store: Store) -> None:
+        self._mlflow, self._store = MlflowStore(home), store
+        self._state: dict[str, Any] = {}
+
+    def log_round(self, record: TournamentRecord) -> None:
+        """Logs the record's last round, and closes the tournament after its last one.
+
+        Raises:
+            StoreError: MLflow's database cannot be used.
+        """
+        name = tournament_id(record)
+        self._state = self._read_state(name, record)
+        logged, last = self._state["rounds_logged"], record.config.rounds
+        if logged <= last:  # it was cut short, or it is played on for more rounds
+            self._state["finished"] = False
+        fresh, finishes = record.round >= logged, record.round >= last and not self._state["finished"]
+        if not fresh and not finishes:
+            return
+        with self._mlflow.errors():
+            if fresh:
+                self._log_players(record, name)
+                self._log_jobs(record, name)
+                self._log_tournament(record, name)
+                self._state["rounds_logged"] = record.round + 1
+            if finishes:
+                self._finish(record)
+            self._write_state(name)
+
+    def interrupt(self) -> None:
+        """Marks the runs of an unfinished tournament as killed; playing on revives them.
+
+        Raises:
+            StoreError: MLflow's database cannot be used.
+        """
+        if self._state and self._state["runs"] and not self._state["finished"]:
+            with self._mlflow.errors():
+                for run_id in self._state["runs"].values():
+                    self._client.set_terminated(run_id, status="KILLED")
+
+    def _log_tournament(self, record: TournamentRecord, name: str) -> None:
+        scoreboard = build_scoreboard(record)
+        tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": _NOTES["tournament"]}
+        run = self._run(f"tournament {name}", tags)
+        self._revive(run)
+        for key, value in flatten(scoreboard["config"]):
+            if key not in _CHANGING:
+                self._client.log_param(run, key[:250], str(value)[:6000])
+        self._client.set_tag(run, "rounds", str(record.config.rounds))
+        self._client.set_tag(run, "on_leak", record.config.audit.on_leak)
+        self._client.log_text(run, json.dumps(scoreboard, indent=2), "scoreboard.json")
+        self._client.log_text(run, print_config(record.config), "config.toml")
+        self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
+        matrix = plots.payoff_matrix(scoreboard) if scoreboard["cells"] else None
+        if matrix is not None:
+            self._picture(run, matrix, folder="payoff", key="payoff matrix", step=record.round)
+        targets = [entry for entry in shifts_of_round(scoreboard, record.round) if entry["is_target"]]
+        if targets:
+            shifts = shift_histograms(scoreboard, targets)
+            self._picture(run, shifts, folder="part_shift", key="parts before and after", step=record.round)
+        if find_duels(scoreboard):
+            self._client.log_figure(run, plots.duel_chart(scoreboard), "duels.png")
+            self._log_duels(run, scoreboard, record.round)
+
+    def _log_duels(self, run: str, scoreboard: Mapping[str, Any], round_: int) -> None:
+        points: dict[str, float] = {}
+        for duel in find_duels(scoreboard):
+            if duel.generator_round == round_:
+                points |= _duel_points(duel, title=f"{duel.generator} vs {duel.detector}")
+        self._metrics(run, points, round_)
+
+    def _log_players(self, record: TournamentRecord, name: str) -> None:
+        scoreboard = build_scoreboard(record)
+        duels = [duel for duel in find_duels(scoreboard) if duel.generator_round == record.round]
+        standings = _standing_points(scoreboard)
+        for version in (*newest(record.versions, "generator"), *newest(record.versions, "detector")):
+            # A player without a version of this round (it cannot be trained, or is out) met new opponents all the same.
+            run = self._player_run(version.kind, version.player, name)
+            points = standings.get((version.kind, version.player), {}) | _match_points(record, version)
+            points |= part_points(scoreboard, version.kind, version.player, record.round)
+            for cost in record.costs:
+                if cost.generator.label == version.label and version.kind == "generator":
+                    points |= {f"cost/{key}": value for key, value in cost.figures.items()}
+            for duel in duels:
+                if version.kind == "generator" and duel.generator == version.player:
+                    points |= _duel_points(duel, title=duel.detector)
+            self._metrics(run, points, record.round)
+            if version.kind == "generator" and version.round == record.round:
+                self._log_faces(run, version, record)
+            self._log_parts(run, version, record, scoreboard)
+        self._log_forfeits(record, name)
+
+    def _log_forfeits(self, record: TournamentRecord, name: str) -> None:
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for forfeit in record.forfeits:
+            against = f" on {forfeit.against}" if forfeit.against else ""
+            reason = f"round {forfeit.round}: {forfeit.stage}{against}: {forfeit.reason}"
+            reasons.setdefault((forfeit.kind, forfeit.player), []).append(reason)
+        for (kind, player), lines in reasons.items():
+            run = self._player_run(kind, player, name)
+            self._client.set_tag(run, "arena.forfeit", "\n".join(lines)[:4000])
+
+    def _log_faces(self, run: str, version: Version, record: TournamentRecord) -> None:
+        older = [
+            v
+            for v in record.versions
+            if v.kind == "generator" and v.player == version.player and v.round in (0, version.round - 1)
+        ]
+        lineup = sorted({v.label: v for v in [*older, version]}.values(), key=lambda v: v.round)
+        rows = [(f"{v.label}{_attacked(v)}", self._faces(v.pools["test"])) for v in lineup]
+        real_pool = record.real_pools[version.resolution]["test"]
+        spread = self._store.read(real_pool).arrays["images"]
+        rows.append(("held-out real people", spread[:: max(1, len(spread) // _FACES)][:_FACES]))
+        figure = plots.before_and_after(rows)
+        self._picture(run, figure, folder="faces", key="faces before and after", step=version.round)
+
+    def _log_parts(self, run: str, version: Version, record: TournamentRecord, scoreboard: Mapping[str, Any]) -> None:
+        """A detector's histograms and heatmaps at the newest generators; how a generator's attack moved the parts."""
+        cells = newest_cells(scoreboard, version.kind, version.player)
+        shifts = shifts_of_round(scoreboard, record.round, kind=version.kind, player=version.player)
+        if version.kind == "generator" and shifts:
+            figure = shift_histograms(scoreboard, shifts)
+            self._picture(run, figure, folder="part_shift", key="parts before and after", step=record.round)
+        if version.kind == "detector" and cells:
+            figure = part_histograms(scoreboard, cells)
+            self._picture(run, figure, folder="parts", key="parts", step=record.round)
+        opponents = [v.label for v in newest(record.versions, "generator")]
+        for look in record.looks:
+            maker, judge = look.generator, look.detector
+            if version.kind == "detector" and judge.label == version.label and maker.label in opponents:
+                keys: dict[Truth, str] = {
+                    "real": record.real_pools[maker.resolution]["test"],
+                    "fake": maker.pools["test"],
+                }
+                figure = match_heatmaps(
+                    f"{judge.label} looking at {maker.label}",
+                    {truth: self._store.read(key) for truth, key in look.keys.items()},
+                    {truth: self._store.read(key).arrays["images"] for truth, key in keys.items()},
+                )
+                folder, key = f"heatmaps/{maker.player}", f"heatmaps of {maker.player}"
+                self._picture(run, figure, folder=folder, key=key, step=record.round)
+
+    def _faces(self, pool: str) -> Any:
+        return self._store.read(pool).arrays["images"][:_FACES]
+
+    def _log_jobs(self, record: TournamentRecord, name: str) -> None:
+        for version in record.versions:
+            if version.round != record.round or (version.kind == "generator" and not version.targets):
+                continue
+            verb = "attack" if version.kind == "generator" else "defend"
+            parent = self._player_run(version.kind, version.player, name)
+            tags = {"arena.kind": "job", "arena.tournament": name, "mlflow.parentRunId": parent}
+            run = self._run(f"{verb} {version.player}:{version.round}", tags)
+            result = self._store.read(version.key)
+            self._curves(run, result)
+            self._client.set_tag(run, "arena.result", version.key)
+            if version.targets:
+                self._client.set_tag(run, "arena.targets", ", ".join(version.targets))
+            if version.kind == "detector":
+                self._metrics(run, {"threshold": version.threshold(self._store)}, 0)
+            self._client.set_terminated(run, status="FINISHED")
+
+    def _curves(self, run: str, result: Result) -> None:
+        points = [
+            (f"train/{name}", value, step)
+            for name, values in result.record.get("curves", {}).items()
+            for step, value in enumerate(values, start=1)
+        ]
+        points += [("val/accuracy", value, int(step)) for step, value in result.record.get("val_curve", [])]
+        self._mlflow.points(run, points, started_ms=self._state["started_ms"])
+
+    def _finish(self, record: TournamentRecord) -> None:
+        failed = {f"{forfeit.kind} {forfeit.player}" for forfeit in record.forfeits}
+        for label, run in self._state["runs"].items():
+            self._client.set_terminated(run, status="FAILED" if label in failed else "FINISHED")
+        self._state["finished"] = True
+
+    def _player_run(self, role: str, player: str, name: str) -> str:
+        tags = {
+            "arena.kind": "player",
+            "arena.role": role,
+            "arena.tournament": name,
+            "arena.player": player,
+            "mlflow.note.content": _NOTES[role],
+        }
+        run = self._run(player, tags, label=f"{role} {player}")
+        self._revive(run)
+        self._client.set_tag(run, "mlflow.note.content", _NOTES[role])  # an older Fakeoff said less
+        return run
+
+    def _run(self, title: str, tags: Mapping[str, str], *, label: str = "") -> str:
+        """The id of a run, made on first need."""
+        label = label or title
+        if label not in self._state["runs"]:
+            started_ms = self._state["started_ms"]
+            experiment = self._mlflow.experiment(self._state["experiment"], created_ms=started_ms)
+            run = self._client.create_run(experiment, start_time=started_ms, tags=dict(tags), run_name=title)
+            self._state["runs"][label] = run.info.run_id
+            self._write_state(tags["arena.tournament"])
+        return self._state["runs"][label]  # type: ignore[no-any-return]
+
+    def _revive(self, run: str) -> None:
+        self._client.update_run(run, status="RUNNING")
+
+    def _metrics(self, run: str, points: Mapping[str, float], step: int) -> None:
+        started_ms = self._state["started_ms"]
+        self._mlflow.points(run, [(name, value, step) for name, value in points.items()], started_ms=started_ms)
+
+    def _picture(self, run: str, figure: Figure, *, folder: str, key: str, step: int) -> None:
+        """Keeps a figure in full size among the artifacts, and under the slider through the rounds."""
+        pixels = plots.to_pixels(figure)
+        self._client.log_image(run, pixels, artifact_file=f"{folder}/round-{step:03d}.png")
+        self._mlflow.image(run, key, pixels, step=step, started_ms=self._state["started_ms"])
+
+    @property
+    def _client(self) -> Any:
+        return self._mlflow.client
+
+    def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
+        if self._state.get("name") == name:
+            return self._state
+        fresh = {
+            "name": name,
+            "experiment": experiment_name(
+                record.source_name, resolution=record.config.arena.resolution, colour=record.data["colour"]
+            ),
+            "started_ms": int(time.time() * 1000),
+            "runs": {},
+            "rounds_logged": 0,
+            "contents": _CONTENTS,
+            "finished": False,
+        }
+        kept = self._mlflow.read_state(name)
+        if kept.get("contents", 1) != _CONTENTS and kept:
+            # Points that are logged again have the same timestamps, and pictures the same names.
+            kept = {**kept, "rounds_logged": 0, "contents": _CONTENTS}
+        return {**fresh, **kept}
+
+    def _write_state(self, name: str) -> None:
+        self._mlflow.write_state(name, self._state)
+
+
+def _standing_points(scoreboard: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
+    """The standings' figures by kind and player: MLflow shows what the scoreboard says."""
+    points: dict[tuple[str, str], dict[str, float]] = {}
+    for row in scoreboard["standings"]["detectors"]:
+        figures = {key: row[key] for key in ("mean_auc", "mean_ap", "mean_accuracy")}
+        points["detector", row["player"]] = {"score": row["worst_auc"], **figures}
+    for row in scoreboard["standings"]["generators"]:
+        target = row["target_evasion"]
+        figures = {} if target is None else {"target_evasion": target}
+        points["generator", row["player"]] = {"score": row["evasion"], **figures}
+    return points
+
+
+def _match_points(record: TournamentRecord, version: Version) -> dict[str, float]:
+    points: dict[str, float] = {}
+    for match in record.matches:
+        mine, other = match.generator, match.detector
+        if version.kind == "detector":
+            mine, other = other, mine
+        if mine.label == version.label:
+            opponent = f"{other.player}:{other.round}"
+            points |= {f"{metric}/{opponent}": match.figures[metric] for metric in ("ap", "auc", "accuracy")}
+    return points
+
+
+def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
+    sides = {"before": duel.before, "after": duel.after, "retrained": duel.retrained}
+    return {
+        f"frozen target/{title}: {metric} {side}": cell[metric]
+        for side, cell in sides.items()
+        if cell is not None
+        for metric in ("accuracy", "ap")
+    }
+
+
+def _attacked(version: Version) -> str:
+    return f", finetuned against {', '.join(version.targets)}" if version.targets else ", as it came"

@@ -1,0 +1,117 @@
+"""MLflow's own pages over a home, on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fakeoff.arena.errors import ConfigError, StoreError
+from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, database_uri
+from fakeoff.leaderboard.mlflow.views import VIEWS, view_address
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 120
+
+
+def leaderboard_addresses(home: Path, base: str) -> dict[str, str]:
+    """The addresses that open on the leaderboards, by view; of the newest experiment.
+
+    Raises:
+        StoreError: Nothing was played there.
+    """
+    os.environ.update(ENVIRONMENT)
+    from mlflow import MlflowClient  # it takes seconds, and reads the environment
+
+    if not (home / "mlflow.db").exists():
+        raise StoreError(f"nothing to show in '{home}'; play first: fakeoff run --home {home}")
+    found = MlflowClient(tracking_uri=database_uri(home)).search_experiments(order_by=["last_update_time DESC"])
+    experiments = [experiment for experiment in found if experiment.name != "Default"]
+    if not experiments:
+        raise StoreError(f"nothing to show in '{home}' yet; the first round is still being played")
+    return {view.name: view_address(base, experiments[0].experiment_id, view) for view in VIEWS}
+
+
+@contextmanager
+def served(home: Path, *, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serves a home with MLflow on 127.0.0.1 until the block ends.
+
+    Args:
+        home: What to show.
+        port: Where; 0 takes a free one.
+
+    Yields:
+        The base address, answering, and the server's process.
+
+    Raises:
+        ConfigError: The port is taken.
+        StoreError: The server did not start.
+    """
+    if port == 0:
+        with socket.socket() as probe:
+            probe.bind((_HOST, 0))
+            port = probe.getsockname()[1]
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise ConfigError(f"port {port} is taken; give another --port") from error
+    base = f"http://{_HOST}:{port}"
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        database_uri(home),
+        "--default-artifact-root",
+        (home / "mlflow-artifacts").resolve().as_uri(),
+        "--host",
+        _HOST,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    with (home / "ui.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **ENVIRONMENT}, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        _wait_for(base, process, home)
+        yield base, process
+    finally:
+        _stop(process)
+
+
+def _wait_for(base: str, process: subprocess.Popen[bytes], home: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{base}/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    raise StoreError(f"MLflow did not start; see '{home / 'ui.log'}'")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    # The server starts workers of its own; they share its process group.
+    import signal
+
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

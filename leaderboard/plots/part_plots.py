@@ -1,0 +1,175 @@
+"""Pictures of where in the face the fight is: histograms of parts (Figs. 4, 6 and 7 of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fakeoff.arena.parsers import PARTS
+from fakeoff.protocols.score.patches import TRUTHS
+
+_DPI = 120
+_INK = "#1b1f24"
+_REAL, _FAKE = "#d1242f", "#0969da"  # the paper's colours: real is red, fake is blue
+_BEFORE, _FROZEN, _RETRAINED = "#57606a", "#d1242f", "#1a7f37"  # as in the duel chart
+_ROW_INCHES = 2.9
+
+
+def part_histograms(scoreboard: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draws on which parts the most predictive patches of reals and of fakes lie, a row for each match.
+
+    Args:
+        scoreboard: For the confidence.
+        cells: Of the scoreboard's ``parts``; at least one.
+    """
+    figure, rows = _rows(len(cells))
+    parts = _shown(cell[side][of] for cell in cells for side in TRUTHS for of in ("parts", "random_parts"))
+    for axes, cell in zip(rows, cells, strict=True):
+        sides = (
+            (cell["real"], "real photographs", _REAL),
+            (cell["fake"], "fakes", _FAKE),
+        )
+        for offset, (side, label, colour) in zip((-0.2, 0.2), sides, strict=True):
+            _bars(axes, parts, side["parts"], side["parts_ci"], offset=offset, width=0.38, colour=colour, label=label)
+            _ticks(axes, parts, side["random_parts"], offset=offset, width=0.38)
+        _finish(axes, parts)
+        axes.set_title(
+            f"{cell['detector']}@{cell['detector_round']} looking at {cell['generator']}@{cell['generator_round']}\n"
+            + ", ".join(_counted(cell[truth], truth) for truth in TRUTHS),
+            loc="left",
+            fontsize=10,
+        )
+    _legend(figure, rows[0], "a random patch of the same images")
+    _title(
+        figure,
+        "Which part of the face gives an image away: where its most predictive patch lies\n"
+        f"share of held-out images, with {_confidence(scoreboard)} bootstrap intervals",
+    )
+    return figure
+
+
+def shift_histograms(scoreboard: Mapping[str, Any], shifts: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draws how attacks moved the fight over the face, a row for each generator and detector (Fig. 6).
+
+    Args:
+        scoreboard: For the confidence.
+        shifts: Of the scoreboard's ``part_shifts``; at least one.
+    """
+    figure, rows = _rows(len(shifts))
+    parts = _shown(entry[side] for entry in shifts for side in ("before", "frozen", "retrained", "random"))
+    for axes, entry in zip(rows, shifts, strict=True):
+        round_, detector = entry["generator_round"], entry["detector"]
+        old, new = f"{entry['generator']}@{round_ - 1}", f"{entry['generator']}@{round_}"
+        first, second = f"{detector}@{entry['detector_round']}", f"{detector}@{entry['detector_round'] + 1}"
+        sides = (("before", _BEFORE), ("frozen", _FROZEN), ("retrained", _RETRAINED))
+        for offset, (side, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):
+            _bars(
+                axes,
+                parts,
+                entry[side],
+                entry[f"{side}_ci"],
+                offset=offset,
+                width=0.25,
+                colour=colour,
+                label={
+                    "before": "frozen detector, fakes before the attack",
+                    "frozen": "the same frozen detector, fakes after",
+                    "retrained": "retrained detector, fakes after",
+                }[side],
+            )
+        _ticks(axes, parts, entry["random"], offset=0.0, width=0.8)
+        _finish(axes, parts)
+        shift = entry["shift"]
+        verdict = "more than chance" if shift["exceeds_null"] else "no more than chance"
+        target = "the attack's frozen target" if entry["is_target"] else "not the attack's target"
+        axes.set_title(
+            f"{first} on {old}, then {second} on {new} ({target})\n"
+            f"shift {shift['tv']:.0%} of the fakes: {verdict} (chance gives up to {shift['tv_null']:.0%}; "
+            f"random halves of the same fakes differ by up to {shift['tv_halves']:.0%})",
+            loc="left",
+            fontsize=9,
+        )
+    _legend(figure, rows[0], "a random patch")
+    _title(
+        figure,
+        "Where fakes give themselves away before and after the attack: part of their most predictive patch\n"
+        f"share of held-out fakes, with {_confidence(scoreboard)} bootstrap intervals",
+    )
+    return figure
+
+
+def _counted(side: Mapping[str, Any], truth: str) -> str:
+    tied = f" ({side['ties']} with equal patches, one drawn)" if side["ties"] else ""
+    return f"{side['n']} {truth}s{tied}"
+
+
+def _rows(n: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(10.5, 1.3 + _ROW_INCHES * n), dpi=_DPI, layout="constrained")
+    return figure, list(figure.subplots(n, 1, squeeze=False)[:, 0])
+
+
+def _shown(distributions: Iterable[Mapping[str, float]]) -> list[str]:
+    """The parts that occur anywhere: a parser that knows no hats gets no empty column."""
+    listed = list(distributions)
+    return [part for part in PARTS if any(distribution.get(part) for distribution in listed)]
+
+
+def _bars(
+    axes: Axes,
+    parts: Sequence[str],
+    shares: Mapping[str, float],
+    intervals: Mapping[str, Sequence[float]],
+    *,
+    offset: float,
+    width: float,
+    colour: str,
+    label: str,
+) -> None:
+    xs = np.arange(len(parts)) + offset
+    values = np.array([shares[part] for part in parts])
+    # A percentile interval can leave out the value itself by a rounding.
+    low, high = (np.array([intervals[part][end] for part in parts]) for end in (0, 1))
+    errors = np.stack([np.maximum(0, values - low), np.maximum(0, high - values)])
+    axes.bar(xs, values, width=width, color=colour, label=label)
+    axes.errorbar(xs, values, yerr=errors, fmt="none", ecolor=_INK, elinewidth=0.8, capsize=1.5)
+
+
+def _ticks(axes: Axes, parts: Sequence[str], shares: Mapping[str, float], *, offset: float, width: float) -> None:
+    """What a random patch gives, as a white-edged line across the bars."""
+    xs = np.arange(len(parts)) + offset
+    values = [shares[part] for part in parts]
+    for colour, thickness in (("white", 3.2), (_INK, 1.6)):
+        axes.hlines(
+            values, xs - width / 2, xs + width / 2, colors=colour, linewidth=thickness, linestyles="-", zorder=3
+        )
+
+
+def _finish(axes: Axes, parts: Sequence[str]) -> None:
+    axes.set_xticks(range(len(parts)), parts)
+    axes.set_xlim(-0.6, len(parts) - 0.4)
+    axes.set_ylim(0, max(0.25, axes.get_ylim()[1]))
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+
+
+def _legend(figure: Figure, axes: Axes, baseline: str) -> None:
+    from matplotlib.lines import Line2D
+
+    handles, labels = axes.get_legend_handles_labels()
+    handles.append(Line2D([], [], color=_INK, linewidth=1.6))
+    figure.legend(
+        handles, [*labels, baseline], loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False
+    )
+
+
+def _title(figure: Figure, text: str) -> None:
+    figure.suptitle(text, fontsize=10, x=0.01, ha="left")
+
+
+def _confidence(scoreboard: Mapping[str, Any]) -> str:
+    return f"{100 * scoreboard['config']['score']['confidence']:g}%"

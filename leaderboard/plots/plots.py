@@ -1,0 +1,139 @@
+"""Pictures of a tournament: the payoff matrix, the duels, and faces before and after an attack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fakeoff.arena.images import Pixels, grid
+from fakeoff.leaderboard.plots.duels import find_duels
+
+_DPI = 120
+_INK = "#1b1f24"
+_TARGET = "#d1242f"
+_CHARACTER_INCHES = 0.088  # of a label in 10 points
+
+
+def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
+    """Draws every detector version (rows) against every generator version (columns).
+
+    Colour is accuracy at 0.5, from 50% (every fake passes) to 100%; each cell also says AP. A black frame marks
+    the frozen target of that attack.
+    """
+    cells = scoreboard["cells"]
+    columns = sorted({(cell["generator"], cell["generator_round"]) for cell in cells})
+    rows = sorted({(cell["detector"], cell["detector_round"]) for cell in cells})
+    accuracy = np.full((len(rows), len(columns)), np.nan)
+    column_names, row_names = ([f"{name}@{round_}" for name, round_ in versions] for versions in (columns, rows))
+    column_inches = max(1.0, _CHARACTER_INCHES * max(map(len, column_names)) + 0.15)
+    # Beside the cells: the row names, the axis labels and the colour bar.
+    width = column_inches * len(columns) + _CHARACTER_INCHES * max(map(len, row_names)) + 1.8
+    figure = Figure(figsize=(max(7.0, width), max(3.2, 1.5 + 0.55 * len(rows))), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    for cell in cells:
+        row = rows.index((cell["detector"], cell["detector_round"]))
+        column = columns.index((cell["generator"], cell["generator_round"]))
+        accuracy[row, column] = cell["accuracy"]
+        axes.text(
+            column,
+            row,
+            f"{cell['accuracy']:.0%}\nAP {cell['ap']:.2f}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=_INK,
+        )
+        if cell["is_target"]:
+            axes.add_patch(_frame(column, row))
+    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.55)
+    axes.set_xticks(range(len(columns)), column_names)
+    axes.set_yticks(range(len(rows)), row_names)
+    axes.set_xlabel("generator version")
+    axes.set_ylabel("detector version")
+    figure.suptitle(
+        f"Who catches whom, after round {scoreboard['round']}: accuracy at 0.5 and AP on held-out images\n"
+        "50%: every fake passes; framed: the attack's frozen target",
+        fontsize=10,
+        x=0.01,
+        ha="left",
+    )
+    bar = figure.colorbar(picture, ax=axes, ticks=[0.5, 0.75, 1.0], label="accuracy")
+    bar.ax.set_yticklabels(["50%", "75%", "100%"])
+    return figure
+
+
+def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
+    """Draws each attack as three bars a metric: the frozen target before, after, and its retrained successor."""
+    duels = find_duels(scoreboard)
+    names = [(f"{d.generator}@{d.generator_round}", f"against {d.detector}@{d.detector_round}") for d in duels]
+    duel_inches = max(2.4, _CHARACTER_INCHES * max(len(name) for pair in names for name in pair) + 0.2)
+    figure = Figure(figsize=(max(8.0, duel_inches * len(duels) + 1.0), 5.6), dpi=_DPI, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    sides = (
+        ("before", "frozen detector, before the attack", "#57606a"),
+        ("after", "the same frozen detector, after", _TARGET),
+        ("retrained", "retrained detector, after", "#1a7f37"),
+    )
+    for axes, metric, name in ((upper, "accuracy", "accuracy at 0.5"), (lower, "ap", "average precision")):
+        for offset, (side, label, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):
+            found = [(index, getattr(duel, side)) for index, duel in enumerate(duels)]
+            xs = [index + offset for index, cell in found if cell is not None]
+            cells = [cell for _, cell in found if cell is not None]
+            values = [cell[metric] for cell in cells]
+            # A percentile interval can leave out the value itself by a rounding.
+            errors = [
+                [max(0.0, v - c[f"{metric}_ci"][0]) for v, c in zip(values, cells, strict=True)],
+                [max(0.0, c[f"{metric}_ci"][1] - v) for v, c in zip(values, cells, strict=True)],
+            ]
+            bars = axes.bar(xs, values, width=0.25, color=colour, label=label, yerr=errors, capsize=2, ecolor=_INK)
+            texts = [f"{v:.0%}" if metric == "accuracy" else f"{v:.2f}" for v in values]
+            axes.bar_label(bars, texts, label_type="edge", padding=3, color=_INK, fontsize=8)
+        axes.axhline(0.5, color=_INK, linewidth=0.8, linestyle=":")
+        axes.set_ylim(0, 1.18)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
+        axes.set_ylabel(name)
+        axes.spines[["top", "right"]].set_visible(False)
+    lower.set_xticks(range(len(duels)), ["\n".join(pair) for pair in names])
+    lower.set_xlim(-0.55, len(duels) - 0.45)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    confidence = 100 * scoreboard["config"]["score"]["confidence"]
+    figure.suptitle(
+        f"Every attack, on held-out images ({confidence:g}% bootstrap intervals; dotted: chance)", fontsize=10
+    )
+    return figure
+
+
+def before_and_after(rows: Sequence[tuple[str, Pixels]]) -> Figure:
+    """Draws rows of faces of the same latents, each with a caption.
+
+    Args:
+        rows: Caption and uint8 ``(n, h, w, 3)``.
+    """
+    sheets = [grid(images, columns=len(images)) for _, images in rows]
+    height, width = sheets[0].shape[:2]
+    inches = 11.0
+    figure = Figure(figsize=(inches, (inches * height / width + 0.32) * len(rows)), dpi=_DPI, layout="constrained")
+    boxes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for axes, (caption, _), sheet in zip(boxes, rows, sheets, strict=True):
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_axis_off()
+        axes.set_title(caption, loc="left", fontsize=10)
+    return figure
+
+
+def to_pixels(figure: Figure) -> Pixels:
+    """Renders a figure; uint8 ``(height, width, 3)``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a plot that is only saved needs no canvas
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _frame(column: int, row: int) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor=_INK, linewidth=2.2)

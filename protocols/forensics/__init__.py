@@ -1,0 +1,1 @@
+"""The audit: whether reals and fakes could be told apart by format alone."""

@@ -1,0 +1,1 @@
+"""Where on the face the fight is."""

@@ -1,0 +1,161 @@
+"""Look: which patches give each image away, on which parts of the face they lie, and heatmaps.
+
+Chai et al., ECCV 2020, sections 4.2 and 4.3, Figs. 3, 4 and 6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.seeds import seed_from
+from fakeoff.detectors import PatchDetector
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score import patches
+from fakeoff.protocols.score.part_shift import measure_shift
+from fakeoff.protocols.score.patches import Floats, Labels, Truth
+
+PARSE_VERSION = 1
+LOOK_VERSION = 3
+SHIFT_VERSION = 3
+
+EASIEST_AVERAGED = 100
+"""Over how many of the easiest images a heatmap is averaged, as in Fig. 3; at most half of them."""
+
+SHOWN = 8
+"""How many of the easiest and of the hardest images keep their patch scores."""
+
+
+def parse(context: Context) -> Result:
+    """Labels the parts of every face of a pool.
+
+    Payload: ``parser`` (identity). Inputs: ``pool``. Places: ``weights``.
+
+    Returns:
+        Array ``labels``: uint8 ``(n, h, w)``, indices into :data:`fakeoff.arena.parsers.PARTS`.
+    """
+    device = context.device
+    parser = referee.build_parser(context.payload["parser"], places=context.places, device=device)
+    labels = referee.label(parser, Pool(context.inputs["pool"].arrays["images"], device=device))
+    return Result(record={"n": len(labels)}, arrays={"labels": labels.numpy()})
+
+
+def look(context: Context) -> Result:
+    """Finds the most predictive patch of every image of a pool, and draws random ones from the same images.
+
+    Payload: ``detector`` (identity), ``truth`` (``real`` or ``fake``: what the pool is), ``draws`` (random patches an
+    image), ``resamples``, ``confidence``. Inputs: ``version``, ``pool`` (test), ``labels``.
+
+    Returns:
+        Record: ``n``, ``receptive_field``, ``has_parts`` (whether any patch leaves out a part of the image), ``ties``
+        (images in which several patches share the highest probability), ``parts``, ``parts_ci`` and ``random_parts``
+        (shares by part), ``averaged_over``.
+
+        Arrays: ``units`` int64 ``(n, 2)``, row and column of the patch in the detector's output; ``parts`` uint8
+        ``(n,)``; ``random_parts`` uint8 ``(n, draws)``; ``average`` and ``normalised_average`` float32 ``(h', w')``,
+        the mean P(correct class) of the easiest images; ``easiest`` and ``hardest`` int64 ``(k,)``, places in the
+        pool, and ``easiest_scores``, ``hardest_scores`` float32 ``(k, h', w')``, P(fake).
+    """
+    payload, inputs = context.payload, context.inputs
+    truth: Truth = payload["truth"]
+    device = context.device
+    judge = referee.build_detector(payload["detector"], version=inputs["version"], device=device)
+    detector = cast("PatchDetector", judge)
+    pixels, labels = inputs["pool"].arrays["images"], inputs["labels"].arrays["labels"]
+    scores = referee.judge_patches(detector, Pool(pixels, device=device)).numpy()
+    field, size = detector.receptive_field, (pixels.shape[1], pixels.shape[2])
+    grid = (scores.shape[1], scores.shape[2])
+    rng = np.random.default_rng(seed_from(context.key, "patches"))
+    units, ties = patches.most_predictive(scores, truth=truth, rng=rng)
+    random = patches.random_patches(len(scores), draws=payload["draws"], grid=grid, rng=rng)
+    found = patches.assign_parts(labels, patches.windows(units[:, None], field, size=size))[:, 0]
+    by_chance = patches.assign_parts(labels, patches.windows(random, field, size=size))
+    averaged, heatmaps = _heatmaps(scores, truth=truth)
+    return Result(
+        record={
+            "n": len(scores),
+            "receptive_field": dataclasses.asdict(field),
+            "has_parts": not patches.sees_whole_image(field, grid=grid, size=size),
+            "ties": ties,
+            "parts": _named(patches.distribution(found)),
+            "parts_ci": _intervals(found, payload, rng=rng),
+            "random_parts": _named(patches.distribution(by_chance)),
+            "averaged_over": averaged,
+        },
+        arrays={"units": units, "parts": found, "random_parts": by_chance, **heatmaps},
+    )
+
+
+def shift(context: Context) -> Result:
+    """Compares the parts that gave fakes away before an attack with those that do after it.
+
+    Payload: ``resamples``, ``confidence``.
+    Inputs: looks at test fakes: ``before`` (the frozen detector at the generator's previous version), ``frozen`` (the
+    same detector at the attacked version) and ``retrained`` (its successor at the attacked version).
+
+    Returns:
+        Record: ``has_parts`` and, where it is true, ``n``, ``before``, ``frozen``, ``retrained`` (shares by part), each
+        with ``*_ci``, ``random`` (the retrained detector's random patches), ``shift`` (from the first to the third)
+        and ``shift_on_same_images`` (from the second to the third):
+        :class:`fakeoff.protocols.score.part_shift.PartShift`.
+    """
+    payload, inputs = context.payload, context.inputs
+    if not all(inputs[name].record["has_parts"] for name in inputs):
+        return Result(record={"has_parts": False})
+    sides: dict[str, Labels] = {name: inputs[name].arrays["parts"] for name in ("before", "frozen", "retrained")}
+    record: dict[str, Any] = {"has_parts": True, "n": len(sides["before"])}
+    for name in sides:
+        record[name] = inputs[name].record["parts"]
+        record[f"{name}_ci"] = inputs[name].record["parts_ci"]
+    record["random"] = inputs["retrained"].record["random_parts"]
+    for name, first in (("shift", "before"), ("shift_on_same_images", "frozen")):
+        measured = measure_shift(
+            sides[first],
+            sides["retrained"],
+            resamples=payload["resamples"],
+            confidence=payload["confidence"],
+            rng=np.random.default_rng(seed_from(context.key, name)),
+        )
+        record[name] = {
+            **dataclasses.asdict(measured),
+            "differences_ci": {part: list(interval) for part, interval in measured.differences_ci.items()},
+        }
+    return Result(record=record)
+
+
+def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArray[Any]]]:
+    """Over how many images the mean is, and what is kept of the scores: the mean, the easiest and the hardest."""
+    correct = scores if truth == "fake" else 1 - scores
+    by_ease = np.argsort(-correct.mean(axis=(1, 2)), kind="stable")
+    averaged = min(EASIEST_AVERAGED, -(-len(scores) // 2))
+    easiest = correct[by_ease[:averaged]].astype(np.float64)
+    first, last = by_ease[:SHOWN], by_ease[::-1][:SHOWN]
+    return averaged, {
+        "average": easiest.mean(axis=0).astype(np.float32),
+        "normalised_average": patches.normalise(easiest).mean(axis=0),
+        "easiest": first,
+        "easiest_scores": scores[first],
+        "hardest": last,
+        "hardest_scores": scores[last],
+    }
+
+
+def _intervals(found: Labels, payload: Mapping[str, Any], *, rng: np.random.Generator) -> dict[str, list[float]]:
+    """Bootstrap intervals of the share of each part."""
+    shares = np.stack(
+        [patches.distribution(found[rng.integers(len(found), size=len(found))]) for _ in range(payload["resamples"])]
+    )
+    tails = [(1 - payload["confidence"]) / 2, (1 + payload["confidence"]) / 2]
+    low, high = np.quantile(shares, tails, axis=0)
+    return {part: [float(a), float(b)] for part, a, b in zip(PARTS, low, high, strict=True)}
+
+
+def _named(shares: Floats) -> dict[str, float]:
+    return {part: float(share) for part, share in zip(PARTS, shares, strict=True)}

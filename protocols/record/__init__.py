@@ -1,0 +1,1 @@
+"""What a game leaves behind, who is ahead in it, and what experiments log."""

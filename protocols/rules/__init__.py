@@ -1,0 +1,1 @@
+"""The rules, each a job: pools, attack, defend, judging and what evasion cost."""

@@ -1,0 +1,123 @@
+"""Attack: a generator is finetuned to pass as real before a frozen detector (Eq. 4, section 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fakeoff.arena import compute, images
+from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.players.plan import Plan
+from fakeoff.arena.players.specs import state_arrays
+from fakeoff.detectors import Detector
+from fakeoff.generators import Batch, Generator
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score.metrics import THRESHOLD
+
+VERSION = 3
+
+_LOOKED_AT = 64
+
+
+def attack(context: Context) -> Result:
+    """Finetunes one generator on its own objective plus ``weight`` times the detector's evasion loss.
+
+    The detector sees the fakes as it will be shown them: through luminance where the arena is grey,
+    quantised, at the arena's resolution. Against several targets the evasion losses are averaged.
+
+    It ends early, once ``until`` of fakes of its own pass as real: test decides no strength, and neither do pools.
+
+    Payload: ``generator`` (identity), ``targets`` (identities), ``weight``, ``steps``, ``batch``, ``rate`` (0 is the
+    generator's own), ``until``, ``look_every``, ``arena_resolution``, ``colour``, ``precision``.
+    Inputs: ``version``, ``target_0`` ..., ``reals`` (train pool at the generator's resolution).
+
+    An attack in which nothing was attacked fails: ``extra_loss`` was never called, or with fakes without a gradient, or
+    no gradient of it ever came back to them.
+
+    Raises:
+        JobFailed: The generator broke its interface, attacked nothing, or wrote to a frozen detector.
+    """
+    payload = context.payload
+    device = context.device
+    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=device)
+    targets = [
+        referee.build_detector(identity, version=context.inputs[f"target_{index}"], device=device)
+        for index, identity in enumerate(payload["targets"])
+    ]
+    reals = Pool(context.inputs["reals"].arrays["images"], device=device)
+    resolution, colour, weight = payload["arena_resolution"], payload["colour"], payload["weight"]
+
+    arrived: list[bool] = []  # one for each time that a gradient came back: whether there was anything in it
+    asked = 0
+
+    def evasion(fakes: Tensor) -> Tensor:
+        nonlocal asked
+        asked += 1
+        if not fakes.requires_grad:
+            raise JobFailed(
+                "gave extra_loss() fakes without a gradient, so that nothing would be attacked; hand over what the "
+                "generator made, not detach()ed, and outside of no_grad()"
+            )
+        fakes = fakes.view_as(fakes)
+        fakes.register_hook(lambda gradient: arrived.append(bool(gradient.any())))
+        seen = images.as_seen(fakes, resolution=resolution, colour=colour)
+        losses = [target.evasion_loss(referee.shown(target, seen)) for target in targets]
+        mean: Tensor = sum(losses[1:], losses[0]) / len(losses) * weight
+        if not mean.requires_grad:
+            raise JobFailed("was set against a detector that no gradient flows through, so that nothing is attacked")
+        if not torch.isfinite(mean):
+            raise JobFailed("drove the frozen detector's loss to a value that is not finite")
+        return mean
+
+    rng = context.rng("attack")
+    curves: dict[str, list[float]] = {}
+    generator.train()
+    generator.start(
+        Plan(purpose="attack", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
+    )
+    passed: list[list[float]] = []
+    with referee.frozen(targets):
+        for step in range(payload["steps"]):
+            batch = reals.draw(payload["batch"], rng=rng, flips=True)
+            with compute.autocast(payload["precision"], device):
+                measured = generator.train_step(Batch(images=batch), rng=rng, extra_loss=evasion)
+            for name, value in referee.check_measured(measured, step=step).items():
+                curves.setdefault(name, []).append(value)
+            note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
+            if (step + 1) % payload["look_every"] == 0 and payload["until"] < 1:
+                passed.append([step + 1, _share_that_passes(context, generator, targets)])
+                generator.train()
+                if passed[-1][1] >= payload["until"]:
+                    context.report(payload["steps"], payload["steps"], f"{passed[-1][1]:.0%} pass")
+                    break
+                note = f"{note}, {passed[-1][1]:.0%} pass"
+            context.report(step + 1, payload["steps"], note)
+    if not asked:
+        raise JobFailed(
+            "never called extra_loss(), so that it was trained and attacked nothing; add extra_loss(fakes) to the "
+            "generator's loss in train_step()"
+        )
+    if not (any(arrived) if weight else arrived):
+        raise JobFailed(
+            "called extra_loss(), but no gradient of it ever came back, so that nothing was attacked; add what it "
+            "returns to the loss that backward() is called on"
+        )
+    arrays = state_arrays(generator)
+    before = context.inputs["version"].arrays
+    if all(name in before and np.array_equal(array, before[name]) for name, array in arrays.items()):
+        raise JobFailed(f"is the same to the last weight after {payload['steps']} steps, so that nothing was trained")
+    return Result(record={"curves": curves, "steps": step + 1, "passed": passed}, arrays=arrays)
+
+
+def _share_that_passes(context: Context, generator: Generator, targets: Sequence[Detector]) -> float:
+    """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
+    payload = context.payload
+    fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks")).images  # each time the same latents
+    pixels = images.to_arena(images.quantise(fakes, colour=payload["colour"]), resolution=payload["arena_resolution"])
+    pool = Pool(pixels, device=context.device)
+    return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

@@ -1,0 +1,169 @@
+"""Defend: a new detector is trained on reals and on the fakes of the generator versions so far."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fakeoff.arena import compute
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.pool import Pool, batch_of
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.players.plan import Plan
+from fakeoff.arena.players.specs import state_arrays, weights_hash
+from fakeoff.detectors import Batch, Detector, PatchDetector, abilities
+from fakeoff.detectors.attackable import why_not_attackable
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score.metrics import THRESHOLD
+
+VERSION = 4
+
+_TRIED_ON = 16
+_FEWEST_OF_A_VERSION = 16
+
+
+def defend(context: Context) -> Result:
+    """Trains one detector with early stopping on val.
+
+    Training stops at once when the detector is perfect on val, or when its accuracy there (of patches, where it judges
+    patches) has not improved for ``patience`` looks; the best look's weights are kept (section 3.1). Perfect is, as
+    ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's).
+    Looks take about as many fakes as there are reals, evenly from every version, so that they cost no more after many
+    rounds. A detector that cannot be trained keeps the weights that it came with.
+
+    What val says of it in the end is judged elsewhere, and blindly. ``not_attackable`` says why no attack could follow
+    it, and is empty where one could; ``state`` is the hash of its weights.
+
+    Payload: ``detector`` (identity), ``steps``, ``batch``, ``rate`` (0 is its own),
+    ``check_every``, ``patience``, ``perfect``, ``precision``.
+    Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
+    """
+    payload = context.payload
+    detector = referee.build_detector(payload["detector"], places=context.places, device=context.device)
+    pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
+    look_at = _mixed(context)
+    record: dict[str, Any] = {"trained": "trainable" in abilities(type(detector)), "curves": {}, "val_curve": []}
+    if type(detector).train_step is not Detector.train_step:
+        record |= _train(context, detector, pools, look_at)
+    elif record["trained"]:
+        record |= _fit(context, detector, pools)
+    record["state"] = weights_hash(detector.state_dict())
+    record["not_attackable"] = why_not_attackable(detector, referee.shown(detector, look_at.pool[:_TRIED_ON]))
+    return Result(record=record, arrays=state_arrays(detector))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mixed:
+    """Val images of both sides in an order that tells a detector nothing."""
+
+    pool: Pool
+    is_fake: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class _Look:
+    """How a detector does on val; the best of several is their maximum."""
+
+    perfect: bool
+    accuracy: float
+
+
+def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look_at: _Mixed) -> dict[str, Any]:
+    payload = context.payload
+    rng = context.rng("defend")
+    half = payload["batch"] // 2
+    is_fake = compute.move(torch.arange(payload["batch"]) >= half, context.device)
+    curves: dict[str, list[float]] = {}
+    val_curve: list[list[float]] = []
+    detector.start(Plan(purpose="defend", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None))
+    best, best_state, worse = _Look(perfect=False, accuracy=-1.0), copy.deepcopy(detector.state_dict()), 0
+    for step in range(1, payload["steps"] + 1):
+        batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
+        detector.train()
+        with compute.autocast(payload["precision"], context.device):
+            seen = Batch(images=referee.shown(detector, batch), is_fake=is_fake)
+            measured = detector.train_step(seen, rng=rng)
+        for name, value in referee.check_measured(measured, step=step).items():
+            curves.setdefault(name, []).append(value)
+        if step % payload["check_every"] == 0 or step == payload["steps"]:
+            look = _look_at_val(detector, look_at, perfect=payload["perfect"])
+            val_curve.append([step, look.accuracy])
+            if look > best:
+                best, best_state, worse = look, copy.deepcopy(detector.state_dict()), 0
+            else:
+                worse += 1
+            if best.perfect or worse >= payload["patience"]:
+                note = f"stopped at step {step}, val accuracy {best.accuracy:.3f}"
+                context.report(payload["steps"], payload["steps"], note)
+                break
+        context.report(step, payload["steps"], f"val accuracy {best.accuracy:.3f}" if val_curve else "")
+    detector.load_state_dict(best_state)
+    return {
+        "curves": curves,
+        "val_curve": val_curve,
+        "val_accuracy": best.accuracy,
+        "val_perfect": best.perfect,
+        "steps": step,
+    }
+
+
+def _fit(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:
+    """Lets a detector learn from everything at once."""
+    rng, size = context.rng("defend"), context.payload["batch"]
+    real, fake = pools["real_train"], pools["fake_train"]
+
+    def batches() -> Iterator[Batch]:
+        order = torch.randperm(len(real) + len(fake), generator=rng)
+        for places in order.split(size):
+            images = torch.cat([_one(real, fake, place) for place in places.tolist()])
+            is_fake = compute.move(places >= len(real), context.device)
+            yield Batch(images=referee.shown(detector, images), is_fake=is_fake)
+
+    detector.start(Plan(purpose="defend", steps=1, batch=size, rate=context.payload["rate"] or None))
+    measured = referee.check_measured(detector.fit(batches, rng=rng), step=1)
+    return {"curves": {name: [value] for name, value in measured.items()}, "steps": 1}
+
+
+def _one(real: Pool, fake: Pool, place: int) -> Tensor:
+    """One image of two pools laid one after the other; float32 ``(1, 3, h, w)``."""
+    return real[place : place + 1] if place < len(real) else fake[place - len(real) :][:1]
+
+
+def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str) -> _Look:
+    """Accuracy is the mean of those on reals and on fakes, over patches where the detector judges patches."""
+    detector.eval()
+    if isinstance(detector, PatchDetector):
+        patches = referee.judge_patches(detector, mixed.pool).flatten(1)
+        by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
+        image_scores = patches.mean(1) if by_mean else referee.judge(detector, mixed.pool)
+        scores = image_scores[:, None] if perfect == "images" else patches
+    else:
+        patches = scores = referee.judge(detector, mixed.pool)[:, None]
+    is_fake = mixed.is_fake[:, None]
+    right = ((patches >= THRESHOLD) == is_fake).double().mean(1)
+    accuracy = (right[mixed.is_fake].mean().item() + right[~mixed.is_fake].mean().item()) / 2
+    return _Look(perfect=bool(((scores >= THRESHOLD) == is_fake).all()), accuracy=accuracy)
+
+
+def _mixed(context: Context) -> _Mixed:
+    """All reals of val, and about as many fakes, evenly spread over generator versions."""
+    reals, fakes = _inputs(context, "real_val"), _inputs(context, "fake_val")
+    each = max(_FEWEST_OF_A_VERSION, sum(map(len, reals)) // len(fakes))
+    fakes = [images[np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)] for images in fakes]
+    pixels = np.concatenate([*reals, *fakes])
+    is_fake = torch.arange(len(pixels)) >= sum(map(len, reals))
+    order = torch.randperm(len(pixels), generator=context.rng("looks"))
+    return _Mixed(pool=Pool(pixels[order.numpy()], device=context.device), is_fake=is_fake[order])
+
+
+def _inputs(context: Context, name: str) -> list[Pixels]:
+    found = sorted(
+        (key for key in context.inputs if key.startswith(f"{name}_")), key=lambda key: int(key.rpartition("_")[2])
+    )
+    return [context.inputs[key].arrays["images"] for key in found]

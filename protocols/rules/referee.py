@@ -1,0 +1,279 @@
+"""The referee: builds players, and holds them to their interface at the border of every job."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from fakeoff import detectors, generators
+from fakeoff.arena import compute
+from fakeoff.arena.compute import CPU
+from fakeoff.arena.errors import JobFailed, one_line
+from fakeoff.arena.images import resized
+from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.jobs import Result
+from fakeoff.arena.parsers import PARTS, FaceParser, parsers
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import load_arrays, load_weights, weights_hash
+from fakeoff.arena.seeds import sealed
+from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.generators import Batch, Generator, Wanted
+
+PlayerT = TypeVar("PlayerT", bound=nn.Module)
+
+_RANGE_TOLERANCE = 1e-3
+_SCORE_BATCH = 64
+
+
+def build_generator(
+    identity: Mapping[str, Any],
+    *,
+    version: Result | None = None,
+    places: Mapping[str, Any] | None = None,
+    device: torch.device = CPU,
+) -> Generator:
+    """Builds a generator from its identity, and a version's state or what it comes with.
+
+    Args:
+        identity: Its plugin and parameters.
+        version: Whose arrays are its state.
+        places: Where what it comes with lies: :meth:`fakeoff.arena.players.specs.PlayerSpec.places`.
+        device: Where it is to work: ``context.device`` in a job.
+
+    Raises:
+        JobFailed: Its constructor raised, or the state does not fit.
+    """
+    return _build(generators.players, identity, version=version, places=places, device=device)
+
+
+def build_detector(
+    identity: Mapping[str, Any],
+    *,
+    version: Result | None = None,
+    places: Mapping[str, Any] | None = None,
+    device: torch.device = CPU,
+) -> Detector:
+    """Builds a detector; see :func:`build_generator`."""
+    return _build(detectors.players, identity, version=version, places=places, device=device)
+
+
+def build_parser(
+    identity: Mapping[str, Any], *, places: Mapping[str, Any] | None = None, device: torch.device = CPU
+) -> FaceParser:
+    """Builds a face parser; see :func:`build_generator`."""
+    return _build(parsers, identity, version=None, places=places, device=device)
+
+
+def _build(
+    registry: Registry[PlayerT],
+    identity: Mapping[str, Any],
+    *,
+    version: Result | None,
+    places: Mapping[str, Any] | None,
+    device: torch.device,
+) -> PlayerT:
+    places = places or {}
+    # A constructor that draws from global state draws the same each time, and leaves no trace.
+    with sealed("build", identity):
+        try:
+            player = registry.build(identity["plugin"], {**identity["parameters"], **places.get("files", {})})
+        except Exception as error:
+            raise JobFailed(f"cannot be built: {one_line(error)}") from error
+    if version is not None:
+        load_arrays(player, version.arrays)
+    else:
+        if places.get("weights"):
+            load_weights(player, Path(places["weights"]))
+        for member, weights in zip(getattr(player, "members", ()), places.get("members", ()), strict=False):
+            if weights:
+                load_weights(member, Path(weights))
+    return compute.channels_last(player.to(device))
+
+
+def draw(generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] | None = None) -> Batch:
+    """Asks a generator in eval mode for fakes and checks what comes.
+
+    Args:
+        generator: Who makes them.
+        n: How many.
+        rng: A CPU generator, the only source of randomness.
+        report: Told how many are there.
+
+    Returns:
+        Images float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie; of another
+        number than ``n`` only where they come with a split.
+
+    Raises:
+        JobFailed: Wrong type, shape, range, or not finite.
+    """
+    generator.eval()
+    with torch.no_grad():
+        made = generator.fakes(Wanted(n=n, report=report), rng=rng)
+    if not isinstance(made, Batch):
+        raise JobFailed(f"fakes returned {type(made).__name__}, not a Batch")
+    images = made.images
+    count = n if made.split is None else len(made)  # with a split of their own they are all there are
+    expected = (count, 3, generator.resolution, generator.resolution)
+    _check_tensor(images, expected, what="sample", device=compute.device_of(generator))
+    low, high = images.min().item(), images.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"sample gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
+    return made
+
+
+def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
+    """Scores images in eval mode, in float32, where the detector's weights lie, and checks what comes.
+
+    Returns:
+        float32 ``(n,)`` in [0, 1], on the CPU.
+
+    Raises:
+        JobFailed: Wrong type, shape, range, or not finite.
+    """
+    detector.eval()
+
+    def score(batch: Tensor) -> Tensor:
+        scores = detector.score(shown(detector, batch))
+        _check_tensor(scores, (len(batch),), what="score", device=batch.device)
+        return scores
+
+    whole = _in_batches(score, images, detector)
+    low, high = whole.min().item(), whole.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"score gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
+    return whole.clamp(0, 1)
+
+
+def shown(detector: Detector, images: Tensor) -> Tensor:
+    """Images as a detector must be shown them: resized where it takes one size only; differentiable.
+
+    Args:
+        detector: With a ``side``, or None.
+        images: float32 ``(n, 3, h, w)`` in [0, 1].
+    """
+    if detector.side is None or images.shape[-2:] == (detector.side, detector.side):
+        return images
+    return resized(images, detector.side)
+
+
+def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
+    """Scores every patch in eval mode, in float32, where the detector's weights lie, and checks what comes.
+
+    Returns:
+        float32 ``(n, h', w')`` in [0, 1], on the CPU.
+
+    Raises:
+        JobFailed: Wrong type, shape, range, or not finite, or its receptive field leaves the image.
+    """
+    detector.eval()
+    sides = images[:1].shape[2:]
+
+    def score(batch: Tensor) -> Tensor:
+        scores = detector.patch_scores(batch)
+        grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
+        _check_tensor(scores, (len(batch), *grid), what="patch_scores", device=batch.device)
+        if scores.numel() == 0:
+            raise JobFailed(f"patch_scores gave no patch of {sides[1]}x{sides[0]} pixels")
+        return scores
+
+    whole = _in_batches(score, images, detector)
+    low, high = whole.min().item(), whole.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"patch_scores gave values from {low:.3g} to {high:.3g}; P(fake) lies in [0, 1]")
+    field = detector.receptive_field
+    for units, side in zip(whole.shape[1:], sides, strict=True):
+        first, last = field.pixels(0), field.pixels(units - 1)
+        if first[1] <= 0 or last[0] >= side:
+            raise JobFailed(
+                f"patch_scores gave {units} patches along {side} pixels, and by its receptive_field the last one sees "
+                f"pixels {last[0]} to {last[1] - 1}: they do not fit"
+            )
+    return whole.clamp(0, 1)
+
+
+def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
+    """Labels the parts of faces in eval mode, where the parser's weights lie, and checks what comes.
+
+    Returns:
+        uint8 ``(n, h, w)``: indices into :data:`fakeoff.arena.parsers.PARTS`, on the CPU.
+
+    Raises:
+        JobFailed: Wrong type or shape, or labels of no part.
+    """
+    parser.eval()
+
+    def label(batch: Tensor) -> Tensor:
+        labels = parser.label(batch)
+        shape = (len(batch), *batch.shape[2:])
+        _check_tensor(labels, shape, what="label", dtype=torch.uint8, device=batch.device)
+        return labels
+
+    whole = _in_batches(label, images, parser)
+    if whole.max().item() >= len(PARTS):
+        raise JobFailed(f"label gave {whole.max().item()}; there are {len(PARTS)} parts, counted from 0")
+    return whole
+
+
+def _in_batches(work: Callable[[Tensor], Tensor], images: Tensor | Pool, player: nn.Module) -> Tensor:
+    with torch.no_grad():
+        return compute.in_batches(work, images, size=_SCORE_BATCH, device=compute.device_of(player))
+
+
+def check_measured(measured: Any, *, step: int) -> dict[str, float]:
+    """Checks what a ``train_step`` returned.
+
+    Raises:
+        JobFailed: Not a dict of finite numbers.
+    """
+    if not isinstance(measured, dict):
+        raise JobFailed(f"train_step returned {type(measured).__name__} at step {step}, not a dict of numbers")
+    for name, value in measured.items():
+        if not isinstance(value, int | float):
+            raise JobFailed(f"train_step returned {type(value).__name__} for '{name}' at step {step}, not a number")
+        if not math.isfinite(value):
+            raise JobFailed(f"train_step returned {value} for '{name}' at step {step}")
+    return {str(name): float(value) for name, value in measured.items()}
+
+
+@contextlib.contextmanager
+def frozen(players: Sequence[Detector]) -> Iterator[None]:
+    """Freezes detectors: eval mode, no gradient on their weights; their hash is checked at the end.
+
+    Raises:
+        JobFailed: Somebody changed the weights.
+    """
+    before = []
+    for player in players:
+        player.eval()
+        player.requires_grad_(False)
+        before.append(weights_hash(player.state_dict()))
+    yield
+    for player, expected in zip(players, before, strict=True):
+        if weights_hash(player.state_dict()) != expected:
+            raise JobFailed("changed the weights of the frozen detector that it was trained against")
+
+
+def _check_tensor(
+    value: Any,
+    shape: tuple[int | str, ...],
+    *,
+    what: str,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    if not isinstance(value, Tensor):
+        raise JobFailed(f"{what} returned {type(value).__name__}, not a tensor of shape {shape}")
+    if tuple(value.shape) != shape:
+        raise JobFailed(f"{what} returned shape {tuple(value.shape)}, not {shape}")
+    if value.dtype != dtype:
+        raise JobFailed(f"{what} returned {value.dtype}, not {dtype}")
+    if value.device.type != device.type:
+        raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on {device}; move it back")
+    if not torch.isfinite(value).all():
+        raise JobFailed(f"{what} returned NaN or infinite values")

@@ -1,0 +1,1 @@
+"""Figures: metrics, distances, patches and how they shifted."""
