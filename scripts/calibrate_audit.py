@@ -22,7 +22,8 @@ from fakeoff.arena.images.reals import SPLITS, orl_faces
 from fakeoff.arena.players.specs import find_weights
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols.forensics.audit import AuditReport, audit_pools
+from fakeoff.protocols.forensics.audit import audit_pools
+from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.rules import referee
 
 RESOLUTION = 64

@@ -8,7 +8,7 @@ import json
 from rich.console import Console
 from rich.markup import escape
 
-from fakeoff.protocols.forensics.audit import AuditReport, Finding, Side
+from fakeoff.protocols.forensics.report import AuditReport, Finding, Side
 
 _COLOURS = {"leak": "red", "note": "yellow"}
 

@@ -10,7 +10,7 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, PatchDetector, players
 from fakeoff.detectors.truncated import TruncatedNetwork
 
-NAMES = [entry.name for entry in players if entry.origin == "fakeoff"]
+NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name != "ensemble"]
 
 
 def build(name: str = "xception_block1", **parameters: float) -> TruncatedNetwork:

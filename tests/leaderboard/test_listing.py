@@ -130,7 +130,7 @@ def test_the_list_says_what_a_strangers_player_is(answer: dict[str, Any]) -> Non
     hostile = next(player for player in answer["players"] if player["name"] == "hostile")
     assert (hostile["kind"], hostile["origin"], hostile["release"]) == ("generator", "strangers-players", "1.2")
     assert hostile["summary"] == "Makes fakes of strangers."
-    assert hostile["abilities"] == ["latent"]
+    assert hostile["abilities"] == ["latent", "fixed"]
     assert [p["name"] for p in hostile["parameters"]] == ["size", "weights"]
     assert hostile["problem"] == ""
 

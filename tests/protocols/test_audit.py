@@ -18,8 +18,8 @@ from fakeoff.arena.images.reals import orl_faces
 from fakeoff.arena.players.specs import find_weights
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols.forensics import audit
-from fakeoff.protocols.forensics.audit import AuditReport, audit_folders, audit_pools
+from fakeoff.protocols.forensics.audit import audit_folders, audit_pools
+from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.rules import referee
 
 Change = Callable[[Image.Image], Image.Image]
@@ -264,7 +264,7 @@ def test_the_memory_of_an_image_is_a_few_kilobytes() -> None:
 def test_another_image_stands_in_for_a_damaged_one_that_was_drawn(
     sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_MEASURED_AT_MOST", 30)
+    monkeypatch.setattr("fakeoff.protocols.forensics.sides._MEASURED_AT_MOST", 30)
     for path in sorted(sides[0].glob("*.png"))[:8]:
         path.write_bytes(path.read_bytes()[:200])
     report = audit_folders(*sides)

@@ -69,7 +69,7 @@ def test_test_decides_nothing(play: Play, toy_config: Config) -> None:
 def test_an_attack_lowers_the_frozen_targets_recall(play: Play, toy_config: Config) -> None:
     config = toy_config(
         attack={"steps": 60, "batch": 8, "rate": 0.05, "weight": 5.0},
-        defend={"steps": 60, "batch": 16, "check_every": 20},
+        defend={"steps": 200, "batch": 16, "check_every": 20},
     )
     record, _ = play(config)
     cells = _cells(record)
@@ -154,7 +154,7 @@ def test_all_as_target_attacks_every_detector(play: Play, toy_config: Config) ->
     two = [{"plugin": "toy_detector"}, {"plugin": "toy_detector", "name": "b", "parameters": {"init_seed": 1}}]
     record, _ = play(toy_config(detectors=two, attack={"steps": 2, "batch": 4, "target": "all"}))
     attacked = next(v for v in record.versions if v.label == "toy_generator@1")
-    assert attacked.targets == ("b@0", "toy_detector@0")
+    assert set(attacked.targets) == {"b@0", "toy_detector@0"}
 
 
 def test_latest_history_trains_on_the_newest_fakes_alone(play: Play, toy_config: Config) -> None:

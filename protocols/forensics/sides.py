@@ -1,0 +1,157 @@
+"""The images of both sides, as the audit sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import UnidentifiedImageError
+
+from fakeoff.arena.errors import DataError
+from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.reals import SPLITS, LeftOut
+from fakeoff.protocols.forensics import format_traces, image_files
+from fakeoff.protocols.forensics.pixels import Floats, central_crop
+from fakeoff.protocols.forensics.report import SIDES, SideName
+
+_MEASURED_AT_MOST = 256  # of each side: enough to find a trace in a tenth of the images
+
+
+SMALLEST_SIDE = 32
+
+
+@dataclass(kw_only=True, slots=True)
+class AuditedImage:
+    """What is kept of an image: about 2 kB, and a crop of its pixels only if they are measured.
+
+    A folder may hold 100 000 images, whose crops would take 5 GB.
+    """
+
+    name: str
+    side: SideName
+    split: str
+    size: tuple[int, int]
+    thumbnail: bytes
+    pixels_sha256: bytes
+    group: str
+    crop: Pixels | None = None
+    file_sha256: bytes | None = None
+    categories: dict[str, str] = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> Pixels:
+        """The crop of an image that was drawn."""
+        assert self.crop is not None
+        return self.crop
+
+
+def _audited(pixels: Pixels, *, name: str, side: SideName, split: str, group: str) -> AuditedImage:
+    height, width = pixels.shape[:2]
+    content = hashlib.sha256(f"{width}x{height}".encode())
+    content.update(np.ascontiguousarray(pixels).data)
+    return AuditedImage(
+        name=name,
+        side=side,
+        split=split,
+        size=(height, width),
+        thumbnail=format_traces.thumbnail(pixels).tobytes(),
+        pixels_sha256=content.digest(),
+        group=group,
+    )
+
+
+def draw(found: Iterable[tuple[AuditedImage, Pixels]], *, seed: int) -> list[AuditedImage]:
+    """All images of a side; those that are to be measured keep a crop of their pixels.
+
+    These are the first in the order of a hash of their names, which is a random one that is known before a file is
+    read: no more crops than are needed are ever held, and the next image stands in for one that cannot be read.
+    """
+    images: list[AuditedImage] = []
+    last_first: list[tuple[int, str, AuditedImage]] = []
+    for image, pixels in found:
+        images.append(image)
+        image.crop = central_crop(pixels)
+        rank = hashlib.sha256(f"{seed}:{image.name}".encode(errors="surrogateescape")).digest()
+        entry = (-int.from_bytes(rank), image.name, image)
+        if len(last_first) < _MEASURED_AT_MOST:
+            heapq.heappush(last_first, entry)
+        else:
+            heapq.heappushpop(last_first, entry)[2].crop = None
+    return images
+
+
+def take_pools(pools: Mapping[str, Pixels], side: SideName) -> Iterator[tuple[AuditedImage, Pixels]]:
+    """The images of one side's pools, by split."""
+    for split, pixels in pools.items():
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+            raise DataError(f"{side}/{split} is {pixels.dtype} {pixels.shape}; the audit takes uint8 (n, h, w, 3)")
+        for index, image in enumerate(pixels):
+            name = f"{side}/{split}/{index:05d}"
+            yield _audited(image, name=name, side=side, split=split, group=name), image
+
+
+def read_folder(root: Path, side: SideName, *, left_out: list[LeftOut]) -> Iterator[tuple[AuditedImage, Pixels]]:
+    """The images of a folder; what cannot be read is noted in ``left_out``."""
+    if not root.is_dir():
+        raise DataError(f"no folder at '{root}'; give a folder of {side} images")
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        if path.is_symlink():  # it could lead out of the folder
+            left_out.append(LeftOut(name=relative.as_posix(), reason="a link"))
+            continue
+        if not path.is_file():
+            continue
+        try:
+            file = image_files.read_file(path)
+        except UnidentifiedImageError:
+            left_out.append(LeftOut(name=relative.as_posix(), reason="not an image"))
+            continue
+        except DataError as error:
+            left_out.append(LeftOut(name=relative.as_posix(), reason=str(error)))
+            continue
+        first = relative.parts[0]
+        split = first if first in SPLITS and len(relative.parts) > 1 else "all"
+        image = _audited(
+            file.pixels,
+            name=f"{side}/{relative.as_posix()}",
+            side=side,
+            split=split,
+            group=f"{side}/{relative.parent.as_posix()}",
+        )
+        image.file_sha256 = file.sha256
+        image.categories = file.traces
+        yield image, file.pixels
+
+
+def grouped(
+    images: Iterable[AuditedImage], key: Callable[[AuditedImage], tuple[int, ...]]
+) -> dict[tuple[int, ...], list[AuditedImage]]:
+    """Images by what a key says of them."""
+    groups: dict[tuple[int, ...], list[AuditedImage]] = defaultdict(list)
+    for image in images:
+        groups[key(image)].append(image)
+    return groups
+
+
+def by_shape(images: Iterable[AuditedImage]) -> Iterable[list[AuditedImage]]:
+    """Images of the same height and width together."""
+    return grouped(images, lambda image: image.pixels.shape).values()
+
+
+def green(images: Sequence[AuditedImage]) -> Floats:
+    """The green of images of one shape; float32 ``(n, h, w)``."""
+    return np.stack([image.pixels[..., 1] for image in images]).astype(np.float32)
+
+
+def by_side(images: Sequence[AuditedImage]) -> list[npt.NDArray[np.intp]]:
+    """Where the reals are among images, and where the fakes."""
+    return [np.flatnonzero([image.side == side for image in images]) for side in SIDES]
