@@ -15,7 +15,7 @@ from rich.text import Text
 from fakeoff.arena.errors import ConfigError
 from fakeoff.leaderboard.home.ledger import open_store, read_ledger
 from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, picture_heatmaps
-from fakeoff.protocols.game.schedule import judges_patches
+from fakeoff.protocols.game.recipes import judges_patches
 from fakeoff.protocols.pictures import Verdict, judge_pictures
 
 MOST_PICTURES = 60

@@ -13,7 +13,7 @@ import socket
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +21,24 @@ import torch
 
 from fakeoff.arena.compute import Machine, quiet_threads, survey
 from fakeoff.arena.errors import ConfigError, one_line
-from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
+from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
-from fakeoff.arena.jobs.limits import machine_gigabytes
-from fakeoff.arena.jobs.nursery import Nursery, execute_fresh
+from fakeoff.arena.jobs.nursery import Nursery
 from fakeoff.arena.jobs.ray_watch import Watch, overdue
+from fakeoff.arena.jobs.ray_work import POLL_SECONDS, work
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
 
-_POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
+
+
 _LONGEST_FOLDER = 20
+
+
 _RETRIES_AFTER_CRASH = 2
+
+
 _HELD_BYTES = 1 << 30
+
 
 # Before `import ray`. No usage statistics, no colours in forwarded output.
 _QUIET = {
@@ -42,7 +48,11 @@ _QUIET = {
     # A worker whose job needs no GPU sees none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
+
+
 _ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+
 # A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
 # connects.
 _PRIVATE = {
@@ -68,63 +78,6 @@ def _answers(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Ray cluster answers at '{address}': {one_line(error)}") from error
-
-
-def _work(
-    job: Job,
-    names: list[str],
-    watches: Mapping[str, Any],
-    *results: Mapping[str, Any],
-    share: float | None,
-    wanted: tuple[Provision, ...],
-    nursery: str,
-) -> tuple[Outcome, Mapping[str, Any] | None]:
-    """Returns how it ended, and the result by itself: another job may take it without the driver in between."""
-    # Ours copy what they change; tasks of users' own get memory of their own.
-    theirs = not job.task.startswith("fakeoff.")
-    inputs = {
-        name: hand_over(_part(result, part), copy=theirs)
-        for (name, part), result in zip(_parts(names), results, strict=True)
-    }
-    last = 0.0
-    progress = watches[_node_id()]
-
-    def report(done: int, total: int, note: str = "") -> None:
-        nonlocal last
-        if time.monotonic() - last >= _POLL_SECONDS or done == total:
-            last = time.monotonic()
-            progress.report.remote(job.key, done, total, note)
-
-    limit = job.gigabytes or machine_gigabytes() * (share or job.threads / (os.cpu_count() or 1))
-    with contextlib.suppress(Exception):  # told again, and properly, when it is executed
-        import_house(job)
-    progress.start.remote(job.key, os.getpid())
-    job = dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions))
-    try:
-        outcome = execute_fresh(nursery, job, inputs, report) if job.fresh else execute(job, inputs, report)
-    finally:
-        progress.end.remote(job.key)
-    result = outcome.result
-    told = None if result is None else {"record": dict(result.record), "arrays": dict(result.arrays)}
-    return dataclasses.replace(outcome, result=None), told
-
-
-def _parts(names: list[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        whole, _, part = name.partition(":")
-        yield whole, part
-
-
-def _part(result: Mapping[str, Any], part: str) -> Result:
-    """A part of a result, as the store gives it: of its arrays one alone."""
-    arrays = {"images": result["arrays"][part]} if part else result["arrays"]
-    return Result(record=result["record"], arrays=arrays)
-
-
-def _node_id() -> str:
-    import ray
-
-    return str(ray.get_runtime_context().get_node_id())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +147,8 @@ class RayExecutor:
     def wait(self) -> Outcome:
         ray = self._start()
         while True:
-            ended, _ = ray.wait(list(self._running), num_returns=1, timeout=_POLL_SECONDS)
-            if ended or time.monotonic() - self._watched >= _POLL_SECONDS:
+            ended, _ = ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
+            if ended or time.monotonic() - self._watched >= POLL_SECONDS:
                 self._watched = time.monotonic()
                 self._watch()
             if ended:
@@ -294,7 +247,7 @@ class RayExecutor:
             self._check_cluster()
         watch = self._ray.remote(num_cpus=0)(Watch)
         self._watches = {node: watch.options(**self._on(node, 0)).remote() for node in self._cores}
-        self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(_work)
+        self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(work)
         return self._ray
 
     def _check_cluster(self) -> None:

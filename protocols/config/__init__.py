@@ -14,9 +14,11 @@ from fakeoff.protocols.config.config import (
     Reals,
     Score,
     TournamentConfig,
+    parse_config,
+)
+from fakeoff.protocols.config.reading import (
     effective_config,
     merge,
-    parse_config,
     parse_settings,
     print_config,
     read_config,

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from tomlkit.container import Container
-from tomlkit.items import Table
 
 from fakeoff.arena.errors import ConfigError, suggestion
-from fakeoff.arena.images.assets import sources_of_reals
 
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$"
 
@@ -153,6 +146,8 @@ class Audit(_Section):
 
 
 LIMITS = ("job_seconds", "job_gigabytes", "job_gpus")
+
+
 """What a job may take, by its names under ``compute``: it decides no figure, and may change from run to run."""
 
 
@@ -217,9 +212,6 @@ class TournamentConfig(_Section):
         return players
 
 
-_WithParameters = TypeVar("_WithParameters", Player, Parts)
-
-
 def parse_config(data: Mapping[str, Any], *, where: str) -> TournamentConfig:
     """Checks a configuration.
 
@@ -234,191 +226,6 @@ def parse_config(data: Mapping[str, Any], *, where: str) -> TournamentConfig:
         return TournamentConfig(**data)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from error
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Reads a TOML file, unchecked.
-
-    Raises:
-        ConfigError: It cannot be read or is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"configuration '{path}' cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration '{path}' is not TOML: {error}") from error
-
-
-def effective_config(
-    given: TournamentConfig | Mapping[str, Any] | Path | None,
-    *,
-    home: Path,
-    rounds: int | None = None,
-    seed: int | None = None,
-    generators: str | None = None,
-    detectors: str | None = None,
-    source: str | None = None,
-    split_by: str | None = None,
-    skip_corrupt: bool | None = None,
-    on_leak: str | None = None,
-    protocol: str | None = None,
-    device: str | None = None,
-    settings: Sequence[str] = (),
-) -> TournamentConfig:
-    """Puts a configuration together: what is given, or what the home was last played with; then options over it.
-
-    Args:
-        given: A TOML file, what stands in one, or a configuration; what it leaves out has its default.
-        home: Where ``config.toml`` of the last tournament lies, if any.
-        rounds: Over ``rounds``.
-        seed: Over ``seed``.
-        generators: Names separated by commas. A player that the file describes keeps its parameters.
-        detectors: Likewise.
-        source: Over ``reals.source``.
-        split_by: Over ``reals.split_by``.
-        skip_corrupt: Over ``reals.skip_corrupt``.
-        on_leak: Over ``audit.on_leak``.
-        protocol: Over ``protocol.plugin``; another protocol than before starts from its default parameters.
-        device: Over ``compute.device``.
-        settings: Over anything, each ``key.path=value``; see :func:`parse_settings`.
-
-    Raises:
-        ConfigError: See :func:`parse_config`.
-    """
-    base, where = _base(given, home)
-    reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
-    over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
-    over["audit"] = _given({"on_leak": on_leak})
-    over["compute"] = _given({"device": device})
-    described_protocol = base.get("protocol", {})
-    if not isinstance(described_protocol, Mapping):
-        described_protocol = {}
-    if protocol is not None and protocol != described_protocol.get("plugin", "attack_defend"):
-        base = {**base, "protocol": {"plugin": protocol}}
-    for kind, names in (("generators", generators), ("detectors", detectors)):
-        if names is not None:
-            described = base.get(kind, [])
-            over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
-    merged = merge(merge(base, _given(over)), parse_settings(settings))
-    config = parse_config(merged, where=where)
-    if config.reals.source not in ("orl", *sources_of_reals()):
-        resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
-        config = config.model_copy(update={"reals": resolved})
-    return config.model_copy(
-        update={
-            "generators": tuple(map(_anchor_weights, config.generators)),
-            "detectors": tuple(map(_anchor_weights, config.detectors)),
-            "parts": _anchor_weights(config.parts),
-        }
-    )
-
-
-def _base(given: TournamentConfig | Mapping[str, Any] | Path | None, home: Path) -> tuple[dict[str, Any], str]:
-    """What options go over, unchecked, and where it stands."""
-    if isinstance(given, TournamentConfig):
-        return given.model_dump(), "the configuration"
-    if isinstance(given, Mapping):
-        return _as_in_a_file(given), "the configuration"
-    kept = home / "config.toml"
-    used = given if given is not None else kept if kept.is_file() else None
-    return (read_config(used), str(used)) if used is not None else ({}, "the command line")
-
-
-def _as_in_a_file(value: Any) -> Any:
-    """Writes paths, wherever they stand, as text."""
-    if isinstance(value, Mapping):
-        return {key: _as_in_a_file(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_in_a_file(inner) for inner in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _anchor_weights(section: _WithParameters) -> _WithParameters:
-    """Makes the path of a weights file absolute: a home may be played on from another folder."""
-    weights = section.parameters.get("weights")
-    if not isinstance(weights, str) or not Path(weights).is_file():
-        return section
-    return section.model_copy(update={"parameters": {**section.parameters, "weights": str(Path(weights).resolve())}})
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Reads settings as they are typed: ``attack.steps=50``, ``seed=3``, ``arena.colour=grey``.
-
-    A value is TOML; what is not is taken as text, so that words need no quotes.
-
-    Raises:
-        ConfigError: One is not ``key=value``.
-    """
-    found: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = (part.strip() for part in setting.partition("="))
-        try:
-            if not equals:
-                raise ValueError("there is no '='")
-            path = list(tomllib.loads(f"{key} = 0"))  # the key alone must be one
-            try:
-                fresh = tomllib.loads(f"{key} = {value}")
-            except tomllib.TOMLDecodeError:
-                fresh = tomllib.loads(f"{key} = {tomlkit.item(value).as_string()}")
-            if list(fresh) != path:  # a line break smuggled in another key
-                raise ValueError("it is more than one")
-        except (ValueError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(
-                f"'{setting}' is no setting: {error}; write KEY=VALUE, such as attack.steps=50"
-            ) from error
-        found = merge(found, fresh)
-    return found
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None and value != {}}
-
-
-def _player(name: str, described: Any) -> dict[str, Any]:
-    for player in described if isinstance(described, list) else []:
-        if isinstance(player, dict) and name in (player.get("name"), player.get("plugin")):
-            return player
-    return {"plugin": name}
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lays one unchecked configuration over another, section by section; lists are replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        inner = merged.get(key)
-        merged[key] = merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def print_config(config: TournamentConfig) -> str:
-    """Returns a configuration as TOML, with what each field means beside it."""
-    document = tomlkit.document()
-    _fill(document, config)
-    return tomlkit.dumps(document)
-
-
-def _fill(table: Container | Table, section: BaseModel) -> None:
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, dict):  # a player's parameters; TOML has no null
-            value = {key: "" if inner is None else inner for key, inner in value.items()}
-        if isinstance(value, BaseModel):
-            inner = tomlkit.table()
-            _fill(inner, value)
-            table.add(name, inner)
-        elif isinstance(value, tuple):
-            players = tomlkit.aot()
-            for player in value:
-                inner = tomlkit.table()
-                _fill(inner, player)
-                players.append(inner)
-            table.add(name, players)
-        else:
-            item = tomlkit.item(value)
-            if field.description:
-                item.comment(field.description)
-            table.add(name, item)
 
 
 def _explain(error: ValidationError) -> str:

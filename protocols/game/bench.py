@@ -22,7 +22,7 @@ from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
 from fakeoff.protocols.game.verbs import Verbs
 from fakeoff.protocols.record.log import CheckedLog, Log, Row
-from fakeoff.protocols.record.records import Forfeit, Version
+from fakeoff.protocols.record.records import Forfeit, TournamentRecord, Version
 
 
 class Bench(Verbs):
@@ -60,6 +60,27 @@ class Bench(Verbs):
         self._log = CheckedLog(log)
         self._owners: dict[Job, Version] = {}
         self._reads: dict[Job, tuple[Job, ...]] = {}
+
+    def end_round(self, round_: int) -> None:
+        """Says that all of a round has been asked for; the observer is told when it is played.
+
+        Args:
+            round_: Counted from 0.
+        """
+        awaited, self._of_round = self._of_round, []
+        self._of_round.append(self._engine.begin(self._tell(round_, awaited)))
+
+    def record(self, round_: int) -> TournamentRecord:
+        """What has been played up to a round."""
+        return self._tally.record(round_)
+
+    def finish(self) -> None:
+        """Plays whatever was asked for and has not been played."""
+        self._engine.finish()
+
+    def abandon(self) -> None:
+        """Ends whatever runs."""
+        self._engine.abandon()
 
     # Jobs of the protocol's own
 
@@ -191,6 +212,11 @@ class Bench(Verbs):
             PluginError: It is no bytes, or the name cannot be a file's.
         """
         self._log.file(name, data)
+
+    async def _tell(self, round_: int, awaited: Sequence[Slot[Any]]) -> None:
+        for slot in awaited:
+            await slot
+        self._observer.round_finished(self._tally.record(round_))
 
     async def _own(self, job: Job, original: Job) -> str | None:
         """Runs an own job after those that it reads; returns why there is no result."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
+from fakeoff.arena.errors import PluginError
 from fakeoff.protocols.game.engine import Engine, Slot
+from fakeoff.protocols.record.records import Kind, Version
 
 T = TypeVar("T")
 
@@ -69,4 +71,16 @@ def settled(value: T) -> Slot[T]:
     return slot
 
 
-__all__ = ["Line", "settled"]
+def check_kind(kind: Kind, version: Any) -> Version:
+    """Refuses what is no version of a kind.
+
+    Raises:
+        PluginError: It is something else.
+    """
+    if not isinstance(version, Version) or version.kind != kind:
+        found = version.label if isinstance(version, Version) else repr(version)
+        raise PluginError(f"{found} was given where a {kind} version is wanted")
+    return version
+
+
+__all__ = ["Line", "check_kind", "settled"]

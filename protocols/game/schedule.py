@@ -7,18 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from fakeoff import detectors, generators
-from fakeoff.arena import parsers
 from fakeoff.arena.compute import DeviceName
-from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images.reals import SPLITS, RealSource, Split
 from fakeoff.arena.jobs import Context, Job, Result
-from fakeoff.arena.players.registry import Registry
-from fakeoff.arena.players.specs import PlayerSpec, write_spec
-from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.arena.players.specs import PlayerSpec
+from fakeoff.detectors import Detector
 from fakeoff.generators import Generator
-from fakeoff.protocols.config import Parts, Player, TournamentConfig
+from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.forensics import audit
+from fakeoff.protocols.game.recipes import check_rate_is_heeded, judges_patches, parser_spec, write_specs
+from fakeoff.protocols.game.urgency import urgency
 from fakeoff.protocols.looking import look
 from fakeoff.protocols.record.records import Version
 from fakeoff.protocols.rules import attack, defend, evaluate, judging, pools
@@ -26,21 +25,6 @@ from fakeoff.protocols.rules.judging import Mixture
 from fakeoff.protocols.score.patches import Truth
 
 _ATTACK_REALS = "attack"
-_URGENCY = {
-    "enter": 9,
-    "reals": 9,
-    "attack": 8,
-    "sample": 7,
-    "audit": 6,
-    "parse": 5,
-    "defend": 4,
-    "score": 3,
-    "look": 2,
-    "shift": 1,
-    "cost": 1,
-}
-_MEASURES = ("score", "look", "shift", "cost")
-_A_LEVEL = 16
 
 
 class Schedule:
@@ -58,15 +42,13 @@ class Schedule:
         self._config, self._source = config, source
         self._device, self._precision = decided(config)
         self.colour = source.colour if config.arena.colour == "auto" else config.arena.colour
-        self.generators = _specs(generators.players, config.generators)
-        self.detectors = _specs(detectors.players, config.detectors)
+        self.generators = write_specs(generators.players, config.generators)
+        self.detectors = write_specs(detectors.players, config.detectors)
         self.parser = parser_spec(config.parts)
         if config.attack.rate:
-            _check_rate_is_heeded(
-                config.attack.rate, "attack", self.generators, generators.players, interface=Generator
-            )
+            check_rate_is_heeded(config.attack.rate, "attack", self.generators, generators.players, interface=Generator)
         if config.defend.rate:
-            _check_rate_is_heeded(config.defend.rate, "defend", self.detectors, detectors.players, interface=Detector)
+            check_rate_is_heeded(config.defend.rate, "defend", self.detectors, detectors.players, interface=Detector)
 
     def enter(self, generator: str) -> Job:
         """A generator's version 0."""
@@ -371,72 +353,5 @@ class Schedule:
             gigabytes=compute.job_gigabytes,
             stage=stage,
             round=round_,
-            urgency=_urgency(stage, round_),
+            urgency=urgency(stage, round_),
         )
-
-
-def _check_rate_is_heeded(
-    rate: float,
-    section: str,
-    specs: Mapping[str, PlayerSpec],
-    registry: Registry[Any],
-    *,
-    interface: type[Generator] | type[Detector],
-) -> None:
-    for name, spec in specs.items():
-        player = registry.load(spec.plugin)
-        if player.train_step is not interface.train_step and player.start is interface.start:
-            raise PluginError(
-                f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
-                f"one, or leave {section}.rate at 0"
-            )
-
-
-def _urgency(stage: str, round_: int | None) -> int:
-    """What others wait for comes first; what may stop the game (an audit of what enters, a parser) before training.
-
-    The attacks of the next round, which all else waits for, go before the figures of a round; those go before the next
-    round's defences. So the figures of a round fill the cores while its last detector still learns, and are there soon.
-    """
-    level = 2 * (round_ or 0)
-    if stage in _MEASURES or (stage == "audit" and round_):
-        level += 1
-    elif stage in ("attack", "sample"):
-        level -= 1
-    return _URGENCY.get(stage, 0) - _A_LEVEL * level
-
-
-def _specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:
-    return {
-        player.name: write_spec(registry, name=player.name, plugin=player.plugin, parameters=player.parameters)
-        for player in players
-    }
-
-
-def detector_spec(player: Player) -> PlayerSpec:
-    """The recipe of a configured detector.
-
-    Raises:
-        PluginError: Unknown, or it takes other parameters.
-    """
-    return _specs(detectors.players, [player])[player.name]
-
-
-def judges_patches(plugin: str) -> bool:
-    """Whether a registered detector is a patch detector.
-
-    Raises:
-        PluginError: Unknown, or it does not load.
-    """
-    return issubclass(detectors.players.load(plugin), PatchDetector)
-
-
-def parser_spec(parts: Parts) -> PlayerSpec | None:
-    """The recipe of the configured face parser, if any.
-
-    Raises:
-        PluginError: Unknown, or it takes other parameters.
-    """
-    if not parts.parser:
-        return None
-    return write_spec(parsers.parsers, name=parts.parser, plugin=parts.parser, parameters=parts.parameters)

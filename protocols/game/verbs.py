@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fakeoff.arena.errors import PluginError, suggestion
@@ -13,9 +13,10 @@ from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
-from fakeoff.protocols.game.data import describe_reals, refuse_leak
+from fakeoff.protocols.game import following
+from fakeoff.protocols.game.data import describe_reals
 from fakeoff.protocols.game.engine import Engine, Slot
-from fakeoff.protocols.game.line import Line, settled
+from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.schedule import Schedule
@@ -30,7 +31,6 @@ from fakeoff.protocols.record.records import (
     Look,
     Match,
     Shift,
-    TournamentRecord,
     Version,
 )
 
@@ -125,10 +125,15 @@ class Verbs:
         line = self._line((self._moves.enter(name) for name in wanted), kind="generator")
         self._firsts |= dict(zip(wanted, line.slots, strict=True))
         for slot in line.slots:  # at once, so that reals are there when fakes are
-            self._begin(self._reals_of(slot))
+            self._begin(following.prepare_reals(self._moves, slot))
         if audit and self.config.audit.on_leak != "skip":
             audits = [self._begin(self._moves.audit(slot)) for slot in line.slots]
-            return Line(self._engine, line.slots, kind="generator", also=[self._begin(self._weigh(audits))])
+            return Line(
+                self._engine,
+                line.slots,
+                kind="generator",
+                also=[self._begin(following.weigh(self._moves, audits, tally=self._tally))],
+            )
         return line
 
     def real_pools(self, resolution: int) -> Mapping[str, str]:
@@ -201,7 +206,7 @@ class Verbs:
         """
         slots = self._slots("detector", judges)
         chosen = self._begin(choose_targets(slots, config=self.config, tally=self._tally, store=self.store))
-        return self._line((self._chosen(chosen, place) for place in range(len(slots))), kind="detector")
+        return self._line((following.pick(chosen, place) for place in range(len(slots))), kind="detector")
 
     def defend(
         self,
@@ -246,7 +251,7 @@ class Verbs:
             after: What :meth:`attack` returned for them.
         """
         pairs = zip(before.slots, after.slots, strict=True)
-        return self._line((self._newer(old, new) for old, new in pairs), kind="generator")
+        return self._line((following.newer(self._moves, old, new) for old, new in pairs), kind="generator")
 
     def parse(self, versions: Iterable[Version]) -> None:
         """Labels the faces of test pools, where somebody will look at them.
@@ -258,7 +263,7 @@ class Verbs:
         """
         if self._schedule.parser is not None and any(map(self._schedule.judges_patches, self.detectors)):
             for slot in self._slots("generator", versions):
-                self._begin(self._parsed(slot))
+                self._begin(following.label(self._moves, slot))
 
     def match(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Match]:
         """Scores every generator version against every detector version, on test pools, blindly.
@@ -341,28 +346,9 @@ class Verbs:
         Raises:
             PluginError: A version is of a detector.
         """
-        return self._line(self._cost(slot) for slot in self._slots("generator", versions))
-
-    def end_round(self, round_: int) -> None:
-        """Says that all of a round has been asked for; the observer is told when it is played.
-
-        Args:
-            round_: Counted from 0.
-        """
-        awaited, self._of_round = self._of_round, []
-        self._of_round.append(self._engine.begin(self._tell(round_, awaited)))
-
-    def record(self, round_: int) -> TournamentRecord:
-        """What has been played up to a round."""
-        return self._tally.record(round_)
-
-    def finish(self) -> None:
-        """Plays whatever was asked for and has not been played."""
-        self._engine.finish()
-
-    def abandon(self) -> None:
-        """Ends whatever runs."""
-        self._engine.abandon()
+        return self._line(
+            following.weigh_cost(self._moves, slot, firsts=self._firsts) for slot in self._slots("generator", versions)
+        )
 
     def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Schedule:
         """The schedule with settings over a section of the configuration."""
@@ -388,52 +374,11 @@ class Verbs:
                 found = f"{versions.kind} versions were" if versions.kind else "something else was"
                 raise PluginError(f"{found} given where {kind} versions are wanted")
             return versions.slots
-        return tuple(settled(_check_kind(kind, version)) for version in versions)
+        return tuple(settled(check_kind(kind, version)) for version in versions)
 
     def _pairs(self, makers: Iterable[Version], judges: Iterable[Version]) -> list[tuple[Slot[Any], Slot[Any]]]:
         fakers, detectives = self._slots("generator", makers), self._slots("detector", judges)
         return [(maker, judge) for maker in fakers for judge in detectives]
-
-    async def _reals_of(self, generator: Slot[Any]) -> None:
-        version = await generator
-        if version is not None:
-            await self._moves.real_pools(version.resolution)
-
-    async def _parsed(self, generator: Slot[Any]) -> None:
-        version = await generator
-        if version is not None:
-            await self._moves.label(version)
-
-    async def _weigh(self, audits: Sequence[Slot[Any]]) -> None:
-        """Refuses or reports leaks, once all that enter have been audited: of several the first is told."""
-        for audit in await self._moves.known(audits):
-            label = audit.generator.label
-            if self.config.audit.on_leak == "refuse":
-                refuse_leak(label, audit.figures)
-            found = [finding["sentence"] for finding in audit.figures["findings"] if finding["gravity"] == "leak"]
-            if found:
-                self._tally.leaks[label] = found
-
-    async def _chosen(self, chosen: Slot[Any], place: int) -> Version | None:
-        found: list[Version] = await chosen
-        return found[place] if place < len(found) else None
-
-    async def _newer(self, before: Slot[Any], after: Slot[Any]) -> Version | None:
-        old, new = await before, await after
-        if new is None and old is not None and not self._moves.can(old, "attackable"):
-            return old  # type: ignore[no-any-return]
-        return new  # type: ignore[no-any-return]
-
-    async def _cost(self, generator: Slot[Any]) -> Cost | None:
-        version = await generator
-        if version is None:
-            return None
-        return await self._moves.cost(generator, self._firsts[version.player])
-
-    async def _tell(self, round_: int, awaited: Sequence[Slot[Any]]) -> None:
-        for slot in awaited:
-            await slot
-        self._observer.round_finished(self._tally.record(round_))
 
     def _known(self, kind: Kind, names: Iterable[str]) -> list[str]:
         wanted = [names] if isinstance(names, str) else list(names)
@@ -447,13 +392,6 @@ class Verbs:
     def _spec_of(self, version: Version) -> PlayerSpec:
         specs = self._schedule.generators if version.kind == "generator" else self._schedule.detectors
         return specs[version.player]
-
-
-def _check_kind(kind: Kind, version: Any) -> Version:
-    if not isinstance(version, Version) or version.kind != kind:
-        found = version.label if isinstance(version, Version) else repr(version)
-        raise PluginError(f"{found} was given where a {kind} version is wanted")
-    return version
 
 
 __all__ = ["Verbs"]

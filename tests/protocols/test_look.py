@@ -24,7 +24,7 @@ from fakeoff.arena.seeds import canonical_json
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import Parts
-from fakeoff.protocols.game.schedule import parser_spec
+from fakeoff.protocols.game.recipes import parser_spec
 from fakeoff.protocols.looking import look
 from fakeoff.protocols.record.records import TournamentRecord
 from fakeoff.protocols.rules import referee

@@ -1,0 +1,62 @@
+"""What follows from slots: small coroutines that wait for one and make a move of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fakeoff.protocols.game.data import refuse_leak
+from fakeoff.protocols.game.engine import Slot
+from fakeoff.protocols.game.moves import Moves
+from fakeoff.protocols.game.tally import Tally
+from fakeoff.protocols.record.records import Cost, Version
+
+
+async def prepare_reals(moves: Moves, generator: Slot[Any]) -> None:
+    """Makes the real pools that belong to a generator, as soon as its resolution is known."""
+    version = await generator
+    if version is not None:
+        await moves.real_pools(version.resolution)
+
+
+async def label(moves: Moves, generator: Slot[Any]) -> None:
+    """Labels the faces of a generator's test pool."""
+    version = await generator
+    if version is not None:
+        await moves.label(version)
+
+
+async def weigh(moves: Moves, audits: Sequence[Slot[Any]], *, tally: Tally) -> None:
+    """Refuses or reports leaks, once all that enter have been audited: of several the first is told.
+
+    Raises:
+        ConfigError: There is a leak, and the configuration refuses that.
+    """
+    for audit in await moves.known(audits):
+        name = audit.generator.label
+        if tally.config.audit.on_leak == "refuse":
+            refuse_leak(name, audit.figures)
+        found = [finding["sentence"] for finding in audit.figures["findings"] if finding["gravity"] == "leak"]
+        if found:
+            tally.leaks[name] = found
+
+
+async def pick(chosen: Slot[Any], place: int) -> Version | None:
+    """One of those that were chosen; None beyond the last."""
+    found: list[Version] = await chosen
+    return found[place] if place < len(found) else None
+
+
+async def newer(moves: Moves, before: Slot[Any], after: Slot[Any]) -> Version | None:
+    """What an attack made of a version, or the version itself where it cannot attack."""
+    old: Version | None = await before
+    new: Version | None = await after
+    if new is None and old is not None and not moves.can(old, "attackable"):
+        return old
+    return new
+
+
+async def weigh_cost(moves: Moves, generator: Slot[Any], *, firsts: Mapping[str, Slot[Any]]) -> Cost | None:
+    """What evasion cost a version; ``firsts`` are the versions 0 by name."""
+    version = await generator
+    return None if version is None else await moves.cost(generator, firsts[version.player])

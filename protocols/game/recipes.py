@@ -1,0 +1,74 @@
+"""The recipes of a configuration: of its players, and of its face parser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fakeoff import detectors
+from fakeoff.arena import parsers
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import PlayerSpec, write_spec
+from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.generators import Generator
+from fakeoff.protocols.config import Parts, Player
+
+
+def check_rate_is_heeded(
+    rate: float,
+    section: str,
+    specs: Mapping[str, PlayerSpec],
+    registry: Registry[Any],
+    *,
+    interface: type[Generator] | type[Detector],
+) -> None:
+    """Refuses a learning rate that a player that learns would not hear of.
+
+    Raises:
+        PluginError: It has no ``start(plan)``.
+    """
+    for name, spec in specs.items():
+        player = registry.load(spec.plugin)
+        if player.train_step is not interface.train_step and player.start is interface.start:
+            raise PluginError(
+                f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
+                f"one, or leave {section}.rate at 0"
+            )
+
+
+def write_specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:
+    """The recipes of configured players, by name."""
+    return {
+        player.name: write_spec(registry, name=player.name, plugin=player.plugin, parameters=player.parameters)
+        for player in players
+    }
+
+
+def detector_spec(player: Player) -> PlayerSpec:
+    """The recipe of a configured detector.
+
+    Raises:
+        PluginError: Unknown, or it takes other parameters.
+    """
+    return write_specs(detectors.players, [player])[player.name]
+
+
+def judges_patches(plugin: str) -> bool:
+    """Whether a registered detector is a patch detector.
+
+    Raises:
+        PluginError: Unknown, or it does not load.
+    """
+    return issubclass(detectors.players.load(plugin), PatchDetector)
+
+
+def parser_spec(parts: Parts) -> PlayerSpec | None:
+    """The recipe of the configured face parser, if any.
+
+    Raises:
+        PluginError: Unknown, or it takes other parameters.
+    """
+    if not parts.parser:
+        return None
+    return write_spec(parsers.parsers, name=parts.parser, plugin=parts.parser, parameters=parts.parameters)

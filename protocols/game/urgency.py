@@ -1,0 +1,37 @@
+"""Which job of a game goes first."""
+
+from __future__ import annotations
+
+_URGENCY = {
+    "enter": 9,
+    "reals": 9,
+    "attack": 8,
+    "sample": 7,
+    "audit": 6,
+    "parse": 5,
+    "defend": 4,
+    "score": 3,
+    "look": 2,
+    "shift": 1,
+    "cost": 1,
+}
+
+
+_MEASURES = ("score", "look", "shift", "cost")
+
+
+_A_LEVEL = 16
+
+
+def urgency(stage: str, round_: int | None) -> int:
+    """What others wait for comes first; what may stop the game (an audit of what enters, a parser) before training.
+
+    The attacks of the next round, which all else waits for, go before the figures of a round; those go before the next
+    round's defences. So the figures of a round fill the cores while its last detector still learns, and are there soon.
+    """
+    level = 2 * (round_ or 0)
+    if stage in _MEASURES or (stage == "audit" and round_):
+        level += 1
+    elif stage in ("attack", "sample"):
+        level -= 1
+    return _URGENCY.get(stage, 0) - _A_LEVEL * level
