@@ -26,4 +26,5 @@ def test_the_frozen_detector_falls_and_the_retrained_one_recovers(tmp_path: Path
         assert duel.before["accuracy"] > 0.95
         assert duel.after["accuracy"] < 0.65
         assert fall["ap"] < fall["accuracy"]
-        assert duel.retrained["ap"] > max(0.95, duel.after["ap"] + 0.1)  # 600 steps are few: 0.98 to 1.000 were seen
+        assert duel.retrained["ap"] > 0.95  # 600 steps are few: 0.98 to 1.000 were seen
+        assert duel.retrained["accuracy"] > duel.after["accuracy"] + 0.2
