@@ -220,11 +220,13 @@ class Bench(Verbs):
 
     async def _own(self, job: Job, original: Job) -> str | None:
         """Runs an own job after those that it reads; returns why there is no result."""
+        failure: str | None = None
         for earlier in self._reads.get(original, ()):
-            if await self._engine.submit(earlier) is not None:
-                return f"it reads the job '{earlier.label}', which failed"
+            if failure is None and await self._engine.submit(earlier) is not None:
+                failure = f"it reads the job '{earlier.label}', which failed"
+        if failure is None:
+            failure = await self._engine.submit(job)
         owner = self._owners.get(original)
-        failure = await self._engine.submit(job)
         if owner is not None and failure is not None:
             self._tally.forfeit(
                 Forfeit(kind=owner.kind, player=owner.player, round=owner.round, stage=job.stage, reason=failure)

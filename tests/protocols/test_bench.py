@@ -241,6 +241,15 @@ def test_a_failed_job_of_the_experiment_ends_it_and_keeps_the_others(make_bench:
     assert good.key in bench.store
 
 
+def test_whose_job_reads_one_that_failed_forfeits_and_that_is_said(bench: Bench, tasks: ModuleType) -> None:
+    [version] = bench.enter()
+    broken = bench.job(tasks.give_up, payload={"at": "first"}, player=version, label="broken")
+    reader = bench.job(tasks.sum_up, inputs={"x": broken}, player=version, label="reader")
+    assert not bench.run("things are tried", [reader])
+    [forfeit] = bench.forfeits
+    assert (forfeit.player, forfeit.reason) == ("toy_generator", "it reads the job 'broken', which failed")
+
+
 def test_the_order_of_the_executor_decides_nothing(
     make_bench: Make, backwards: SerialExecutor, bad_players: Path, tasks: ModuleType
 ) -> None:
