@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load, save
 
 from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import canonical_json, digest
+
+
+F = TypeVar("F")
 
 
 class DamagedResultError(StoreError):
@@ -118,6 +123,26 @@ class Store:
         """
         return self._kept(key.partition(":")[0])["record"]  # type: ignore[no-any-return]
 
+    def figures(self, key: str, kind: type[F]) -> F:
+        """Reads a result's record as what it is.
+
+        Args:
+            key: Of the result.
+            kind: A dataclass with the record's fields.
+
+        Raises:
+            DamagedResultError: It is damaged, not there, or something else.
+        """
+        return self._as(key, kind, self.record(key))
+
+    def _as(self, key: str, kind: type[F], record: Mapping[str, Any]) -> F:
+        try:
+            return _adapter(kind).validate_python(dict(record))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise self._damaged(key, ValueError(f"it is no {kind.__name__}: {place}: {first['msg']}")) from error
+
     def discard(self, key: str) -> None:
         """Takes a damaged result away, so that it can be computed again; for who holds the home's lock."""
         shutil.rmtree(self._folder(key.partition(":")[0]), ignore_errors=True)
@@ -141,6 +166,11 @@ class Store:
 
     def _folder(self, key: str) -> Path:
         return self.root / key[:2] / key
+
+
+@functools.cache
+def _adapter(kind: type[F]) -> TypeAdapter[F]:
+    return TypeAdapter(kind)
 
 
 def _checksum(key: str, kept: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ What a player says are scores. Which of them are of fakes, and what follows from
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.jobs.store import DamagedResultError, Store
 from fakeoff.arena.seeds import digest, seed_from
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.score.metrics import THRESHOLD, area_under_roc, best_threshold, evaluate
+from fakeoff.protocols.score.metrics import THRESHOLD, MatchFigures, area_under_roc, best_threshold, evaluate
 
 VERSION = 1
 FIGURES_VERSION = 1
@@ -180,30 +181,6 @@ def _pool_size(pool: str, store: Store) -> int:
     return int(record["n"]) if "n" in record else len(store.read(pool).arrays["images"])
 
 
-def figures(
-    real: Scores, fake: Scores, *, threshold: float, resamples: int, confidence: float, key: str
-) -> dict[str, Any]:
-    """The metrics of a match with their intervals.
-
-    Args:
-        real: P(fake) of test reals.
-        fake: P(fake) of test fakes.
-        threshold: Chosen on val.
-        resamples: Of the bootstrap.
-        confidence: Of the intervals.
-        key: Of the judging; the resamples follow from it.
-    """
-    measured = evaluate(
-        real,
-        fake,
-        val_threshold=threshold,
-        resamples=resamples,
-        confidence=confidence,
-        rng=np.random.default_rng(seed_from(key, "bootstrap")),
-    )
-    return {"n_real": len(real), "n_fake": len(fake), **measured}
-
-
 def read_on_val(judging: Judging, store: Store) -> OnVal:
     """What val says of a detector version, from its stored scores."""
     return on_val(*sides(judging, store))
@@ -211,7 +188,7 @@ def read_on_val(judging: Judging, store: Store) -> OnVal:
 
 def read_match(
     judging: Judging, *, threshold: float, resamples: int, confidence: float, store: Store, keep: bool = False
-) -> tuple[Mapping[str, Any], Scores]:
+) -> tuple[MatchFigures, Scores]:
     """The figures of a match from its stored scores; where they were worked out before they are only read.
 
     Args:
@@ -223,18 +200,25 @@ def read_match(
         keep: Whether to keep the figures there: only where no player runs in this process.
 
     Returns:
-        Metrics and intervals, and P(fake) of the reals, float32 ``(n,)``.
+        Its figures, and P(fake) of the reals, float32 ``(n,)``.
     """
     [real], [fake] = sides(judging, store)
     key = digest(["figures", FIGURES_VERSION, judging.key, judging.mixture.key, threshold, resamples, confidence])
     if key in store:
         with contextlib.suppress(DamagedResultError):
-            return store.record(key), real
+            return store.figures(key, MatchFigures), real
         if keep:
             store.discard(key)
-    found = figures(real, fake, threshold=threshold, resamples=resamples, confidence=confidence, key=judging.key)
+    found = evaluate(
+        real,
+        fake,
+        val_threshold=threshold,
+        resamples=resamples,
+        confidence=confidence,
+        rng=np.random.default_rng(seed_from(judging.key, "bootstrap")),
+    )
     if keep:
-        store.write(key, Result(record=found))
+        store.write(key, Result(record=dataclasses.asdict(found)))
     return found, real
 
 
@@ -289,7 +273,6 @@ __all__ = [
     "Judging",
     "Mixture",
     "OnVal",
-    "figures",
     "judge",
     "judge_again",
     "on_val",

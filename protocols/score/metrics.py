@@ -6,6 +6,8 @@ Everything is at 50/50 prevalence: reals and fakes weigh the same in total, howe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +20,58 @@ _CHUNK = 256
 
 METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
 
+Interval: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchFigures:
+    """The metrics of a match, each with its bootstrap interval.
+
+    Attributes:
+        n_real: Real test images.
+        n_fake: Fake ones.
+        ap: Average precision; fake is positive.
+        ap_ci: Its interval.
+        ap_real: Average precision; real is positive, as in the paper's code.
+        ap_real_ci: Its interval.
+        auc: The area under the ROC curve.
+        auc_ci: Its interval.
+        accuracy: At 0.5.
+        accuracy_ci: Its interval.
+        accuracy_val_threshold: At the threshold chosen on val.
+        accuracy_val_threshold_ci: Its interval.
+        recall_fake: The share of fakes that are found at 0.5.
+        recall_fake_ci: Its interval.
+    """
+
+    n_real: int
+    n_fake: int
+    ap: float
+    ap_ci: Interval
+    ap_real: float
+    ap_real_ci: Interval
+    auc: float
+    auc_ci: Interval
+    accuracy: float
+    accuracy_ci: Interval
+    accuracy_val_threshold: float
+    accuracy_val_threshold_ci: Interval
+    recall_fake: float
+    recall_fake_ci: Interval
+
+    def value(self, metric: str) -> float:
+        """A metric by its name, one of :data:`METRICS`."""
+        return float(getattr(self, metric))
+
+    def interval(self, metric: str) -> Interval:
+        """Its interval."""
+        low, high = getattr(self, f"{metric}_ci")
+        return low, high
+
 
 def evaluate(
     real: Scores, fake: Scores, *, val_threshold: float, resamples: int, confidence: float, rng: np.random.Generator
-) -> dict[str, float | list[float]]:
+) -> MatchFigures:
     """Computes every metric of a match and its percentile interval by bootstrap over images.
 
     Reals and fakes are resampled by themselves, so prevalence stays.
@@ -34,9 +84,6 @@ def evaluate(
         confidence: Of the intervals, as a share.
         rng: The source of the resamples.
 
-    Returns:
-        ``ap`` (fake is positive), ``ap_real`` (real is positive, as in the paper's code), ``auc``,
-        ``accuracy`` at 0.5, ``accuracy_val_threshold``, ``recall_fake`` at 0.5, and ``*_ci`` pairs.
     """
     # In float32 a midpoint of two neighbouring scores would round to one of them.
     real, fake = real.astype(np.float64), fake.astype(np.float64)
@@ -52,11 +99,11 @@ def evaluate(
         for name, values in _figures(real, fake, *weights, val_threshold=val_threshold).items():
             draws[name].append(values)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    result: dict[str, float | list[float]] = {}
+    found: dict[str, Any] = {}
     for name in METRICS:
-        result[name] = float(figures[name][0])
-        result[f"{name}_ci"] = [float(bound) for bound in np.quantile(np.concatenate(draws[name]), tails)]
-    return result
+        low, high = np.quantile(np.concatenate(draws[name]), tails)
+        found |= {name: float(figures[name][0]), f"{name}_ci": (float(low), float(high))}
+    return MatchFigures(n_real=len(real), n_fake=len(fake), **found)
 
 
 def area_under_roc(real: Scores, fake: Scores) -> float:

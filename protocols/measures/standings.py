@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fakeoff.protocols.record.records import Match, TournamentRecord, Version
+from fakeoff.protocols.measures.match import Match
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Version, newest
 from fakeoff.protocols.rules.judging import OnVal
 
 
@@ -91,16 +93,16 @@ def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> lis
         played = [match for match in matches if match.detector.label == version.label]
         if not played:
             continue
-        worst = min(played, key=lambda match: (match.figures["auc"], match.generator.label))
+        worst = min(played, key=lambda match: (match.figures.auc, match.generator.label))
         standings.append(
             DetectorStanding(
                 player=version.player,
                 round=version.round,
-                worst_auc=worst.figures["auc"],
-                mean_auc=_mean([match.figures["auc"] for match in played]),
+                worst_auc=worst.figures.auc,
+                mean_auc=_mean([match.figures.auc for match in played]),
                 worst_against=worst.generator.label,
-                mean_ap=_mean([match.figures["ap"] for match in played]),
-                mean_accuracy=_mean([match.figures["accuracy"] for match in played]),
+                mean_ap=_mean([match.figures.ap for match in played]),
+                mean_accuracy=_mean([match.figures.accuracy for match in played]),
                 matches=len(played),
             )
         )
@@ -126,8 +128,8 @@ def rank_generators(
             for target in ancestor.targets
         }
         played = [match for match in matches if match.generator.label == version.label]
-        free = [1 - match.figures["recall_fake"] for match in played if match.detector.label not in trained_against]
-        target = [1 - match.figures["recall_fake"] for match in played if match.is_target]
+        free = [1 - match.figures.recall_fake for match in played if match.detector.label not in trained_against]
+        target = [1 - match.figures.recall_fake for match in played if match.is_target]
         if not free:
             continue
         standings.append(
@@ -140,15 +142,6 @@ def rank_generators(
             )
         )
     return sorted(standings, key=lambda s: (-s.evasion, -(s.target_evasion or 0.0), s.player, s.round))
-
-
-def newest(versions: Sequence[Version], kind: str) -> list[Version]:
-    """The newest version of each player of a kind, by name."""
-    latest: dict[str, Version] = {}
-    for version in sorted(versions, key=lambda v: v.round):
-        if version.kind == kind:
-            latest[version.player] = version
-    return [latest[name] for name in sorted(latest)]
 
 
 def _mean(values: Sequence[float]) -> float:

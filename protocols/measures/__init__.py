@@ -1,0 +1,16 @@
+"""What is measured of versions: each kind of result is one class, with its figures, its row and its points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fakeoff.protocols.measures.audits import Audit
+from fakeoff.protocols.measures.cost import Cost
+from fakeoff.protocols.measures.looks import Look, Shift
+from fakeoff.protocols.measures.match import Judged, Match
+from fakeoff.protocols.measures.measured import Kept, Measured
+
+MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift)
+"""All of them, in the order of the scoreboard's sections."""
+
+__all__ = ["MEASURES", "Audit", "Cost", "Judged", "Kept", "Look", "Match", "Measured", "Shift"]

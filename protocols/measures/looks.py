@@ -1,0 +1,181 @@
+"""Looks: which patches gave the images of a match away, and how an attack and the defence after it moved them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import ClassVar, Self
+
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.parsers import PARTS
+from fakeoff.protocols.looking.figures import LookFigures, PartsOfSide, ShiftFigures
+from fakeoff.protocols.measures.measured import Kept, Measured
+from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
+from fakeoff.protocols.record.versions import Kind, Version
+from fakeoff.protocols.score.patches import TRUTHS, Truth
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookRow(PairRow):
+    """Both sides of a match."""
+
+    real: PartsOfSide
+    fake: PartsOfSide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look(Measured[LookRow]):
+    """Which patches gave the images of a match away, and on which parts of the face they lie.
+
+    Attributes:
+        generator: The fakes' maker.
+        detector: Their judge, a patch detector.
+        keys: Of the results by side, ``real`` and ``fake``; a detector version looks at the same reals once.
+        figures: By side.
+    """
+
+    name: ClassVar[str] = "look"
+    section: ClassVar[str] = "parts"
+    row_type: ClassVar[type[LookRow]] = LookRow
+
+    detector: Version
+    keys: Mapping[Truth, str]
+    figures: Mapping[Truth, LookFigures]
+
+    @property
+    def subjects(self) -> tuple[Version, ...]:
+        return (self.generator, self.detector)
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether patches are of one part rather than of the whole image."""
+        return all(figures.has_parts for figures in self.figures.values())
+
+    def results(self) -> Mapping[str, str]:
+        return {**self.keys}
+
+    @classmethod
+    def read(cls, kept: Kept) -> Self:
+        generator, detector = kept.subjects
+        keys: dict[Truth, str] = {truth: kept.results[truth] for truth in TRUTHS}
+        figures = {truth: kept.store.figures(key, LookFigures) for truth, key in keys.items()}
+        return cls(generator=generator, detector=detector, keys=keys, figures=figures)
+
+    def row(self) -> LookRow | None:
+        if not self.has_parts:
+            return None
+        real, fake = (_side(self.figures[truth]) for truth in ("real", "fake"))
+        return LookRow(**of_generator(self.generator), **of_detector(self.detector), real=real, fake=fake)
+
+    @classmethod
+    def points(cls, rows: Sequence[LookRow], *, kind: Kind, player: str, version: int, round_: int) -> dict[str, float]:
+        """``part/hair`` and so on: the share of fakes whose most predictive patch is of that part, in the mean over
+        opponents, newest version against newest."""
+        mine = newest_against_newest(rows, kind=kind, player=player, version=version)
+        return {f"part/{part}": fmean([row.fake.parts[part] for row in mine]) for part in PARTS} if mine else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair(PairRow):
+    is_target: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftRow(ShiftFigures, _Pair):
+    """How the parts moved, in the scoreboard; see :class:`fakeoff.protocols.looking.figures.ShiftFigures`.
+
+    Attributes:
+        is_target: The detector was the attack's frozen target.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift(Measured[ShiftRow]):
+    """How an attack and the defence after it moved the fight over the face.
+
+    Attributes:
+        generator: The attacked version.
+        detector: The version of the detector before the defence.
+        key: Of the result with the figures.
+        figures: Three distributions and two distances; None where a patch sees the whole image.
+    """
+
+    name: ClassVar[str] = "shift"
+    section: ClassVar[str] = "part_shifts"
+    row_type: ClassVar[type[ShiftRow]] = ShiftRow
+
+    detector: Version
+    key: str
+    figures: ShiftFigures | None
+
+    @property
+    def subjects(self) -> tuple[Version, ...]:
+        return (self.generator, self.detector)
+
+    @property
+    def is_target(self) -> bool:
+        """Whether the detector was the attack's frozen target."""
+        return self.detector.label in self.generator.targets
+
+    def results(self) -> Mapping[str, str]:
+        return {"figures": self.key}
+
+    @classmethod
+    def read(cls, kept: Kept) -> Self:
+        (generator, detector), key = kept.subjects, kept.results["figures"]
+        return cls(generator=generator, detector=detector, key=key, figures=read_shift(kept.store, key))
+
+    def row(self) -> ShiftRow | None:
+        if self.figures is None:
+            return None
+        pair = of_generator(self.generator) | of_detector(self.detector)
+        return ShiftRow(**pair, is_target=self.is_target, **vars(self.figures))
+
+    @classmethod
+    def points(
+        cls, rows: Sequence[ShiftRow], *, kind: Kind, player: str, version: int, round_: int
+    ) -> dict[str, float]:
+        """``part_shift`` and ``part_shift_null``: how far the attacks of this round moved that distribution, and how
+        far chance does; in the mean over the generator's targets (over all opponents where none of them judges patches,
+        and for detectors)."""
+        mine = [row for row in rows if row.generator_round == round_ and row.version_of(kind)[0] == player]
+        if kind == "generator":
+            mine = [row for row in mine if row.is_target] or mine
+        if not mine:
+            return {}
+        return {
+            "part_shift": fmean([row.shift.tv for row in mine]),
+            "part_shift_null": fmean([row.shift.tv_null for row in mine]),
+        }
+
+
+def read_shift(store: Store, key: str) -> ShiftFigures | None:
+    """The figures of a shift; None where patches are of no part.
+
+    Raises:
+        DamagedResultError: They are damaged.
+    """
+    return store.figures(key, ShiftFigures) if store.record(key)["has_parts"] else None
+
+
+def newest_against_newest(rows: Sequence[LookRow], *, kind: Kind, player: str, version: int) -> list[LookRow]:
+    """The rows between a player's newest version and the newest of each opponent."""
+    other: Kind = "detector" if kind == "generator" else "generator"
+    newest: dict[str, int] = {}
+    for row in rows:
+        name, round_ = row.version_of(other)
+        newest[name] = max(newest.get(name, 0), round_)
+    return [
+        row
+        for row in rows
+        if row.version_of(kind) == (player, version) and row.version_of(other)[1] == newest[row.version_of(other)[0]]
+    ]
+
+
+def _side(figures: LookFigures) -> PartsOfSide:
+    return PartsOfSide(**{field.name: getattr(figures, field.name) for field in dataclasses.fields(PartsOfSide)})
+
+
+__all__ = ["Look", "LookRow", "Shift", "ShiftRow", "newest_against_newest", "read_shift"]

@@ -1,0 +1,120 @@
+"""Matches: every generator version against every detector version, on test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from fakeoff.arena.jobs.store import Store
+from fakeoff.protocols.measures.measured import Kept, Measured
+from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
+from fakeoff.protocols.record.versions import Kind, Version
+from fakeoff.protocols.rules.judging import Judging, Mixture, Scores, read_match, sides
+from fakeoff.protocols.score.metrics import MatchFigures
+
+_CHARTED = ("ap", "auc", "accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A detector version at images of both sides.
+
+    Attributes:
+        detector: Their judge.
+        judging: Its scores, from which everything follows.
+        figures: The metrics and their intervals.
+    """
+
+    detector: Version
+    judging: Judging
+    figures: MatchFigures
+
+    @property
+    def key(self) -> str:
+        """Of the result with its scores."""
+        return self.judging.key
+
+    def scores(self, store: Store) -> tuple[Scores, Scores]:
+        """P(fake) of the reals and of the fakes, each float32 ``(n,)`` in the order of its pool.
+
+        Args:
+            store: Where they are.
+
+        Raises:
+            StoreError: They are damaged.
+        """
+        [real], [fake] = sides(self.judging, store)
+        return real, fake
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair(PairRow):
+    is_target: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(MatchFigures, _Pair):
+    """A match in the scoreboard; its figures are those of :class:`fakeoff.protocols.score.metrics.MatchFigures`.
+
+    Attributes:
+        is_target: This detector version was the frozen target of this generator version's attack.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match(Measured[Cell], Judged):
+    """One generator version against one detector version, on test.
+
+    Attributes:
+        generator: The fakes' maker.
+    """
+
+    name: ClassVar[str] = "match"
+    section: ClassVar[str] = "cells"
+    row_type: ClassVar[type[Cell]] = Cell
+
+    @property
+    def subjects(self) -> tuple[Version, ...]:
+        return (self.generator, self.detector)
+
+    @property
+    def is_target(self) -> bool:
+        """Whether this detector version was the frozen target of this generator version's attack."""
+        return self.detector.label in self.generator.targets
+
+    def results(self) -> Mapping[str, str]:
+        return {"scores": self.key}
+
+    @classmethod
+    def read(cls, kept: Kept) -> Self:
+        maker, judge = kept.subjects
+        test = kept.real_pools[maker.resolution]["test"]
+        mixture = Mixture(reals=(test,), fakes=(maker.pools["test"],), seed=kept.config.seed)
+        judging = Judging(key=kept.results["scores"], mixture=mixture)
+        figures, _ = read_match(
+            judging,
+            threshold=kept.thresholds[judge.label],
+            resamples=kept.config.score.resamples,
+            confidence=kept.config.score.confidence,
+            store=kept.store,
+        )
+        return cls(generator=maker, detector=judge, judging=judging, figures=figures)
+
+    def row(self) -> Cell:
+        pair = of_generator(self.generator) | of_detector(self.detector)
+        return Cell(**pair, is_target=self.is_target, **vars(self.figures))
+
+    @classmethod
+    def points(cls, rows: Sequence[Cell], *, kind: Kind, player: str, version: int, round_: int) -> dict[str, float]:
+        other: Kind = "detector" if kind == "generator" else "generator"
+        mine = [cell for cell in rows if cell.version_of(kind) == (player, version)]
+        return {
+            f"{metric}/{name}:{opponent}": getattr(cell, metric)
+            for cell in mine
+            for name, opponent in (cell.version_of(other),)
+            for metric in _CHARTED
+        }
+
+
+__all__ = ["Cell", "Judged", "Match"]

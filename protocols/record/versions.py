@@ -1,0 +1,127 @@
+"""Who plays: versions of players, and what they lost by failing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from fakeoff.arena.jobs.store import Store
+from fakeoff.protocols.rules.judging import Judging, read_on_val
+
+Kind: TypeAlias = Literal["generator", "detector"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A player after a round: ``pgan@2``.
+
+    Attributes:
+        kind: ``generator`` or ``detector``.
+        player: Its name.
+        round: 0 is as it came.
+        key: Of the result that holds its state.
+        targets: A generator's: the detector versions that its attack in this round was against.
+        pools: A generator's: keys of its fake pools by split.
+        resolution: A generator's, in pixels.
+        on_val: A detector's: its scores of val, which decide its threshold and who is champion. None where it was
+            trained by a job of an experiment's own, whose record has a ``threshold``.
+    """
+
+    kind: Kind
+    player: str
+    round: int
+    key: str
+    targets: tuple[str, ...] = ()
+    pools: Mapping[str, str] = field(default_factory=dict)
+    resolution: int = 0
+    on_val: Judging | None = None
+
+    @property
+    def label(self) -> str:
+        """``pgan@2``."""
+        return f"{self.player}@{self.round}"
+
+    def threshold(self, store: Store) -> float:
+        """A detector's: P(fake) from which it says fake, chosen on val.
+
+        Args:
+            store: Where its scores of val are.
+
+        Raises:
+            StoreError: They are damaged.
+        """
+        if self.on_val is not None:
+            return read_on_val(self.on_val, store).threshold
+        return float(store.record(self.key)["threshold"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forfeit:
+    """What a player lost by failing.
+
+    Attributes:
+        kind: ``generator`` or ``detector``.
+        player: Its name.
+        round: When.
+        stage: ``enter``, ``attack``, ``sample``, ``defend``, ``score`` or ``look``.
+        against: Of ``score`` and ``look``: the generator version that could not be judged.
+        reason: One line.
+    """
+
+    kind: Kind
+    player: str
+    round: int
+    stage: str
+    reason: str
+    against: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """A detector that would have been attacked, and could not be.
+
+    Attributes:
+        detector: Its version, such as ``forest@0``.
+        round: Of the attack that passed it over.
+        reason: One line.
+    """
+
+    detector: str
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unranked:
+    """A version whose scores cannot be compared with anybody's: it takes no place and is no champion.
+
+    Attributes:
+        kind: ``detector``.
+        player: Its name.
+        round: Its version.
+        reason: One line.
+    """
+
+    kind: Kind
+    player: str
+    round: int
+    reason: str
+
+
+Place: TypeAlias = tuple[str, str, int, str]
+"""What tells a version from all others, and sorts them."""
+
+
+def place(version: Version) -> Place:
+    """What tells a version from all others, and sorts them."""
+    return version.kind, version.player, version.round, version.key
+
+
+def newest(versions: Sequence[Version], kind: Kind) -> list[Version]:
+    """The newest version of each player of a kind, by name."""
+    latest: dict[str, Version] = {}
+    for version in sorted(versions, key=lambda v: v.round):
+        if version.kind == kind:
+            latest[version.player] = version
+    return [latest[name] for name in sorted(latest)]
