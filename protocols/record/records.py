@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.rules.judging import Judging, Scores, read_on_val, sides
+from fakeoff.protocols.score.blind import Judging, Scores, read_on_val, sides
 from fakeoff.protocols.score.patches import Truth
 
 Kind: TypeAlias = Literal["generator", "detector"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fakeoff.protocols.record.records import Match, TournamentRecord, Version
-from fakeoff.protocols.rules.judging import OnVal
+from fakeoff.protocols.score.blind import OnVal
 
 
 @dataclass(frozen=True, kw_only=True)
