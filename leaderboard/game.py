@@ -33,7 +33,7 @@ from fakeoff.protocols.record.standings import (
     generator_standings,
     newest,
 )
-from fakeoff.protocols.rules.judging import Scores
+from fakeoff.protocols.score.blind import Scores
 
 Location: TypeAlias = str | os.PathLike[str]
 """A path."""

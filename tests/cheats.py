@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fakeoff.detectors import Detector, register
-from fakeoff.protocols.rules import judging
-from fakeoff.protocols.score import metrics
+from fakeoff.protocols.score import blind, metrics
 
 _scored = 0
 
@@ -95,5 +94,5 @@ class MarksItsOwnExam(_Blind):
             perfect = dict.fromkeys(metrics.METRICS, 1.0)
             return {**perfect, **{f"{name}_ci": [1.0, 1.0] for name in metrics.METRICS}}
 
-        metrics.evaluate = judging.evaluate = judging.figures = flatter  # type: ignore[assignment, attr-defined]
+        metrics.evaluate = blind.evaluate = blind.figures = flatter  # type: ignore[assignment, attr-defined]
         return self.guess(images)

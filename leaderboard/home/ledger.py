@@ -26,7 +26,7 @@ from fakeoff.protocols.record.records import (
     Unranked,
     Version,
 )
-from fakeoff.protocols.rules.judging import Judging, Mixture, read_match
+from fakeoff.protocols.score.blind import Judging, Mixture, read_match
 
 STORE = "store"
 """The folder of results in a home."""

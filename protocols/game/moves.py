@@ -14,8 +14,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.schedule import Schedule
 from fakeoff.protocols.game.tally import Tally, place
 from fakeoff.protocols.record.records import Audit, Cost, Forfeit, Judged, Look, Match, Shift, Version
-from fakeoff.protocols.rules import judging
-from fakeoff.protocols.rules.judging import Judging, Mixture
+from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
 from fakeoff.protocols.score.patches import Truth
 
 T = TypeVar("T")
@@ -271,9 +270,9 @@ class Moves:
         if len(results) < len(found):
             return None
         judged = Judging(key=judge.key, mixture=val)
-        on_val = judging.read_on_val(judged, self._store)
+        on_val = read_on_val(judged, self._store)
         self._tally.on_val[version.key] = self._tally.standing[version.key] = on_val
-        doubt = judging.why_unranked(*results)
+        doubt = why_unranked(*results)
         self._tally.doubts[version.key] = doubt
         self._tally.leave_unranked(version, doubt, round_=version.round)
         return replace(version, on_val=judged)
@@ -303,7 +302,7 @@ class Moves:
         if result is None:
             return None
         judged = Judging(key=job.key, mixture=mixture)
-        figures, real = judging.read_match(
+        figures, real = read_match(
             judged,
             threshold=self.threshold(judge),
             resamples=self._config.score.resamples,
@@ -311,7 +310,7 @@ class Moves:
             store=self._store,
             keep=self._keep_figures,
         )
-        self._tally.leave_unranked(judge, judging.why_unranked(result), round_=round_)
+        self._tally.leave_unranked(judge, why_unranked(result), round_=round_)
         self._tally.compare_reals(judge, reals, real, round_=round_)
         return Judged(detector=judge, judging=judged, figures=figures)
 

@@ -21,7 +21,7 @@ from fakeoff.protocols.game.urgency import urgency
 from fakeoff.protocols.looking import look
 from fakeoff.protocols.record.records import Version
 from fakeoff.protocols.rules import attack, defend, evaluate, judging, pools
-from fakeoff.protocols.rules.judging import Mixture
+from fakeoff.protocols.score.blind import Mixture
 from fakeoff.protocols.score.patches import Truth
 
 _ATTACK_REALS = "attack"

@@ -21,7 +21,7 @@ from fakeoff.protocols.record.records import (
     Unranked,
     Version,
 )
-from fakeoff.protocols.rules.judging import TOLERANCE, OnVal, Scores
+from fakeoff.protocols.score.blind import TOLERANCE, OnVal, Scores
 
 _Place: TypeAlias = tuple[str, str, int, str]
 _Pair: TypeAlias = tuple[_Place, _Place]

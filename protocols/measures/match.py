@@ -10,7 +10,7 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Version
-from fakeoff.protocols.rules.judging import Judging, Mixture, Scores, read_match, sides
+from fakeoff.protocols.score.blind import Judging, Mixture, Scores, read_match, sides
 from fakeoff.protocols.score.metrics import MatchFigures
 
 _CHARTED = ("ap", "auc", "accuracy")

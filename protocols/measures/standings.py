@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Version, newest
-from fakeoff.protocols.rules.judging import OnVal
+from fakeoff.protocols.score.blind import OnVal
 
 
 @dataclass(frozen=True, kw_only=True)

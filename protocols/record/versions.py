@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from fakeoff.arena.jobs.store import Store
-from fakeoff.protocols.rules.judging import Judging, read_on_val
+from fakeoff.protocols.score.blind import Judging, read_on_val
 
 Kind: TypeAlias = Literal["generator", "detector"]
 

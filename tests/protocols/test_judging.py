@@ -15,7 +15,7 @@ from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.ray_executor import RayExecutor
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.scoreboard import build_scoreboard
-from fakeoff.protocols.rules.judging import Mixture, why_unranked
+from fakeoff.protocols.score.blind import Mixture, why_unranked
 
 Play = Callable[..., tuple[Any, Any]]
 Config = Callable[..., Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 from fakeoff.protocols.record.records import Kind, Match, Version
 from fakeoff.protocols.record.standings import newest, rank_detectors, rank_generators, rank_on_val
-from fakeoff.protocols.rules.judging import Judging, Mixture, OnVal
+from fakeoff.protocols.score.blind import Judging, Mixture, OnVal
 
 
 def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:

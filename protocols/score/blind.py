@@ -1,0 +1,229 @@
+"""What scores are worth: a detector says how fake each image of a mixture is, and the driver draws the conclusions.
+
+Judging is blind (:mod:`fakeoff.protocols.rules.judging`): whoever judges a mixture is not told which images are fakes,
+and marks no exam. Here is what the driver knows and a judge does not: the order of the mixture, and what follows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeoff.arena.jobs import Result
+from fakeoff.arena.jobs.store import DamagedResultError, Store
+from fakeoff.arena.seeds import digest, seed_from
+from fakeoff.protocols.score.metrics import THRESHOLD, MatchFigures, area_under_roc, best_threshold, evaluate
+
+FIGURES_VERSION = 1
+
+TOLERANCE = 1e-4
+"""By how much two scores of the same image may differ: what rounding makes of batches of other sizes, and more."""
+
+Scores: TypeAlias = npt.NDArray[np.float32]
+Read: TypeAlias = Callable[[str], Result]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """Images of both sides in one shuffled pool without labels.
+
+    The order follows from the pools' keys and the seed; a judge is told none of them.
+
+    Attributes:
+        reals: Pools of reals, by key.
+        fakes: Pools of fakes, by key.
+        seed: Of the order.
+    """
+
+    reals: tuple[str, ...]
+    fakes: tuple[str, ...]
+    seed: int
+
+    @cached_property
+    def key(self) -> str:
+        """What it is called among the inputs of jobs."""
+        return digest(["mixture", self.reals, self.fakes, self.seed])
+
+    def mix(self, read: Read) -> Result:
+        """Lays the pools one after the other and shuffles them.
+
+        Args:
+            read: Reads a pool by its key.
+        """
+        pixels = np.concatenate([read(pool).arrays["images"] for pool in (*self.reals, *self.fakes)])
+        return Result(record={"n": len(pixels)}, arrays={"images": pixels[self._order(len(pixels))]})
+
+    def by_pool(self, scores: Scores, sizes: Sequence[int]) -> tuple[list[Scores], list[Scores]]:
+        """Puts the scores of a mixture back in order.
+
+        Args:
+            scores: float32 ``(n,)`` of the mixture.
+            sizes: Of each pool: of the reals, then of the fakes.
+
+        Returns:
+            float32 ``(m,)`` for each pool of reals, and for each of fakes.
+        """
+        ordered = np.empty_like(scores)
+        ordered[self._order(len(scores))] = scores
+        parts = np.split(ordered, np.cumsum(sizes)[:-1])
+        return parts[: len(self.reals)], parts[len(self.reals) :]
+
+    def _order(self, n: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng(seed_from("order", self.key)).permutation(n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """Scores of a mixture, from which everything that is said of them follows.
+
+    Attributes:
+        key: Of the result that holds them.
+        mixture: What was judged.
+    """
+
+    key: str
+    mixture: Mixture
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnVal:
+    """How a detector version does on val: what decides before test is looked at.
+
+    Attributes:
+        aucs: One for each generator version that it was trained on.
+        accuracy: At 1/2: the mean of the shares of reals and of fakes that it judges rightly.
+        margin: From the highest-scoring real to the lowest-scoring fake, in P(fake); below 0 where they overlap.
+        threshold: With the best balanced accuracy.
+    """
+
+    aucs: tuple[float, ...]
+    accuracy: float
+    margin: float
+    threshold: float
+
+
+def sides(judging: Judging, store: Store) -> tuple[list[Scores], list[Scores]]:
+    """The stored scores of a judging by pool; see :meth:`Mixture.by_pool`.
+
+    Args:
+        judging: Which.
+        store: Where they are, and the pools.
+    """
+    sizes = [_pool_size(pool, store) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
+    return judging.mixture.by_pool(store.read(judging.key).arrays["scores"], sizes)
+
+
+def _pool_size(pool: str, store: Store) -> int:
+    record, part = store.record(pool), pool.partition(":")[2]
+    if part:
+        return int(record["sizes"][part])
+    # A pool that a job of an experiment's own made need not say.
+    return int(record["n"]) if "n" in record else len(store.read(pool).arrays["images"])
+
+
+def read_on_val(judging: Judging, store: Store) -> OnVal:
+    """What val says of a detector version, from its stored scores."""
+    return on_val(*sides(judging, store))
+
+
+def read_match(
+    judging: Judging, *, threshold: float, resamples: int, confidence: float, store: Store, keep: bool = False
+) -> tuple[MatchFigures, Scores]:
+    """The figures of a match from its stored scores; where they were worked out before they are only read.
+
+    Args:
+        judging: Of one pool of test reals and one of test fakes.
+        threshold: Chosen on val.
+        resamples: Of the bootstrap.
+        confidence: Of the intervals.
+        store: Where results are kept.
+        keep: Whether to keep the figures there: only where no player runs in this process.
+
+    Returns:
+        Its figures, and P(fake) of the reals, float32 ``(n,)``.
+    """
+    [real], [fake] = sides(judging, store)
+    key = digest(["figures", FIGURES_VERSION, judging.key, judging.mixture.key, threshold, resamples, confidence])
+    if key in store:
+        with contextlib.suppress(DamagedResultError):
+            return store.figures(key, MatchFigures), real
+        if keep:
+            store.discard(key)
+    found = evaluate(
+        real,
+        fake,
+        val_threshold=threshold,
+        resamples=resamples,
+        confidence=confidence,
+        rng=np.random.default_rng(seed_from(judging.key, "bootstrap")),
+    )
+    if keep:
+        store.write(key, Result(record=dataclasses.asdict(found)))
+    return found, real
+
+
+def on_val(reals: Sequence[Scores], fakes: Sequence[Scores]) -> OnVal:
+    """What val says of a detector version: what decides before test is looked at.
+
+    Args:
+        reals: P(fake) of val's reals, by pool.
+        fakes: P(fake) of val's fakes, by generator version.
+    """
+    real = np.concatenate(reals).astype(np.float64)
+    each = [scores.astype(np.float64) for scores in fakes]
+    fake = np.concatenate(each)
+    return OnVal(
+        aucs=tuple(area_under_roc(real, one) for one in each),
+        accuracy=float(((real < THRESHOLD).mean() + (fake >= THRESHOLD).mean()) / 2),
+        margin=float(fake.min() - real.max()),
+        threshold=best_threshold(real, fake),
+    )
+
+
+def why_unranked(judged: Result, fresh: Result | None = None) -> str:
+    """Says how a detector's scores of the same image differ; empty where they do not.
+
+    Args:
+        judged: What :func:`fakeoff.protocols.rules.judging.judge` returned.
+        fresh: What :func:`fakeoff.protocols.rules.judging.judge_again` returned for the same mixture.
+    """
+    scores = judged.arrays["scores"]
+    compared = []
+    if "again" in judged.arrays:
+        sample = judged.arrays["sample"]
+        compared += [
+            ("in another order", scores[sample], judged.arrays["again"]),
+            ("alone", scores[sample], judged.arrays["alone"]),
+        ]
+    if fresh is not None:
+        compared.append(("in a fresh process", scores[fresh.arrays["sample"]], fresh.arrays["scores"]))
+    for how, first, second in compared:
+        gaps = np.abs(first.astype(np.float64) - second)
+        if len(gaps) and gaps.max() > TOLERANCE:
+            worst = int(gaps.argmax())
+            return (
+                f"it gave the same image {first[worst]:.4f} in its batch and {second[worst]:.4f} {how}: a score that "
+                "depends on anything but the image cannot be compared"
+            )
+    return ""
+
+
+__all__ = [
+    "TOLERANCE",
+    "Judging",
+    "Mixture",
+    "OnVal",
+    "Scores",
+    "on_val",
+    "read_match",
+    "read_on_val",
+    "sides",
+    "why_unranked",
+]
