@@ -38,8 +38,8 @@ from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import Row
-from fakeoff.protocols.record.records import TournamentRecord
 
 SCHEMA_VERSION = 1
 

@@ -24,15 +24,16 @@ from fakeoff.leaderboard.play import play_record, plays_a_tournament
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.leaderboard.terminal.console import open_console
 from fakeoff.protocols.config import TournamentConfig, effective_config
-from fakeoff.protocols.pictures import Pictures, Verdict, judge_pictures
-from fakeoff.protocols.record.records import Match, TournamentRecord
-from fakeoff.protocols.record.standings import (
+from fakeoff.protocols.measures import Match
+from fakeoff.protocols.measures.standings import (
     DetectorStanding,
     GeneratorStanding,
     detector_standings,
     generator_standings,
-    newest,
 )
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.pictures import Pictures, Verdict, judge_pictures
+from fakeoff.protocols.record.versions import newest
 from fakeoff.protocols.score.blind import Scores
 
 Location: TypeAlias = str | os.PathLike[str]

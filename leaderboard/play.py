@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -20,12 +19,12 @@ from fakeoff.leaderboard.computing import decide_and_say
 from fakeoff.leaderboard.home.ledger import STORE, open_store, read_ledger, write_ledger
 from fakeoff.leaderboard.home.printed import keep_printed
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
-from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, write_scoreboard
 from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import protocols
 from fakeoff.protocols.attack_defend import AttackDefend, play_on, set_up
 from fakeoff.protocols.config import TournamentConfig, print_config
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 CONFIG_NAME = "config.toml"
 
@@ -41,7 +40,7 @@ def plays_a_tournament(config: TournamentConfig) -> bool:
     return protocols.load(config.protocol.plugin) is AttackDefend
 
 
-def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> dict[str, Any]:
+def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> Scoreboard:
     """Plays a tournament, or what is missing of it; see :func:`play_record`.
 
     Returns:
@@ -92,7 +91,7 @@ def play_record(config: TournamentConfig, *, home: Path, executor: Executor, con
                 executor.close()  # its workers are in the way of what is still drawn and logged
 
 
-def rebuild_scoreboard(home: Path) -> dict[str, Any]:
+def rebuild_scoreboard(home: Path) -> Scoreboard:
     """Rebuilds a home's scoreboard from its stored scores alone.
 
     Raises:
@@ -164,8 +163,9 @@ class _Witness:
     def round_finished(self, record: TournamentRecord) -> None:
         self.rounds += 1
         write_ledger(record, self._home)
-        write_scoreboard(build_scoreboard(record), self._home)
-        self._beside.do(lambda: self._log.log_round(record))
+        scoreboard = build_scoreboard(record)
+        write_scoreboard(scoreboard, self._home)
+        self._beside.do(lambda: self._log.log_round(record, scoreboard))
 
 
 def _tell_left_out(source: RealSource, console: Console) -> None:

@@ -1,70 +1,178 @@
-"""The scoreboard file: everything that a tournament found, rebuilt from stored scores, byte by byte the same."""
+"""The scoreboard: everything that a tournament found, rebuilt from stored scores, byte by byte the same."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
 
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.protocols.config import LIMITS, TournamentConfig
-from fakeoff.protocols.record.records import Audit, Look, Match, Shift, TournamentRecord
-from fakeoff.protocols.record.standings import detector_standings, generator_standings
-from fakeoff.protocols.score.metrics import METRICS
-from fakeoff.protocols.score.patches import TRUTHS
+from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measured, Shift
+from fakeoff.protocols.measures.audits import AuditRow
+from fakeoff.protocols.measures.cost import CostRow
+from fakeoff.protocols.measures.looks import LookRow, ShiftRow
+from fakeoff.protocols.measures.match import Cell
+from fakeoff.protocols.measures.rows import R
+from fakeoff.protocols.measures.standings import (
+    DetectorStanding,
+    GeneratorStanding,
+    detector_standings,
+    generator_standings,
+)
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Forfeit, PassedOver, Unranked
 
 SCHEMA_VERSION = 2
 FILE_NAME = "scoreboard.json"
 
+T = TypeVar("T")
 
-def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
-    """Derives the scoreboard from a record.
 
-    Returns:
-        ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``, ``costs``, ``audits``,
-        ``forfeits``, ``passed_over``, ``unranked``, ``cells``, ``parts`` and ``part_shifts``; no times and no paths.
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """Whom a generator version attacked.
+
+    Attributes:
+        generator: Its name.
+        round: Its version.
+        targets: Detector versions, such as ``resnet18@0``.
     """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "config": config_record(record.config, source_name=record.source_name),
-        "data": record.data,
-        "round": record.round,
-        "standings": {
-            "detectors": [dataclasses.asdict(standing) for standing in detector_standings(record)],
-            "generators": [dataclasses.asdict(standing) for standing in generator_standings(record)],
-        },
-        "attacks": [
-            {"generator": version.player, "round": version.round, "targets": list(version.targets)}
+
+    generator: str
+    round: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoreboard:
+    """What a tournament found: no times and no paths.
+
+    Attributes:
+        config: What was played, as it is kept with results.
+        data: Hashes, counts and split of the reals.
+        round: The last one played.
+        detectors: Standings, best first.
+        generators: Likewise.
+        attacks: Who attacked whom.
+        forfeits: What failed.
+        passed_over: Targets that could not be attacked.
+        unranked: Who takes no place, and why.
+        rows: What was measured, by the name of the measure; :meth:`of` gives them by its type.
+    """
+
+    config: Mapping[str, Any]
+    data: Mapping[str, Any]
+    round: int
+    detectors: tuple[DetectorStanding, ...]
+    generators: tuple[GeneratorStanding, ...]
+    attacks: tuple[Attack, ...]
+    forfeits: tuple[Forfeit, ...]
+    passed_over: tuple[PassedOver, ...]
+    unranked: tuple[Unranked, ...]
+    rows: Mapping[str, tuple[Any, ...]]
+
+    def of(self, measure: type[Measured[R]]) -> tuple[R, ...]:
+        """The rows of a measure: ``scoreboard.of(Cost)``."""
+        return cast("tuple[R, ...]", self.rows.get(measure.name, ()))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every match."""
+        return self.of(Match)
+
+    @property
+    def costs(self) -> tuple[CostRow, ...]:
+        """What evasion cost each generator version."""
+        return self.of(Cost)
+
+    @property
+    def audits(self) -> tuple[AuditRow, ...]:
+        """Of each generator version's pools."""
+        return self.of(Audit)
+
+    @property
+    def parts(self) -> tuple[LookRow, ...]:
+        """Where in the face the fight is, for patch detectors."""
+        return self.of(Look)
+
+    @property
+    def part_shifts(self) -> tuple[ShiftRow, ...]:
+        """How attacks moved it."""
+        return self.of(Shift)
+
+    @property
+    def confidence(self) -> float:
+        """Of all intervals, as a share."""
+        return float(self.config["score"]["confidence"])
+
+    def to_json(self) -> dict[str, Any]:
+        """What stands in the file: ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``,
+        ``forfeits``, ``passed_over``, ``unranked``, and a section for each measure."""
+        sections = {measure.section: [_plain(row) for row in self.of(measure)] for measure in MEASURES}
+        standings = {"detectors": self.detectors, "generators": self.generators}
+        said = {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.config,
+            "data": self.data,
+            "round": self.round,
+            "standings": {kind: [_plain(row) for row in rows] for kind, rows in standings.items()},
+            "attacks": [_plain(attack) for attack in self.attacks],
+            "forfeits": [_plain(forfeit) for forfeit in self.forfeits],
+            "passed_over": [_plain(passed) for passed in self.passed_over],
+            "unranked": [_plain(one) for one in self.unranked],
+        }
+        return said | sections
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scoreboard:
+        """A scoreboard as it stood in a file; what files of earlier releases lack is empty.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        standings = data["standings"]
+        return cls(
+            config=data["config"],
+            data=data["data"],
+            round=data["round"],
+            detectors=_read(DetectorStanding, standings["detectors"]),
+            generators=_read(GeneratorStanding, standings["generators"]),
+            attacks=_read(Attack, data.get("attacks", ())),
+            forfeits=_read(Forfeit, data.get("forfeits", ())),
+            passed_over=_read(PassedOver, data.get("passed_over", ())),
+            unranked=_read(Unranked, data.get("unranked", ())),
+            rows={measure.name: _read(measure.row_type, data.get(measure.section, ())) for measure in MEASURES},
+        )
+
+
+def build_scoreboard(record: TournamentRecord) -> Scoreboard:
+    """Derives the scoreboard from a record."""
+    return Scoreboard(
+        config=config_record(record.config, source_name=record.source_name),
+        data=record.data,
+        round=record.round,
+        detectors=tuple(detector_standings(record)),
+        generators=tuple(generator_standings(record)),
+        attacks=tuple(
+            Attack(generator=version.player, round=version.round, targets=version.targets)
             for version in record.versions
             if version.kind == "generator" and version.targets
-        ],
-        "costs": [
-            {"generator": cost.generator.player, "generator_round": cost.generator.round, **cost.figures}
-            for cost in record.costs
-        ],
-        "audits": [_audited(audit) for audit in record.audits],
-        "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
-        "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
-        "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
-        "cells": [_cell(match) for match in record.matches],
-        "parts": [
-            {**_pair(look), **{truth: _looked(look.figures[truth]) for truth in TRUTHS}}
-            for look in record.looks
-            if look.has_parts
-        ],
-        "part_shifts": [
-            {
-                **_pair(shift),
-                "is_target": shift.is_target,
-                **{key: value for key, value in shift.figures.items() if key != "has_parts"},
-            }
-            for shift in record.shifts
-            if shift.figures["has_parts"]
-        ],
-    }
+        ),
+        forfeits=record.forfeits,
+        passed_over=record.passed_over,
+        unranked=record.unranked,
+        rows={
+            measure.name: tuple(row for one in record.of(measure) if (row := one.row()) is not None)
+            for measure in MEASURES
+        },
+    )
 
 
 def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, Any]:
@@ -78,55 +186,23 @@ def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, An
     return kept
 
 
-def scoreboard_text(scoreboard: Mapping[str, Any]) -> str:
+def scoreboard_text(scoreboard: Scoreboard) -> str:
     """The text of the scoreboard file."""
-    return json.dumps(scoreboard, indent=2, allow_nan=False) + "\n"
+    return json.dumps(scoreboard.to_json(), indent=2, allow_nan=False) + "\n"
 
 
-def write_scoreboard(scoreboard: Mapping[str, Any], home: Path) -> Path:
+def write_scoreboard(scoreboard: Scoreboard, home: Path) -> Path:
     """Writes ``HOME/scoreboard.json`` in one step."""
     path = home / FILE_NAME
     write_atomically(path, scoreboard_text(scoreboard).encode())
     return path
 
 
-def _cell(match: Match) -> dict[str, Any]:
-    figures = match.figures
-    cell = {
-        **_pair(match),
-        "is_target": match.is_target,
-        "n_real": figures["n_real"],
-        "n_fake": figures["n_fake"],
-    }
-    for metric in METRICS:
-        cell[metric] = figures[metric]
-        cell[f"{metric}_ci"] = figures[f"{metric}_ci"]
-    return cell
+def _read(kind: type[T], rows: Any) -> tuple[T, ...]:
+    return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]
 
 
-def _looked(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: figures[key] for key in ("n", "ties", "parts", "parts_ci", "random_parts", "averaged_over")}
-
-
-def _audited(audit: Audit) -> dict[str, Any]:
-    figures = audit.figures
-    probe = figures["probe"]
-    return {
-        "generator": audit.generator.player,
-        "generator_round": audit.generator.round,
-        **{
-            f"{gravity}s": [found["sentence"] for found in figures["findings"] if found["gravity"] == gravity]
-            for gravity in ("leak", "note")
-        },
-        "probe_ap": None if probe is None else probe["ap"],
-        "probe_ap_ci": None if probe is None else list(probe["ap_interval"]),
-    }
-
-
-def _pair(played: Match | Look | Shift) -> dict[str, Any]:
-    return {
-        "generator": played.generator.player,
-        "generator_round": played.generator.round,
-        "detector": played.detector.player,
-        "detector_round": played.detector.round,
-    }
+def _plain(row: Any) -> dict[str, Any]:
+    """A row as JSON has it: lists for tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(row)))
+    return plain

@@ -11,8 +11,8 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import Cell, Unlogged
-from fakeoff.protocols.record.records import TournamentRecord
 from fakeoff.protocols.score.metrics import METRICS
 
 

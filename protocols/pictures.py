@@ -30,7 +30,8 @@ from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.seeds import seed_from
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols.game.recipes import detector_spec, parser_spec
-from fakeoff.protocols.record.records import TournamentRecord, Version
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.score import patches
 

@@ -19,7 +19,8 @@ from fakeoff.arena.players.specs import state_arrays
 from fakeoff.generators import Batch
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
-from fakeoff.protocols.record.records import Cost, Version
+from fakeoff.protocols.measures import Cost
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 
 _DPI = 120

@@ -22,7 +22,6 @@ from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import canonical_json, digest
 
-
 F = TypeVar("F")
 
 

@@ -14,25 +14,16 @@ from typing import Any
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
-from fakeoff.protocols.record.records import (
-    Audit,
-    Cost,
-    Forfeit,
-    Look,
-    Match,
-    PassedOver,
-    Shift,
-    TournamentRecord,
-    Unranked,
-    Version,
-)
-from fakeoff.protocols.score.blind import Judging, Mixture, read_match
+from fakeoff.protocols.measures import MEASURES, Kept
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Forfeit, PassedOver, Unranked, Version
+from fakeoff.protocols.score.blind import Judging, Mixture
 
 STORE = "store"
 """The folder of results in a home."""
 
 _FILE_NAME = "tournament.json"
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 
 
 def open_store(home: Path) -> Store:
@@ -56,11 +47,13 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "data": record.data,
         "round": record.round,
         "versions": [dataclasses.asdict(version) for version in record.versions],
-        "matches": [[m.generator.label, m.detector.label, m.is_target, m.key] for m in record.matches],
-        "costs": [[cost.generator.label, cost.key] for cost in record.costs],
-        "audits": [[audit.generator.label, audit.key] for audit in record.audits],
-        "looks": [[look.generator.label, look.detector.label, look.keys] for look in record.looks],
-        "shifts": [[s.generator.label, s.detector.label, s.is_target, s.key] for s in record.shifts],
+        "measured": {
+            measure.name: [
+                {"of": [version.label for version in one.subjects], "results": dict(one.results())}
+                for one in record.of(measure)
+            ]
+            for measure in MEASURES
+        },
         "forfeits": [dataclasses.asdict(forfeit) for forfeit in record.forfeits],
         "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
         "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
@@ -108,28 +101,16 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
     reals = {int(resolution): pools for resolution, pools in ledger["real_pools"].items()}
     thresholds = {version.label: version.threshold(store) for version in versions if version.kind == "detector"}
 
-    def pair(row: tuple[str, str, bool, str]) -> dict[str, Any]:
-        generator, detector, is_target, key = row
-        return {
-            "generator": by_label["generator", generator],
-            "detector": by_label["detector", detector],
-            "is_target": is_target,
-            "key": key,
-            "figures": store.record(key),
-        }
-
-    def match(generator: str, detector: str, is_target: bool, key: str) -> Match:
-        maker, judge = by_label["generator", generator], by_label["detector", detector]
-        test = Mixture(reals=(reals[maker.resolution]["test"],), fakes=(maker.pools["test"],), seed=config.seed)
-        judging = Judging(key=key, mixture=test)
-        figures, _ = read_match(
-            judging,
-            threshold=thresholds[judge.label],
-            resamples=config.score.resamples,
-            confidence=config.score.confidence,
+    def kept(entry: Mapping[str, Any]) -> Kept:
+        kinds = ("generator", "detector")[: len(entry["of"])]
+        return Kept(
+            subjects=tuple(by_label[kind, label] for kind, label in zip(kinds, entry["of"], strict=True)),
+            results=entry["results"],
             store=store,
+            config=config,
+            real_pools=reals,
+            thresholds=thresholds,
         )
-        return Match(generator=maker, detector=judge, is_target=is_target, judging=judging, figures=figures)
 
     return TournamentRecord(
         config=config,
@@ -137,25 +118,10 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
         data=ledger["data"],
         round=ledger["round"],
         versions=tuple(versions),
-        matches=tuple(match(*row) for row in ledger["matches"]),
-        costs=tuple(
-            Cost(generator=by_label["generator", label], key=key, figures=store.record(key))
-            for label, key in ledger["costs"]
-        ),
-        audits=tuple(
-            Audit(generator=by_label["generator", label], key=key, figures=store.record(key))
-            for label, key in ledger["audits"]
-        ),
-        looks=tuple(
-            Look(
-                generator=by_label["generator", generator],
-                detector=by_label["detector", detector],
-                keys=keys,
-                figures={truth: store.record(key) for truth, key in keys.items()},
-            )
-            for generator, detector, keys in ledger["looks"]
-        ),
-        shifts=tuple(Shift(**pair(row)) for row in ledger["shifts"]),
+        measured={
+            measure.name: tuple(measure.read(kept(entry)) for entry in ledger["measured"].get(measure.name, ()))
+            for measure in MEASURES
+        },
         forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
         passed_over=tuple(PassedOver(**kept) for kept in ledger["passed_over"]),
         unranked=tuple(Unranked(**kept) for kept in ledger["unranked"]),

@@ -22,11 +22,12 @@ from fakeoff.leaderboard.plots import plots
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
-from fakeoff.leaderboard.plots.parts import newest_cells, part_points, shifts_of_round
-from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
+from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.config import LIMITS, Parts, print_config
-from fakeoff.protocols.record.records import TournamentRecord, Version
-from fakeoff.protocols.record.standings import newest
+from fakeoff.protocols.measures import MEASURES
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Version, newest
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
@@ -75,8 +76,12 @@ class MlflowLog:
         self._mlflow, self._store = MlflowStore(home), store
         self._state: dict[str, Any] = {}
 
-    def log_round(self, record: TournamentRecord) -> None:
+    def log_round(self, record: TournamentRecord, scoreboard: Scoreboard) -> None:
         """Logs the record's last round, and closes the tournament after its last one.
+
+        Args:
+            record: What was played.
+            scoreboard: Derived from it.
 
         Raises:
             StoreError: MLflow's database cannot be used.
@@ -91,9 +96,9 @@ class MlflowLog:
             return
         with self._mlflow.errors():
             if fresh:
-                self._log_players(record, name)
+                self._log_players(record, scoreboard, name)
                 self._log_jobs(record, name)
-                self._log_tournament(record, name)
+                self._log_tournament(record, scoreboard, name)
                 self._state["rounds_logged"] = record.round + 1
             if finishes:
                 self._finish(record)
@@ -110,23 +115,22 @@ class MlflowLog:
                 for run_id in self._state["runs"].values():
                     self._client.set_terminated(run_id, status="KILLED")
 
-    def _log_tournament(self, record: TournamentRecord, name: str) -> None:
-        scoreboard = build_scoreboard(record)
+    def _log_tournament(self, record: TournamentRecord, scoreboard: Scoreboard, name: str) -> None:
         tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": _NOTES["tournament"]}
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
-        for key, value in flatten(scoreboard["config"]):
+        for key, value in flatten(scoreboard.config):
             if key not in _CHANGING:
                 self._client.log_param(run, key[:250], str(value)[:6000])
         self._client.set_tag(run, "rounds", str(record.config.rounds))
         self._client.set_tag(run, "on_leak", record.config.audit.on_leak)
-        self._client.log_text(run, json.dumps(scoreboard, indent=2), "scoreboard.json")
+        self._client.log_text(run, json.dumps(scoreboard.to_json(), indent=2), "scoreboard.json")
         self._client.log_text(run, print_config(record.config), "config.toml")
         self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
-        matrix = plots.payoff_matrix(scoreboard) if scoreboard["cells"] else None
+        matrix = plots.payoff_matrix(scoreboard) if scoreboard.cells else None
         if matrix is not None:
             self._picture(run, matrix, folder="payoff", key="payoff matrix", step=record.round)
-        targets = [entry for entry in shifts_of_round(scoreboard, record.round) if entry["is_target"]]
+        targets = [entry for entry in shifts_of_round(scoreboard, record.round) if entry.is_target]
         if targets:
             shifts = shift_histograms(scoreboard, targets)
             self._picture(run, shifts, folder="part_shift", key="parts before and after", step=record.round)
@@ -134,25 +138,28 @@ class MlflowLog:
             self._client.log_figure(run, plots.duel_chart(scoreboard), "duels.png")
             self._log_duels(run, scoreboard, record.round)
 
-    def _log_duels(self, run: str, scoreboard: Mapping[str, Any], round_: int) -> None:
+    def _log_duels(self, run: str, scoreboard: Scoreboard, round_: int) -> None:
         points: dict[str, float] = {}
         for duel in find_duels(scoreboard):
             if duel.generator_round == round_:
                 points |= _duel_points(duel, title=f"{duel.generator} vs {duel.detector}")
         self._metrics(run, points, round_)
 
-    def _log_players(self, record: TournamentRecord, name: str) -> None:
-        scoreboard = build_scoreboard(record)
+    def _log_players(self, record: TournamentRecord, scoreboard: Scoreboard, name: str) -> None:
         duels = [duel for duel in find_duels(scoreboard) if duel.generator_round == record.round]
         standings = _standing_points(scoreboard)
         for version in (*newest(record.versions, "generator"), *newest(record.versions, "detector")):
             # A player without a version of this round (it cannot be trained, or is out) met new opponents all the same.
             run = self._player_run(version.kind, version.player, name)
-            points = standings.get((version.kind, version.player), {}) | _match_points(record, version)
-            points |= part_points(scoreboard, version.kind, version.player, record.round)
-            for cost in record.costs:
-                if cost.generator.label == version.label and version.kind == "generator":
-                    points |= {f"cost/{key}": value for key, value in cost.figures.items()}
+            points = dict(standings.get((version.kind, version.player), {}))
+            for measure in MEASURES:
+                points |= measure.points(
+                    scoreboard.of(measure),
+                    kind=version.kind,
+                    player=version.player,
+                    version=version.round,
+                    round_=record.round,
+                )
             for duel in duels:
                 if version.kind == "generator" and duel.generator == version.player:
                     points |= _duel_points(duel, title=duel.detector)
@@ -186,9 +193,9 @@ class MlflowLog:
         figure = plots.before_and_after(rows)
         self._picture(run, figure, folder="faces", key="faces before and after", step=version.round)
 
-    def _log_parts(self, run: str, version: Version, record: TournamentRecord, scoreboard: Mapping[str, Any]) -> None:
+    def _log_parts(self, run: str, version: Version, record: TournamentRecord, scoreboard: Scoreboard) -> None:
         """A detector's histograms and heatmaps at the newest generators; how a generator's attack moved the parts."""
-        cells = newest_cells(scoreboard, version.kind, version.player)
+        cells = newest_parts(scoreboard, version.kind, version.player, version.round)
         shifts = shifts_of_round(scoreboard, record.round, kind=version.kind, player=version.player)
         if version.kind == "generator" and shifts:
             figure = shift_histograms(scoreboard, shifts)
@@ -312,37 +319,27 @@ class MlflowLog:
         self._mlflow.write_state(name, self._state)
 
 
-def _standing_points(scoreboard: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
+def _standing_points(scoreboard: Scoreboard) -> dict[tuple[str, str], dict[str, float]]:
     """The standings' figures by kind and player: MLflow shows what the scoreboard says."""
     points: dict[tuple[str, str], dict[str, float]] = {}
-    for row in scoreboard["standings"]["detectors"]:
-        figures = {key: row[key] for key in ("mean_auc", "mean_ap", "mean_accuracy")}
-        points["detector", row["player"]] = {"score": row["worst_auc"], **figures}
-    for row in scoreboard["standings"]["generators"]:
-        target = row["target_evasion"]
-        figures = {} if target is None else {"target_evasion": target}
-        points["generator", row["player"]] = {"score": row["evasion"], **figures}
-    return points
-
-
-def _match_points(record: TournamentRecord, version: Version) -> dict[str, float]:
-    points: dict[str, float] = {}
-    for match in record.matches:
-        mine, other = match.generator, match.detector
-        if version.kind == "detector":
-            mine, other = other, mine
-        if mine.label == version.label:
-            opponent = f"{other.player}:{other.round}"
-            points |= {f"{metric}/{opponent}": match.figures[metric] for metric in ("ap", "auc", "accuracy")}
+    for detector in scoreboard.detectors:
+        points["detector", detector.player] = {
+            "score": detector.worst_auc,
+            "mean_auc": detector.mean_auc,
+            "mean_ap": detector.mean_ap,
+            "mean_accuracy": detector.mean_accuracy,
+        }
+    for generator in scoreboard.generators:
+        points["generator", generator.player] = {"score": generator.evasion}
+        if generator.target_evasion is not None:
+            points["generator", generator.player]["target_evasion"] = generator.target_evasion
     return points
 
 
 def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
-    sides = {"before": duel.before, "after": duel.after, "retrained": duel.retrained}
     return {
-        f"frozen target/{title}: {metric} {side}": cell[metric]
-        for side, cell in sides.items()
-        if cell is not None
+        f"frozen target/{title}: {metric} {side}": cell.value(metric)
+        for side, cell in duel.sides.items()
         for metric in ("accuracy", "ap")
     }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.measures.match import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,29 +26,33 @@ class Duel:
     generator_round: int
     detector: str
     detector_round: int
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any]
-    retrained: Mapping[str, Any] | None
+    before: Cell | None
+    after: Cell
+    retrained: Cell | None
+
+    @property
+    def sides(self) -> dict[str, Cell]:
+        """The cells that there are: ``before``, ``after`` and ``retrained``."""
+        cells = {"before": self.before, "after": self.after, "retrained": self.retrained}
+        return {side: cell for side, cell in cells.items() if cell is not None}
 
 
-def find_duels(scoreboard: Mapping[str, Any]) -> list[Duel]:
+def find_duels(scoreboard: Scoreboard) -> list[Duel]:
     """Finds every attack's cells in a scoreboard, by round, generator and detector."""
     cells = {
-        (cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"]): cell
-        for cell in scoreboard["cells"]
+        (cell.generator, cell.generator_round, cell.detector, cell.detector_round): cell for cell in scoreboard.cells
     }
-    duels = []
-    for (generator, g_round, detector, d_round), cell in cells.items():
-        if cell["is_target"]:
-            duels.append(
-                Duel(
-                    generator=generator,
-                    generator_round=g_round,
-                    detector=detector,
-                    detector_round=d_round,
-                    before=cells.get((generator, g_round - 1, detector, d_round)),
-                    after=cell,
-                    retrained=cells.get((generator, g_round, detector, g_round)),
-                )
-            )
+    duels = [
+        Duel(
+            generator=cell.generator,
+            generator_round=cell.generator_round,
+            detector=cell.detector,
+            detector_round=cell.detector_round,
+            before=cells.get((cell.generator, cell.generator_round - 1, cell.detector, cell.detector_round)),
+            after=cell,
+            retrained=cells.get((cell.generator, cell.generator_round, cell.detector, cell.generator_round)),
+        )
+        for cell in scoreboard.cells
+        if cell.is_target
+    ]
     return sorted(duels, key=lambda duel: (duel.generator_round, duel.generator, duel.detector))

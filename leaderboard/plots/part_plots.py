@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.protocols.score.patches import TRUTHS
+from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.looking.figures import PartsOfSide
+from fakeoff.protocols.measures.looks import LookRow, ShiftRow
 
 _DPI = 120
 _INK = "#1b1f24"
@@ -19,7 +20,7 @@ _BEFORE, _FROZEN, _RETRAINED = "#57606a", "#d1242f", "#1a7f37"  # as in the duel
 _ROW_INCHES = 2.9
 
 
-def part_histograms(scoreboard: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Figure:
+def part_histograms(scoreboard: Scoreboard, cells: Sequence[LookRow]) -> Figure:
     """Draws on which parts the most predictive patches of reals and of fakes lie, a row for each match.
 
     Args:
@@ -27,19 +28,21 @@ def part_histograms(scoreboard: Mapping[str, Any], cells: Sequence[Mapping[str, 
         cells: Of the scoreboard's ``parts``; at least one.
     """
     figure, rows = _rows(len(cells))
-    parts = _shown(cell[side][of] for cell in cells for side in TRUTHS for of in ("parts", "random_parts"))
+    parts = _shown(
+        shares for cell in cells for side in (cell.real, cell.fake) for shares in (side.parts, side.random_parts)
+    )
     for axes, cell in zip(rows, cells, strict=True):
         sides = (
-            (cell["real"], "real photographs", _REAL),
-            (cell["fake"], "fakes", _FAKE),
+            (cell.real, "real photographs", _REAL),
+            (cell.fake, "fakes", _FAKE),
         )
         for offset, (side, label, colour) in zip((-0.2, 0.2), sides, strict=True):
-            _bars(axes, parts, side["parts"], side["parts_ci"], offset=offset, width=0.38, colour=colour, label=label)
-            _ticks(axes, parts, side["random_parts"], offset=offset, width=0.38)
+            _bars(axes, parts, side.parts, side.parts_ci, offset=offset, width=0.38, colour=colour, label=label)
+            _ticks(axes, parts, side.random_parts, offset=offset, width=0.38)
         _finish(axes, parts)
         axes.set_title(
-            f"{cell['detector']}@{cell['detector_round']} looking at {cell['generator']}@{cell['generator_round']}\n"
-            + ", ".join(_counted(cell[truth], truth) for truth in TRUTHS),
+            f"{cell.detector}@{cell.detector_round} looking at {cell.generator}@{cell.generator_round}\n"
+            + f"{_counted(cell.real, 'real')}, {_counted(cell.fake, 'fake')}",
             loc="left",
             fontsize=10,
         )
@@ -52,7 +55,7 @@ def part_histograms(scoreboard: Mapping[str, Any], cells: Sequence[Mapping[str, 
     return figure
 
 
-def shift_histograms(scoreboard: Mapping[str, Any], shifts: Sequence[Mapping[str, Any]]) -> Figure:
+def shift_histograms(scoreboard: Scoreboard, shifts: Sequence[ShiftRow]) -> Figure:
     """Draws how attacks moved the fight over the face, a row for each generator and detector (Fig. 6).
 
     Args:
@@ -60,36 +63,27 @@ def shift_histograms(scoreboard: Mapping[str, Any], shifts: Sequence[Mapping[str
         shifts: Of the scoreboard's ``part_shifts``; at least one.
     """
     figure, rows = _rows(len(shifts))
-    parts = _shown(entry[side] for entry in shifts for side in ("before", "frozen", "retrained", "random"))
+    parts = _shown(shares for e in shifts for shares in (e.before, e.frozen, e.retrained, e.random))
     for axes, entry in zip(rows, shifts, strict=True):
-        round_, detector = entry["generator_round"], entry["detector"]
-        old, new = f"{entry['generator']}@{round_ - 1}", f"{entry['generator']}@{round_}"
-        first, second = f"{detector}@{entry['detector_round']}", f"{detector}@{entry['detector_round'] + 1}"
-        sides = (("before", _BEFORE), ("frozen", _FROZEN), ("retrained", _RETRAINED))
-        for offset, (side, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):
-            _bars(
-                axes,
-                parts,
-                entry[side],
-                entry[f"{side}_ci"],
-                offset=offset,
-                width=0.25,
-                colour=colour,
-                label={
-                    "before": "frozen detector, fakes before the attack",
-                    "frozen": "the same frozen detector, fakes after",
-                    "retrained": "retrained detector, fakes after",
-                }[side],
-            )
-        _ticks(axes, parts, entry["random"], offset=0.0, width=0.8)
+        round_, detector = entry.generator_round, entry.detector
+        old, new = f"{entry.generator}@{round_ - 1}", f"{entry.generator}@{round_}"
+        first, second = f"{detector}@{entry.detector_round}", f"{detector}@{entry.detector_round + 1}"
+        sides = (
+            (entry.before, entry.before_ci, _BEFORE, "frozen detector, fakes before the attack"),
+            (entry.frozen, entry.frozen_ci, _FROZEN, "the same frozen detector, fakes after"),
+            (entry.retrained, entry.retrained_ci, _RETRAINED, "retrained detector, fakes after"),
+        )
+        for offset, (shares, intervals, colour, label) in zip((-0.27, 0.0, 0.27), sides, strict=True):
+            _bars(axes, parts, shares, intervals, offset=offset, width=0.25, colour=colour, label=label)
+        _ticks(axes, parts, entry.random, offset=0.0, width=0.8)
         _finish(axes, parts)
-        shift = entry["shift"]
-        verdict = "more than chance" if shift["exceeds_null"] else "no more than chance"
-        target = "the attack's frozen target" if entry["is_target"] else "not the attack's target"
+        shift = entry.shift
+        verdict = "more than chance" if shift.exceeds_null else "no more than chance"
+        target = "the attack's frozen target" if entry.is_target else "not the attack's target"
         axes.set_title(
             f"{first} on {old}, then {second} on {new} ({target})\n"
-            f"shift {shift['tv']:.0%} of the fakes: {verdict} (chance gives up to {shift['tv_null']:.0%}; "
-            f"random halves of the same fakes differ by up to {shift['tv_halves']:.0%})",
+            f"shift {shift.tv:.0%} of the fakes: {verdict} (chance gives up to {shift.tv_null:.0%}; "
+            f"random halves of the same fakes differ by up to {shift.tv_halves:.0%})",
             loc="left",
             fontsize=9,
         )
@@ -102,9 +96,9 @@ def shift_histograms(scoreboard: Mapping[str, Any], shifts: Sequence[Mapping[str
     return figure
 
 
-def _counted(side: Mapping[str, Any], truth: str) -> str:
-    tied = f" ({side['ties']} with equal patches, one drawn)" if side["ties"] else ""
-    return f"{side['n']} {truth}s{tied}"
+def _counted(side: PartsOfSide, truth: str) -> str:
+    tied = f" ({side.ties} with equal patches, one drawn)" if side.ties else ""
+    return f"{side.n} {truth}s{tied}"
 
 
 def _rows(n: int) -> tuple[Figure, list[Axes]]:
@@ -171,5 +165,5 @@ def _title(figure: Figure, text: str) -> None:
     figure.suptitle(text, fontsize=10, x=0.01, ha="left")
 
 
-def _confidence(scoreboard: Mapping[str, Any]) -> str:
-    return f"{100 * scoreboard['config']['score']['confidence']:g}%"
+def _confidence(scoreboard: Scoreboard) -> str:
+    return f"{100 * scoreboard.confidence:g}%"

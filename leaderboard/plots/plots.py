@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels, grid
 from fakeoff.leaderboard.plots.duels import find_duels
+from fakeoff.leaderboard.scoreboard import Scoreboard
 
 _DPI = 120
 _INK = "#1b1f24"
@@ -17,15 +18,15 @@ _TARGET = "#d1242f"
 _CHARACTER_INCHES = 0.088  # of a label in 10 points
 
 
-def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
+def payoff_matrix(scoreboard: Scoreboard) -> Figure:
     """Draws every detector version (rows) against every generator version (columns).
 
     Colour is accuracy at 0.5, from 50% (every fake passes) to 100%; each cell also says AP. A black frame marks
     the frozen target of that attack.
     """
-    cells = scoreboard["cells"]
-    columns = sorted({(cell["generator"], cell["generator_round"]) for cell in cells})
-    rows = sorted({(cell["detector"], cell["detector_round"]) for cell in cells})
+    cells = scoreboard.cells
+    columns = sorted({(cell.generator, cell.generator_round) for cell in cells})
+    rows = sorted({(cell.detector, cell.detector_round) for cell in cells})
     accuracy = np.full((len(rows), len(columns)), np.nan)
     column_names, row_names = ([f"{name}@{round_}" for name, round_ in versions] for versions in (columns, rows))
     column_inches = max(1.0, _CHARACTER_INCHES * max(map(len, column_names)) + 0.15)
@@ -34,19 +35,19 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(max(7.0, width), max(3.2, 1.5 + 0.55 * len(rows))), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     for cell in cells:
-        row = rows.index((cell["detector"], cell["detector_round"]))
-        column = columns.index((cell["generator"], cell["generator_round"]))
-        accuracy[row, column] = cell["accuracy"]
+        row = rows.index((cell.detector, cell.detector_round))
+        column = columns.index((cell.generator, cell.generator_round))
+        accuracy[row, column] = cell.accuracy
         axes.text(
             column,
             row,
-            f"{cell['accuracy']:.0%}\nAP {cell['ap']:.2f}",
+            f"{cell.accuracy:.0%}\nAP {cell.ap:.2f}",
             ha="center",
             va="center",
             fontsize=9,
             color=_INK,
         )
-        if cell["is_target"]:
+        if cell.is_target:
             axes.add_patch(_frame(column, row))
     picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.55)
     axes.set_xticks(range(len(columns)), column_names)
@@ -54,7 +55,7 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("generator version")
     axes.set_ylabel("detector version")
     figure.suptitle(
-        f"Who catches whom, after round {scoreboard['round']}: accuracy at 0.5 and AP on held-out images\n"
+        f"Who catches whom, after round {scoreboard.round}: accuracy at 0.5 and AP on held-out images\n"
         "50%: every fake passes; framed: the attack's frozen target",
         fontsize=10,
         x=0.01,
@@ -65,7 +66,7 @@ def payoff_matrix(scoreboard: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
+def duel_chart(scoreboard: Scoreboard) -> Figure:
     """Draws each attack as three bars a metric: the frozen target before, after, and its retrained successor."""
     duels = find_duels(scoreboard)
     names = [(f"{d.generator}@{d.generator_round}", f"against {d.detector}@{d.detector_round}") for d in duels]
@@ -79,14 +80,14 @@ def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
     )
     for axes, metric, name in ((upper, "accuracy", "accuracy at 0.5"), (lower, "ap", "average precision")):
         for offset, (side, label, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):
-            found = [(index, getattr(duel, side)) for index, duel in enumerate(duels)]
-            xs = [index + offset for index, cell in found if cell is not None]
-            cells = [cell for _, cell in found if cell is not None]
-            values = [cell[metric] for cell in cells]
+            found = [(index, duel.sides[side]) for index, duel in enumerate(duels) if side in duel.sides]
+            xs = [index + offset for index, _ in found]
+            cells = [cell for _, cell in found]
+            values = [cell.value(metric) for cell in cells]
             # A percentile interval can leave out the value itself by a rounding.
             errors = [
-                [max(0.0, v - c[f"{metric}_ci"][0]) for v, c in zip(values, cells, strict=True)],
-                [max(0.0, c[f"{metric}_ci"][1] - v) for v, c in zip(values, cells, strict=True)],
+                [max(0.0, v - c.interval(metric)[0]) for v, c in zip(values, cells, strict=True)],
+                [max(0.0, c.interval(metric)[1] - v) for v, c in zip(values, cells, strict=True)],
             ]
             bars = axes.bar(xs, values, width=0.25, color=colour, label=label, yerr=errors, capsize=2, ecolor=_INK)
             texts = [f"{v:.0%}" if metric == "accuracy" else f"{v:.2f}" for v in values]
@@ -99,7 +100,7 @@ def duel_chart(scoreboard: Mapping[str, Any]) -> Figure:
     lower.set_xticks(range(len(duels)), ["\n".join(pair) for pair in names])
     lower.set_xlim(-0.55, len(duels) - 0.45)
     figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    confidence = 100 * scoreboard["config"]["score"]["confidence"]
+    confidence = 100 * scoreboard.confidence
     figure.suptitle(
         f"Every attack, on held-out images ({confidence:g}% bootstrap intervals; dotted: chance)", fontsize=10
     )

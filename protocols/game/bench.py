@@ -21,8 +21,9 @@ from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
 from fakeoff.protocols.game.verbs import Verbs
+from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import CheckedLog, Log, Row
-from fakeoff.protocols.record.records import Forfeit, TournamentRecord, Version
+from fakeoff.protocols.record.versions import Forfeit, Version
 
 
 class Bench(Verbs):

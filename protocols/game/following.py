@@ -9,7 +9,8 @@ from fakeoff.protocols.game.data import refuse_leak
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.tally import Tally
-from fakeoff.protocols.record.records import Cost, Version
+from fakeoff.protocols.measures import Cost
+from fakeoff.protocols.record.versions import Version
 
 
 async def prepare_reals(moves: Moves, generator: Slot[Any]) -> None:

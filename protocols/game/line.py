@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 
 from fakeoff.arena.errors import PluginError
 from fakeoff.protocols.game.engine import Engine, Slot
-from fakeoff.protocols.record.records import Kind, Version
+from fakeoff.protocols.record.versions import Kind, Version
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.schedule import Schedule
 from fakeoff.protocols.game.tally import Tally, place
-from fakeoff.protocols.record.records import Audit, Cost, Forfeit, Judged, Look, Match, Shift, Version
+from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Shift
+from fakeoff.protocols.record.versions import Forfeit, Version
 from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
 from fakeoff.protocols.score.patches import Truth
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from fakeoff.protocols.game.engine import EngineObserver
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 
 class GameObserver(EngineObserver, typing.Protocol):

@@ -19,7 +19,7 @@ from fakeoff.protocols.forensics import audit
 from fakeoff.protocols.game.recipes import check_rate_is_heeded, judges_patches, parser_spec, write_specs
 from fakeoff.protocols.game.urgency import urgency
 from fakeoff.protocols.looking import look
-from fakeoff.protocols.record.records import Version
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import attack, defend, evaluate, judging, pools
 from fakeoff.protocols.score.blind import Mixture
 from fakeoff.protocols.score.patches import Truth

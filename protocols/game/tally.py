@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.record.records import (
-    Audit,
-    Cost,
-    Forfeit,
-    Look,
-    Match,
-    PassedOver,
-    Shift,
-    TournamentRecord,
-    Unranked,
-    Version,
-)
+from fakeoff.protocols.measures import MEASURES, Measured
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Forfeit, PassedOver, Place, Unranked, Version, place
 from fakeoff.protocols.score.blind import TOLERANCE, OnVal, Scores
-
-_Place: TypeAlias = tuple[str, str, int, str]
-_Pair: TypeAlias = tuple[_Place, _Place]
 
 
 @dataclass(kw_only=True)
@@ -40,6 +28,7 @@ class Tally:
         forfeits: What failed, by kind, player, round, stage and opponent.
         doubts: Why detector versions take no place by what val shows, by the key of the version; this may decide who is
             champion, and what test shows may not.
+        measured: By the name of the measure, and by the places of the versions that it is about.
         leaks: By generator version: how its pools can be told from the reals by format alone.
     """
 
@@ -52,12 +41,8 @@ class Tally:
     forfeits: dict[tuple[str, str, int, str, str], Forfeit] = field(default_factory=dict)
     leaks: dict[str, list[str]] = field(default_factory=dict)
     real_pools: dict[int, Mapping[str, str]] = field(default_factory=dict)
-    versions: dict[_Place, Version] = field(default_factory=dict)
-    matches: dict[_Pair, Match] = field(default_factory=dict)
-    costs: dict[_Place, Cost] = field(default_factory=dict)
-    audits: dict[_Place, Audit] = field(default_factory=dict)
-    looks: dict[_Pair, Look] = field(default_factory=dict)
-    shifts: dict[_Pair, Shift] = field(default_factory=dict)
+    versions: dict[Place, Version] = field(default_factory=dict)
+    measured: dict[str, dict[tuple[Place, ...], Measured[Any]]] = field(default_factory=dict)
     passed_over: set[PassedOver] = field(default_factory=set)
     _unranked: set[tuple[str, int, int, str]] = field(default_factory=set)  # player, version, round of the game, why
     _envelopes: dict[tuple[str, str], _Envelope] = field(default_factory=dict)
@@ -78,6 +63,10 @@ class Tally:
         """
         if reason:
             self._unranked.add((detector.player, detector.round, round_, reason))
+
+    def keep(self, measured: Measured[Any]) -> None:
+        """Keeps what was measured."""
+        self.measured.setdefault(measured.name, {})[measured.places] = measured
 
     def enter(self, version: Version) -> Version:
         """Keeps a version."""
@@ -117,11 +106,7 @@ class Tally:
             versions=tuple(
                 sorted((version for version in self.versions.values() if version.round <= round_), key=place)
             ),
-            matches=_by_versions(self.matches.values(), round_),
-            costs=_by_generator(self.costs.values(), round_),
-            audits=_by_generator(self.audits.values(), round_),
-            looks=_by_versions(self.looks.values(), round_),
-            shifts=_by_versions(self.shifts.values(), round_),
+            measured={measure.name: self._measured_until(round_, measure) for measure in MEASURES},
             forfeits=tuple(forfeit for forfeit in self.sorted_forfeits() if forfeit.round <= round_),
             passed_over=tuple(
                 sorted((p for p in self.passed_over if p.round <= round_), key=lambda p: (p.round, p.detector))
@@ -129,6 +114,10 @@ class Tally:
             unranked=tuple(self._unranked_until(round_)),
             real_pools=dict(sorted(self.real_pools.items())),
         )
+
+    def _measured_until(self, round_: int, measure: type[Measured[Any]]) -> tuple[Measured[Any], ...]:
+        found = self.measured.get(measure.name, {}).values()
+        return tuple(sorted((one for one in found if one.round <= round_), key=lambda one: one.places))
 
     def sorted_forfeits(self) -> tuple[Forfeit, ...]:
         """One for each player, version and stage."""
@@ -150,18 +139,4 @@ class _Envelope:
     high: Scores
 
 
-def _by_versions(played: Any, round_: int) -> tuple[Any, ...]:
-    found = [one for one in played if max(one.generator.round, one.detector.round) <= round_]
-    return tuple(sorted(found, key=lambda p: (*place(p.generator), *place(p.detector))))
-
-
-def _by_generator(found: Any, round_: int) -> tuple[Any, ...]:
-    return tuple(sorted((one for one in found if one.generator.round <= round_), key=lambda one: place(one.generator)))
-
-
-def place(version: Version) -> _Place:
-    """What tells a version from all others, and sorts them."""
-    return version.kind, version.player, version.round, version.key
-
-
-__all__ = ["Tally", "place"]
+__all__ = ["Tally"]

@@ -10,8 +10,8 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.tally import Tally
-from fakeoff.protocols.record.records import PassedOver, Version
-from fakeoff.protocols.record.standings import rank_on_val
+from fakeoff.protocols.measures.standings import rank_on_val
+from fakeoff.protocols.record.versions import PassedOver, Version
 
 _KEYWORDS = ("champion", "all")
 

@@ -22,17 +22,8 @@ from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.schedule import Schedule
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.record.records import (
-    Audit,
-    Cost,
-    Forfeit,
-    Judged,
-    Kind,
-    Look,
-    Match,
-    Shift,
-    Version,
-)
+from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Shift
+from fakeoff.protocols.record.versions import Forfeit, Kind, Version
 
 
 class Verbs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fakeoff.protocols.record.versions import Kind, Version
 
@@ -58,11 +58,11 @@ class Column(Generic[R]):
     text: Callable[[R], str]
 
 
-def of_generator(version: Version) -> dict[str, str | int]:
+def of_generator(version: Version) -> dict[str, Any]:
     """The fields of a row that name a generator version."""
     return {"generator": version.player, "generator_round": version.round}
 
 
-def of_detector(version: Version) -> dict[str, str | int]:
+def of_detector(version: Version) -> dict[str, Any]:
     """The fields of a row that name a detector version."""
     return {"detector": version.player, "detector_round": version.round}

@@ -25,7 +25,7 @@ from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.play import play
 from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 
 class Replaying(SerialExecutor):

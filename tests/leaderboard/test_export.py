@@ -11,7 +11,7 @@ from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.home.ledger import write_ledger
 from fakeoff.leaderboard.play import export_pools, rebuild_scoreboard
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 
 def test_pools_are_written_as_they_were_scored(

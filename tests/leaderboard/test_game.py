@@ -20,7 +20,8 @@ from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.scoreboard import scoreboard_text
 from fakeoff.protocols.config import TournamentConfig, effective_config
-from fakeoff.protocols.record.records import Forfeit, TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Forfeit
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

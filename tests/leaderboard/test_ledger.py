@@ -11,7 +11,8 @@ import pytest
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
-from fakeoff.protocols.record.records import Forfeit, TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Forfeit
 
 
 def test_a_record_comes_back_as_it_was(record: TournamentRecord, results: Store, tmp_path: Path) -> None:

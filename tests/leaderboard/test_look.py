@@ -17,8 +17,10 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
 from fakeoff.detectors import ReceptiveField
 from fakeoff.leaderboard.look import look_at
+from fakeoff.protocols.measures import Look, Match
+from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.pictures import Verdict
-from fakeoff.protocols.record.records import Look, Match, TournamentRecord, Version
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score import patches
 
 GENERATOR, DETECTOR = "toy_generator@1", "first@1"

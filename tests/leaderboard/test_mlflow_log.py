@@ -25,7 +25,7 @@ from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
 from fakeoff.leaderboard.plots import plots
 from fakeoff.protocols.config import LIMITS, TournamentConfig
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

@@ -17,7 +17,7 @@ from PIL import Image
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.mlflow import mlflow_log
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

@@ -18,7 +18,7 @@ from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.score.patches import TRUTHS
 
 METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")

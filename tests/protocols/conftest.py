@@ -12,7 +12,7 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 BAD_PLAYERS = Path(__file__).parents[1] / "bad_players.py"
 

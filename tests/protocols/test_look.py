@@ -26,7 +26,7 @@ from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import Parts
 from fakeoff.protocols.game.recipes import parser_spec
 from fakeoff.protocols.looking import look
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.score import patches
 from fakeoff.protocols.score.patches import TRUTHS, Truth

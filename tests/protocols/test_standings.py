@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakeoff.protocols.record.records import Kind, Match, Version
-from fakeoff.protocols.record.standings import newest, rank_detectors, rank_generators, rank_on_val
+from fakeoff.protocols.measures import Match
+from fakeoff.protocols.measures.standings import rank_detectors, rank_generators, rank_on_val
+from fakeoff.protocols.record.versions import Kind, Version, newest
 from fakeoff.protocols.score.blind import Judging, Mixture, OnVal
 
 

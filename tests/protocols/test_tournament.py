@@ -12,7 +12,7 @@ from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 Play = Callable[..., tuple[TournamentRecord, Any]]
 Config = Callable[..., Any]

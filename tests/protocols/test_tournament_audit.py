@@ -15,7 +15,7 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 RESOLUTION = 64
 
