@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,17 +11,20 @@ from matplotlib.figure import Figure
 from safetensors.numpy import save
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.compute import Precision
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
-from fakeoff.arena.players.specs import state_arrays
+from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.generators import Batch
+from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.record.records import Cost, Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.pools import ATTACK_REALS
 
 _DPI = 120
 _FACES = 8
@@ -88,24 +92,27 @@ class Pretrain(Protocol):
             bench.table("distance to held-out reals", [self._row(costs[player], player) for player in trained])
 
     def _train(self, bench: Bench, versions: Sequence[Version]) -> Sequence[Version]:
-        jobs: dict[Job, Version] = {}
-        for version in versions:
-            job = bench.job(
-                pretrain,
-                payload={
-                    "generator": bench.identity(version),
-                    "steps": self.steps,
-                    "batch": self.batch,
-                    "rate": self.rate,
-                    "precision": bench.config.compute.precision,
-                },
-                inputs={"version": version, "reals": bench.real_pools(version.resolution)["attack"]},
-                threads=bench.config.compute.attack_threads,
-                on_device=True,
-                label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
-            )
-            jobs[job] = version
-        return bench.advance("generators are pretrained", jobs)
+        return bench.advance(
+            "generators are pretrained", {self._write_session(bench, version): version for version in versions}
+        )
+
+    def _write_session(self, bench: Bench, version: Version) -> Job:
+        _, precision = decided(bench.config)
+        arguments = PretrainArguments(
+            generator=bench.identity(version),
+            steps=self.steps,
+            batch=self.batch,
+            rate=self.rate,
+            precision=precision,
+        )
+        return bench.job(
+            pretrain,
+            payload=asdict(arguments),
+            inputs={"version": version, "reals": bench.real_pools(version.resolution)[ATTACK_REALS]},
+            threads=bench.config.compute.attack_threads,
+            on_device=True,
+            label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
+        )
 
     def _log_distances(self, bench: Bench, cost: Cost) -> None:
         player, step = cost.generator.player, cost.generator.round * self.steps
@@ -163,34 +170,50 @@ class Pretrain(Protocol):
         return figure
 
 
+@dataclass(frozen=True, kw_only=True)
+class PretrainArguments:
+    """What a session is told.
+
+    Attributes:
+        generator: Who learns.
+        steps: Training steps, from 1.
+        batch: Images a step, from 2.
+        rate: Learning rate; 0 is the generator's own.
+        precision: Of training.
+    """
+
+    generator: Identity
+    steps: int
+    batch: int
+    rate: float
+    precision: Precision
+
+
 def pretrain(context: Context) -> Result:
     """Trains one generator by its own objective alone.
 
-    Payload: ``generator`` (identity), ``steps``, ``batch``, ``rate`` (0 is its own), ``precision``.
-    Inputs: ``version``, ``reals`` (train pool at the generator's resolution).
+    Payload: :class:`PretrainArguments`. Inputs: ``version``, ``reals`` (train pool at the generator's resolution).
 
     Raises:
         JobFailed: The generator broke its interface.
     """
-    payload = context.payload
+    arguments = context.arguments(PretrainArguments)
     device = context.device
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=device)
+    generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=device)
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     rng = context.rng("pretrain")
     curves: Curves = {}
     generator.train()
-    generator.start(
-        Plan(purpose="pretrain", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
-    )
-    for step in range(payload["steps"]):
-        batch = reals.draw(payload["batch"], rng=rng, flips=True)
-        with compute.autocast(payload["precision"], device):
+    generator.start(Plan(purpose="pretrain", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
+    for step in range(arguments.steps):
+        batch = reals.draw(arguments.batch, rng=rng, flips=True)
+        with compute.autocast(arguments.precision, device):
             measured = generator.train_step(Batch(images=batch), rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append((step + 1, value))
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())
-        context.report(step + 1, payload["steps"], note)
-    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
+        context.report(step + 1, arguments.steps, note)
+    return Result(record={"curves": curves, "steps": arguments.steps}, arrays=state_arrays(generator))
 
 
 def _log_curves(bench: Bench, player: str, curves: Curves) -> None:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from fakeoff.arena.compute import CPU, DeviceName, prepare_process, reset_modes, torch_device
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
@@ -21,6 +22,8 @@ from fakeoff.arena.jobs.output import captured
 from fakeoff.arena.players.plugins import provide
 from fakeoff.arena.players.provisions import Provision, ProvisionError
 from fakeoff.arena.seeds import canonical_json, digest, global_states, rng_from, sealed
+
+ArgumentsT = TypeVar("ArgumentsT")
 
 # Those that a store takes.
 _DTYPES = tuple(
@@ -50,7 +53,7 @@ class Job:
         version: Of the function's code: raise it when the same inputs give another result.
         name: What the key knows the function by, such as ``attack``, so that code can move; its place where there is
             none.
-        payload: JSON-able arguments.
+        payload: JSON-able arguments: a task's frozen dataclass of them, as :func:`dataclasses.asdict` makes it.
         inputs: Keys of the results that it reads, by name.
         threads: For one operation. It decides the order of sums, so it is part of the key.
         device: Where its tensors lie, ``cpu`` or ``cuda``. Another device rounds differently, so it is part of the key.
@@ -151,6 +154,25 @@ class Context:
     inputs: Mapping[str, Result]
     report: Report
     device: torch.device = CPU
+
+    def arguments(self, kind: type[ArgumentsT]) -> ArgumentsT:
+        """The payload as the frozen dataclass that it was written from.
+
+        Args:
+            kind: The dataclass. What else the payload holds is left alone: the bench adds to jobs of experiments.
+
+        Raises:
+            JobFailed: Something is missing, or of another type.
+        """
+        try:
+            return TypeAdapter(kind).validate_python(self.payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise JobFailed(
+                f"was given a payload that is no {kind.__name__}: '{where}': {first['msg']}; write the job with "
+                f"dataclasses.asdict({kind.__name__}(...))"
+            ) from error
 
     def rng(self, purpose: str) -> torch.Generator:
         """A random generator that only this job and this purpose decide."""

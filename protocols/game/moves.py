@@ -10,10 +10,18 @@ from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
+from fakeoff.protocols.forensics.audit import write_audit
 from fakeoff.protocols.game.engine import Engine, Slot
-from fakeoff.protocols.game.schedule import Schedule
+from fakeoff.protocols.game.recipes import judges_patches
 from fakeoff.protocols.game.tally import Tally, place
+from fakeoff.protocols.looking.look import write_look, write_parse, write_shift
 from fakeoff.protocols.record.records import Audit, Cost, Forfeit, Judged, Look, Match, Shift, Version
+from fakeoff.protocols.rules.attack import write_attack
+from fakeoff.protocols.rules.defend import write_defend
+from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.evaluate import write_cost
+from fakeoff.protocols.rules.judging import write_judge, write_judge_again
+from fakeoff.protocols.rules.pools import write_enter, write_real_pools, write_sample
 from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
 from fakeoff.protocols.score.patches import Truth
 
@@ -24,7 +32,7 @@ class Moves:
     """Makes moves, and keeps what they come to. A player that fails forfeits, and the move comes to nothing: None.
 
     Args:
-        schedule: Writes the jobs.
+        desk: Where the jobs are written.
         engine: Runs them.
         store: Where results are kept.
         tally: Where what they come to is kept.
@@ -33,9 +41,9 @@ class Moves:
     """
 
     def __init__(
-        self, schedule: Schedule, *, engine: Engine, store: Store, tally: Tally, protocol: str, keep_figures: bool
+        self, desk: Desk, *, engine: Engine, store: Store, tally: Tally, protocol: str, keep_figures: bool
     ) -> None:
-        self._schedule, self._engine, self._store, self._tally = schedule, engine, store, tally
+        self._desk, self._engine, self._store, self._tally = desk, engine, store, tally
         self._protocol, self._keep_figures = protocol, keep_figures
         self._config = tally.config
         self._once: dict[Hashable, Slot[Any]] = {}
@@ -44,7 +52,7 @@ class Moves:
 
     async def enter(self, name: str) -> Version | None:
         """A generator's version 0, with its fake pools."""
-        job = self._schedule.enter(name)
+        job = write_enter(self._desk, name)
         if not await self.settle(job, _forfeit("generator", name, 0, "enter")):
             return None
         resolution = self._store.record(job.key)["resolution"]
@@ -53,14 +61,14 @@ class Moves:
     async def sample(self, version: Version) -> Version | None:
         """A version with its fake pools; a detector has none."""
         if version.kind == "generator":
-            job = self._schedule.sample(version)
+            job = write_sample(self._desk, version)
             if not await self.settle(job, _blame(version, "sample")):
                 return None
             pools = {split: f"{job.key}:{split}" for split in self._store.record(job.key)["sizes"]}
             version = replace(version, pools=pools)
         return self._tally.enter(version)
 
-    async def attack(self, schedule: Schedule, attacker: Slot[Any], targets: Sequence[Slot[Any]]) -> Version | None:
+    async def attack(self, desk: Desk, attacker: Slot[Any], targets: Sequence[Slot[Any]]) -> Version | None:
         """A generator's next version; None where it cannot be trained or there is nobody to attack."""
         version = await attacker
         if version is None or not self.can(version, "attackable"):
@@ -71,7 +79,7 @@ class Moves:
         for target in frozen:
             self.check_attackable(target)
         reals = await self.real_pools(version.resolution)
-        job = schedule.attack(version, targets=frozen, reals=reals)
+        job = write_attack(desk, version, targets=frozen, reals=reals)
         return await self.advance(job, version, stage="attack", targets=tuple(target.label for target in frozen))
 
     async def advance(self, job: Job, version: Version, *, stage: str, targets: tuple[str, ...]) -> Version | None:
@@ -84,7 +92,7 @@ class Moves:
         return await self.sample(fresh)
 
     async def defend(
-        self, schedule: Schedule, name: str, history: Sequence[Slot[Any]], *, before: Slot[Any] | None
+        self, desk: Desk, name: str, history: Sequence[Slot[Any]], *, before: Slot[Any] | None
     ) -> Version | None:
         """A detector trained on a history, judged on its val; ``before`` where its state is still the same."""
         old = None if before is None else await before
@@ -95,7 +103,7 @@ class Moves:
             return None
         reals = {maker.resolution: await self.real_pools(maker.resolution) for maker in makers}
         round_ = max(maker.round for maker in makers)
-        job = schedule.defend(name, history=makers, reals=reals)
+        job = write_defend(desk, name, history=makers, reals=reals)
         if not await self.settle(job, _forfeit("detector", name, round_, "defend")):
             return None
         val = Mixture(
@@ -137,7 +145,7 @@ class Moves:
         version, origin = await generator, await first
         if version is None or origin is None:
             return None
-        job = self._schedule.cost(version, first=origin, reals=await self.real_pools(version.resolution))
+        job = write_cost(self._desk, version, first=origin, reals=await self.real_pools(version.resolution))
         if not await self.settle(job, _blame(version, "cost")):
             return None
         cost = Cost(generator=version, key=job.key, figures=self._store.record(job.key))
@@ -149,7 +157,7 @@ class Moves:
         version = await generator
         if version is None:
             return None
-        job = self._schedule.audit(version, reals=await self.real_pools(version.resolution))
+        job = write_audit(self._desk, version, reals=await self.real_pools(version.resolution))
         await self.must(job)
         audit = Audit(generator=version, key=job.key, figures=self._store.record(job.key))
         self._tally.audits[place(version)] = audit
@@ -158,7 +166,9 @@ class Moves:
     async def look(self, generator: Slot[Any], detector: Slot[Any]) -> Look | None:
         """Where the images of a match give themselves away; None where that cannot be said."""
         match = await self.match(generator, detector)
-        if match is None or self._schedule.parser is None or not self._schedule.judges_patches(match.detector.player):
+        if match is None or self._desk.parser is None:
+            return None
+        if not judges_patches(self._desk.detectors[match.detector.player].plugin):
             return None
         return await self.once(("look", place(match.generator), place(match.detector)), lambda: self._look(match))
 
@@ -167,7 +177,8 @@ class Moves:
         first, second, third = await before, await frozen, await retrained
         if first is None or second is None or third is None or third.detector == second.detector:
             return None
-        job = self._schedule.shift(
+        job = write_shift(
+            self._desk,
             before=first.keys["fake"],
             frozen=second.keys["fake"],
             retrained=third.keys["fake"],
@@ -235,9 +246,9 @@ class Moves:
     def can(self, version: Version, ability: str) -> bool:
         """Whether a player has an ability."""
         if version.kind == "generator":
-            plugin = self._schedule.generators[version.player].plugin
+            plugin = self._desk.generators[version.player].plugin
             return ability in generators.abilities(generators.players.load(plugin))
-        plugin = self._schedule.detectors[version.player].plugin
+        plugin = self._desk.detectors[version.player].plugin
         return ability in detectors.abilities(detectors.players.load(plugin))
 
     def check_attackable(self, target: Version) -> None:
@@ -260,10 +271,10 @@ class Moves:
         """Lets a detector judge val and, some of it, again in a fresh process; the driver draws the conclusions."""
         self._engine.derive(val.key, lambda: val.mix(self._store.read))
         blame = _blame(version, "defend")
-        judge = self._schedule.judge(version, val, what="val", stage="defend", round_=version.round)
+        judge = write_judge(self._desk, version, val, what="val", stage="defend", round_=version.round)
         begun = [self._engine.begin(self._result(judge, blame))]
         if self._config.score.scored_again:
-            again = self._schedule.judge_again(version, val, round_=version.round)
+            again = write_judge_again(self._desk, version, val, round_=version.round)
             begun.append(self._engine.begin(self._result(again, blame)))
         found = [await slot for slot in begun]
         results = [result for result in found if result is not None]
@@ -297,7 +308,7 @@ class Moves:
         """Blindly; the driver draws the conclusions."""
         mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
         self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
-        job = self._schedule.judge(judge, mixture, what=what, stage="score", round_=round_)
+        job = write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_)
         result = await self._result(job, replace(_blame(judge, "score"), round=round_, against=what))
         if result is None:
             return None
@@ -325,7 +336,7 @@ class Moves:
         jobs: dict[Truth, Job] = {}
         for truth, (pool, what) in pools.items():
             labels = await self.labels(pool, what=what, round_=0 if truth == "real" else maker.round)
-            jobs[truth] = self._schedule.look(judge, pool, truth=truth, labels=labels, what=what, round_=round_)
+            jobs[truth] = write_look(self._desk, judge, pool, truth=truth, labels=labels, what=what, round_=round_)
         begun = [self._engine.submit(job) for job in jobs.values()]
         failures = [failure for failure in [await slot for slot in begun] if failure is not None]
         if failures:
@@ -338,7 +349,7 @@ class Moves:
         return look
 
     async def _reals(self, resolution: int) -> Mapping[str, str]:
-        jobs = self._schedule.real_pools(resolution)
+        jobs = write_real_pools(self._desk, resolution)
         begun = {job: self._engine.submit(job) for job in jobs.values()}
         for job, slot in begun.items():
             failure = await slot
@@ -349,7 +360,7 @@ class Moves:
         return pools
 
     async def _parse(self, pool: str, what: str, round_: int) -> str:
-        job = self._schedule.parse(pool, what=what, round_=round_)
+        job = write_parse(self._desk, pool, what=what, round_=round_)
         failure = await self._engine.submit(job)
         if failure is not None:
             raise ConfigError(

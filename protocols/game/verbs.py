@@ -11,7 +11,7 @@ from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
-from fakeoff.arena.players.specs import PlayerSpec
+from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game import following
 from fakeoff.protocols.game.data import describe_reals
@@ -19,7 +19,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.schedule import Schedule
+from fakeoff.protocols.game.recipes import judges_patches, open_desk
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.record.records import (
@@ -33,6 +33,7 @@ from fakeoff.protocols.record.records import (
     Shift,
     Version,
 )
+from fakeoff.protocols.rules.desk import Desk
 
 
 class Verbs:
@@ -73,11 +74,11 @@ class Verbs:
     ) -> None:
         self.config, self.source, self.store = config, source, store
         self._spec, self._observer = spec, observer
-        self._schedule = Schedule(config, source=source)
+        self._desk = open_desk(config, source=source)
         self.seed = config.seed
-        self.data = describe_reals(source, colour=self._schedule.colour)
-        self.generators, self.detectors = tuple(self._schedule.generators), tuple(self._schedule.detectors)
-        players = {"generators": self._schedule.generators, "detectors": self._schedule.detectors}
+        self.data = describe_reals(source, colour=self._desk.colour)
+        self.generators, self.detectors = tuple(self._desk.generators), tuple(self._desk.detectors)
+        players = {"generators": self._desk.generators, "detectors": self._desk.detectors}
         self.code = {
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
@@ -85,7 +86,7 @@ class Verbs:
         self._tally = Tally(config=config, source_name=source.name, data=self.data)
         self._engine = Engine(store=store, executor=executor, observer=observer)
         self._moves = Moves(
-            self._schedule,
+            self._desk,
             engine=self._engine,
             store=store,
             tally=self._tally,
@@ -155,7 +156,7 @@ class Verbs:
         """The images of a pool, by its key: uint8 ``(n, h, w, 3)``, RGB."""
         return self.store.read(pool).arrays["images"]
 
-    def identity(self, version: Version) -> dict[str, Any]:
+    def identity(self, version: Version) -> Identity:
         """What a job of the experiment's own needs in its payload to build a player; the version is its input.
 
         In the job: :func:`fakeoff.protocols.rules.referee.build_detector` or ``build_generator``.
@@ -189,8 +190,8 @@ class Verbs:
         for slot in frozen:
             if slot.settled and slot.value is not None:
                 self._moves.check_attackable(slot.value)
-        schedule = self._over("attack", settings, given="target")
-        attacks = (self._moves.attack(schedule, attacker, frozen) for attacker in attackers)
+        desk = self._over("attack", settings, given="target")
+        attacks = (self._moves.attack(desk, attacker, frozen) for attacker in attackers)
         return self._line(attacks, kind="generator")
 
     def targets(self, judges: Iterable[Version]) -> Line[Version]:
@@ -237,9 +238,9 @@ class Verbs:
             raise PluginError("defend() was given no generator version to learn from")
         wanted = self._known("detector", names)
         before = [None] * len(wanted) if after is None else after.slots
-        schedule = self._over("defend", settings, given="history")
+        desk = self._over("defend", settings, given="history")
         defences = (
-            self._moves.defend(schedule, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
+            self._moves.defend(desk, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
         )
         return self._line(defences, kind="detector")
 
@@ -261,7 +262,7 @@ class Verbs:
         Args:
             versions: Generator versions.
         """
-        if self._schedule.parser is not None and any(map(self._schedule.judges_patches, self.detectors)):
+        if self._desk.parser is not None and any(judges_patches(s.plugin) for s in self._desk.detectors.values()):
             for slot in self._slots("generator", versions):
                 self._begin(following.label(self._moves, slot))
 
@@ -350,15 +351,15 @@ class Verbs:
             following.weigh_cost(self._moves, slot, firsts=self._firsts) for slot in self._slots("generator", versions)
         )
 
-    def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Schedule:
-        """The schedule with settings over a section of the configuration."""
+    def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Desk:
+        """The desk with settings over a section of the configuration."""
         if not settings:
-            return self._schedule
+            return self._desk
         if given in settings:
             raise PluginError(f"{section}() takes versions in place of the setting '{given}'")
         data = merge(self.config.model_dump(), {section: settings})
         over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
-        return Schedule(over, source=self.source)
+        return open_desk(over, source=self.source)
 
     def _line(self, moves: Iterable[Any], *, kind: str = "") -> Line[Any]:
         return Line(self._engine, [self._begin(move) for move in moves], kind=kind)
@@ -390,7 +391,7 @@ class Verbs:
         return list(dict.fromkeys(wanted))
 
     def _spec_of(self, version: Version) -> PlayerSpec:
-        specs = self._schedule.generators if version.kind == "generator" else self._schedule.detectors
+        specs = self._desk.generators if version.kind == "generator" else self._desk.detectors
         return specs[version.player]
 
 
