@@ -149,14 +149,16 @@ def run(
 
     console = open_console()
     if plays_a_tournament(effective):
-        result = play(effective, home=home, executor=executor, console=console)
-        print_scoreboard(result, console)
+        scoreboard = play(effective, home=home, executor=executor, console=console)
+        print_scoreboard(scoreboard, console)
+        forfeits = len(scoreboard.forfeits)
     else:
         result = play_experiment(effective, home=home, executor=executor, console=console)
         print_experiment(result, console, folder=experiments_folder(home))
+        forfeits = len(result["forfeits"])
     console.print(f"\nIn MLflow, with charts and pictures: fakeoff ui --home {home}", markup=False, soft_wrap=True)
-    if result["forfeits"]:
-        click.echo(f"fakeoff: {len(result['forfeits'])} forfeit(s); see above", err=True)
+    if forfeits:
+        click.echo(f"fakeoff: {forfeits} forfeit(s); see above", err=True)
         sys.exit(1)
 
 

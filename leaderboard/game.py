@@ -21,7 +21,7 @@ from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.jobs.executors import open_executor
 from fakeoff.leaderboard.home.ledger import open_store, read_ledger
 from fakeoff.leaderboard.play import play_record, plays_a_tournament
-from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
 from fakeoff.leaderboard.terminal.console import open_console
 from fakeoff.protocols.config import TournamentConfig, effective_config
 from fakeoff.protocols.measures import Match
@@ -49,12 +49,12 @@ class Game:
     Attributes:
         home: The folder with its store, configuration, scoreboard and MLflow.
         record: Versions, matches, costs, forfeits and so on, typed.
-        scoreboard: What stands in ``HOME/scoreboard.json``.
+        scoreboard: What stands in ``HOME/scoreboard.json``, which ``scoreboard.to_json()`` gives.
     """
 
     home: Path
     record: TournamentRecord
-    scoreboard: Mapping[str, Any]
+    scoreboard: Scoreboard
 
     @property
     def detectors(self) -> tuple[DetectorStanding, ...]:

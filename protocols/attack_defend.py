@@ -93,7 +93,7 @@ class AttackDefend(Protocol):
                 "generator": match.generator.label,
                 "detector": match.detector.label,
                 "is target": match.is_target,
-                **{metric: match.figures[metric] for metric in METRICS},
+                **{metric: match.figures.value(metric) for metric in METRICS},
             }
             for match in matches
         ]

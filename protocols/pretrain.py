@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,18 +11,21 @@ from matplotlib.figure import Figure
 from safetensors.numpy import save
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.compute import Precision
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
-from fakeoff.arena.players.specs import state_arrays
+from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.generators import Batch
+from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.measures import Cost
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.pools import ATTACK_REALS
 
 _DPI = 120
 _FACES = 8
@@ -89,36 +93,41 @@ class Pretrain(Protocol):
             bench.table("distance to held-out reals", [self._row(costs[player], player) for player in trained])
 
     def _train(self, bench: Bench, versions: Sequence[Version]) -> Sequence[Version]:
-        jobs: dict[Job, Version] = {}
-        for version in versions:
-            job = bench.job(
-                pretrain,
-                payload={
-                    "generator": bench.identity(version),
-                    "steps": self.steps,
-                    "batch": self.batch,
-                    "rate": self.rate,
-                    "precision": bench.config.compute.precision,
-                },
-                inputs={"version": version, "reals": bench.real_pools(version.resolution)["attack"]},
-                threads=bench.config.compute.attack_threads,
-                on_device=True,
-                label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
-            )
-            jobs[job] = version
-        return bench.advance("generators are pretrained", jobs)
+        return bench.advance(
+            "generators are pretrained", {self._write_session(bench, version): version for version in versions}
+        )
+
+    def _write_session(self, bench: Bench, version: Version) -> Job:
+        _, precision = decided(bench.config)
+        arguments = PretrainArguments(
+            generator=bench.identity(version),
+            steps=self.steps,
+            batch=self.batch,
+            rate=self.rate,
+            precision=precision,
+        )
+        return bench.job(
+            pretrain,
+            payload=asdict(arguments),
+            inputs={"version": version, "reals": bench.real_pools(version.resolution)[ATTACK_REALS]},
+            threads=bench.config.compute.attack_threads,
+            on_device=True,
+            label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
+        )
 
     def _log_distances(self, bench: Bench, cost: Cost) -> None:
         player, step = cost.generator.player, cost.generator.round * self.steps
-        points = {f"{player}/{key}_to_reals": cost.figures[f"{key}_to_reals"] for key in _DISTANCES}
+        points = {f"{player}/{key}_to_reals": getattr(cost.figures, f"{key}_to_reals") for key in _DISTANCES}
         bench.log(points, step=step)
 
     def _row(self, costs: Sequence[Cost], player: str) -> dict[str, Any]:
         before, after = costs[0].figures, costs[-1].figures
         row: dict[str, Any] = {"generator": player, "steps": costs[-1].generator.round * self.steps}
         for key, name in _DISTANCES.items():
-            row[f"{name} before"], row[f"{name} after"] = before[f"{key}_to_reals"], after[f"{key}_to_reals"]
-            row[f"{name} of training reals"] = after[f"{key}_floor"]
+            row[f"{name} before"], row[f"{name} after"] = (
+                getattr(figures, f"{key}_to_reals") for figures in (before, after)
+            )
+            row[f"{name} of training reals"] = getattr(after, f"{key}_floor")
         return row
 
     def _draw_faces(self, bench: Bench, versions: Sequence[Version]) -> Figure:
@@ -148,8 +157,8 @@ class Pretrain(Protocol):
             panel.set_title(name, fontsize=10, loc="left")
         for (key, name), panel in zip(_DISTANCES.items(), axes, strict=False):
             ends = [cost.generator.round * self.steps for cost in costs]
-            distances = [cost.figures[f"{key}_to_reals"] for cost in costs]
-            floor = costs[0].figures[f"{key}_floor"]
+            distances = [getattr(cost.figures, f"{key}_to_reals") for cost in costs]
+            floor = getattr(costs[0].figures, f"{key}_floor")
             panel.plot(ends, distances, "o-", color="#0969da")
             if min(*distances, floor) > 0 and max(distances) > _LOG_FROM * min(*distances, floor):
                 panel.set_yscale("log")
@@ -164,34 +173,50 @@ class Pretrain(Protocol):
         return figure
 
 
+@dataclass(frozen=True, kw_only=True)
+class PretrainArguments:
+    """What a session is told.
+
+    Attributes:
+        generator: Who learns.
+        steps: Training steps, from 1.
+        batch: Images a step, from 2.
+        rate: Learning rate; 0 is the generator's own.
+        precision: Of training.
+    """
+
+    generator: Identity
+    steps: int
+    batch: int
+    rate: float
+    precision: Precision
+
+
 def pretrain(context: Context) -> Result:
     """Trains one generator by its own objective alone.
 
-    Payload: ``generator`` (identity), ``steps``, ``batch``, ``rate`` (0 is its own), ``precision``.
-    Inputs: ``version``, ``reals`` (train pool at the generator's resolution).
+    Payload: :class:`PretrainArguments`. Inputs: ``version``, ``reals`` (train pool at the generator's resolution).
 
     Raises:
         JobFailed: The generator broke its interface.
     """
-    payload = context.payload
+    arguments = context.arguments(PretrainArguments)
     device = context.device
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=device)
+    generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=device)
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     rng = context.rng("pretrain")
     curves: Curves = {}
     generator.train()
-    generator.start(
-        Plan(purpose="pretrain", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
-    )
-    for step in range(payload["steps"]):
-        batch = reals.draw(payload["batch"], rng=rng, flips=True)
-        with compute.autocast(payload["precision"], device):
+    generator.start(Plan(purpose="pretrain", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
+    for step in range(arguments.steps):
+        batch = reals.draw(arguments.batch, rng=rng, flips=True)
+        with compute.autocast(arguments.precision, device):
             measured = generator.train_step(Batch(images=batch), rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append((step + 1, value))
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())
-        context.report(step + 1, payload["steps"], note)
-    return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
+        context.report(step + 1, arguments.steps, note)
+    return Result(record={"curves": curves, "steps": arguments.steps}, arrays=state_arrays(generator))
 
 
 def _log_curves(bench: Bench, player: str, curves: Curves) -> None:

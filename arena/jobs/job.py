@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from fakeoff.arena.jobs.output import captured
 from fakeoff.arena.players.plugins import provide
 from fakeoff.arena.players.provisions import Provision, ProvisionError
 from fakeoff.arena.seeds import canonical_json, digest, global_states, rng_from, sealed
+from fakeoff.arena.typed import read_as
+
+T = TypeVar("T")
 
 # Those that a store takes.
 _DTYPES = tuple(
@@ -40,6 +43,14 @@ class Result:
     record: Mapping[str, Any]
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
+    def figures(self, kind: type[T]) -> T:
+        """The record as the dataclass that it was written from.
+
+        Raises:
+            ValueError: Something is missing, or of another type.
+        """
+        return read_as(kind, self.record)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
@@ -50,7 +61,7 @@ class Job:
         version: Of the function's code: raise it when the same inputs give another result.
         name: What the key knows the function by, such as ``attack``, so that code can move; its place where there is
             none.
-        payload: JSON-able arguments.
+        payload: JSON-able arguments: a task's frozen dataclass of them, as :func:`dataclasses.asdict` makes it.
         inputs: Keys of the results that it reads, by name.
         threads: For one operation. It decides the order of sums, so it is part of the key.
         device: Where its tensors lie, ``cpu`` or ``cuda``. Another device rounds differently, so it is part of the key.
@@ -151,6 +162,22 @@ class Context:
     inputs: Mapping[str, Result]
     report: Report
     device: torch.device = CPU
+
+    def arguments(self, kind: type[T]) -> T:
+        """The payload as the frozen dataclass that it was written from.
+
+        Args:
+            kind: The dataclass. What else the payload holds is left alone: the bench adds to jobs of experiments.
+
+        Raises:
+            JobFailed: Something is missing, or of another type.
+        """
+        try:
+            return read_as(kind, self.payload)
+        except ValueError as error:
+            raise JobFailed(
+                f"was given a payload that is {error}; write the job with dataclasses.asdict({kind.__name__}(...))"
+            ) from error
 
     def rng(self, purpose: str) -> torch.Generator:
         """A random generator that only this job and this purpose decide."""

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load, save
 
 from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import canonical_json, digest
+from fakeoff.arena.typed import read_as
 
 F = TypeVar("F")
 
@@ -132,15 +131,10 @@ class Store:
         Raises:
             DamagedResultError: It is damaged, not there, or something else.
         """
-        return self._as(key, kind, self.record(key))
-
-    def _as(self, key: str, kind: type[F], record: Mapping[str, Any]) -> F:
         try:
-            return _adapter(kind).validate_python(dict(record))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise self._damaged(key, ValueError(f"it is no {kind.__name__}: {place}: {first['msg']}")) from error
+            return read_as(kind, self.record(key))
+        except ValueError as error:
+            raise self._damaged(key, error) from error
 
     def discard(self, key: str) -> None:
         """Takes a damaged result away, so that it can be computed again; for who holds the home's lock."""
@@ -165,11 +159,6 @@ class Store:
 
     def _folder(self, key: str) -> Path:
         return self.root / key[:2] / key
-
-
-@functools.cache
-def _adapter(kind: type[F]) -> TypeAdapter[F]:
-    return TypeAdapter(kind)
 
 
 def _checksum(key: str, kept: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.images.assets import extract
@@ -44,6 +45,20 @@ Folder: TypeAlias = Annotated[str, NamesFolder()]
 
 Members: TypeAlias = Annotated[tuple[str | dict[str, Any], ...], NamesPlayers()]
 """Other players: names, or tables with ``plugin`` and ``parameters``."""
+
+
+class Identity(TypedDict):
+    """What a job knows a player by; JSON-able. Neither names nor paths, so that results are shared between tournaments.
+
+    Attributes:
+        plugin: The registered name.
+        parameters: Keyword arguments of its constructor, defaults included, less what :meth:`PlayerSpec.places` tells.
+        fingerprint: What decides its behaviour besides the parameters: its code's version, the hash of its weights.
+    """
+
+    plugin: str
+    parameters: dict[str, Any]
+    fingerprint: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +101,8 @@ class PlayerSpec:
             "members": members if any(members) else [],
         }
 
-    def identity(self) -> dict[str, Any]:
-        """What goes into job keys: neither names nor paths, so that results are shared between tournaments."""
+    def identity(self) -> Identity:
+        """What goes into job keys."""
         parameters = {key: value for key, value in self.parameters.items() if key != WEIGHTS}
         return {"plugin": self.plugin, "parameters": parameters, "fingerprint": dict(self.fingerprint)}
 

@@ -16,7 +16,7 @@ from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.protocols.config import parse_config
 from fakeoff.protocols.measures import MEASURES, Kept
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Forfeit, PassedOver, Unranked, Version
+from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 from fakeoff.protocols.score.blind import Judging, Mixture
 
 STORE = "store"
@@ -102,9 +102,9 @@ def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
     thresholds = {version.label: version.threshold(store) for version in versions if version.kind == "detector"}
 
     def kept(entry: Mapping[str, Any]) -> Kept:
-        kinds = ("generator", "detector")[: len(entry["of"])]
+        kinds: tuple[Kind, ...] = ("generator", "detector")
         return Kept(
-            subjects=tuple(by_label[kind, label] for kind, label in zip(kinds, entry["of"], strict=True)),
+            subjects=tuple(by_label[kind, label] for kind, label in zip(kinds, entry["of"], strict=False)),
             results=entry["results"],
             store=store,
             config=config,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import SPLITS, LeftOut
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.protocols.forensics import format_traces
 from fakeoff.protocols.forensics.comparing import compare, judge
 from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
@@ -27,6 +27,8 @@ from fakeoff.protocols.forensics.pixels import luma
 from fakeoff.protocols.forensics.probing import probe, probe_findings
 from fakeoff.protocols.forensics.report import SEE, SIDES, AuditReport, Finding, Side, SideName
 from fakeoff.protocols.forensics.sides import SMALLEST_SIDE, AuditedImage, draw, read_folder, take_pools
+from fakeoff.protocols.record.versions import Version
+from fakeoff.protocols.rules.desk import Desk
 
 VERSION = 3
 
@@ -84,14 +86,50 @@ def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed:
     return _audit(images, left_out={}, seed=seed)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AuditArguments:
+    """What an audit of pools is told.
+
+    Attributes:
+        seed: Of the draws.
+    """
+
+    seed: int
+
+
+def write_audit(desk: Desk, version: Version, *, reals: Mapping[str, str]) -> Job:
+    """Whether a generator version's pools could be told from their reals by format alone.
+
+    Args:
+        desk: What is played.
+        version: Which.
+        reals: Keys of the real pools by split.
+    """
+    return desk.job(
+        audit,
+        VERSION,
+        label=f"audit {version.label}",
+        player=version.player,
+        payload=asdict(AuditArguments(seed=desk.config.seed)),
+        inputs={
+            **{f"real_{split}": reals[split] for split in SPLITS},
+            **{f"fake_{split}": version.pools[split] for split in SPLITS},
+        },
+        stage="audit",
+        round_=version.round,
+    )
+
+
 def audit(context: Context) -> Result:
     """Audits a generator version's pools against the reals that belong to it.
 
-    Payload: ``seed``. Inputs: ``real_train``, ``real_val``, ``real_test``, ``fake_train``, ``fake_val``, ``fake_test``.
+    Payload: :class:`AuditArguments`. Inputs: ``real_train``, ``real_val``, ``real_test``, ``fake_train``, ``fake_val``,
+    ``fake_test``.
     """
+    arguments = context.arguments(AuditArguments)
     pools: dict[str, dict[str, Pixels]]
     pools = {side: {split: context.inputs[f"{side}_{split}"].arrays["images"] for split in SPLITS} for side in SIDES}
-    report = audit_pools(pools["real"], pools["fake"], seed=context.payload["seed"])
+    report = audit_pools(pools["real"], pools["fake"], seed=arguments.seed)
     return Result(record=json.loads(json.dumps(asdict(report))))
 
 

@@ -52,12 +52,9 @@ def probe(images: Sequence[AuditedImage], rng: np.random.Generator) -> Probe | N
     figures = metrics.evaluate(
         scores[~is_fake], scores[is_fake], val_threshold=0.5, resamples=_RESAMPLES, confidence=0.95, rng=rng
     )
-    ap, interval = figures["ap"], figures["ap_ci"]
-    assert isinstance(ap, float)
-    assert isinstance(interval, list)
     return Probe(
-        ap=ap,
-        ap_interval=(interval[0], interval[1]),
+        ap=figures.ap,
+        ap_interval=figures.ap_ci,
         prevalence=_PREVALENCE,
         n_real=counts[0],
         n_fake=counts[1],

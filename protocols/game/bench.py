@@ -15,7 +15,6 @@ from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
@@ -119,16 +118,16 @@ class Bench(Verbs):
         title = label or getattr(task, "__name__", "job")
         check_task(task)
         check_payload(payload or {}, label=title)
-        job = self._schedule.job(
+        job = self._desk.job(
             task,
             1,
             label=title,
             player=player.player if player else "",
-            specs=[self._spec, *self._schedule.generators.values(), *self._schedule.detectors.values()],
+            specs=[self._spec, *self._desk.generators.values(), *self._desk.detectors.values()],
             payload={**(payload or {}), "seed": self.seed, "protocol": dict(self._spec.fingerprint)},
             inputs={name: read if isinstance(read, str) else read.key for name, read in (inputs or {}).items()},
             threads=threads,
-            device=decided(self.config)[0] if on_device else "cpu",
+            device=self._desk.device if on_device else "cpu",
             stage=title,
         )
         if player is not None:

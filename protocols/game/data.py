@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.images import Colour
 from fakeoff.arena.images.reals import SPLITS, RealSource
 from fakeoff.arena.seeds import digest
+from fakeoff.protocols.forensics.report import AuditReport
 
 
-def refuse_leak(label: str, report: Mapping[str, Any]) -> None:
+def refuse_leak(label: str, report: AuditReport) -> None:
     """Refuses to play on pools that can be told apart by format alone.
 
     Args:
         label: Of the generator version.
-        report: The record of its audit; see :class:`fakeoff.protocols.forensics.audit.AuditReport`.
+        report: Its audit's.
 
     Raises:
         ConfigError: There is a leak.
     """
-    for finding in report["findings"]:
-        if finding["gravity"] == "leak":
-            raise ConfigError(
-                f"the real pools and those of {label} can be told apart by format alone: "
-                f"{finding['sentence']}; {finding['advice']}; to play all the same: --allow-leaks"
-            )
+    for leak in report.leaks:
+        raise ConfigError(
+            f"the real pools and those of {label} can be told apart by format alone: "
+            f"{leak.sentence}; {leak.advice}; to play all the same: --allow-leaks"
+        )
 
 
 def describe_reals(source: RealSource, *, colour: Colour) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fakeoff.protocols.game.data import refuse_leak
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.tally import Tally
-from fakeoff.protocols.measures import Cost
 from fakeoff.protocols.record.versions import Version
 
 
@@ -37,9 +36,8 @@ async def weigh(moves: Moves, audits: Sequence[Slot[Any]], *, tally: Tally) -> N
         name = audit.generator.label
         if tally.config.audit.on_leak == "refuse":
             refuse_leak(name, audit.figures)
-        found = [finding["sentence"] for finding in audit.figures["findings"] if finding["gravity"] == "leak"]
-        if found:
-            tally.leaks[name] = found
+        if audit.figures.leaks:
+            tally.leaks[name] = [leak.sentence for leak in audit.figures.leaks]
 
 
 async def pick(chosen: Slot[Any], place: int) -> Version | None:
@@ -55,9 +53,3 @@ async def newer(moves: Moves, before: Slot[Any], after: Slot[Any]) -> Version | 
     if new is None and old is not None and not moves.can(old, "attackable"):
         return old
     return new
-
-
-async def weigh_cost(moves: Moves, generator: Slot[Any], *, firsts: Mapping[str, Slot[Any]]) -> Cost | None:
-    """What evasion cost a version; ``firsts`` are the versions 0 by name."""
-    version = await generator
-    return None if version is None else await moves.cost(generator, firsts[version.player])

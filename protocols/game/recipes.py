@@ -1,18 +1,50 @@
-"""The recipes of a configuration: of its players, and of its face parser."""
+"""The recipes of a configuration: of its players, of its face parser, and the desk where its jobs are written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fakeoff import detectors
+from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.generators import Generator
-from fakeoff.protocols.config import Parts, Player
+from fakeoff.protocols.config import Parts, Player, TournamentConfig
+from fakeoff.protocols.config.computing import decided
+from fakeoff.protocols.rules.desk import Desk
+
+
+def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
+    """The desk where the jobs of a configuration are written.
+
+    Args:
+        config: What is played.
+        source: The reals.
+
+    Raises:
+        ConfigError: Device or precision is not decided yet.
+        PluginError: A player is unknown or takes other parameters, or takes no learning rate where one is set.
+    """
+    device, precision = decided(config)
+    desk = Desk(
+        config=config,
+        source=source,
+        generators=write_specs(generators.players, config.generators),
+        detectors=write_specs(detectors.players, config.detectors),
+        parser=parser_spec(config.parts),
+        device=device,
+        precision=precision,
+        colour=source.colour if config.arena.colour == "auto" else config.arena.colour,
+    )
+    if config.attack.rate:
+        check_rate_is_heeded(config.attack.rate, "attack", desk.generators, generators.players, interface=Generator)
+    if config.defend.rate:
+        check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players, interface=Detector)
+    return desk
 
 
 def check_rate_is_heeded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from fakeoff.arena.errors import PluginError, suggestion
 from fakeoff.arena.images import Pixels
@@ -11,7 +11,7 @@ from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
-from fakeoff.arena.players.specs import PlayerSpec
+from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game import following
 from fakeoff.protocols.game.data import describe_reals
@@ -19,11 +19,14 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.schedule import Schedule
+from fakeoff.protocols.game.recipes import judges_patches, open_desk
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Shift
+from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, Shift
 from fakeoff.protocols.record.versions import Forfeit, Kind, Version
+from fakeoff.protocols.rules.desk import Desk
+
+M = TypeVar("M", bound=Measured[Any])
 
 
 class Verbs:
@@ -64,11 +67,11 @@ class Verbs:
     ) -> None:
         self.config, self.source, self.store = config, source, store
         self._spec, self._observer = spec, observer
-        self._schedule = Schedule(config, source=source)
+        self._desk = open_desk(config, source=source)
         self.seed = config.seed
-        self.data = describe_reals(source, colour=self._schedule.colour)
-        self.generators, self.detectors = tuple(self._schedule.generators), tuple(self._schedule.detectors)
-        players = {"generators": self._schedule.generators, "detectors": self._schedule.detectors}
+        self.data = describe_reals(source, colour=self._desk.colour)
+        self.generators, self.detectors = tuple(self._desk.generators), tuple(self._desk.detectors)
+        players = {"generators": self._desk.generators, "detectors": self._desk.detectors}
         self.code = {
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
@@ -76,14 +79,13 @@ class Verbs:
         self._tally = Tally(config=config, source_name=source.name, data=self.data)
         self._engine = Engine(store=store, executor=executor, observer=observer)
         self._moves = Moves(
-            self._schedule,
+            self._desk,
             engine=self._engine,
             store=store,
             tally=self._tally,
             protocol=spec.name,
             keep_figures=not executor.here,
         )
-        self._firsts: dict[str, Slot[Any]] = {}
         self._of_round: list[Slot[Any]] = []
 
     @property
@@ -114,11 +116,11 @@ class Verbs:
         """
         wanted = self._known("generator", names or self.generators)
         line = self._line((self._moves.enter(name) for name in wanted), kind="generator")
-        self._firsts |= dict(zip(wanted, line.slots, strict=True))
+        self._moves.firsts |= dict(zip(wanted, line.slots, strict=True))
         for slot in line.slots:  # at once, so that reals are there when fakes are
             self._begin(following.prepare_reals(self._moves, slot))
         if audit and self.config.audit.on_leak != "skip":
-            audits = [self._begin(self._moves.audit(slot)) for slot in line.slots]
+            audits = [self._begin(self._moves.measure(Audit, [slot])) for slot in line.slots]
             return Line(
                 self._engine,
                 line.slots,
@@ -146,7 +148,7 @@ class Verbs:
         """The images of a pool, by its key: uint8 ``(n, h, w, 3)``, RGB."""
         return self.store.read(pool).arrays["images"]
 
-    def identity(self, version: Version) -> dict[str, Any]:
+    def identity(self, version: Version) -> Identity:
         """What a job of the experiment's own needs in its payload to build a player; the version is its input.
 
         In the job: :func:`fakeoff.protocols.rules.referee.build_detector` or ``build_generator``.
@@ -180,8 +182,8 @@ class Verbs:
         for slot in frozen:
             if slot.settled and slot.value is not None:
                 self._moves.check_attackable(slot.value)
-        schedule = self._over("attack", settings, given="target")
-        attacks = (self._moves.attack(schedule, attacker, frozen) for attacker in attackers)
+        desk = self._over("attack", settings, given="target")
+        attacks = (self._moves.attack(desk, attacker, frozen) for attacker in attackers)
         return self._line(attacks, kind="generator")
 
     def targets(self, judges: Iterable[Version]) -> Line[Version]:
@@ -228,9 +230,9 @@ class Verbs:
             raise PluginError("defend() was given no generator version to learn from")
         wanted = self._known("detector", names)
         before = [None] * len(wanted) if after is None else after.slots
-        schedule = self._over("defend", settings, given="history")
+        desk = self._over("defend", settings, given="history")
         defences = (
-            self._moves.defend(schedule, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
+            self._moves.defend(desk, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
         )
         return self._line(defences, kind="detector")
 
@@ -252,7 +254,7 @@ class Verbs:
         Args:
             versions: Generator versions.
         """
-        if self._schedule.parser is not None and any(map(self._schedule.judges_patches, self.detectors)):
+        if self._desk.parser is not None and any(judges_patches(s.plugin) for s in self._desk.detectors.values()):
             for slot in self._slots("generator", versions):
                 self._begin(following.label(self._moves, slot))
 
@@ -270,7 +272,7 @@ class Verbs:
         Raises:
             PluginError: A version is of the other kind.
         """
-        return self._line(self._moves.match(maker, judge) for maker, judge in self._pairs(makers, judges))
+        return self.measure(Match, makers, judges)
 
     def judge(self, judges: Iterable[Version], *, reals: str | Job, fakes: str | Job, what: str) -> Line[Judged]:
         """Scores images of the protocol's own with detectors, blindly.
@@ -300,7 +302,7 @@ class Verbs:
         Raises:
             PluginError: A version is of the other kind.
         """
-        return self._line(self._moves.look(maker, judge) for maker, judge in self._pairs(makers, judges))
+        return self.measure(Look, makers, judges)
 
     def shift(
         self, before: Line[Version], attacked: Line[Version], *, frozen: Line[Version], retrained: Line[Version]
@@ -314,19 +316,14 @@ class Verbs:
             retrained: What became of them, in the same places.
         """
         return self._line(
-            self._moves.shift(
-                self._begin(self._moves.look(first, old)),
-                self._begin(self._moves.look(second, old)),
-                self._begin(self._moves.look(second, new)),
-            )
+            self._moves.measure(Shift, [first, second, old, new])
             for first, second in zip(before.slots, attacked.slots, strict=True)
             for old, new in zip(frozen.slots, retrained.slots, strict=True)
         )
 
     def audit(self, versions: Iterable[Version]) -> Line[Audit]:
         """Whether the pools of generator versions could be told from their reals by format alone; none is refused."""
-        skip = self.config.audit.on_leak == "skip"
-        return self._line(self._moves.audit(slot) for slot in self._slots("generator", versions) if not skip)
+        return self.measure(Audit, () if self.config.audit.on_leak == "skip" else versions)
 
     def costs(self, versions: Iterable[Version]) -> Line[Cost]:
         """How far generator versions went from version 0 and lie from the held-out reals.
@@ -337,19 +334,33 @@ class Verbs:
         Raises:
             PluginError: A version is of a detector.
         """
-        return self._line(
-            following.weigh_cost(self._moves, slot, firsts=self._firsts) for slot in self._slots("generator", versions)
-        )
+        return self.measure(Cost, versions)
 
-    def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Schedule:
-        """The schedule with settings over a section of the configuration."""
+    def measure(self, measure: type[M], makers: Iterable[Version], judges: Iterable[Version] | None = None) -> Line[M]:
+        """Takes a measure: of every generator version, or of every one and every detector version.
+
+        Args:
+            measure: A kind of result, such as :class:`fakeoff.protocols.measures.Cost`. It is kept on the scoreboard
+                where it is one of :data:`fakeoff.protocols.measures.MEASURES`.
+            makers: Generator versions.
+            judges: Detector versions, where it is about them, too.
+
+        Raises:
+            PluginError: A version is of the other kind.
+        """
+        if judges is None:
+            return self._line(self._moves.measure(measure, [slot]) for slot in self._slots("generator", makers))
+        return self._line(self._moves.measure(measure, pair) for pair in self._pairs(makers, judges))
+
+    def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Desk:
+        """The desk with settings over a section of the configuration."""
         if not settings:
-            return self._schedule
+            return self._desk
         if given in settings:
             raise PluginError(f"{section}() takes versions in place of the setting '{given}'")
         data = merge(self.config.model_dump(), {section: settings})
         over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
-        return Schedule(over, source=self.source)
+        return open_desk(over, source=self.source)
 
     def _line(self, moves: Iterable[Any], *, kind: str = "") -> Line[Any]:
         return Line(self._engine, [self._begin(move) for move in moves], kind=kind)
@@ -381,7 +392,7 @@ class Verbs:
         return list(dict.fromkeys(wanted))
 
     def _spec_of(self, version: Version) -> PlayerSpec:
-        specs = self._schedule.generators if version.kind == "generator" else self._schedule.detectors
+        specs = self._desk.generators if version.kind == "generator" else self._desk.detectors
         return specs[version.player]
 
 

@@ -5,21 +5,24 @@ Chai et al., ECCV 2020, sections 4.2 and 4.3, Figs. 3, 4 and 6.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeoff.arena.images.pool import Pool
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import seed_from
 from fakeoff.detectors import PatchDetector
+from fakeoff.protocols.looking.figures import LookFigures, ShiftFigures
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score import patches
-from fakeoff.protocols.score.part_shift import measure_shift
+from fakeoff.protocols.score.part_shift import PartShift, measure_shift
 from fakeoff.protocols.score.patches import Floats, Labels, Truth
 
 PARSE_VERSION = 1
@@ -33,16 +36,142 @@ SHOWN = 8
 """How many of the easiest and of the hardest images keep their patch scores."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParseArguments:
+    """Who parses.
+
+    Attributes:
+        parser: The face parser.
+    """
+
+    parser: Identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookArguments:
+    """What a look is told.
+
+    Attributes:
+        detector: Who looks, a patch detector.
+        truth: What the pool is, ``real`` or ``fake``.
+        draws: Random patches of each image, from 1.
+        resamples: Of the bootstrap of the images, from 100.
+        confidence: Of the intervals, in (0.5, 1).
+    """
+
+    detector: Identity
+    truth: Truth
+    draws: int
+    resamples: int
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftArguments:
+    """What a comparison of looks is told.
+
+    Attributes:
+        resamples: Of the bootstrap of the images, from 100.
+        confidence: Of the intervals, in (0.5, 1).
+    """
+
+    resamples: int
+    confidence: float
+
+
+def write_parse(desk: Desk, pool: str, *, what: str, round_: int) -> Job:
+    """The parts of the faces of a pool.
+
+    Args:
+        desk: What is played, with a parser.
+        pool: Its key.
+        what: It holds, for people.
+        round_: When.
+    """
+    assert desk.parser is not None
+    return desk.job(
+        parse,
+        PARSE_VERSION,
+        label=f"parse the faces of {what}",
+        player=f"face parser '{desk.parser.name}'",
+        specs=[desk.parser],
+        device=desk.device,
+        payload=asdict(ParseArguments(parser=desk.parser.identity())),
+        inputs={"pool": pool},
+        places=desk.parser.places(),
+        stage="parse",
+        round_=round_,
+    )
+
+
+def write_look(desk: Desk, detector: Version, pool: str, *, truth: Truth, labels: str, what: str, round_: int) -> Job:
+    """Which patches of which parts give away the images of a test pool.
+
+    Args:
+        desk: What is played.
+        detector: Which version looks.
+        pool: The pool's key.
+        truth: What it is.
+        labels: Key of the parts of its faces.
+        what: It holds, for people.
+        round_: When.
+    """
+    spec = desk.detectors[detector.player]
+    arguments = LookArguments(
+        detector=spec.identity(),
+        truth=truth,
+        draws=desk.config.parts.random_patches,
+        resamples=desk.config.score.resamples,
+        confidence=desk.config.score.confidence,
+    )
+    return desk.job(
+        look,
+        LOOK_VERSION,
+        label=f"look with {detector.label} at {what}",
+        player=detector.player,
+        specs=[spec],
+        device=desk.device,
+        payload=asdict(arguments),
+        inputs={"version": detector.key, "pool": pool, "labels": labels},
+        stage="look",
+        round_=round_,
+    )
+
+
+def write_shift(desk: Desk, *, before: str, frozen: str, retrained: str, player: str, round_: int) -> Job:
+    """How the parts moved between three looks.
+
+    Args:
+        desk: What is played.
+        before: Key of the frozen detector's look at the generator's version before the attack.
+        frozen: Of its look at the version after it.
+        retrained: Of its successor's look at that version.
+        player: The detector's name.
+        round_: When.
+    """
+    score = desk.config.score
+    return desk.job(
+        shift,
+        SHIFT_VERSION,
+        label=f"compare the parts of {player}",
+        player=player,
+        payload=asdict(ShiftArguments(resamples=score.resamples, confidence=score.confidence)),
+        inputs={"before": before, "frozen": frozen, "retrained": retrained},
+        stage="shift",
+        round_=round_,
+    )
+
+
 def parse(context: Context) -> Result:
     """Labels the parts of every face of a pool.
 
-    Payload: ``parser`` (identity). Inputs: ``pool``. Places: ``weights``.
+    Payload: :class:`ParseArguments`. Inputs: ``pool``. Places: ``weights``.
 
     Returns:
         Array ``labels``: uint8 ``(n, h, w)``, indices into :data:`fakeoff.arena.parsers.PARTS`.
     """
     device = context.device
-    parser = referee.build_parser(context.payload["parser"], places=context.places, device=device)
+    parser = referee.build_parser(context.arguments(ParseArguments).parser, places=context.places, device=device)
     labels = referee.label(parser, Pool(context.inputs["pool"].arrays["images"], device=device))
     return Result(record={"n": len(labels)}, arrays={"labels": labels.numpy()})
 
@@ -50,23 +179,19 @@ def parse(context: Context) -> Result:
 def look(context: Context) -> Result:
     """Finds the most predictive patch of every image of a pool, and draws random ones from the same images.
 
-    Payload: ``detector`` (identity), ``truth`` (``real`` or ``fake``: what the pool is), ``draws`` (random patches an
-    image), ``resamples``, ``confidence``. Inputs: ``version``, ``pool`` (test), ``labels``.
+    Payload: :class:`LookArguments`. Inputs: ``version``, ``pool`` (test), ``labels``.
 
     Returns:
-        Record: ``n``, ``receptive_field``, ``has_parts`` (whether any patch leaves out a part of the image), ``ties``
-        (images in which several patches share the highest probability), ``parts``, ``parts_ci`` and ``random_parts``
-        (shares by part), ``averaged_over``.
+        Record: :class:`fakeoff.protocols.looking.figures.LookFigures`.
 
         Arrays: ``units`` int64 ``(n, 2)``, row and column of the patch in the detector's output; ``parts`` uint8
         ``(n,)``; ``random_parts`` uint8 ``(n, draws)``; ``average`` and ``normalised_average`` float32 ``(h', w')``,
         the mean P(correct class) of the easiest images; ``easiest`` and ``hardest`` int64 ``(k,)``, places in the
         pool, and ``easiest_scores``, ``hardest_scores`` float32 ``(k, h', w')``, P(fake).
     """
-    payload, inputs = context.payload, context.inputs
-    truth: Truth = payload["truth"]
-    device = context.device
-    judge = referee.build_detector(payload["detector"], version=inputs["version"], device=device)
+    arguments, inputs = context.arguments(LookArguments), context.inputs
+    truth, device = arguments.truth, context.device
+    judge = referee.build_detector(arguments.detector, version=inputs["version"], device=device)
     detector = cast("PatchDetector", judge)
     pixels, labels = inputs["pool"].arrays["images"], inputs["labels"].arrays["labels"]
     scores = referee.judge_patches(detector, Pool(pixels, device=device)).numpy()
@@ -74,21 +199,22 @@ def look(context: Context) -> Result:
     grid = (scores.shape[1], scores.shape[2])
     rng = np.random.default_rng(seed_from(context.key, "patches"))
     units, ties = patches.most_predictive(scores, truth=truth, rng=rng)
-    random = patches.random_patches(len(scores), draws=payload["draws"], grid=grid, rng=rng)
+    random = patches.random_patches(len(scores), draws=arguments.draws, grid=grid, rng=rng)
     found = patches.assign_parts(labels, patches.windows(units[:, None], field, size=size))[:, 0]
     by_chance = patches.assign_parts(labels, patches.windows(random, field, size=size))
     averaged, heatmaps = _heatmaps(scores, truth=truth)
+    figures = LookFigures(
+        n=len(scores),
+        receptive_field=field,
+        has_parts=not patches.sees_whole_image(field, grid=grid, size=size),
+        ties=ties,
+        parts=_named(patches.distribution(found)),
+        parts_ci=_intervals(found, arguments, rng=rng),
+        random_parts=_named(patches.distribution(by_chance)),
+        averaged_over=averaged,
+    )
     return Result(
-        record={
-            "n": len(scores),
-            "receptive_field": dataclasses.asdict(field),
-            "has_parts": not patches.sees_whole_image(field, grid=grid, size=size),
-            "ties": ties,
-            "parts": _named(patches.distribution(found)),
-            "parts_ci": _intervals(found, payload, rng=rng),
-            "random_parts": _named(patches.distribution(by_chance)),
-            "averaged_over": averaged,
-        },
+        record=asdict(figures),
         arrays={"units": units, "parts": found, "random_parts": by_chance, **heatmaps},
     )
 
@@ -96,38 +222,41 @@ def look(context: Context) -> Result:
 def shift(context: Context) -> Result:
     """Compares the parts that gave fakes away before an attack with those that do after it.
 
-    Payload: ``resamples``, ``confidence``.
+    Payload: :class:`ShiftArguments`.
     Inputs: looks at test fakes: ``before`` (the frozen detector at the generator's previous version), ``frozen`` (the
     same detector at the attacked version) and ``retrained`` (its successor at the attacked version).
 
     Returns:
-        Record: ``has_parts`` and, where it is true, ``n``, ``before``, ``frozen``, ``retrained`` (shares by part), each
-        with ``*_ci``, ``random`` (the retrained detector's random patches), ``shift`` (from the first to the third)
-        and ``shift_on_same_images`` (from the second to the third):
-        :class:`fakeoff.protocols.score.part_shift.PartShift`.
+        Record: ``has_parts`` and, where it is true, :class:`fakeoff.protocols.looking.figures.ShiftFigures`.
     """
-    payload, inputs = context.payload, context.inputs
-    if not all(inputs[name].record["has_parts"] for name in inputs):
+    arguments, inputs = context.arguments(ShiftArguments), context.inputs
+    looks = {name: inputs[name].figures(LookFigures) for name in ("before", "frozen", "retrained")}
+    if not all(look.has_parts for look in looks.values()):
         return Result(record={"has_parts": False})
-    sides: dict[str, Labels] = {name: inputs[name].arrays["parts"] for name in ("before", "frozen", "retrained")}
-    record: dict[str, Any] = {"has_parts": True, "n": len(sides["before"])}
-    for name in sides:
-        record[name] = inputs[name].record["parts"]
-        record[f"{name}_ci"] = inputs[name].record["parts_ci"]
-    record["random"] = inputs["retrained"].record["random_parts"]
-    for name, first in (("shift", "before"), ("shift_on_same_images", "frozen")):
-        measured = measure_shift(
-            sides[first],
-            sides["retrained"],
-            resamples=payload["resamples"],
-            confidence=payload["confidence"],
+    parts: dict[str, Labels] = {name: inputs[name].arrays["parts"] for name in looks}
+
+    def moved(name: str, first: str) -> PartShift:
+        return measure_shift(
+            parts[first],
+            parts["retrained"],
+            resamples=arguments.resamples,
+            confidence=arguments.confidence,
             rng=np.random.default_rng(seed_from(context.key, name)),
         )
-        record[name] = {
-            **dataclasses.asdict(measured),
-            "differences_ci": {part: list(interval) for part, interval in measured.differences_ci.items()},
-        }
-    return Result(record=record)
+
+    figures = ShiftFigures(
+        n=len(parts["before"]),
+        before=looks["before"].parts,
+        before_ci=looks["before"].parts_ci,
+        frozen=looks["frozen"].parts,
+        frozen_ci=looks["frozen"].parts_ci,
+        retrained=looks["retrained"].parts,
+        retrained_ci=looks["retrained"].parts_ci,
+        random=looks["retrained"].random_parts,
+        shift=moved("shift", "before"),
+        shift_on_same_images=moved("shift_on_same_images", "frozen"),
+    )
+    return Result(record={"has_parts": True, **asdict(figures)})
 
 
 def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArray[Any]]]:
@@ -147,14 +276,14 @@ def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArr
     }
 
 
-def _intervals(found: Labels, payload: Mapping[str, Any], *, rng: np.random.Generator) -> dict[str, list[float]]:
+def _intervals(found: Labels, arguments: LookArguments, *, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
     """Bootstrap intervals of the share of each part."""
     shares = np.stack(
-        [patches.distribution(found[rng.integers(len(found), size=len(found))]) for _ in range(payload["resamples"])]
+        [patches.distribution(found[rng.integers(len(found), size=len(found))]) for _ in range(arguments.resamples)]
     )
-    tails = [(1 - payload["confidence"]) / 2, (1 + payload["confidence"]) / 2]
+    tails = [(1 - arguments.confidence) / 2, (1 + arguments.confidence) / 2]
     low, high = np.quantile(shares, tails, axis=0)
-    return {part: [float(a), float(b)] for part, a, b in zip(PARTS, low, high, strict=True)}
+    return {part: (float(a), float(b)) for part, a, b in zip(PARTS, low, high, strict=True)}
 
 
 def _named(shares: Floats) -> dict[str, float]:

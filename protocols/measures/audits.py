@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from fakeoff.protocols.forensics.audit import write_audit
 from fakeoff.protocols.forensics.report import AuditReport
+from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import GeneratorRow, of_generator
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.metrics import Interval
 
 
@@ -44,6 +47,13 @@ class Audit(Measured[AuditRow]):
 
     key: str
     figures: AuditReport
+
+    @classmethod
+    async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
+        (generator,) = subjects
+        job = write_audit(ground.desk, generator, reals=await ground.real_pools(generator.resolution))
+        await ground.must(job)
+        return cls(generator=generator, key=job.key, figures=ground.store.figures(job.key, AuditReport))
 
     def results(self) -> Mapping[str, str]:
         return {"figures": self.key}

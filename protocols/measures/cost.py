@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Column, GeneratorRow, of_generator
-from fakeoff.protocols.record.versions import Kind
-from fakeoff.protocols.rules.evaluate import CostFigures
+from fakeoff.protocols.record.versions import Kind, Version, blame
+from fakeoff.protocols.rules.evaluate import CostFigures, write_cost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,17 @@ class Cost(Measured[CostRow]):
 
     key: str
     figures: CostFigures
+
+    @classmethod
+    async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
+        (generator,) = subjects
+        first, reals = await ground.first(generator.player), await ground.real_pools(generator.resolution)
+        if first is None:
+            return None
+        job = write_cost(ground.desk, generator, first=first, reals=reals)
+        if not await ground.settle(job, blame=blame(generator, "cost")):
+            return None
+        return cls(generator=generator, key=job.key, figures=ground.store.figures(job.key, CostFigures))
 
     def results(self) -> Mapping[str, str]:
         return {"figures": self.key}

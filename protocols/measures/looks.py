@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar, Self
 
+from fakeoff import detectors
+from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
 from fakeoff.protocols.looking.figures import LookFigures, PartsOfSide, ShiftFigures
+from fakeoff.protocols.looking.look import write_look, write_shift
+from fakeoff.protocols.measures.ground import Ground
+from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
-from fakeoff.protocols.record.versions import Kind, Version
+from fakeoff.protocols.record.versions import Kind, Version, blame
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 
@@ -48,13 +53,38 @@ class Look(Measured[LookRow]):
     def subjects(self) -> tuple[Version, ...]:
         return (self.generator, self.detector)
 
+    @classmethod
+    async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
+        maker, judge = subjects
+        desk = ground.desk
+        plugin = desk.detectors[judge.player].plugin
+        if desk.parser is None or "patch" not in detectors.abilities(detectors.players.load(plugin)):
+            return None
+        if await ground.measured(Match, maker, judge) is None:
+            return None
+        reals = await ground.real_pools(maker.resolution)
+        round_ = max(maker.round, judge.round)
+        sides: dict[Truth, tuple[str, str, int]] = {
+            "real": (reals["test"], "test reals", 0),
+            "fake": (maker.pools["test"], maker.label, maker.round),
+        }
+        jobs: dict[Truth, Job] = {}
+        for truth, (pool, what, since) in sides.items():
+            labels = await ground.labels(pool, what=what, round_=since)
+            jobs[truth] = write_look(desk, judge, pool, truth=truth, labels=labels, what=what, round_=round_)
+        if not await ground.settle(*jobs.values(), blame=blame(judge, "look", round_=round_, against=maker.label)):
+            return None
+        keys = {truth: job.key for truth, job in jobs.items()}
+        figures = {truth: ground.store.figures(key, LookFigures) for truth, key in keys.items()}
+        return cls(generator=maker, detector=judge, keys=keys, figures=figures)
+
     @property
     def has_parts(self) -> bool:
         """Whether patches are of one part rather than of the whole image."""
         return all(figures.has_parts for figures in self.figures.values())
 
     def results(self) -> Mapping[str, str]:
-        return {**self.keys}
+        return {str(truth): key for truth, key in self.keys.items()}
 
     @classmethod
     def read(cls, kept: Kept) -> Self:
@@ -113,6 +143,29 @@ class Shift(Measured[ShiftRow]):
     @property
     def subjects(self) -> tuple[Version, ...]:
         return (self.generator, self.detector)
+
+    @classmethod
+    async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
+        """Of a generator version before its attack and after it, and a detector version before its defence and after
+        it: three looks."""
+        before, attacked, frozen, retrained = subjects
+        if frozen == retrained:
+            return None
+        pairs = ((before, frozen), (attacked, frozen), (attacked, retrained))
+        begun = [ground.begin(ground.measured(Look, *pair)) for pair in pairs]
+        first, second, third = [await look for look in begun]
+        if first is None or second is None or third is None:
+            return None
+        job = write_shift(
+            ground.desk,
+            before=first.keys["fake"],
+            frozen=second.keys["fake"],
+            retrained=third.keys["fake"],
+            player=frozen.player,
+            round_=attacked.round,
+        )
+        await ground.must(job)
+        return cls(generator=attacked, detector=frozen, key=job.key, figures=read_shift(ground.store, job.key))
 
     @property
     def is_target(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from fakeoff.arena.jobs.store import Store
+from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Version
@@ -82,6 +83,16 @@ class Match(Measured[Cell], Judged):
     def is_target(self) -> bool:
         """Whether this detector version was the frozen target of this generator version's attack."""
         return self.detector.label in self.generator.targets
+
+    @classmethod
+    async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
+        maker, judge = subjects
+        reals = await ground.real_pools(maker.resolution)
+        round_ = max(maker.round, judge.round)
+        judged = await ground.judged(judge, reals["test"], maker.pools["test"], what=maker.label, round_=round_)
+        if judged is None:
+            return None
+        return cls(generator=maker, detector=judge, judging=judged.judging, figures=judged.figures)
 
     def results(self) -> Mapping[str, str]:
         return {"scores": self.key}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, Self
 
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.rows import Column, R
 from fakeoff.protocols.record.versions import Kind, Place, Version, place
 
@@ -48,6 +49,19 @@ class Measured(Generic[R]):
     def round(self) -> int:
         """Of the game, from which on there is such a result."""
         return max(version.round for version in self.subjects)
+
+    @classmethod
+    async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
+        """Takes the measure.
+
+        Args:
+            ground: Runs its jobs.
+            *subjects: Of what: a generator version, or one and a detector version.
+
+        Returns:
+            None where there is nothing to measure, or somebody forfeited.
+        """
+        raise NotImplementedError
 
     def results(self) -> Mapping[str, str]:
         """Keys of the results that it follows from, by name."""

@@ -109,6 +109,25 @@ class Unranked:
     reason: str
 
 
+def blame(version: Version, stage: str, *, round_: int | None = None, against: str = "") -> Forfeit:
+    """What a version's player loses if a job fails; the reason is still to come.
+
+    Args:
+        version: Whose job it is.
+        stage: Of the job.
+        round_: When; the version's round by default.
+        against: The generator version that is judged.
+    """
+    return Forfeit(
+        kind=version.kind,
+        player=version.player,
+        round=version.round if round_ is None else round_,
+        stage=stage,
+        reason="",
+        against=against,
+    )
+
+
 Place: TypeAlias = tuple[str, str, int, str]
 """What tells a version from all others, and sorts them."""
 

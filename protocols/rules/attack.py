@@ -2,26 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.compute import Precision
 from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.images import Colour
 from fakeoff.arena.images.pool import Pool
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
-from fakeoff.arena.players.specs import state_arrays
+from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.detectors import Detector
 from fakeoff.generators import Batch, Generator
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.pools import ATTACK_REALS
 from fakeoff.protocols.score.metrics import THRESHOLD
 
 VERSION = 3
 
 _LOOKED_AT = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackArguments:
+    """What an attack is told.
+
+    Attributes:
+        generator: Who attacks.
+        targets: The frozen detectors, at least one; their versions are the inputs ``target_0`` and so on.
+        weight: Of the evasion loss beside the generator's own loss, from 0.
+        steps: Generator steps at most, from 1.
+        batch: Images a step, from 2.
+        rate: Learning rate; 0 is the generator's own.
+        until: The attack ends when this share of fakes of its own passes, in (0, 1]; 1 is never.
+        look_every: Steps between looks at how many pass, from 1.
+        seed: The tournament's.
+        precision: Of training.
+        arena_resolution: Pixels a side of what the detectors see.
+        colour: The arena's.
+    """
+
+    generator: Identity
+    targets: tuple[Identity, ...]
+    weight: float
+    steps: int
+    batch: int
+    rate: float
+    until: float
+    look_every: int
+    seed: int
+    precision: Precision
+    arena_resolution: int
+    colour: Colour
+
+
+def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], reals: Mapping[str, str]) -> Job:
+    """A generator's next version, finetuned against frozen targets.
+
+    Args:
+        desk: What is played.
+        version: Who attacks.
+        targets: Detector versions, at least one.
+        reals: Keys of the real pools, :func:`fakeoff.protocols.rules.pools.write_real_pools`.
+    """
+    settings = desk.config.attack
+    generator = desk.generators[version.player]
+    detectors = [desk.detectors[target.player] for target in targets]
+    arguments = AttackArguments(
+        generator=generator.identity(),
+        targets=tuple(detector.identity() for detector in detectors),
+        weight=settings.weight,
+        steps=settings.steps,
+        batch=settings.batch,
+        rate=settings.rate,
+        until=settings.until,
+        look_every=settings.look_every,
+        seed=desk.config.seed,
+        precision=desk.precision,
+        arena_resolution=desk.config.arena.resolution,
+        colour=desk.colour,
+    )
+    return desk.job(
+        attack,
+        VERSION,
+        label=f"attack {version.player}",
+        player=version.player,
+        specs=[generator, *detectors],
+        threads=desk.config.compute.attack_threads,
+        device=desk.device,
+        payload=asdict(arguments),
+        inputs={
+            "version": version.key,
+            "reals": reals[ATTACK_REALS],
+            **{f"target_{index}": target.key for index, target in enumerate(targets)},
+        },
+        stage="attack",
+        round_=version.round + 1,
+    )
 
 
 def attack(context: Context) -> Result:
@@ -32,9 +116,8 @@ def attack(context: Context) -> Result:
 
     It ends early, once ``until`` of fakes of its own pass as real: test decides no strength, and neither do pools.
 
-    Payload: ``generator`` (identity), ``targets`` (identities), ``weight``, ``steps``, ``batch``, ``rate`` (0 is the
-    generator's own), ``until``, ``look_every``, ``arena_resolution``, ``colour``, ``precision``.
-    Inputs: ``version``, ``target_0`` ..., ``reals`` (train pool at the generator's resolution).
+    Payload: :class:`AttackArguments`. Inputs: ``version``, ``target_0`` ..., ``reals``
+    (train pool at the generator's resolution).
 
     An attack in which nothing was attacked fails: ``extra_loss`` was never called, or with fakes without a gradient, or
     no gradient of it ever came back to them.
@@ -42,15 +125,15 @@ def attack(context: Context) -> Result:
     Raises:
         JobFailed: The generator broke its interface, attacked nothing, or wrote to a frozen detector.
     """
-    payload = context.payload
+    arguments = context.arguments(AttackArguments)
     device = context.device
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=device)
+    generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=device)
     targets = [
         referee.build_detector(identity, version=context.inputs[f"target_{index}"], device=device)
-        for index, identity in enumerate(payload["targets"])
+        for index, identity in enumerate(arguments.targets)
     ]
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
-    resolution, colour, weight = payload["arena_resolution"], payload["colour"], payload["weight"]
+    resolution, colour, weight = arguments.arena_resolution, arguments.colour, arguments.weight
 
     arrived: list[bool] = []  # one for each time that a gradient came back: whether there was anything in it
     asked = 0
@@ -77,26 +160,24 @@ def attack(context: Context) -> Result:
     rng = context.rng("attack")
     curves: dict[str, list[float]] = {}
     generator.train()
-    generator.start(
-        Plan(purpose="attack", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
-    )
+    generator.start(Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
     passed: list[list[float]] = []
     with referee.frozen(targets):
-        for step in range(payload["steps"]):
-            batch = reals.draw(payload["batch"], rng=rng, flips=True)
-            with compute.autocast(payload["precision"], device):
+        for step in range(arguments.steps):
+            batch = reals.draw(arguments.batch, rng=rng, flips=True)
+            with compute.autocast(arguments.precision, device):
                 measured = generator.train_step(Batch(images=batch), rng=rng, extra_loss=evasion)
             for name, value in referee.check_measured(measured, step=step).items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
-            if (step + 1) % payload["look_every"] == 0 and payload["until"] < 1:
-                passed.append([step + 1, _share_that_passes(context, generator, targets)])
+            if (step + 1) % arguments.look_every == 0 and arguments.until < 1:
+                passed.append([step + 1, _share_that_passes(context, arguments, generator, targets)])
                 generator.train()
-                if passed[-1][1] >= payload["until"]:
-                    context.report(payload["steps"], payload["steps"], f"{passed[-1][1]:.0%} pass")
+                if passed[-1][1] >= arguments.until:
+                    context.report(arguments.steps, arguments.steps, f"{passed[-1][1]:.0%} pass")
                     break
                 note = f"{note}, {passed[-1][1]:.0%} pass"
-            context.report(step + 1, payload["steps"], note)
+            context.report(step + 1, arguments.steps, note)
     if not asked:
         raise JobFailed(
             "never called extra_loss(), so that it was trained and attacked nothing; add extra_loss(fakes) to the "
@@ -110,14 +191,15 @@ def attack(context: Context) -> Result:
     arrays = state_arrays(generator)
     before = context.inputs["version"].arrays
     if all(name in before and np.array_equal(array, before[name]) for name, array in arrays.items()):
-        raise JobFailed(f"is the same to the last weight after {payload['steps']} steps, so that nothing was trained")
+        raise JobFailed(f"is the same to the last weight after {arguments.steps} steps, so that nothing was trained")
     return Result(record={"curves": curves, "steps": step + 1, "passed": passed}, arrays=arrays)
 
 
-def _share_that_passes(context: Context, generator: Generator, targets: Sequence[Detector]) -> float:
+def _share_that_passes(
+    context: Context, arguments: AttackArguments, generator: Generator, targets: Sequence[Detector]
+) -> float:
     """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
-    payload = context.payload
     fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks")).images  # each time the same latents
-    pixels = images.to_arena(images.quantise(fakes, colour=payload["colour"]), resolution=payload["arena_resolution"])
+    pixels = images.to_arena(images.quantise(fakes, colour=arguments.colour), resolution=arguments.arena_resolution)
     pool = Pool(pixels, device=context.device)
     return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

@@ -3,29 +3,106 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fakeoff.arena import compute
+from fakeoff.arena.compute import Precision
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.pool import Pool, batch_of
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
-from fakeoff.arena.players.specs import state_arrays, weights_hash
+from fakeoff.arena.players.specs import Identity, state_arrays, weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities
 from fakeoff.detectors.attackable import why_not_attackable
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score.metrics import THRESHOLD
 
 VERSION = 4
 
 _TRIED_ON = 16
 _FEWEST_OF_A_VERSION = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefendArguments:
+    """What a defence is told.
+
+    Attributes:
+        detector: Who learns.
+        steps: At most, from 1.
+        batch: Images a step, half of them real; an even number from 4.
+        rate: Learning rate; 0 is the detector's own.
+        check_every: Steps between looks at val, from 1.
+        patience: Looks without a better accuracy on val before stopping, from 1.
+        perfect: What must be judged rightly for training to stop at once: all ``images`` of val, or all ``patches``.
+        seed: The tournament's.
+        precision: Of training.
+    """
+
+    detector: Identity
+    steps: int
+    batch: int
+    rate: float
+    check_every: int
+    patience: int
+    perfect: Literal["images", "patches"]
+    seed: int
+    precision: Precision
+
+
+def write_defend(
+    desk: Desk, detector: str, *, history: Sequence[Version], reals: Mapping[int, Mapping[str, str]]
+) -> Job:
+    """A detector trained on the fakes of a history of generator versions.
+
+    Args:
+        desk: What is played.
+        detector: Its name.
+        history: Generator versions, at least one.
+        reals: Keys of the real pools by split, :func:`fakeoff.protocols.rules.pools.write_real_pools`, by resolution of
+            the history's generators.
+    """
+    settings = desk.config.defend
+    inputs: dict[str, str] = {}
+    for split in ("train", "val"):
+        for index, resolution in enumerate(sorted({version.resolution for version in history})):
+            inputs[f"real_{split}_{index}"] = reals[resolution][split]
+        for index, version in enumerate(sorted(history, key=lambda v: (v.player, v.round))):
+            inputs[f"fake_{split}_{index}"] = version.pools[split]
+    spec = desk.detectors[detector]
+    arguments = DefendArguments(
+        detector=spec.identity(),
+        steps=settings.steps,
+        batch=settings.batch,
+        rate=settings.rate,
+        check_every=settings.check_every,
+        patience=settings.patience,
+        perfect=settings.perfect,
+        seed=desk.config.seed,
+        precision=desk.precision,
+    )
+    return desk.job(
+        defend,
+        VERSION,
+        label=f"defend {detector}",
+        player=detector,
+        specs=[spec],
+        threads=desk.config.compute.defend_threads,
+        device=desk.device,
+        payload=asdict(arguments),
+        inputs=inputs,
+        places=spec.places(),
+        stage="defend",
+        round_=max(version.round for version in history),
+    )
 
 
 def defend(context: Context) -> Result:
@@ -40,19 +117,18 @@ def defend(context: Context) -> Result:
     What val says of it in the end is judged elsewhere, and blindly. ``not_attackable`` says why no attack could follow
     it, and is empty where one could; ``state`` is the hash of its weights.
 
-    Payload: ``detector`` (identity), ``steps``, ``batch``, ``rate`` (0 is its own),
-    ``check_every``, ``patience``, ``perfect``, ``precision``.
-    Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ..., ``fake_val_0`` .... Places: ``weights``.
+    Payload: :class:`DefendArguments`. Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ...,
+    ``fake_val_0`` .... Places: ``weights``.
     """
-    payload = context.payload
-    detector = referee.build_detector(payload["detector"], places=context.places, device=context.device)
+    arguments = context.arguments(DefendArguments)
+    detector = referee.build_detector(arguments.detector, places=context.places, device=context.device)
     pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
     look_at = _mixed(context)
     record: dict[str, Any] = {"trained": "trainable" in abilities(type(detector)), "curves": {}, "val_curve": []}
     if type(detector).train_step is not Detector.train_step:
-        record |= _train(context, detector, pools, look_at)
+        record |= _train(context, arguments, detector, pools, look_at)
     elif record["trained"]:
-        record |= _fit(context, detector, pools)
+        record |= _fit(context, arguments, detector, pools)
     record["state"] = weights_hash(detector.state_dict())
     record["not_attackable"] = why_not_attackable(detector, referee.shown(detector, look_at.pool[:_TRIED_ON]))
     return Result(record=record, arrays=state_arrays(detector))
@@ -74,35 +150,36 @@ class _Look:
     accuracy: float
 
 
-def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look_at: _Mixed) -> dict[str, Any]:
-    payload = context.payload
+def _train(
+    context: Context, arguments: DefendArguments, detector: Detector, pools: Mapping[str, Pool], look_at: _Mixed
+) -> dict[str, Any]:
     rng = context.rng("defend")
-    half = payload["batch"] // 2
-    is_fake = compute.move(torch.arange(payload["batch"]) >= half, context.device)
+    half = arguments.batch // 2
+    is_fake = compute.move(torch.arange(arguments.batch) >= half, context.device)
     curves: dict[str, list[float]] = {}
     val_curve: list[list[float]] = []
-    detector.start(Plan(purpose="defend", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None))
+    detector.start(Plan(purpose="defend", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
     best, best_state, worse = _Look(perfect=False, accuracy=-1.0), copy.deepcopy(detector.state_dict()), 0
-    for step in range(1, payload["steps"] + 1):
+    for step in range(1, arguments.steps + 1):
         batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
         detector.train()
-        with compute.autocast(payload["precision"], context.device):
+        with compute.autocast(arguments.precision, context.device):
             seen = Batch(images=referee.shown(detector, batch), is_fake=is_fake)
             measured = detector.train_step(seen, rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append(value)
-        if step % payload["check_every"] == 0 or step == payload["steps"]:
-            look = _look_at_val(detector, look_at, perfect=payload["perfect"])
+        if step % arguments.check_every == 0 or step == arguments.steps:
+            look = _look_at_val(detector, look_at, perfect=arguments.perfect)
             val_curve.append([step, look.accuracy])
             if look > best:
                 best, best_state, worse = look, copy.deepcopy(detector.state_dict()), 0
             else:
                 worse += 1
-            if best.perfect or worse >= payload["patience"]:
+            if best.perfect or worse >= arguments.patience:
                 note = f"stopped at step {step}, val accuracy {best.accuracy:.3f}"
-                context.report(payload["steps"], payload["steps"], note)
+                context.report(arguments.steps, arguments.steps, note)
                 break
-        context.report(step, payload["steps"], f"val accuracy {best.accuracy:.3f}" if val_curve else "")
+        context.report(step, arguments.steps, f"val accuracy {best.accuracy:.3f}" if val_curve else "")
     detector.load_state_dict(best_state)
     return {
         "curves": curves,
@@ -113,9 +190,9 @@ def _train(context: Context, detector: Detector, pools: Mapping[str, Pool], look
     }
 
 
-def _fit(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:
+def _fit(context: Context, arguments: DefendArguments, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:
     """Lets a detector learn from everything at once."""
-    rng, size = context.rng("defend"), context.payload["batch"]
+    rng, size = context.rng("defend"), arguments.batch
     real, fake = pools["real_train"], pools["fake_train"]
 
     def batches() -> Iterator[Batch]:
@@ -125,7 +202,7 @@ def _fit(context: Context, detector: Detector, pools: Mapping[str, Pool]) -> dic
             is_fake = compute.move(places >= len(real), context.device)
             yield Batch(images=referee.shown(detector, images), is_fake=is_fake)
 
-    detector.start(Plan(purpose="defend", steps=1, batch=size, rate=context.payload["rate"] or None))
+    detector.start(Plan(purpose="defend", steps=1, batch=size, rate=arguments.rate or None))
     measured = referee.check_measured(detector.fit(batches, rng=rng), step=1)
     return {"curves": {name: [value] for name, value in measured.items()}, "steps": 1}
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.seeds import seed_from
+from fakeoff.protocols.record.versions import Version
+from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score import distances
 
 VERSION = 1
@@ -33,6 +36,32 @@ class CostFigures:
     swd_to_reals: float
     kid_floor: float
     swd_floor: float
+
+
+def write_cost(desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
+    """How far a generator version went from its version 0 and from the reals.
+
+    Args:
+        desk: What is played.
+        generator: Which version.
+        first: Its version 0.
+        reals: Keys of the real pools by split.
+    """
+    return desk.job(
+        cost,
+        VERSION,
+        label=f"cost of {generator.label}",
+        player=generator.player,
+        payload={},  # all that it is told are its inputs
+        inputs={
+            "fake": generator.pools["test"],
+            "fake_0": first.pools["test"],
+            "real": reals["test"],
+            "real_train": reals["train"],
+        },
+        stage="cost",
+        round_=generator.round,
+    )
 
 
 def cost(context: Context) -> Result:

@@ -6,38 +6,113 @@ What a player says are scores. Which of them are of fakes, and what follows from
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from fakeoff.arena.images.pool import Pool
-from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import seed_from
+from fakeoff.detectors import Detector
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.score.blind import Mixture
 
 VERSION = 1
 
 _BATCHES = (32, 64)
 
 
+@dataclass(frozen=True, kw_only=True)
+class JudgeArguments:
+    """What a judge is told.
+
+    Attributes:
+        detector: Who judges.
+        sample: How many images are scored again, from 0.
+    """
+
+    detector: Identity
+    sample: int
+
+
+def write_judge(desk: Desk, detector: Version, mixture: Mixture, *, what: str, stage: str, round_: int) -> Job:
+    """A detector version at a mixture of both sides.
+
+    Args:
+        desk: What is played.
+        detector: Which version.
+        mixture: Of the images that it judges.
+        what: They are, for people: ``pgan@1``.
+        stage: ``defend`` for val, ``score`` for test.
+        round_: When.
+    """
+    label = f"score {detector.label} on {what}"
+    return _write(desk, judge, detector, mixture, label=label, stage=stage, round_=round_, fresh=False)
+
+
+def write_judge_again(desk: Desk, detector: Version, mixture: Mixture, *, round_: int) -> Job:
+    """A detector version at some of a mixture again, in a process in which no player ever ran.
+
+    Args:
+        desk: What is played.
+        detector: Which version.
+        mixture: That it judged.
+        round_: When.
+    """
+    label = f"score {detector.label} again"
+    return _write(desk, judge_again, detector, mixture, label=label, stage="defend", round_=round_, fresh=True)
+
+
+def _write(
+    desk: Desk,
+    task: Callable[[Context], Result],
+    detector: Version,
+    mixture: Mixture,
+    *,
+    label: str,
+    stage: str,
+    round_: int,
+    fresh: bool,
+) -> Job:
+    spec = desk.detectors[detector.player]
+    return desk.job(
+        task,
+        VERSION,
+        label=label,
+        player=detector.player,
+        specs=[spec],
+        device=desk.device,
+        payload=asdict(JudgeArguments(detector=spec.identity(), sample=desk.config.score.scored_again)),
+        inputs={"version": detector.key, "images": mixture.key},
+        fresh=fresh,
+        stage=stage,
+        round_=round_,
+    )
+
+
 def judge(context: Context) -> Result:
     """Scores a mixture, and some of it a second time: in another order, and each image alone.
 
-    Payload: ``detector`` (identity), ``sample`` (how many are scored again). Inputs: ``version``, ``images`` (a
+    Payload: :class:`JudgeArguments`. Inputs: ``version``, ``images`` (a
     :class:`fakeoff.protocols.score.blind.Mixture`). The sizes of batches are drawn anew for each job.
 
     Returns:
         Arrays: ``scores`` float32 ``(n,)`` in the mixture's order; ``sample`` int64 ``(k,)``, places in it, and their
         scores ``again`` and ``alone``, float32 ``(k,)``.
     """
-    detector, pool, rng = _seated(context)
+    arguments = context.arguments(JudgeArguments)
+    detector, pool, rng = _seated(context, arguments)
     edges = [0]
     while edges[-1] < len(pool):
         edges.append(min(len(pool), edges[-1] + int(rng.integers(*_BATCHES, endpoint=True))))
     scores = torch.cat([referee.judge(detector, pool[a:b]) for a, b in itertools.pairwise(edges)])
-    sample = _sample(context, pool, rng)
+    sample = _sample(arguments, pool, rng)
     again = torch.cat([pool[place : place + 1] for place in sample]) if len(sample) else None
     arrays = {"scores": scores.numpy(), "sample": sample}
     if again is not None:
@@ -52,21 +127,21 @@ def judge_again(context: Context) -> Result:
     Returns:
         Arrays: ``sample`` int64 ``(k,)``, places in the mixture, and ``scores`` float32 ``(k,)``.
     """
-    detector, pool, rng = _seated(context)
-    sample = _sample(context, pool, rng)
+    arguments = context.arguments(JudgeArguments)
+    detector, pool, rng = _seated(context, arguments)
+    sample = _sample(arguments, pool, rng)
     scores = referee.judge(detector, torch.cat([pool[place : place + 1] for place in sample]))
     return Result(record={"n": len(sample)}, arrays={"sample": sample, "scores": scores.numpy()})
 
 
-def _seated(context: Context) -> tuple[Any, Pool, np.random.Generator]:
-    payload, inputs = context.payload, context.inputs
-    detector = referee.build_detector(payload["detector"], version=inputs["version"], device=context.device)
-    pool = Pool(inputs["images"].arrays["images"], device=context.device)
+def _seated(context: Context, arguments: JudgeArguments) -> tuple[Detector, Pool, np.random.Generator]:
+    detector = referee.build_detector(arguments.detector, version=context.inputs["version"], device=context.device)
+    pool = Pool(context.inputs["images"].arrays["images"], device=context.device)
     return detector, pool, np.random.default_rng(seed_from(context.key, "judge"))
 
 
-def _sample(context: Context, pool: Pool, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    return rng.permutation(len(pool))[: context.payload["sample"]].astype(np.int64)
+def _sample(arguments: JudgeArguments, pool: Pool, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    return rng.permutation(len(pool))[: arguments.sample].astype(np.int64)
 
 
-__all__ = ["judge", "judge_again"]
+__all__ = ["JudgeArguments", "judge", "judge_again", "write_judge", "write_judge_again"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,41 +12,181 @@ import torch
 
 from fakeoff.arena import images
 from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.images import Colour
 from fakeoff.arena.images.reals import SPLITS, Photograph, RealSource, Split
-from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.players.specs import state_arrays
+from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, abilities
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.desk import Desk
 
 VERSION = 2
 
+ATTACK_REALS = "attack"
+"""The name, among the pools of reals, of those that an attack learns from: train at the generator's resolution."""
+
 _FEWEST = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealPoolArguments:
+    """What a pool of reals is made of.
+
+    Attributes:
+        photographs: The sha256 of each file.
+        resolution: Pixels a side: the generator's.
+        arena_resolution: Pixels a side of the pool.
+        colour: The arena's.
+    """
+
+    photographs: tuple[str, ...]
+    resolution: int
+    arena_resolution: int
+    colour: Colour
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnterArguments:
+    """Who enters.
+
+    Attributes:
+        generator: Who.
+    """
+
+    generator: Identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleArguments:
+    """What fake pools are made of.
+
+    Attributes:
+        generator: Who makes them.
+        n: How many images by split.
+        seed: The tournament's; latents follow from it.
+        arena_resolution: Pixels a side of the pools.
+        colour: The arena's.
+    """
+
+    generator: Identity
+    n: Mapping[Split, int]
+    seed: int
+    arena_resolution: int
+    colour: Colour
+
+
+def write_real_pools(desk: Desk, resolution: int) -> dict[str, Job]:
+    """The reals that belong to generators of a resolution.
+
+    Args:
+        desk: What is played.
+        resolution: Pixels a side.
+
+    Returns:
+        By split, and ``attack``: those of train at that resolution itself.
+    """
+    jobs: dict[str, Job] = {
+        split: _write_real_pool(desk, split, resolution, arena_resolution=desk.config.arena.resolution)
+        for split in SPLITS
+    }
+    return {**jobs, ATTACK_REALS: _write_real_pool(desk, "train", resolution, arena_resolution=resolution)}
+
+
+def _write_real_pool(desk: Desk, split: Split, resolution: int, *, arena_resolution: int) -> Job:
+    photographs = desk.source.photographs[split]
+    arguments = RealPoolArguments(
+        photographs=tuple(photograph.sha256 for photograph in photographs),
+        resolution=resolution,
+        arena_resolution=arena_resolution,
+        colour=desk.colour,
+    )
+    return desk.job(
+        real_pool,
+        VERSION,
+        label=f"{split} reals",
+        player=f"{split} reals",
+        payload=asdict(arguments),
+        places={"photographs": [(photograph.name, str(photograph.path)) for photograph in photographs]},
+        stage="reals",
+        round_=0,
+    )
+
+
+def write_enter(desk: Desk, generator: str) -> Job:
+    """A generator's version 0.
+
+    Args:
+        desk: What is played.
+        generator: Its name.
+    """
+    spec = desk.generators[generator]
+    return desk.job(
+        enter,
+        VERSION,
+        label=f"enter {generator}",
+        player=generator,
+        specs=[spec],
+        payload=asdict(EnterArguments(generator=spec.identity())),
+        places=spec.places(),
+        stage="enter",
+        round_=0,
+    )
+
+
+def write_sample(desk: Desk, version: Version) -> Job:
+    """A generator version's fake pools; they are parts of its result: ``KEY:test``.
+
+    Args:
+        desk: What is played.
+        version: Which.
+    """
+    counts = desk.config.pools
+    spec = desk.generators[version.player]
+    arguments = SampleArguments(
+        generator=spec.identity(),
+        n={"train": counts.train_fakes, "val": counts.val_fakes, "test": counts.test_fakes},
+        seed=desk.config.seed,
+        arena_resolution=desk.config.arena.resolution,
+        colour=desk.colour,
+    )
+    return desk.job(
+        fake_pools,
+        VERSION,
+        label=f"sample {version.player}",
+        player=version.player,
+        specs=[spec],
+        device=desk.device,
+        payload=asdict(arguments),
+        inputs={"version": version.key},
+        stage="sample",
+        round_=version.round,
+    )
 
 
 def real_pool(context: Context) -> Result:
     """Passes photographs through a generator's transform and then into the arena.
 
-    Payload: ``photographs`` (sha256 of each), ``resolution`` (the generator's), ``arena_resolution``, ``colour``.
-    Places: ``photographs`` (name and path of each, in the same order).
+    Payload: :class:`RealPoolArguments`. Places: ``photographs`` (name and path of each, in the same order).
     """
-    payload = context.payload
+    arguments = context.arguments(RealPoolArguments)
     listed = tuple(
         Photograph(name=name, path=Path(path), group="", sha256=sha256)
-        for (name, path), sha256 in zip(context.places["photographs"], payload["photographs"], strict=True)
+        for (name, path), sha256 in zip(context.places["photographs"], arguments.photographs, strict=True)
     )
-    source = RealSource(name="", colour=payload["colour"], photographs={"train": listed})
-    small = source.load("train", resolution=payload["resolution"], colour=payload["colour"])
-    pixels = images.to_arena(small, resolution=payload["arena_resolution"])
+    source = RealSource(name="", colour=arguments.colour, photographs={"train": listed})
+    small = source.load("train", resolution=arguments.resolution, colour=arguments.colour)
+    pixels = images.to_arena(small, resolution=arguments.arena_resolution)
     return Result(record={"n": len(pixels)}, arrays={"images": pixels})
 
 
 def enter(context: Context) -> Result:
     """A generator's version 0: the state it comes with.
 
-    Payload: ``generator`` (identity). Places: ``weights``.
+    Payload: :class:`EnterArguments`. Places: ``weights``.
     """
-    generator = referee.build_generator(context.payload["generator"], places=context.places)
+    generator = referee.build_generator(context.arguments(EnterArguments).generator, places=context.places)
     record = {"resolution": int(generator.resolution), "trainable": "trainable" in abilities(type(generator))}
     return Result(record=record, arrays=state_arrays(generator))
 
@@ -56,21 +197,20 @@ def fake_pools(context: Context) -> Result:
     All versions of a generator are sampled with the same latents, so that what an attack did can be seen face by face.
     Which image is of which split is thrown by the arena, unless they come with a split; then there may be fewer.
 
-    Payload: ``generator`` (identity), ``n`` (by split), ``seed``, ``arena_resolution``, ``colour``. Inputs:
-    ``version``.
+    Payload: :class:`SampleArguments`. Inputs: ``version``.
 
     Returns:
         Record: ``sizes`` by split. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
     """
-    payload = context.payload
-    generator = referee.build_generator(payload["generator"], version=context.inputs["version"], device=context.device)
-    sizes = {split: int(payload["n"][split]) for split in SPLITS}
-    drawn_by = ("latents", payload["seed"], payload["generator"], sizes)
+    arguments = context.arguments(SampleArguments)
+    generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=context.device)
+    sizes = {split: arguments.n[split] for split in SPLITS}
+    drawn_by = ("latents", arguments.seed, arguments.generator, sizes)
     total = sum(sizes.values())
     made = referee.draw(generator, total, rng=rng_from(*drawn_by), report=lambda done: context.report(done, total))
     rows = _rows(made, sizes, rng=rng_from("splits", *drawn_by))
-    quantised = images.quantise(made.images, colour=payload["colour"])
-    pixels = images.to_arena(quantised, resolution=payload["arena_resolution"])
+    quantised = images.quantise(made.images, colour=arguments.colour)
+    pixels = images.to_arena(quantised, resolution=arguments.arena_resolution)
     return Result(
         record={"sizes": {split: len(rows[split]) for split in SPLITS}},
         arrays={split: pixels[rows[split]] for split in SPLITS},

@@ -20,7 +20,7 @@ from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS, FaceParser, parsers
 from fakeoff.arena.players.registry import Registry
-from fakeoff.arena.players.specs import load_arrays, load_weights, weights_hash
+from fakeoff.arena.players.specs import Identity, load_arrays, load_weights, weights_hash
 from fakeoff.arena.seeds import sealed
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.generators import Batch, Generator, Wanted
@@ -32,7 +32,7 @@ _SCORE_BATCH = 64
 
 
 def build_generator(
-    identity: Mapping[str, Any],
+    identity: Identity,
     *,
     version: Result | None = None,
     places: Mapping[str, Any] | None = None,
@@ -41,7 +41,7 @@ def build_generator(
     """Builds a generator from its identity, and a version's state or what it comes with.
 
     Args:
-        identity: Its plugin and parameters.
+        identity: Its plugin and parameters: :meth:`fakeoff.arena.players.specs.PlayerSpec.identity`.
         version: Whose arrays are its state.
         places: Where what it comes with lies: :meth:`fakeoff.arena.players.specs.PlayerSpec.places`.
         device: Where it is to work: ``context.device`` in a job.
@@ -53,7 +53,7 @@ def build_generator(
 
 
 def build_detector(
-    identity: Mapping[str, Any],
+    identity: Identity,
     *,
     version: Result | None = None,
     places: Mapping[str, Any] | None = None,
@@ -64,7 +64,7 @@ def build_detector(
 
 
 def build_parser(
-    identity: Mapping[str, Any], *, places: Mapping[str, Any] | None = None, device: torch.device = CPU
+    identity: Identity, *, places: Mapping[str, Any] | None = None, device: torch.device = CPU
 ) -> FaceParser:
     """Builds a face parser; see :func:`build_generator`."""
     return _build(parsers, identity, version=None, places=places, device=device)
@@ -72,7 +72,7 @@ def build_parser(
 
 def _build(
     registry: Registry[PlayerT],
-    identity: Mapping[str, Any],
+    identity: Identity,
     *,
     version: Result | None,
     places: Mapping[str, Any] | None,

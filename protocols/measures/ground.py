@@ -1,0 +1,62 @@
+"""What a measure may ask of the game that it is taken in."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Awaitable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fakeoff.arena.jobs import Job
+from fakeoff.arena.jobs.store import Store
+from fakeoff.protocols.record.versions import Forfeit, Version
+from fakeoff.protocols.rules.desk import Desk
+
+if TYPE_CHECKING:
+    from fakeoff.protocols.measures.match import Judged
+    from fakeoff.protocols.measures.measured import Measured
+
+T = TypeVar("T")
+M = TypeVar("M", bound="Measured[Any]")
+
+
+class Ground(typing.Protocol):
+    """Runs jobs for measures, and knows what they have in common. What it returns is awaited on the game's engine."""
+
+    @property
+    def desk(self) -> Desk:
+        """Where jobs are written."""
+
+    @property
+    def store(self) -> Store:
+        """Where results are."""
+
+    async def real_pools(self, resolution: int) -> Mapping[str, str]:
+        """Keys of the reals that belong to generators of a resolution, by split."""
+
+    async def labels(self, pool: str, *, what: str, round_: int) -> str:
+        """The key of the parts of the faces of a pool."""
+
+    async def first(self, player: str) -> Version | None:
+        """A generator's version 0; None where it forfeited."""
+
+    async def settle(self, *jobs: Job, blame: Forfeit) -> bool:
+        """Runs jobs side by side; whoever is to blame forfeits if one fails. Whether all have results."""
+
+    async def must(self, job: Job) -> None:
+        """Runs a job that is nobody's to fail.
+
+        Raises:
+            PluginError: It failed.
+        """
+
+    async def judged(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judged | None:
+        """Scores of two pools, given blindly, and what follows from them; None where the judge forfeited."""
+
+    async def measured(self, measure: type[M], *subjects: Version) -> M | None:
+        """Another measure of versions, taken once."""
+
+    def begin(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """Begins something, so that several go side by side."""
+
+
+__all__ = ["Ground"]
