@@ -35,7 +35,7 @@ Array = npt.NDArray[Any]
 Play = Callable[..., tuple[TournamentRecord, Any]]
 Config = Callable[..., Any]
 
-BRIGHTNESS = {"plugin": "toy_brightness", "parameters": {}}
+BRIGHTNESS = {"plugin": "toy_brightness", "parameters": {}, "fingerprint": {}}
 QUADRANTS = {"parser": "toy_quadrants"}
 NOSE, EYE, SKIN, MOUTH = (PARTS.index(part) for part in ("nose", "eye", "skin", "mouth"))
 
@@ -100,7 +100,7 @@ def test_the_parser_that_ships_finds_faces_in_photographs(faces: Array) -> None:
     ],
 )
 def test_a_parser_is_held_to_its_interface(parsers: Path, name: str, reason: str) -> None:
-    payload = {"parser": {"plugin": name, "parameters": {}}}
+    payload = {"parser": {"plugin": name, "parameters": {}, "fingerprint": {}}}
     with pytest.raises(JobFailed) as caught:
         look.parse(context(payload, pool=pool(np.zeros((5, 16, 16, 3), dtype=np.uint8))))
     assert caught.value.reason == reason
