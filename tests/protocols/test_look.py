@@ -199,7 +199,7 @@ def test_heatmaps_are_kept_of_the_easiest_and_the_hardest(toys: Path, truth: Tru
 
 
 def test_a_detector_whose_patches_all_see_everything_has_no_parts(toys: Path) -> None:
-    wide = looked(*spotted("fake"), detector={"plugin": "toy_wide_detector", "parameters": {}})
+    wide = looked(*spotted("fake"), detector={"plugin": "toy_wide_detector", "parameters": {}, "fingerprint": {}})
     assert wide.record["has_parts"] is False
     assert wide.record["averaged_over"] == 6  # heatmaps are there all the same
 
@@ -226,7 +226,7 @@ def test_one_image_is_enough(toys: Path, truth: Truth, part: str) -> None:
 )
 def test_a_patch_detector_is_held_to_its_interface(bad_players: Path, name: str, reason: str) -> None:
     with pytest.raises(JobFailed) as caught:
-        looked(*spotted("fake"), detector={"plugin": name, "parameters": {}})
+        looked(*spotted("fake"), detector={"plugin": name, "parameters": {}, "fingerprint": {}})
     assert caught.value.reason == reason
 
 
