@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
+from typing_extensions import TypedDict
 
 from fakeoff.arena.compute import prepare_process
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError, one_line, suggestion
@@ -74,6 +77,49 @@ def test_random_generators_of_one_origin_draw_the_same_and_leave_global_state_al
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Member(TypedDict):
+    plugin: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskArguments:
+    weight: float
+    members: tuple[Member, ...]
+
+
+def test_a_task_gets_the_arguments_that_its_job_was_written_with(play: Callable[..., Outcome]) -> None:
+    written = TaskArguments(weight=0.5, members=({"plugin": "a", "parameters": {"deep": [1, {"er": None}]}},))
+
+    def compare(context: Context) -> Result:
+        return Result(record={"same": context.arguments(TaskArguments) == written})
+
+    # The bench adds to payloads of experiments.
+    for payload in (asdict(written), json.loads(json.dumps(asdict(written))), {**asdict(written), "seed": 3}):
+        outcome = play(compare, payload=payload)
+        assert outcome.result is not None, outcome.failure
+        assert outcome.result.record == {"same": True}
+
+
+@pytest.mark.parametrize(
+    ("over", "what"),
+    [
+        ({"weight": "much"}, "'weight': Input should be a valid number"),
+        ({"weight": None}, "'weight': Input should be a valid number"),
+        ({"members": [{"plugin": "a"}]}, "'members.0.parameters': Field required"),
+    ],
+)
+def test_a_payload_that_does_not_fit_is_one_line(play: Callable[..., Outcome], over: dict[str, Any], what: str) -> None:
+    def read(context: Context) -> Result:
+        return Result(record={"weight": context.arguments(TaskArguments).weight})
+
+    failure = play(read, payload={"weight": 0.5, "members": [], **over}).failure
+    assert failure is not None
+    assert failure.startswith(f"was given a payload that is no TaskArguments: {what}")
+    assert failure.endswith("; write the job with dataclasses.asdict(TaskArguments(...))")
+    assert "\n" not in failure
 
 
 BASE: dict[str, Any] = {"task": "m:f", "version": 1, "payload": {"n": 1, "of": [1, 2]}, "inputs": {"x": "k"}}

@@ -170,7 +170,7 @@ def _looked(n: int, *, detector: str = "toy_brightness") -> tuple[dict[Truth, Re
         given = Context(
             key=truth,
             payload={
-                "detector": {"plugin": detector, "parameters": {}},
+                "detector": {"plugin": detector, "parameters": {}, "fingerprint": {}},
                 "truth": truth,
                 "draws": 2,
                 "resamples": 100,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import torch
 
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.players.specs import state_arrays
+from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.attack import attack
+from fakeoff.protocols.rules.attack import AttackArguments, attack
 
-GENERATOR = {"plugin": "toy_generator", "parameters": {"generator_lr": 0.05}}
-DETECTOR = {"plugin": "toy_detector", "parameters": {}}
+GENERATOR: Identity = {"plugin": "toy_generator", "parameters": {"generator_lr": 0.05}, "fingerprint": {}}
+DETECTOR: Identity = {"plugin": "toy_detector", "parameters": {}, "fingerprint": {}}
 
 MakeContext = Callable[..., Context]
 
@@ -26,23 +27,24 @@ def context(toys: Path) -> MakeContext:
 
     def make(**over: Any) -> Context:
         rng = np.random.default_rng(0)
-        payload = {
-            "generator": GENERATOR,
-            "targets": [DETECTOR],
-            "weight": 1.0,
-            "steps": 3,
-            "batch": 4,
-            "arena_resolution": 16,
-            "colour": "rgb",
-            "precision": "float32",
-            "rate": 0.0,
-            "until": 1.0,
-            "look_every": 10,
-        }
+        arguments = AttackArguments(
+            generator=GENERATOR,
+            targets=(DETECTOR,),
+            weight=1.0,
+            steps=3,
+            batch=4,
+            rate=0.0,
+            until=1.0,
+            look_every=10,
+            seed=0,
+            precision="float32",
+            arena_resolution=16,
+            colour="rgb",
+        )
         generator, detector = referee.build_generator(GENERATOR), referee.build_detector(DETECTOR)
         return Context(
             key="an attack",
-            payload={**payload, **over},
+            payload=asdict(replace(arguments, **over)),
             places={},
             inputs={
                 "version": Result(record={}, arrays=state_arrays(generator)),

@@ -16,7 +16,7 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.defend import _Look, _look_at_val, _Mixed, _mixed, defend
+from fakeoff.protocols.rules.defend import DefendArguments, _Look, _look_at_val, _Mixed, _mixed, defend
 
 MakeContext = Callable[..., Context]
 
@@ -32,19 +32,20 @@ def context(toys: Path, bad_players: Path) -> MakeContext:
     """Makes the context of a defence against fakes that are brighter than the reals by ``gap``."""
 
     def make(*, gap: float = 80.0, plugin: str = "toy_detector", **over: Any) -> Context:
-        payload = {
-            "detector": {"plugin": plugin, "parameters": {}},
-            "steps": 200,
-            "batch": 8,
-            "check_every": 10,
-            "patience": 3,
-            "rate": 0.0,
-            "perfect": "images",
-            "precision": "float32",
-        }
+        arguments = DefendArguments(
+            detector={"plugin": plugin, "parameters": {}, "fingerprint": {}},
+            steps=200,
+            batch=8,
+            rate=0.0,
+            check_every=10,
+            patience=3,
+            perfect="images",
+            seed=0,
+            precision="float32",
+        )
         return Context(
             key="a defence",
-            payload={**payload, **over},
+            payload=dataclasses.asdict(dataclasses.replace(arguments, **over)),
             places={},
             inputs={
                 "real_train_0": _pool(40, 90, 0),

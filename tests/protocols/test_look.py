@@ -35,7 +35,7 @@ Array = npt.NDArray[Any]
 Play = Callable[..., tuple[TournamentRecord, Any]]
 Config = Callable[..., Any]
 
-BRIGHTNESS = {"plugin": "toy_brightness", "parameters": {}}
+BRIGHTNESS = {"plugin": "toy_brightness", "parameters": {}, "fingerprint": {}}
 QUADRANTS = {"parser": "toy_quadrants"}
 NOSE, EYE, SKIN, MOUTH = (PARTS.index(part) for part in ("nose", "eye", "skin", "mouth"))
 
@@ -100,7 +100,7 @@ def test_the_parser_that_ships_finds_faces_in_photographs(faces: Array) -> None:
     ],
 )
 def test_a_parser_is_held_to_its_interface(parsers: Path, name: str, reason: str) -> None:
-    payload = {"parser": {"plugin": name, "parameters": {}}}
+    payload = {"parser": {"plugin": name, "parameters": {}, "fingerprint": {}}}
     with pytest.raises(JobFailed) as caught:
         look.parse(context(payload, pool=pool(np.zeros((5, 16, 16, 3), dtype=np.uint8))))
     assert caught.value.reason == reason
@@ -199,7 +199,7 @@ def test_heatmaps_are_kept_of_the_easiest_and_the_hardest(toys: Path, truth: Tru
 
 
 def test_a_detector_whose_patches_all_see_everything_has_no_parts(toys: Path) -> None:
-    wide = looked(*spotted("fake"), detector={"plugin": "toy_wide_detector", "parameters": {}})
+    wide = looked(*spotted("fake"), detector={"plugin": "toy_wide_detector", "parameters": {}, "fingerprint": {}})
     assert wide.record["has_parts"] is False
     assert wide.record["averaged_over"] == 6  # heatmaps are there all the same
 
@@ -226,7 +226,7 @@ def test_one_image_is_enough(toys: Path, truth: Truth, part: str) -> None:
 )
 def test_a_patch_detector_is_held_to_its_interface(bad_players: Path, name: str, reason: str) -> None:
     with pytest.raises(JobFailed) as caught:
-        looked(*spotted("fake"), detector={"plugin": name, "parameters": {}})
+        looked(*spotted("fake"), detector={"plugin": name, "parameters": {}, "fingerprint": {}})
     assert caught.value.reason == reason
 
 

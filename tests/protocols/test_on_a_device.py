@@ -7,7 +7,8 @@ tensors really lie, so all of this is float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import parsers
 from fakeoff.arena.players.registry import Registry
-from fakeoff.arena.players.specs import find_weights, state_arrays
+from fakeoff.arena.players.specs import Identity, find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols import pretrain
 from fakeoff.protocols.looking import look
@@ -32,8 +33,8 @@ SIDE = 32
 GAN = {"resolution": SIDE, "features": 64, "weights": ""}
 
 
-def identity(registry: Registry[Any], plugin: str, **parameters: Any) -> dict[str, Any]:
-    return {"plugin": plugin, "parameters": registry.complete(plugin, parameters)}
+def identity(registry: Registry[Any], plugin: str, **parameters: Any) -> Identity:
+    return {"plugin": plugin, "parameters": registry.complete(plugin, parameters), "fingerprint": {}}
 
 
 def pixels(seed: int, *, brighter: int = 0) -> Pixels:
@@ -46,11 +47,11 @@ def pool(seed: int, *, brighter: int = 0) -> Result:
     return Result(record={}, arrays={"images": pixels(seed, brighter=brighter)})
 
 
-def state_of(registry: Registry[Any], known: Mapping[str, Any], **record: Any) -> Result:
-    return Result(record=record, arrays=state_arrays(registry.build(known["plugin"], dict(known["parameters"]))))
+def state_of(registry: Registry[Any], known: Identity, **record: Any) -> Result:
+    return Result(record=record, arrays=state_arrays(registry.build(known["plugin"], known["parameters"])))
 
 
-def generator() -> tuple[dict[str, Any], Result]:
+def generator() -> tuple[Identity, Result]:
     known = identity(generators.players, "pgan", **GAN)
     grown = generators.players.build("pgan", dict(known["parameters"]))
     assert isinstance(grown, ProgressiveGAN)
@@ -59,70 +60,95 @@ def generator() -> tuple[dict[str, Any], Result]:
     return known, Result(record={}, arrays=state_arrays(grown))
 
 
-def detector() -> tuple[dict[str, Any], Result]:
+def detector() -> tuple[Identity, Result]:
     known = identity(detectors.players, "xception_block1")
     return known, state_of(detectors.players, known, threshold=0.5)
 
 
-ARENA = {"arena_resolution": SIDE + 8, "colour": "grey"}
-CERTAIN = {"resamples": 100, "confidence": 0.95}
+RESOLUTION = SIDE + 8
+Case = tuple[Callable[[Context], Result], Any, dict[str, Result]]
+"""A task, its arguments and its inputs."""
 
 
-def attacked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+def attacked() -> Case:
     (maker, version), (target, frozen) = generator(), detector()
-    payload = {"generator": maker, "targets": [target], "weight": 0.2, "steps": 2, "batch": 4, "precision": "float32"}
-    payload |= {"rate": 0.0, "until": 0.9, "look_every": 1}
-    return attack.attack, {**payload, **ARENA}, {"version": version, "target_0": frozen, "reals": pool(0)}
+    arguments = attack.AttackArguments(
+        generator=maker,
+        targets=(target,),
+        weight=0.2,
+        steps=2,
+        batch=4,
+        rate=0.0,
+        until=0.9,
+        look_every=1,
+        seed=0,
+        precision="float32",
+        arena_resolution=RESOLUTION,
+        colour="grey",
+    )
+    return attack.attack, arguments, {"version": version, "target_0": frozen, "reals": pool(0)}
 
 
-def pretrained() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+def pretrained() -> Case:
     maker, version = generator()
-    payload = {"generator": maker, "steps": 2, "batch": 4, "rate": 0.0, "precision": "float32"}
-    return pretrain.pretrain, payload, {"version": version, "reals": pool(0)}
+    arguments = pretrain.PretrainArguments(generator=maker, steps=2, batch=4, rate=0.0, precision="float32")
+    return pretrain.pretrain, arguments, {"version": version, "reals": pool(0)}
 
 
-def sampled() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+def sampled() -> Case:
     maker, version = generator()
-    sizes = {"train": 2, "val": 1, "test": 5}
-    return pools.fake_pools, {"generator": maker, "n": sizes, "seed": 0, **ARENA}, {"version": version}
+    arguments = pools.SampleArguments(
+        generator=maker, n={"train": 2, "val": 1, "test": 5}, seed=0, arena_resolution=RESOLUTION, colour="grey"
+    )
+    return pools.fake_pools, arguments, {"version": version}
 
 
-def defended() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
-    payload = {"detector": detector()[0], "steps": 4, "batch": 8, "check_every": 2, "patience": 5, "perfect": "images"}
-    payload["rate"] = 0.0
+def defended() -> Case:
+    arguments = defend.DefendArguments(
+        detector=detector()[0],
+        steps=4,
+        batch=8,
+        rate=0.0,
+        check_every=2,
+        patience=5,
+        perfect="images",
+        seed=0,
+        precision="float32",
+    )
     inputs = {"real_train_0": pool(0), "real_val_0": pool(1), "fake_train_0": pool(2, brighter=90)}
     inputs |= {"fake_train_1": pool(3, brighter=90), "fake_val_0": pool(4, brighter=90)}
-    return defend.defend, {**payload, "precision": "float32"}, inputs
+    return defend.defend, arguments, inputs
 
 
-def judged() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+def judged() -> Case:
     judge, version = detector()
-    return judging.judge, {"detector": judge, "sample": 3}, {"version": version, "images": pool(0)}
+    return judging.judge, judging.JudgeArguments(detector=judge, sample=3), {"version": version, "images": pool(0)}
 
 
-def parsed() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
-    return look.parse, {"parser": identity(parsers, "face_unet")}, {"pool": pool(0)}
+def parsed() -> Case:
+    return look.parse, look.ParseArguments(parser=identity(parsers, "face_unet")), {"pool": pool(0)}
 
 
-def looked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+def looked() -> Case:
     judge, version = detector()
     labels = Result(record={}, arrays={"labels": np.ones((12, SIDE, SIDE), dtype=np.uint8)})
-    payload = {"detector": judge, "truth": "fake", "draws": 2, **CERTAIN}
-    return look.look, payload, {"version": version, "pool": pool(0), "labels": labels}
+    arguments = look.LookArguments(detector=judge, truth="fake", draws=2, resamples=100, confidence=0.95)
+    return look.look, arguments, {"version": version, "pool": pool(0), "labels": labels}
 
 
 @pytest.mark.parametrize("case", [attacked, pretrained, sampled, defended, judged, parsed, looked])
 def test_it_does_on_a_device_what_it_does_here(
-    case: Callable[[], tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]],
+    case: Callable[[], Case],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # No other device has Lanczos.
     monkeypatch.setattr("fakeoff.arena.images.pipeline._has_lanczos", lambda: False)
-    task, payload, inputs = case()
+    task, arguments, inputs = case()
     places = {"weights": str(find_weights("face-unet", parsers.load("face_unet")))} if case is parsed else {}
     used: list[torch.device] = []
 
     def do(device: torch.device) -> Result:
+        payload = asdict(arguments)
         context = Context(key="k", payload=payload, places=places, inputs=inputs, report=lambda *_: None, device=device)
         used.append(device)
         return task(context)
