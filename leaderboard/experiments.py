@@ -23,12 +23,11 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Executor
-from fakeoff.arena.jobs.store import Store, locked, write_atomically
+from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
 from fakeoff.leaderboard.computing import decide_and_say
-from fakeoff.leaderboard.home.ledger import STORE
-from fakeoff.leaderboard.home.printed import keep_printed
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
 from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.leaderboard.protocol_spec import protocol_spec
@@ -44,13 +43,8 @@ from fakeoff.protocols.record.records import TournamentRecord
 SCHEMA_VERSION = 1
 
 
-def experiments_folder(home: Path) -> Path:
-    """Where a home keeps what experiments found: ``NAME.json``, and ``NAME/`` with figures, tables and files."""
-    return home / "experiments"
-
-
 def play_experiment(
-    config: TournamentConfig, *, home: Path, executor: Executor, console: Console, name: str = ""
+    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, name: str = ""
 ) -> dict[str, Any]:
     """Plays the configuration's protocol as an experiment, or what is missing of it.
 
@@ -71,7 +65,7 @@ def play_experiment(
     """
     spec = protocol_spec(config, name)
     bench: Bench | None = None
-    with locked(home):
+    with home.locked():
         try:
             source = open_source(
                 config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
@@ -80,7 +74,7 @@ def play_experiment(
                 console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
             config = decide_and_say(config, executor=executor, console=console)
             protocol = _build(spec)
-            store = Store(home / STORE)
+            store = Store(home.store)
             store.sweep()
             notebook = _Notebook()
             with ProgressDisplay(console, rounds=False) as display:
@@ -100,7 +94,7 @@ def play_experiment(
                     notebook.run = run
                     _play(protocol, bench, name=spec.name)
                     result = {**header, **notebook.contents(), **_shortcomings(bench)}
-                    files = _write(result, notebook, experiments_folder(home))
+                    files = _write(result, notebook, home)
                     run.finish(result, figures=notebook.figures, files=files)
         finally:
             if bench is not None:
@@ -154,7 +148,7 @@ class _Notebook:
 class _Witness:
     """Passes what happens on to the display."""
 
-    def __init__(self, display: ProgressDisplay, home: Path) -> None:
+    def __init__(self, display: ProgressDisplay, home: Home) -> None:
         self._display, self._home = display, home
 
     def begun(self, job: Job) -> None:
@@ -173,7 +167,7 @@ class _Witness:
         self._display.progress(job, done, total, note)
 
     def finished(self, outcome: Outcome) -> None:
-        self._display.finished(outcome, kept=keep_printed(outcome, self._home))
+        self._display.finished(outcome, kept=self._home.keep_printed(outcome))
 
 
 def _build(spec: PlayerSpec) -> Protocol:
@@ -252,18 +246,19 @@ def _about(spec: PlayerSpec, protocol: Protocol) -> str:
     return "\n".join(lines[:end]).strip()
 
 
-def _write(result: Mapping[str, Any], notebook: _Notebook, folder: Path) -> list[Path]:
+def _write(result: Mapping[str, Any], notebook: _Notebook, home: Home) -> list[Path]:
     """Writes an experiment's files, its result last, and removes those that it wrote before and does not any more."""
-    place, target = folder / result["experiment"], folder / f"{result['experiment']}.json"
-    contents = {f"{name}.png": _png(pixels) for name, pixels in notebook.figures.items()}
-    contents |= {f"{name}.csv": csv_text(rows).encode() for name, rows in result["tables"].items()}
+    name: str = result["experiment"]
+    place, target = home.experiment_files(name), home.experiment_result(name)
+    contents = {f"{figure}.png": _png(pixels) for figure, pixels in notebook.figures.items()}
+    contents |= {f"{table}.csv": csv_text(rows).encode() for table, rows in result["tables"].items()}
     contents |= notebook.files
-    for name, content in contents.items():
-        write_atomically(place / name, content)
-    for name in _written_before(target) - contents.keys():
-        (place / name).unlink(missing_ok=True)
+    for file, content in contents.items():
+        write_atomically(place / file, content)
+    for file in _written_before(target) - contents.keys():
+        (place / file).unlink(missing_ok=True)
     write_atomically(target, experiment_text(result).encode())
-    return [place / name for name in notebook.files]
+    return [place / file for file in notebook.files]
 
 
 def _written_before(target: Path) -> set[str]:

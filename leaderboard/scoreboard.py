@@ -10,6 +10,7 @@ from typing import Any
 
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.record.records import Audit, Look, Match, Shift, TournamentRecord
 from fakeoff.protocols.record.standings import detector_standings, generator_standings
@@ -17,7 +18,6 @@ from fakeoff.protocols.score.metrics import METRICS
 from fakeoff.protocols.score.patches import TRUTHS
 
 SCHEMA_VERSION = 2
-FILE_NAME = "scoreboard.json"
 
 
 def build_scoreboard(record: TournamentRecord) -> dict[str, Any]:
@@ -83,11 +83,9 @@ def scoreboard_text(scoreboard: Mapping[str, Any]) -> str:
     return json.dumps(scoreboard, indent=2, allow_nan=False) + "\n"
 
 
-def write_scoreboard(scoreboard: Mapping[str, Any], home: Path) -> Path:
+def write_scoreboard(scoreboard: Mapping[str, Any], home: Home) -> None:
     """Writes ``HOME/scoreboard.json`` in one step."""
-    path = home / FILE_NAME
-    write_atomically(path, scoreboard_text(scoreboard).encode())
-    return path
+    write_atomically(home.scoreboard, scoreboard_text(scoreboard).encode())
 
 
 def _cell(match: Match) -> dict[str, Any]:
