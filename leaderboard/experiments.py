@@ -20,25 +20,21 @@ from rich.console import Console
 
 from fakeoff.arena.errors import FakeoffError, PluginError, one_line
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import open_source
-from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Executor
-from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
-from fakeoff.leaderboard.computing import decide_and_say
+from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
 from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.leaderboard.protocol_spec import protocol_spec
 from fakeoff.leaderboard.scoreboard import config_record
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text
-from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.record.log import Row
-from fakeoff.protocols.record.records import TournamentRecord
 
 SCHEMA_VERSION = 1
 
@@ -64,42 +60,19 @@ def play_experiment(
         FakeoffError: Bad input, a damaged store, a home that is in use, or an experiment that failed.
     """
     spec = protocol_spec(config, name)
-    bench: Bench | None = None
-    with home.locked():
-        try:
-            source = open_source(
-                config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
-            )
-            for file in source.left_out:
-                console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
-            config = decide_and_say(config, executor=executor, console=console)
-            protocol = _build(spec)
-            store = Store(home.store)
-            store.sweep()
-            notebook = _Notebook()
-            with ProgressDisplay(console, rounds=False) as display:
-                bench = Bench(
-                    config,
-                    spec=spec,
-                    source=source,
-                    store=store,
-                    executor=executor,
-                    observer=_Witness(display, home),
-                    log=notebook,
-                )
-                header = _header(spec, bench)
-                run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
-                with _marked(run):
-                    run.start()
-                    notebook.run = run
-                    _play(protocol, bench, name=spec.name)
-                    result = {**header, **notebook.contents(), **_shortcomings(bench)}
-                    files = _write(result, notebook, home)
-                    run.finish(result, figures=notebook.figures, files=files)
-        finally:
-            if bench is not None:
-                bench.abandon()
-            executor.close()
+    with conducted(config, home=home, executor=executor, console=console) as conductor:
+        protocol = _build(spec)
+        notebook = _Notebook()
+        with conductor.bench(spec, log=notebook) as bench:
+            header = _header(spec, bench)
+            run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
+            with _marked(run):
+                run.start()
+                notebook.run = run
+                _play(protocol, bench, name=spec.name)
+                result = {**header, **notebook.contents(), **_shortcomings(bench)}
+                files = _write(result, notebook, home)
+                run.finish(result, figures=notebook.figures, files=files)
     return result
 
 
@@ -143,31 +116,6 @@ class _Notebook:
             "figures": list(self.figures),
             "files": list(self.files),
         }
-
-
-class _Witness:
-    """Passes what happens on to the display."""
-
-    def __init__(self, display: ProgressDisplay, home: Home) -> None:
-        self._display, self._home = display, home
-
-    def begun(self, job: Job) -> None:
-        self._display.begun(job)
-
-    def reused(self, job: Job) -> None:
-        self._display.reused(job)
-
-    def damaged(self, job: Job, reason: str) -> None:
-        self._display.damaged(job, reason)
-
-    def round_finished(self, record: TournamentRecord) -> None:
-        """An experiment has no scoreboard."""
-
-    def progress(self, job: Job, done: int, total: int, note: str) -> None:
-        self._display.progress(job, done, total, note)
-
-    def finished(self, outcome: Outcome) -> None:
-        self._display.finished(outcome, kept=self._home.keep_printed(outcome))
 
 
 def _build(spec: PlayerSpec) -> Protocol:

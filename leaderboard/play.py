@@ -11,19 +11,15 @@ from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.images import save_png
-from fakeoff.arena.images.reals import RealSource, open_source
-from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Executor
-from fakeoff.arena.jobs.store import Store
-from fakeoff.leaderboard.beside import Beside
-from fakeoff.leaderboard.computing import decide_and_say
+from fakeoff.leaderboard.conduct.beside import Beside
+from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
 from fakeoff.leaderboard.scoreboard import build_scoreboard, write_scoreboard
-from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import protocols
-from fakeoff.protocols.attack_defend import AttackDefend, play_on, set_up
+from fakeoff.protocols.attack_defend import AttackDefend, play_on, tournament_spec
 from fakeoff.protocols.config import TournamentConfig, print_config
 from fakeoff.protocols.record.records import TournamentRecord
 
@@ -63,29 +59,19 @@ def play_record(config: TournamentConfig, *, home: Home, executor: Executor, con
     Raises:
         FakeoffError: Bad input, a damaged store, or a home that is in use.
     """
-    with home.locked(), contextlib.closing(executor):
-        source = open_source(
-            config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
-        )
-        _tell_left_out(source, console)
-        config = decide_and_say(config, executor=executor, console=console)
-        store = Store(home.store)
-        store.sweep()
-        log = MlflowLog(home, store)
-        with _killed_if_interrupted(log), ProgressDisplay(console) as display, Beside(at_once=executor.here) as beside:
-            witness = _Witness(home=home, log=log, display=display, beside=beside)
-            bench = set_up(config, source=source, store=store, executor=executor, observer=witness)
+    with conducted(config, home=home, executor=executor, console=console) as conductor:
+        log, decided = MlflowLog(home, conductor.store), conductor.config
+        rounds = _Rounds(home, log)
+        spec = tournament_spec(decided)
+        with _killed_if_interrupted(log), conductor.bench(spec, on_round=rounds.keep) as bench:
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
-            before = home.replace_configuration(print_config(config).encode())
+            before = home.replace_configuration(print_config(decided).encode())
             try:
                 return play_on(bench)
-            except BaseException as error:
-                if isinstance(error, ConfigError) and not witness.rounds:
+            except ConfigError:
+                if not rounds.kept:
                     home.replace_configuration(before)
                 raise
-            finally:
-                bench.abandon()
-                executor.close()  # its workers are in the way of what is still drawn and logged
 
 
 def rebuild_scoreboard(home: Home) -> dict[str, Any]:
@@ -128,35 +114,19 @@ def _killed_if_interrupted(log: MlflowLog) -> Iterator[None]:
         raise
 
 
-class _Witness:
-    """Passes what happens on to the display, MLflow and the files."""
+class _Rounds:
+    """Keeps a tournament's rounds: ledger and scoreboard at once, MLflow beside the game.
 
-    def __init__(self, *, home: Home, log: MlflowLog, display: ProgressDisplay, beside: Beside) -> None:
-        self._home, self._log, self._display, self._beside = home, log, display, beside
-        self.rounds = 0
+    Attributes:
+        kept: How many were finished.
+    """
 
-    def begun(self, job: Job) -> None:
-        self._display.begun(job)
+    def __init__(self, home: Home, log: MlflowLog) -> None:
+        self._home, self._log = home, log
+        self.kept = 0
 
-    def reused(self, job: Job) -> None:
-        self._display.reused(job)
-
-    def damaged(self, job: Job, reason: str) -> None:
-        self._display.damaged(job, reason)
-
-    def progress(self, job: Job, done: int, total: int, note: str) -> None:
-        self._display.progress(job, done, total, note)
-
-    def finished(self, outcome: Outcome) -> None:
-        self._display.finished(outcome, kept=self._home.keep_printed(outcome))
-
-    def round_finished(self, record: TournamentRecord) -> None:
-        self.rounds += 1
+    def keep(self, record: TournamentRecord, beside: Beside) -> None:
+        self.kept += 1
         write_ledger(record, self._home)
         write_scoreboard(build_scoreboard(record), self._home)
-        self._beside.do(lambda: self._log.log_round(record))
-
-
-def _tell_left_out(source: RealSource, console: Console) -> None:
-    for file in source.left_out:
-        console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
+        beside.do(lambda: self._log.log_round(record))
