@@ -119,12 +119,14 @@ def run(
 
     Without CONFIG, the configuration of the home's last tournament is used, or the embedded one. Options go over it.
     """
+    from fakeoff.leaderboard.home.home import Home
     from fakeoff.protocols.config import effective_config, print_config
 
+    place = Home(home)
     executor = _executor(serial=serial, workers=workers, address=ray_address)
     effective = effective_config(
         config,
-        home=home,
+        kept=place.configuration,
         rounds=rounds,
         seed=seed,
         generators=generators,
@@ -142,19 +144,19 @@ def run(
         return
     _load(plugins)
 
-    from fakeoff.leaderboard.experiments import experiments_folder, play_experiment
+    from fakeoff.leaderboard.experiments import play_experiment
     from fakeoff.leaderboard.play import play, plays_a_tournament
     from fakeoff.leaderboard.terminal.experiment_tables import print_experiment
     from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
     console = open_console()
     if plays_a_tournament(effective):
-        scoreboard = play(effective, home=home, executor=executor, console=console)
+        scoreboard = play(effective, home=place, executor=executor, console=console)
         print_scoreboard(scoreboard, console)
         forfeits = len(scoreboard.forfeits)
     else:
-        result = play_experiment(effective, home=home, executor=executor, console=console)
-        print_experiment(result, console, folder=experiments_folder(home))
+        result = play_experiment(effective, home=place, executor=executor, console=console)
+        print_experiment(result, console, folder=place.experiments)
         forfeits = len(result["forfeits"])
     console.print(f"\nIn MLflow, with charts and pictures: fakeoff ui --home {home}", markup=False, soft_wrap=True)
     if forfeits:
@@ -183,11 +185,12 @@ def _load(plugins: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the scoreboard file's text instead of tables.")
 def leaderboard(home: Path, as_json: bool) -> None:
     """Print a home's scoreboard, rebuilt from its stored scores."""
+    from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.play import rebuild_scoreboard
     from fakeoff.leaderboard.scoreboard import scoreboard_text
     from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
-    scoreboard = rebuild_scoreboard(home)
+    scoreboard = rebuild_scoreboard(Home(home))
     if as_json:
         click.echo(scoreboard_text(scoreboard), nl=False)
     else:
@@ -211,10 +214,11 @@ def look(
     images: tuple[Path, ...], detector: str, home: Path, out: Path, as_json: bool, plugins: tuple[Path, ...]
 ) -> None:
     """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
+    from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
     _load(plugins)
-    verdicts = look_at(images, detector=detector, home=home, out=out)
+    verdicts = look_at(images, detector=detector, home=Home(home), out=out)
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
     else:
@@ -227,18 +231,20 @@ def look(
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 def ui(home: Path, port: int) -> None:
     """Show a home in MLflow, on 127.0.0.1."""
+    from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 
-    leaderboard_addresses(home, "")  # nothing to show is said before a server starts
-    with served(home, port=port) as (base, process):
-        for name, address in leaderboard_addresses(home, base).items():
+    place = Home(home)
+    leaderboard_addresses(place, "")  # nothing to show is said before a server starts
+    with served(place, port=port) as (base, process):
+        for name, address in leaderboard_addresses(place, base).items():
             click.echo(f"{name}: {address}")
         click.echo("Ctrl-C stops the server.")
         try:
             process.wait()
         except KeyboardInterrupt:
             return
-    raise FakeoffError(f"MLflow's server ended; see '{home / 'ui.log'}'")
+    raise FakeoffError(f"MLflow's server ended; see '{place.server_output}'")
 
 
 @main.group(invoke_without_command=True)
@@ -359,9 +365,10 @@ def pull_asset(name: str, file: Path | None) -> None:
 )
 def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
     """Write a home's real and fake pools to FOLDER as PNG files."""
+    from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.play import export_pools
 
-    for name, count in export_pools(home, folder, splits=splits).items():
+    for name, count in export_pools(Home(home), folder, splits=splits).items():
         click.echo(f"{folder / name}: {count} images")
 
 

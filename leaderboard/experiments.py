@@ -20,37 +20,27 @@ from rich.console import Console
 
 from fakeoff.arena.errors import FakeoffError, PluginError, one_line
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import open_source
-from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Executor
-from fakeoff.arena.jobs.store import Store, locked, write_atomically
+from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
-from fakeoff.leaderboard.computing import decide_and_say
-from fakeoff.leaderboard.home.ledger import STORE
-from fakeoff.leaderboard.home.printed import keep_printed
+from fakeoff.leaderboard.conduct.conductor import conducted
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
 from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.leaderboard.protocol_spec import protocol_spec
 from fakeoff.leaderboard.scoreboard import config_record
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text
-from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
-from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import Row
 
 SCHEMA_VERSION = 1
 
 
-def experiments_folder(home: Path) -> Path:
-    """Where a home keeps what experiments found: ``NAME.json``, and ``NAME/`` with figures, tables and files."""
-    return home / "experiments"
-
-
 def play_experiment(
-    config: TournamentConfig, *, home: Path, executor: Executor, console: Console, name: str = ""
+    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, name: str = ""
 ) -> dict[str, Any]:
     """Plays the configuration's protocol as an experiment, or what is missing of it.
 
@@ -70,42 +60,19 @@ def play_experiment(
         FakeoffError: Bad input, a damaged store, a home that is in use, or an experiment that failed.
     """
     spec = protocol_spec(config, name)
-    bench: Bench | None = None
-    with locked(home):
-        try:
-            source = open_source(
-                config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
-            )
-            for file in source.left_out:
-                console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
-            config = decide_and_say(config, executor=executor, console=console)
-            protocol = _build(spec)
-            store = Store(home / STORE)
-            store.sweep()
-            notebook = _Notebook()
-            with ProgressDisplay(console, rounds=False) as display:
-                bench = Bench(
-                    config,
-                    spec=spec,
-                    source=source,
-                    store=store,
-                    executor=executor,
-                    observer=_Witness(display, home),
-                    log=notebook,
-                )
-                header = _header(spec, bench)
-                run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
-                with _marked(run):
-                    run.start()
-                    notebook.run = run
-                    _play(protocol, bench, name=spec.name)
-                    result = {**header, **notebook.contents(), **_shortcomings(bench)}
-                    files = _write(result, notebook, experiments_folder(home))
-                    run.finish(result, figures=notebook.figures, files=files)
-        finally:
-            if bench is not None:
-                bench.abandon()
-            executor.close()
+    with conducted(config, home=home, executor=executor, console=console) as conductor:
+        protocol = _build(spec)
+        notebook = _Notebook()
+        with conductor.bench(spec, log=notebook) as bench:
+            header = _header(spec, bench)
+            run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
+            with _marked(run):
+                run.start()
+                notebook.run = run
+                _play(protocol, bench, name=spec.name)
+                result = {**header, **notebook.contents(), **_shortcomings(bench)}
+                files = _write(result, notebook, home)
+                run.finish(result, figures=notebook.figures, files=files)
     return result
 
 
@@ -149,31 +116,6 @@ class _Notebook:
             "figures": list(self.figures),
             "files": list(self.files),
         }
-
-
-class _Witness:
-    """Passes what happens on to the display."""
-
-    def __init__(self, display: ProgressDisplay, home: Path) -> None:
-        self._display, self._home = display, home
-
-    def begun(self, job: Job) -> None:
-        self._display.begun(job)
-
-    def reused(self, job: Job) -> None:
-        self._display.reused(job)
-
-    def damaged(self, job: Job, reason: str) -> None:
-        self._display.damaged(job, reason)
-
-    def round_finished(self, record: TournamentRecord) -> None:
-        """An experiment has no scoreboard."""
-
-    def progress(self, job: Job, done: int, total: int, note: str) -> None:
-        self._display.progress(job, done, total, note)
-
-    def finished(self, outcome: Outcome) -> None:
-        self._display.finished(outcome, kept=keep_printed(outcome, self._home))
 
 
 def _build(spec: PlayerSpec) -> Protocol:
@@ -252,18 +194,19 @@ def _about(spec: PlayerSpec, protocol: Protocol) -> str:
     return "\n".join(lines[:end]).strip()
 
 
-def _write(result: Mapping[str, Any], notebook: _Notebook, folder: Path) -> list[Path]:
+def _write(result: Mapping[str, Any], notebook: _Notebook, home: Home) -> list[Path]:
     """Writes an experiment's files, its result last, and removes those that it wrote before and does not any more."""
-    place, target = folder / result["experiment"], folder / f"{result['experiment']}.json"
-    contents = {f"{name}.png": _png(pixels) for name, pixels in notebook.figures.items()}
-    contents |= {f"{name}.csv": csv_text(rows).encode() for name, rows in result["tables"].items()}
+    name: str = result["experiment"]
+    place, target = home.experiment_files(name), home.experiment_result(name)
+    contents = {f"{figure}.png": _png(pixels) for figure, pixels in notebook.figures.items()}
+    contents |= {f"{table}.csv": csv_text(rows).encode() for table, rows in result["tables"].items()}
     contents |= notebook.files
-    for name, content in contents.items():
-        write_atomically(place / name, content)
-    for name in _written_before(target) - contents.keys():
-        (place / name).unlink(missing_ok=True)
+    for file, content in contents.items():
+        write_atomically(place / file, content)
+    for file in _written_before(target) - contents.keys():
+        (place / file).unlink(missing_ok=True)
     write_atomically(target, experiment_text(result).encode())
-    return [place / name for name in notebook.files]
+    return [place / file for file in notebook.files]
 
 
 def _written_before(target: Path) -> set[str]:

@@ -19,7 +19,8 @@ from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.jobs.executors import open_executor
-from fakeoff.leaderboard.home.ledger import open_store, read_ledger
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.play import play_record, plays_a_tournament
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
 from fakeoff.leaderboard.terminal.console import open_console
@@ -98,7 +99,7 @@ class Game:
             ConfigError: See :meth:`match`.
             StoreError: The stored scores are damaged.
         """
-        return self.match(generator, detector).scores(open_store(self.home))
+        return self.match(generator, detector).scores(Home(self.home).open_store())
 
     def images(self, name: str, *, split: Split = "test") -> Pixels:
         """Images as the detectors were shown them.
@@ -124,7 +125,7 @@ class Game:
             known = [*(pool for pool in pools if "@" not in pool), *named]
             meant = suggestion(name, [*pools, *named]) or "."
             raise ConfigError(f"no images of '{name}' in this home{meant} There are: {', '.join(known)}")
-        return open_store(self.home).read(pools[label][split]).arrays["images"]
+        return Home(self.home).open_store().read(pools[label][split]).arrays["images"]
 
     def __repr__(self) -> str:
         detectors = ", ".join(f"{one.player}@{one.round}" for one in self.detectors)
@@ -170,13 +171,13 @@ def play(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
     given = Path(config) if isinstance(config, str | os.PathLike) else config
-    effective = effective_config(given, home=Path(home))
+    effective = effective_config(given, kept=Home(Path(home)).configuration)
     if not plays_a_tournament(effective):
         name = effective.protocol.plugin
         raise ConfigError(
             f"'{name}' is an experiment, which has no scoreboard; play it with: fakeoff run --protocol {name}"
         )
-    executor, place = open_executor(serial=serial, workers=workers), Path(home).absolute()
+    executor, place = open_executor(serial=serial, workers=workers), Home(Path(home).absolute())
     return _game(place, play_record(effective, home=place, executor=executor, console=open_console(quiet=quiet)))
 
 
@@ -189,12 +190,12 @@ def load(home: Location) -> Game:
     Raises:
         StoreError: Nothing was played there, or it is damaged.
     """
-    place = Path(home).absolute()
-    return _game(place, read_ledger(place, open_store(place)))
+    place = Home(Path(home).absolute())
+    return _game(place, read_ledger(place, place.open_store()))
 
 
-def _game(home: Path, record: TournamentRecord) -> Game:
-    return Game(home=home, record=record, scoreboard=build_scoreboard(record))
+def _game(home: Home, record: TournamentRecord) -> Game:
+    return Game(home=home.folder, record=record, scoreboard=build_scoreboard(record))
 
 
 @undisturbed()
@@ -217,8 +218,8 @@ def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, 
         PluginError: The detector or the parser misbehaves.
         StoreError: Nothing was played there, or it is damaged.
     """
-    place = Path(home)
-    store = open_store(place)
+    place = Home(Path(home))
+    store = place.open_store()
     return judge_pictures(images, detector=detector, record=read_ledger(place, store), store=store).verdicts
 
 

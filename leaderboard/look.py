@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.leaderboard.home.ledger import open_store, read_ledger
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, picture_heatmaps
 from fakeoff.protocols.game.recipes import judges_patches
 from fakeoff.protocols.pictures import Verdict, judge_pictures
@@ -22,7 +23,7 @@ MOST_PICTURES = 60
 """How many pictures are drawn on one sheet."""
 
 
-def look_at(pictures: Sequence[Path], *, detector: str, home: Path, out: Path) -> tuple[Verdict, ...]:
+def look_at(pictures: Sequence[Path], *, detector: str, home: Home, out: Path) -> tuple[Verdict, ...]:
     """Judges pictures with a detector version of a home, and draws its heatmaps over them.
 
     Args:
@@ -41,7 +42,7 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Path, out: Path) -
         raise ConfigError(f"{len(pictures)} pictures; give at most {MOST_PICTURES} at a time")
     if out.resolve() in {picture.resolve() for picture in pictures}:
         raise ConfigError(f"'{out}' is one of the pictures; give another --out")
-    store = open_store(home)
+    store = home.open_store()
     record = read_ledger(home, store)
     judged = judge_pictures(pictures, detector=detector, record=record, store=store)
     if judged.heatmaps is None:

@@ -10,23 +10,17 @@ from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.images import save_png
-from fakeoff.arena.images.reals import RealSource, open_source
-from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Executor
-from fakeoff.arena.jobs.store import Store, locked, write_atomically
-from fakeoff.leaderboard.beside import Beside
-from fakeoff.leaderboard.computing import decide_and_say
-from fakeoff.leaderboard.home.ledger import STORE, open_store, read_ledger, write_ledger
-from fakeoff.leaderboard.home.printed import keep_printed
+from fakeoff.leaderboard.conduct.beside import Beside
+from fakeoff.leaderboard.conduct.conductor import conducted
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, write_scoreboard
-from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols import protocols
-from fakeoff.protocols.attack_defend import AttackDefend, play_on, set_up
+from fakeoff.protocols.attack_defend import AttackDefend, play_on, tournament_spec
 from fakeoff.protocols.config import TournamentConfig, print_config
 from fakeoff.protocols.measures.tournament import TournamentRecord
-
-CONFIG_NAME = "config.toml"
 
 
 def plays_a_tournament(config: TournamentConfig) -> bool:
@@ -40,7 +34,7 @@ def plays_a_tournament(config: TournamentConfig) -> bool:
     return protocols.load(config.protocol.plugin) is AttackDefend
 
 
-def play(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> Scoreboard:
+def play(config: TournamentConfig, *, home: Home, executor: Executor, console: Console) -> Scoreboard:
     """Plays a tournament, or what is missing of it; see :func:`play_record`.
 
     Returns:
@@ -49,7 +43,7 @@ def play(config: TournamentConfig, *, home: Path, executor: Executor, console: C
     return build_scoreboard(play_record(config, home=home, executor=executor, console=console))
 
 
-def play_record(config: TournamentConfig, *, home: Path, executor: Executor, console: Console) -> TournamentRecord:
+def play_record(config: TournamentConfig, *, home: Home, executor: Executor, console: Console) -> TournamentRecord:
     """Plays a tournament, or what is missing of it.
 
     Args:
@@ -64,43 +58,31 @@ def play_record(config: TournamentConfig, *, home: Path, executor: Executor, con
     Raises:
         FakeoffError: Bad input, a damaged store, or a home that is in use.
     """
-    with locked(home), contextlib.closing(executor):
-        source = open_source(
-            config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt
-        )
-        _tell_left_out(source, console)
-        config = decide_and_say(config, executor=executor, console=console)
-        store = Store(home / STORE)
-        store.sweep()
-        log = MlflowLog(home, store)
-        with _killed_if_interrupted(log), ProgressDisplay(console) as display, Beside(at_once=executor.here) as beside:
-            witness = _Witness(home=home, log=log, display=display, beside=beside)
-            bench = set_up(config, source=source, store=store, executor=executor, observer=witness)
+    with conducted(config, home=home, executor=executor, console=console) as conductor:
+        log, decided = MlflowLog(home, conductor.store), conductor.config
+        rounds = _Rounds(home, log)
+        spec = tournament_spec(decided)
+        with _killed_if_interrupted(log), conductor.bench(spec, on_round=rounds.keep) as bench:
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
-            kept = home / CONFIG_NAME
-            before = kept.read_bytes() if kept.exists() else None
-            write_atomically(kept, print_config(config).encode())
+            before = home.replace_configuration(print_config(decided).encode())
             try:
                 return play_on(bench)
-            except BaseException as error:
-                if isinstance(error, ConfigError) and not witness.rounds:
-                    _restore(kept, before)
+            except ConfigError:
+                if not rounds.kept:
+                    home.replace_configuration(before)
                 raise
-            finally:
-                bench.abandon()
-                executor.close()  # its workers are in the way of what is still drawn and logged
 
 
-def rebuild_scoreboard(home: Path) -> Scoreboard:
+def rebuild_scoreboard(home: Home) -> Scoreboard:
     """Rebuilds a home's scoreboard from its stored scores alone.
 
     Raises:
         StoreError: Nothing was played there, or the store is damaged.
     """
-    return build_scoreboard(read_ledger(home, open_store(home)))
+    return build_scoreboard(read_ledger(home, home.open_store()))
 
 
-def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str, int]:
+def export_pools(home: Home, folder: Path, *, splits: Iterable[str]) -> dict[str, int]:
     """Writes a home's real and fake pools as PNG files: ``FOLDER/real/test/``, ``FOLDER/pgan@1/test/``.
 
     Reals are written as they are paired with each generator resolution; with more than one, the folder is
@@ -112,7 +94,7 @@ def export_pools(home: Path, folder: Path, *, splits: Iterable[str]) -> dict[str
     Raises:
         StoreError: Nothing was played there, or the store is damaged.
     """
-    store = open_store(home)
+    store = home.open_store()
     record = read_ledger(home, store)
     return {
         f"{name}/{split}": len(save_png(store.read(pools[split]).arrays["images"], folder / name / split, prefix=split))
@@ -131,43 +113,20 @@ def _killed_if_interrupted(log: MlflowLog) -> Iterator[None]:
         raise
 
 
-def _restore(path: Path, content: bytes | None) -> None:
-    if content is None:
-        path.unlink()
-    else:
-        write_atomically(path, content)
+class _Rounds:
+    """Keeps a tournament's rounds: ledger and scoreboard at once, MLflow beside the game.
 
+    Attributes:
+        kept: How many were finished.
+    """
 
-class _Witness:
-    """Passes what happens on to the display, MLflow and the files."""
+    def __init__(self, home: Home, log: MlflowLog) -> None:
+        self._home, self._log = home, log
+        self.kept = 0
 
-    def __init__(self, *, home: Path, log: MlflowLog, display: ProgressDisplay, beside: Beside) -> None:
-        self._home, self._log, self._display, self._beside = home, log, display, beside
-        self.rounds = 0
-
-    def begun(self, job: Job) -> None:
-        self._display.begun(job)
-
-    def reused(self, job: Job) -> None:
-        self._display.reused(job)
-
-    def damaged(self, job: Job, reason: str) -> None:
-        self._display.damaged(job, reason)
-
-    def progress(self, job: Job, done: int, total: int, note: str) -> None:
-        self._display.progress(job, done, total, note)
-
-    def finished(self, outcome: Outcome) -> None:
-        self._display.finished(outcome, kept=keep_printed(outcome, self._home))
-
-    def round_finished(self, record: TournamentRecord) -> None:
-        self.rounds += 1
+    def keep(self, record: TournamentRecord, beside: Beside) -> None:
+        self.kept += 1
         write_ledger(record, self._home)
         scoreboard = build_scoreboard(record)
         write_scoreboard(scoreboard, self._home)
-        self._beside.do(lambda: self._log.log_round(record, scoreboard))
-
-
-def _tell_left_out(source: RealSource, console: Console) -> None:
-    for file in source.left_out:
-        console.print(f"left out {file.name}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
+        beside.do(lambda: self._log.log_round(record, scoreboard))

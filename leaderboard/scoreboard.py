@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measured, Shift
 from fakeoff.protocols.measures.audits import AuditRow
@@ -30,7 +31,6 @@ from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Forfeit, PassedOver, Unranked
 
 SCHEMA_VERSION = 2
-FILE_NAME = "scoreboard.json"
 
 T = TypeVar("T")
 
@@ -191,11 +191,9 @@ def scoreboard_text(scoreboard: Scoreboard) -> str:
     return json.dumps(scoreboard.to_json(), indent=2, allow_nan=False) + "\n"
 
 
-def write_scoreboard(scoreboard: Scoreboard, home: Path) -> Path:
+def write_scoreboard(scoreboard: Scoreboard, home: Home) -> None:
     """Writes ``HOME/scoreboard.json`` in one step."""
-    path = home / FILE_NAME
-    write_atomically(path, scoreboard_text(scoreboard).encode())
-    return path
+    write_atomically(home.scoreboard, scoreboard_text(scoreboard).encode())
 
 
 def _read(kind: type[T], rows: Any) -> tuple[T, ...]:

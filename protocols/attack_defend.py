@@ -34,20 +34,18 @@ def play_tournament(
     Raises:
         FakeoffError: Bad input, a damaged store, or a leak that the configuration refuses.
     """
-    bench = set_up(config, source=source, store=store, executor=executor, observer=observer)
+    spec = tournament_spec(config)
+    bench = Bench(config, spec=spec, source=source, store=store, executor=executor, observer=observer, log=Unlogged())
     try:
         return play_on(bench)
     finally:
         bench.abandon()
 
 
-def set_up(
-    config: TournamentConfig, *, source: RealSource, store: Store, executor: Executor, observer: GameObserver
-) -> Bench:
-    """The bench for a tournament; nothing is played yet. See :func:`play_tournament`."""
+def tournament_spec(config: TournamentConfig) -> PlayerSpec:
+    """The recipe of the tournament that a configuration names."""
     plugin = config.protocol.plugin
-    spec = PlayerSpec(name=plugin, plugin=plugin, fingerprint=protocols.fingerprint(plugin))
-    return Bench(config, spec=spec, source=source, store=store, executor=executor, observer=observer, log=Unlogged())
+    return PlayerSpec(name=plugin, plugin=plugin, fingerprint=protocols.fingerprint(plugin))
 
 
 def play_on(bench: Bench) -> TournamentRecord:
@@ -101,4 +99,4 @@ class AttackDefend(Protocol):
             bench.table("matches", rows)
 
 
-__all__ = ["AttackDefend", "play_on", "play_tournament", "set_up"]
+__all__ = ["AttackDefend", "play_on", "play_tournament", "tournament_spec"]

@@ -18,6 +18,7 @@ from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.cli import main
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import write_ledger
 from fakeoff.protocols.attack_defend import play_tournament
 
@@ -64,7 +65,7 @@ def home(toys: Path, toy_config: Callable[..., Any], tmp_path_factory: pytest.Te
         executor=SerialExecutor(),
         observer=Silent(),
     )
-    write_ledger(record, home)
+    write_ledger(record, Home(home))
     return home
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.plots.duels import find_duels
 
@@ -17,7 +18,7 @@ from fakeoff.leaderboard.plots.duels import find_duels
 def test_the_frozen_detector_falls_and_the_retrained_one_recovers(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fakeoff.cli", "run", "--home", str(tmp_path / "home")]
     subprocess.run(command, check=True, capture_output=True)
-    duels = find_duels(rebuild_scoreboard(tmp_path / "home"))
+    duels = find_duels(rebuild_scoreboard(Home(tmp_path / "home")))
     assert [duel.generator_round for duel in duels] == [1, 2]
     for duel in duels:
         assert duel.before is not None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -172,22 +169,6 @@ def write_atomically(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     _write_synced(partial, data)
     partial.replace(path)
-
-
-@contextlib.contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """Holds a home for one driver.
-
-    Raises:
-        StoreError: Another process holds it.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(f"another fakeoff is playing in '{home}'; wait for it, or use another --home") from error
-        yield
 
 
 def _write_synced(path: Path, data: bytes) -> None:

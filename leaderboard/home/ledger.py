@@ -8,37 +8,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import parse_config
 from fakeoff.protocols.measures import MEASURES, Kept
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 from fakeoff.protocols.score.blind import Judging, Mixture
 
-STORE = "store"
-"""The folder of results in a home."""
-
-_FILE_NAME = "tournament.json"
 _SCHEMA_VERSION = 4
 
 
-def open_store(home: Path) -> Store:
-    """The store of a home that was played; nothing is made.
-
-    Raises:
-        StoreError: Nothing was played there.
-    """
-    # Where nobody could even enter there is a tournament, and no result.
-    if not (home / STORE).is_dir() and not (home / _FILE_NAME).is_file():
-        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
-    return Store(home / STORE)
-
-
-def write_ledger(record: TournamentRecord, home: Path) -> None:
+def write_ledger(record: TournamentRecord, home: Home) -> None:
     """Writes ``HOME/tournament.json`` in one step."""
     ledger = {
         "schema_version": _SCHEMA_VERSION,
@@ -59,16 +43,16 @@ def write_ledger(record: TournamentRecord, home: Path) -> None:
         "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
     }
-    write_atomically(home / _FILE_NAME, json.dumps(ledger, indent=1).encode())
+    write_atomically(home.tournament, json.dumps(ledger, indent=1).encode())
 
 
-def read_ledger(home: Path, store: Store) -> TournamentRecord:
+def read_ledger(home: Home, store: Store) -> TournamentRecord:
     """Reads a tournament back, its figures from the store.
 
     Raises:
         StoreError: There is none, or it is damaged.
     """
-    path = home / _FILE_NAME
+    path = home.tournament
     try:
         ledger: dict[str, Any] = json.loads(path.read_bytes())
         if ledger["schema_version"] != _SCHEMA_VERSION:
@@ -76,7 +60,7 @@ def read_ledger(home: Path, store: Store) -> TournamentRecord:
                 f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}; "
                 f"bring it up to date with: fakeoff run --home {home}"
             )
-        return _rebuild(ledger, store)
+        return _rebuild(ledger, store, where=path.name)
     except FileNotFoundError as error:
         raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -94,10 +78,10 @@ def _version(kept: Mapping[str, Any]) -> Version:
     return Version(**{**kept, "targets": tuple(kept["targets"]), "on_val": on_val})
 
 
-def _rebuild(ledger: Mapping[str, Any], store: Store) -> TournamentRecord:
+def _rebuild(ledger: Mapping[str, Any], store: Store, *, where: str) -> TournamentRecord:
     versions = [_version(kept) for kept in ledger["versions"]]
     by_label = {(version.kind, version.label): version for version in versions}
-    config = parse_config(ledger["config"], where=_FILE_NAME)
+    config = parse_config(ledger["config"], where=where)
     reals = {int(resolution): pools for resolution, pools in ledger["real_pools"].items()}
     thresholds = {version.label: version.threshold(store) for version in versions if version.kind == "detector"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.images import Pixels
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text, markdown_text
 
@@ -36,7 +37,7 @@ class ExperimentRun:
         about: What the experiment is, in Markdown.
     """
 
-    def __init__(self, home: Path, *, identity: str, header: Mapping[str, Any], about: str) -> None:
+    def __init__(self, home: Home, *, identity: str, header: Mapping[str, Any], about: str) -> None:
         self._mlflow = MlflowStore(home)
         self._name, self._header, self._about = f"experiment {identity[:16]}", header, about
         self._waiting: list[tuple[str, float, int]] = []

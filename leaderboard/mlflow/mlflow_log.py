@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import digest
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
 from fakeoff.leaderboard.plots import plots
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
@@ -72,7 +72,7 @@ class MlflowLog:
         store: Where curves and images are read from.
     """
 
-    def __init__(self, home: Path, store: Store) -> None:
+    def __init__(self, home: Home, store: Store) -> None:
         self._mlflow, self._store = MlflowStore(home), store
         self._state: dict[str, Any] = {}
 

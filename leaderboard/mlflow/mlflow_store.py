@@ -18,6 +18,7 @@ from typing import Any
 from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs.store import write_atomically
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.views import VIEWS, view_tag
 
 ENVIRONMENT = {
@@ -29,14 +30,12 @@ ENVIRONMENT = {
 }
 """What MLflow must find set before it is imported or served."""
 
-_STATE = "mlflow.json"
-_DATABASE = "mlflow.db"
 _BATCH = 1000
 
 
-def database_uri(home: Path) -> str:
+def database_uri(home: Home) -> str:
     """MLflow's tracking address of a home."""
-    return f"sqlite:///{(home / _DATABASE).resolve()}"
+    return f"sqlite:///{home.database.resolve()}"
 
 
 def experiment_name(source: str, *, resolution: int, colour: str) -> str:
@@ -51,7 +50,7 @@ class MlflowStore:
         home: Where they lie.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Home) -> None:
         self._home = home
         self._client: Any = None
 
@@ -88,8 +87,8 @@ class MlflowStore:
         if found is not None:
             experiment: str = found.experiment_id
         else:
-            folder = (self._home / "mlflow-artifacts").resolve()
-            experiment = self.client.create_experiment(name, artifact_location=folder.as_uri())
+            folder = self._home.artifacts.resolve().as_uri()
+            experiment = self.client.create_experiment(name, artifact_location=folder)
             self.client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
         for view in VIEWS:
             key, value = view_tag(view, created_ms=created_ms)
@@ -118,8 +117,8 @@ class MlflowStore:
         Raises:
             StoreError: It is damaged.
         """
-        if not (self._home / _DATABASE).exists():  # deleted: all is logged anew
-            (self._home / _STATE).unlink(missing_ok=True)
+        if not self._home.database.exists():  # deleted: all is logged anew
+            self._home.logged.unlink(missing_ok=True)
         state: dict[str, Any] = self._kept().get(name, {})
         return state
 
@@ -129,14 +128,15 @@ class MlflowStore:
         Raises:
             StoreError: What was remembered before is damaged.
         """
-        write_atomically(self._home / _STATE, json.dumps({**self._kept(), name: state}, indent=1).encode())
+        write_atomically(self._home.logged, json.dumps({**self._kept(), name: state}, indent=1).encode())
 
     def _kept(self) -> dict[str, Any]:
-        path = self._home / _STATE
+        path = self._home.logged
         try:
             kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
         except ValueError as error:
-            raise StoreError(f"'{path}' is damaged; delete it and {_DATABASE} beside it, and run again") from error
+            database = self._home.database.name
+            raise StoreError(f"'{path}' is damaged; delete it and {database} beside it, and run again") from error
         return kept
 
 

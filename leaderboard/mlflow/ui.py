@@ -11,9 +11,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, database_uri
 from fakeoff.leaderboard.mlflow.views import VIEWS, view_address
 
@@ -21,7 +21,7 @@ _HOST = "127.0.0.1"
 _START_SECONDS = 120
 
 
-def leaderboard_addresses(home: Path, base: str) -> dict[str, str]:
+def leaderboard_addresses(home: Home, base: str) -> dict[str, str]:
     """The addresses that open on the leaderboards, by view; of the newest experiment.
 
     Raises:
@@ -30,7 +30,7 @@ def leaderboard_addresses(home: Path, base: str) -> dict[str, str]:
     os.environ.update(ENVIRONMENT)
     from mlflow import MlflowClient  # it takes seconds, and reads the environment
 
-    if not (home / "mlflow.db").exists():
+    if not home.database.exists():
         raise StoreError(f"nothing to show in '{home}'; play first: fakeoff run --home {home}")
     found = MlflowClient(tracking_uri=database_uri(home)).search_experiments(order_by=["last_update_time DESC"])
     experiments = [experiment for experiment in found if experiment.name != "Default"]
@@ -40,7 +40,7 @@ def leaderboard_addresses(home: Path, base: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(home: Path, *, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def served(home: Home, *, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Serves a home with MLflow on 127.0.0.1 until the block ends.
 
     Args:
@@ -73,7 +73,7 @@ def served(home: Path, *, port: int) -> Iterator[tuple[str, subprocess.Popen[byt
         "--backend-store-uri",
         database_uri(home),
         "--default-artifact-root",
-        (home / "mlflow-artifacts").resolve().as_uri(),
+        home.artifacts.resolve().as_uri(),
         "--host",
         _HOST,
         "--port",
@@ -81,7 +81,7 @@ def served(home: Path, *, port: int) -> Iterator[tuple[str, subprocess.Popen[byt
         "--workers",
         "1",
     ]
-    with (home / "ui.log").open("wb") as log:
+    with home.server_output.open("wb") as log:
         process = subprocess.Popen(
             command, env={**os.environ, **ENVIRONMENT}, stdout=log, stderr=log, start_new_session=True
         )
@@ -92,7 +92,7 @@ def served(home: Path, *, port: int) -> Iterator[tuple[str, subprocess.Popen[byt
         _stop(process)
 
 
-def _wait_for(base: str, process: subprocess.Popen[bytes], home: Path) -> None:
+def _wait_for(base: str, process: subprocess.Popen[bytes], home: Home) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -101,7 +101,7 @@ def _wait_for(base: str, process: subprocess.Popen[bytes], home: Path) -> None:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise StoreError(f"MLflow did not start; see '{home / 'ui.log'}'")
+    raise StoreError(f"MLflow did not start; see '{home.server_output}'")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -37,7 +37,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def effective_config(
     given: TournamentConfig | Mapping[str, Any] | Path | None,
     *,
-    home: Path,
+    kept: Path,
     rounds: int | None = None,
     seed: int | None = None,
     generators: str | None = None,
@@ -54,7 +54,7 @@ def effective_config(
 
     Args:
         given: A TOML file, what stands in one, or a configuration; what it leaves out has its default.
-        home: Where ``config.toml`` of the last tournament lies, if any.
+        kept: The file with what was last played, if it is there; it counts where nothing is given.
         rounds: Over ``rounds``.
         seed: Over ``seed``.
         generators: Names separated by commas. A player that the file describes keeps its parameters.
@@ -70,7 +70,7 @@ def effective_config(
     Raises:
         ConfigError: See :func:`parse_config`.
     """
-    base, where = _base(given, home)
+    base, where = _base(given, kept)
     reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
     over["audit"] = _given({"on_leak": on_leak})
@@ -98,13 +98,12 @@ def effective_config(
     )
 
 
-def _base(given: TournamentConfig | Mapping[str, Any] | Path | None, home: Path) -> tuple[dict[str, Any], str]:
+def _base(given: TournamentConfig | Mapping[str, Any] | Path | None, kept: Path) -> tuple[dict[str, Any], str]:
     """What options go over, unchecked, and where it stands."""
     if isinstance(given, TournamentConfig):
         return given.model_dump(), "the configuration"
     if isinstance(given, Mapping):
         return _as_in_a_file(given), "the configuration"
-    kept = home / "config.toml"
     used = given if given is not None else kept if kept.is_file() else None
     return (read_config(used), str(used)) if used is not None else ({}, "the command line")
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs import store as store_module
-from fakeoff.arena.jobs.store import Store, locked, write_atomically
+from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.arena.seeds import digest
 
 KEY = digest("a job")
@@ -232,21 +230,3 @@ def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path: 
         assert reader.read() == b"one"
     assert path.read_bytes() == b"two, and longer"
     assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
-
-
-def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from fakeoff.arena.errors import StoreError\n"
-        "from fakeoff.arena.jobs.store import locked\n"
-        "try:\n    with locked(Path(sys.argv[1])): print('held')\n"
-        "except StoreError as error: print(error)\n"
-    )
-    with locked(tmp_path):
-        with pytest.raises(StoreError, match="another fakeoff is playing"), locked(tmp_path):
-            pass
-        another = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
-        assert b"another fakeoff is playing" in another.stdout
-    with pytest.raises(RuntimeError), locked(tmp_path):
-        raise RuntimeError
-    with locked(tmp_path):
-        pass

@@ -20,6 +20,7 @@ from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.experiments import play_experiment
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols import protocols
 from fakeoff.protocols.config import parse_config
 
@@ -42,7 +43,7 @@ def played(
         defend={"steps": 60, "batch": 16, "check_every": 20},
     )
     quiet = Console(file=io.StringIO())
-    return play_experiment(config, home=home, executor=SerialExecutor(), console=quiet), home
+    return play_experiment(config, home=Home(home), executor=SerialExecutor(), console=quiet), home
 
 
 def test_every_detector_is_judged_at_every_quality(played: tuple[dict[str, Any], Path]) -> None:
@@ -73,7 +74,7 @@ def test_jpeg_hides_fakes_from_a_real_detector(example: ModuleType, tmp_path: Pa
         where="test",
     )
     quiet = Console(file=io.StringIO())
-    result = play_experiment(config, home=tmp_path, executor=SerialExecutor(), console=quiet)
+    result = play_experiment(config, home=Home(tmp_path), executor=SerialExecutor(), console=quiet)
     lossless, light, heavy = result["tables"]["AP by JPEG quality"]
     assert lossless["AP"] > 0.99
     assert light["AP"] > 0.98

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.play import play
 from fakeoff.leaderboard.plots.plots import to_pixels
@@ -83,7 +84,7 @@ def play_in(toys: Path) -> Callable[..., dict[str, Any]]:
 
     def play_there(config: TournamentConfig, home: Path, executor: Any) -> dict[str, Any]:
         quiet = Console(file=io.StringIO())
-        return play(config, home=home, executor=executor, console=quiet)
+        return play(config, home=Home(home), executor=executor, console=quiet)
 
     return play_there
 
@@ -109,7 +110,7 @@ def results(home: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def record(home: Path, results: Store) -> TournamentRecord:
-    return read_ledger(home, results)
+    return read_ledger(Home(home), results)
 
 
 @pytest.fixture(scope="session")

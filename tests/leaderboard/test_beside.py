@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fakeoff.leaderboard.beside import Beside
+from fakeoff.leaderboard.conduct.beside import Beside
 
 
 def test_things_are_done_in_order_and_leaving_waits_for_them() -> None:

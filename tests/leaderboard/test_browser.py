@@ -18,6 +18,7 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Page, expect, sync_playwright
 
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import VIEWS
 
@@ -47,7 +48,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no 'chromium' on PATH:
 
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[tuple[str, Any]]:
-    with served(home, port=0) as (base, process):
+    with served(Home(home), port=0) as (base, process):
         yield base, process
 
 
@@ -89,7 +90,7 @@ def test_a_leaderboard_opens_on_the_players_of_its_role_by_score(
     view: Any, home: Path, base: str, page: Page, scoreboard: dict[str, Any], shoot: Callable[[str], None]
 ) -> None:
     page.goto("about:blank")  # the address of the other view differs in its fragment alone
-    page.goto(leaderboard_addresses(home, base)[view.name])
+    page.goto(leaderboard_addresses(Home(home), base)[view.name])
     standings = scoreboard["standings"][f"{view.role}s"]
     names = page.locator(".ag-row [col-id='attributes.`Run Name`'] a")
     expect(names).to_have_count(len(standings), timeout=PATIENCE_MS)

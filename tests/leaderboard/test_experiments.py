@@ -20,7 +20,8 @@ from fakeoff.arena.errors import ConfigError, FakeoffError, PluginError
 from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.executors import Observer, SerialExecutor
 from fakeoff.arena.players.plugins import load_plugin_file
-from fakeoff.leaderboard.experiments import experiment_text, experiments_folder, play_experiment
+from fakeoff.leaderboard.experiments import experiment_text, play_experiment
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import plays_a_tournament
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text, markdown_text, print_experiment
 
@@ -60,7 +61,7 @@ def play_toys(toys: Path, toy_config: Make) -> Callable[..., dict[str, Any]]:
         parameters = over.pop("parameters", {})
         config = toy_config(protocol={"plugin": plugin, "parameters": parameters}, **over)
         quiet = Console(file=io.StringIO())
-        return play_experiment(config, home=home, executor=executor or Counting(), console=quiet, name=name)
+        return play_experiment(config, home=Home(home), executor=executor or Counting(), console=quiet, name=name)
 
     return play
 
@@ -292,7 +293,7 @@ def test_a_player_that_misbehaves_forfeits_and_the_experiment_goes_on(
     [run] = _runs(client(new_home))
     assert (run.info.status, run.data.tags["forfeits"]) == ("FINISHED", "1")
     printed = Console(file=io.StringIO(), width=120)
-    print_experiment(result, printed, folder=experiments_folder(new_home))
+    print_experiment(result, printed, folder=Home(new_home).experiments)
     assert "the plugin's own bug" in printed.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -287,10 +287,10 @@ def test_a_mapping_a_file_and_a_configuration_are_the_same_game(
         'rounds = 3\nreals.source = "faces"\n'
         'generators = [{ plugin = "pgan", parameters.weights = "mine.safetensors" }]\n'
     )
-    of_mapping = effective_config(given, home=tmp_path)
+    of_mapping = effective_config(given, kept=tmp_path / "config.toml")
     assert of_mapping.reals.source == str(tmp_path / "faces")
-    assert effective_config(Path("game.toml"), home=tmp_path) == of_mapping
-    assert effective_config(of_mapping, home=tmp_path) == of_mapping
+    assert effective_config(Path("game.toml"), kept=tmp_path / "config.toml") == of_mapping
+    assert effective_config(of_mapping, kept=tmp_path / "config.toml") == of_mapping
 
 
 # The package

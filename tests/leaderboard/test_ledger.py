@@ -10,6 +10,7 @@ import pytest
 
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Forfeit
@@ -20,8 +21,8 @@ def test_a_record_comes_back_as_it_was(record: TournamentRecord, results: Store,
         kind="detector", player="first", round=1, stage="score", reason="raised", against="toy_generator@0"
     )
     with_forfeit = TournamentRecord(**{**vars(record), "forfeits": (forfeit,)})
-    write_ledger(with_forfeit, tmp_path)
-    assert read_ledger(tmp_path, results) == with_forfeit
+    write_ledger(with_forfeit, Home(tmp_path))
+    assert read_ledger(Home(tmp_path), results) == with_forfeit
 
 
 def test_it_holds_no_figures(home: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_look_is_kept_by_the_keys_of_its_sides(home: Path, record: TournamentR
 
 def test_no_tournament_says_what_to_do(tmp_path: Path, results: Store) -> None:
     with pytest.raises(StoreError, match=r"play first: fakeoff run --home"):
-        read_ledger(tmp_path, results)
+        read_ledger(Home(tmp_path), results)
 
 
 DAMAGES = (
@@ -79,7 +80,7 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
     text = json.dumps([] if damage == "not an object" else ledger)
     (tmp_path / "tournament.json").write_text(text[: len(text) // 2] if damage == "truncated" else text)
     with pytest.raises(StoreError, match="is damaged; rebuild it with: fakeoff run"):
-        read_ledger(tmp_path, results)
+        read_ledger(Home(tmp_path), results)
 
 
 def test_another_schema_is_refused_by_number(home: Path, results: Store, tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_another_schema_is_refused_by_number(home: Path, results: Store, tmp_pat
     ledger["schema_version"] = 99
     (tmp_path / "tournament.json").write_text(json.dumps(ledger))
     with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 3"):
-        read_ledger(tmp_path, results)
+        read_ledger(Home(tmp_path), results)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_a_result_that_is_gone_is_named(
     shutil.copytree(home / "store", copied)
     shutil.rmtree(copied / key[:2] / key)
     with pytest.raises(StoreError, match=key):
-        read_ledger(home, Store(copied))
+        read_ledger(Home(home), Store(copied))
 
 
 def _floats(value: Any) -> list[float]:

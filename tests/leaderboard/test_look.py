@@ -16,6 +16,7 @@ from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
 from fakeoff.detectors import ReceptiveField
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.look import look_at
 from fakeoff.protocols.measures import Look, Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -43,7 +44,7 @@ def fakes(record: TournamentRecord, results: Store, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 def verdicts(home: Path, fakes: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Verdict]:
-    return look_at(fakes, detector=DETECTOR, home=home, out=tmp_path_factory.mktemp("out") / "look.png")
+    return look_at(fakes, detector=DETECTOR, home=Home(home), out=tmp_path_factory.mktemp("out") / "look.png")
 
 
 def test_fakes_get_the_scores_of_their_match(
@@ -76,7 +77,7 @@ def test_photographs_go_through_the_arenas_pipeline(
 ) -> None:
     # 92 x 112 pixels, as they were taken; the generators of this home and its arena have 16.
     photographs = [photograph.path for photograph in open_source("orl").photographs["test"][:9]]
-    found = look_at(photographs, detector=DETECTOR, home=home, out=tmp_path / "look.png")
+    found = look_at(photographs, detector=DETECTOR, home=Home(home), out=tmp_path / "look.png")
     scores, _ = _played(record)[0].scores(results)
     assert [verdict.p_fake for verdict in found] == pytest.approx(scores[:9].tolist(), abs=1e-6)
     with Image.open(tmp_path / "look.png") as image:
@@ -88,7 +89,7 @@ def test_a_players_name_is_its_newest_version(
     home: Path, fakes: list[Path], verdicts: list[Verdict], tmp_path: Path
 ) -> None:
     newest, named, older = (
-        [v.p_fake for v in look_at(fakes[:4], detector=name, home=home, out=tmp_path / "look.png")]
+        [v.p_fake for v in look_at(fakes[:4], detector=name, home=Home(home), out=tmp_path / "look.png")]
         for name in ("first", "first@2", "first@0")
     )
     assert newest == named
@@ -99,21 +100,21 @@ def test_a_players_name_is_its_newest_version(
 def test_the_same_pictures_get_the_same_verdicts_and_alone_the_same_score(
     home: Path, fakes: list[Path], verdicts: list[Verdict], tmp_path: Path
 ) -> None:
-    again = look_at(fakes, detector=DETECTOR, home=home, out=tmp_path / "look.png")
+    again = look_at(fakes, detector=DETECTOR, home=Home(home), out=tmp_path / "look.png")
     assert again == verdicts
-    [alone] = look_at(fakes[5:6], detector=DETECTOR, home=home, out=tmp_path / "look.png")
+    [alone] = look_at(fakes[5:6], detector=DETECTOR, home=Home(home), out=tmp_path / "look.png")
     assert alone.p_fake == pytest.approx(verdicts[5].p_fake, abs=1e-6)
 
 
 def test_a_home_is_only_read(home: Path, fakes: list[Path], tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
-    look_at(fakes[:1], detector="second", home=home, out=tmp_path / "look.png")
+    look_at(fakes[:1], detector="second", home=Home(home), out=tmp_path / "look.png")
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()} == before
 
 
 def test_more_pictures_than_a_sheet_holds_are_refused(home: Path, fakes: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="61 pictures; give at most 60 at a time"):
-        look_at([fakes[0]] * 61, detector=DETECTOR, home=home, out=tmp_path / "look.png")
+        look_at([fakes[0]] * 61, detector=DETECTOR, home=Home(home), out=tmp_path / "look.png")
 
 
 def test_a_version_whose_weights_are_gone_is_named(
@@ -124,7 +125,7 @@ def test_a_version_whose_weights_are_gone_is_named(
     key = _played(record)[0].detector.key
     (copy / "store" / key[:2] / key / "arrays.safetensors").unlink()
     with pytest.raises(StoreError, match=key):
-        look_at(fakes[:1], detector=DETECTOR, home=copy, out=tmp_path / "look.png")
+        look_at(fakes[:1], detector=DETECTOR, home=Home(copy), out=tmp_path / "look.png")
     assert not (tmp_path / "look.png").exists()
 
 
@@ -137,5 +138,5 @@ def test_a_score_on_the_threshold_is_fake_as_in_the_tournament(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Version, "threshold", lambda self, store: verdicts[0].p_fake)
-    found = look_at(fakes, detector=DETECTOR, home=home, out=tmp_path / "look.png")
+    found = look_at(fakes, detector=DETECTOR, home=Home(home), out=tmp_path / "look.png")
     assert found[0].is_fake

@@ -15,6 +15,7 @@ from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.config import TournamentConfig
@@ -179,7 +180,7 @@ def test_a_folder_of_reals_is_called_by_its_name_alone(
 
 
 def test_rebuilt_from_stored_scores_it_is_the_same_file(home: Path) -> None:
-    assert scoreboard_text(rebuild_scoreboard(home)).encode() == (home / "scoreboard.json").read_bytes()
+    assert scoreboard_text(rebuild_scoreboard(Home(home))).encode() == (home / "scoreboard.json").read_bytes()
 
 
 def test_playing_again_computes_nothing_and_writes_the_same_bytes(

@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from fakeoff.arena.errors import ConfigError, StoreError
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import VIEWS, View, view_address, view_tag
 
@@ -66,20 +67,20 @@ def test_the_addresses_are_those_of_the_arena_that_was_played_last(
     home: Path, new_home: Path, client: Callable[[Path], MlflowClient]
 ) -> None:
     [played] = [found for found in client(home).search_experiments() if found.name != "Default"]
-    addresses = leaderboard_addresses(home, "http://127.0.0.1:5000")
+    addresses = leaderboard_addresses(Home(home), "http://127.0.0.1:5000")
     assert list(addresses) == [view.name for view in VIEWS]
     assert all(f"/experiments/{played.experiment_id}/runs?" in address for address in addresses.values())
 
     for name in ("older", "newer"):
         experiment = client(new_home).create_experiment(name)
-    assert f"/experiments/{experiment}/runs?" in leaderboard_addresses(new_home, "")[VIEWS[0].name]
+    assert f"/experiments/{experiment}/runs?" in leaderboard_addresses(Home(new_home), "")[VIEWS[0].name]
 
 
 def test_nothing_to_show_is_said(tmp_path: Path, new_home: Path) -> None:
     with pytest.raises(StoreError, match="play first: fakeoff run --home"):
-        leaderboard_addresses(tmp_path / "nowhere", "")
+        leaderboard_addresses(Home(tmp_path / "nowhere"), "")
     with pytest.raises(StoreError, match="the first round is still being played"):
-        leaderboard_addresses(new_home, "")
+        leaderboard_addresses(Home(new_home), "")
 
 
 def test_a_taken_port_is_said(home: Path) -> None:
@@ -89,7 +90,10 @@ def test_a_taken_port_is_said(home: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} is taken; give another --port"), served(home, port=port):
+        with (
+            pytest.raises(ConfigError, match=f"port {port} is taken; give another --port"),
+            served(Home(home), port=port),
+        ):
             raise AssertionError("it served on a port that is taken")
 
 

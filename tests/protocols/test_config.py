@@ -139,23 +139,25 @@ def test_files_that_cannot_be_read_are_configuration_errors(tmp_path: Path) -> N
 
 def test_a_file_comes_before_the_last_tournament_and_options_before_both(tmp_path: Path) -> None:
     home, path = tmp_path / "home", tmp_path / "mine.toml"
-    assert effective_config(None, home=home) == TournamentConfig()
+    assert effective_config(None, kept=home / "config.toml") == TournamentConfig()
     home.mkdir()
     (home / "config.toml").write_text("rounds = 5\nseed = 5\n[arena]\nresolution = 32\n")
     path.write_text("rounds = 7\n[reals]\nskip_corrupt = true\n")
-    assert effective_config(None, home=home).rounds == 5
-    assert effective_config(path, home=home).rounds == 7
-    assert effective_config(path, home=home).arena.resolution == 64  # not mixed with the last tournament
-    config = effective_config(None, home=home, rounds=0, split_by="file")
+    assert effective_config(None, kept=home / "config.toml").rounds == 5
+    assert effective_config(path, kept=home / "config.toml").rounds == 7
+    assert (
+        effective_config(path, kept=home / "config.toml").arena.resolution == 64
+    )  # not mixed with the last tournament
+    config = effective_config(None, kept=home / "config.toml", rounds=0, split_by="file")
     assert (config.rounds, config.seed, config.arena.resolution, config.reals.split_by) == (0, 5, 32, "file")
-    assert effective_config(path, home=home, split_by="file").reals.skip_corrupt
-    assert not effective_config(path, home=home, skip_corrupt=False).reals.skip_corrupt
+    assert effective_config(path, kept=home / "config.toml", split_by="file").reals.skip_corrupt
+    assert not effective_config(path, kept=home / "config.toml", skip_corrupt=False).reals.skip_corrupt
 
 
 def test_players_named_as_options_keep_what_the_file_says_of_them(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[[detectors]]\nplugin = "xception_block2"\nname = "x2"\nparameters = {learning_rate = 0.01}\n')
-    config = effective_config(path, home=tmp_path, detectors="x2, resnet18_layer1 ,", generators="mine")
+    config = effective_config(path, kept=tmp_path / "config.toml", detectors="x2, resnet18_layer1 ,", generators="mine")
     assert [(p.name, p.plugin) for p in config.detectors] == [
         ("x2", "xception_block2"),
         ("resnet18_layer1", "resnet18_layer1"),
@@ -163,22 +165,22 @@ def test_players_named_as_options_keep_what_the_file_says_of_them(tmp_path: Path
     assert config.detectors[0].parameters == {"learning_rate": 0.01}
     assert [player.plugin for player in config.generators] == ["mine"]
     with pytest.raises(ConfigError, match="'generators'"):
-        effective_config(path, home=tmp_path, generators=" , ")
+        effective_config(path, kept=tmp_path / "config.toml", generators=" , ")
 
 
 def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("ronds = 1\n")
     with pytest.raises(ConfigError, match=r"mine\.toml: unknown key 'ronds'"):
-        effective_config(path, home=tmp_path)
+        effective_config(path, kept=tmp_path / "config.toml")
     with pytest.raises(ConfigError, match="the command line: 'rounds'"):
-        effective_config(None, home=tmp_path, rounds=-1)
+        effective_config(None, kept=tmp_path / "config.toml", rounds=-1)
 
 
 def test_a_folder_of_reals_is_kept_as_a_full_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert effective_config(None, home=tmp_path, source="faces").reals.source == str(tmp_path / "faces")
-    assert effective_config(None, home=tmp_path, source="orl").reals.source == "orl"
+    assert effective_config(None, kept=tmp_path / "config.toml", source="faces").reals.source == str(tmp_path / "faces")
+    assert effective_config(None, kept=tmp_path / "config.toml", source="orl").reals.source == "orl"
 
 
 def test_merging_goes_section_by_section_and_replaces_lists() -> None:
@@ -195,12 +197,12 @@ def test_a_weights_file_is_found_from_any_folder(kind: str, tmp_path: Path, monk
     text = f"[parts]\n{parameters}" if kind == "parts" else f'[[generators]]\nplugin = "pgan"\n{parameters}'
     (tmp_path / "game.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    config = effective_config(Path("game.toml"), home=tmp_path / "home")
+    config = effective_config(Path("game.toml"), kept=tmp_path / "home" / "config.toml")
     section = config.parts if kind == "parts" else config.generators[0]
     assert section.parameters["weights"] == str(tmp_path / "mine.safetensors")
 
 
 def test_weights_that_ship_keep_their_name(tmp_path: Path) -> None:
     (tmp_path / "game.toml").write_text('[parts]\nparameters = { weights = "face-unet" }')
-    config = effective_config(tmp_path / "game.toml", home=tmp_path / "home")
+    config = effective_config(tmp_path / "game.toml", kept=tmp_path / "home" / "config.toml")
     assert config.parts.parameters["weights"] == "face-unet"

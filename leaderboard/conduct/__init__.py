@@ -1,0 +1,1 @@
+"""How a game is conducted, whatever is played."""

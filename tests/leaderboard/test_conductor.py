@@ -1,0 +1,143 @@
+"""What is the same for every game in a home, whoever plays."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fakeoff.arena.errors import PluginError, StoreError
+from fakeoff.arena.jobs import Job
+from fakeoff.arena.jobs.executors import Load, Observer, SerialExecutor
+from fakeoff.leaderboard.conduct.beside import Beside
+from fakeoff.leaderboard.conduct.conductor import conducted
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.protocols.attack_defend import play_on, tournament_spec
+from fakeoff.protocols.measures.tournament import TournamentRecord
+
+Make = Callable[..., Any]
+
+
+class Watched(SerialExecutor):
+    """Remembers how it was left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: list[str] = []
+
+    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        self.left.append("started")
+        super().start(job, load=load, observer=observer)
+
+    def abandon(self) -> None:
+        self.left.append("abandoned")
+        super().abandon()
+
+    def close(self) -> None:
+        self.left.append("closed")
+        super().close()
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def test_a_home_is_held_and_its_store_swept_while_a_game_is_conducted(
+    tmp_path: Path, make_config: Make, console: Console
+) -> None:
+    home, executor = Home(tmp_path), Watched()
+    half_written = home.store / "writing-something"
+    half_written.mkdir(parents=True)
+    with conducted(make_config(), home=home, executor=executor, console=console) as conductor:
+        assert not half_written.exists()
+        assert conductor.store.root == home.store
+        other = Watched()
+        with (
+            pytest.raises(StoreError, match="another fakeoff is playing"),
+            conducted(make_config(), home=home, executor=other, console=console),
+        ):
+            pass
+        assert executor.left == []
+    assert executor.left == ["closed"]
+    with home.locked():
+        pass
+
+
+def test_what_is_left_out_and_how_it_computes_are_said_first(
+    tmp_path: Path, make_config: Make, jpegs: Path, console: Console
+) -> None:
+    reals = tmp_path / "reals"
+    shutil.copytree(jpegs, reals)
+    (reals / "notes.txt").write_text("no image")
+    config = make_config(reals={"source": str(reals)})
+    with conducted(config, home=Home(tmp_path / "home"), executor=SerialExecutor(), console=console):
+        pass
+    left_out, computing = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert left_out.startswith("left out notes.txt: ")
+    assert computing.startswith("training in float32 on ")
+
+
+def test_a_game_that_fails_leaves_no_job_and_no_worker(tmp_path: Path, make_config: Make, console: Console) -> None:
+    executor, config = Watched(), make_config()
+
+    def fail() -> None:
+        with (
+            conducted(config, home=Home(tmp_path), executor=executor, console=console) as conductor,
+            conductor.bench(tournament_spec(config)) as bench,
+        ):
+            bench.enter()
+            raise RuntimeError("my own bug")
+
+    with pytest.raises(RuntimeError, match="my own bug"):
+        fail()
+    assert executor.left[-3:] == ["abandoned", "closed", "closed"]
+
+
+def test_players_that_do_not_exist_are_told_before_a_job_starts(
+    tmp_path: Path, make_config: Make, console: Console
+) -> None:
+    executor, config = Watched(), make_config(generators=[{"plugin": "toy_generatr"}])
+    with (
+        pytest.raises(PluginError, match="toy_generator"),
+        conducted(config, home=Home(tmp_path), executor=executor, console=console) as conductor,
+        conductor.bench(tournament_spec(config)),
+    ):
+        pytest.fail("there is no such bench")
+    assert executor.left == ["closed"]
+
+
+def test_a_finished_round_is_told_with_its_record_and_is_shown(
+    tmp_path: Path, make_config: Make, replaying: Make, console: Console
+) -> None:
+    config, rounds = make_config(rounds=1), []
+
+    def on_round(record: TournamentRecord, beside: Beside) -> None:
+        beside.do(lambda: rounds.append((record.round, len(record.matches))))
+
+    with (
+        conducted(config, home=Home(tmp_path), executor=replaying(), console=console) as conductor,
+        conductor.bench(tournament_spec(config), on_round=on_round) as bench,
+    ):
+        record = play_on(bench)
+    assert rounds == [(0, 4), (1, len(record.matches))]
+    assert "round 1" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_without_a_meaning_rounds_pass_in_silence(
+    tmp_path: Path, make_config: Make, replaying: Make, console: Console
+) -> None:
+    config = make_config(rounds=0)
+    with (
+        conducted(config, home=Home(tmp_path), executor=replaying(), console=console) as conductor,
+        conductor.bench(tournament_spec(config)) as bench,
+    ):
+        play_on(bench)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "toy_generator" in printed
+    assert "round 0" not in printed

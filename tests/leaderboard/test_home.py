@@ -1,0 +1,113 @@
+"""A home alone knows its files, and is held by one driver at a time."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fakeoff.arena.errors import StoreError
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.leaderboard.experiments import play_experiment
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.ui import served
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY_PROTOCOLS = ROOT / "tests/toy_protocols.py"
+
+TALKATIVE = """
+import torch
+from fakeoff.generators import Generator, register
+
+@register("talkative")
+class Talkative(Generator):
+    resolution = 16
+
+    def sample(self, n, *, rng):
+        print("here are some")
+        return torch.rand(n, 3, 16, 16, generator=rng)
+"""
+
+
+def _named(home: Home) -> set[Path]:
+    """Every path that a home has a name for."""
+    properties = inspect.getmembers(Home, lambda member: isinstance(member, property))
+    return {getattr(home, name) for name, _ in properties}
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_all_that_is_in_a_played_home_has_a_name_there(
+    tmp_path: Path, new_home: Path, make_config: Callable[..., Any], play_in: Callable[..., Any]
+) -> None:
+    (tmp_path / "talkative.py").write_text(TALKATIVE)
+    for path in (TOY_PROTOCOLS, tmp_path / "talkative.py"):
+        load_plugin_file(path)
+    config = make_config(rounds=0, generators=[{"plugin": "talkative"}])
+    play_in(config, new_home, SerialExecutor())
+    home = Home(new_home)
+    experiment = config.model_copy(update={"protocol": config.protocol.model_copy(update={"plugin": "toy_experiment"})})
+    play_experiment(experiment, home=home, executor=SerialExecutor(), console=Console(file=io.StringIO()))
+    with served(home, port=0):
+        pass
+    assert set(new_home.iterdir()) == _named(home)
+    assert set(home.experiments.iterdir()) == {
+        home.experiment_files("toy_experiment"),
+        home.experiment_result("toy_experiment"),
+    }
+
+
+def test_nothing_else_puts_a_path_in_a_home_together(tmp_path: Path) -> None:
+    names = {path.name for path in _named(Home(tmp_path))}
+    for file in [ROOT / "cli.py", *(ROOT / "leaderboard").rglob("*.py"), *(ROOT / "protocols").rglob("*.py")]:
+        if file != Path(inspect.getfile(Home)).resolve():
+            ends = [
+                node.right.value
+                for node in ast.walk(ast.parse(file.read_text()))
+                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant)
+            ]
+            assert not names.intersection(ends), file
+
+
+def test_to_ask_where_its_files_are_makes_none(tmp_path: Path) -> None:
+    home = Home(tmp_path / "nowhere")
+    assert all(path.parent == tmp_path / "nowhere" for path in _named(home))
+    with pytest.raises(StoreError, match=f"nothing was played in '{home}'; play first: fakeoff run --home {home}"):
+        home.open_store()
+    assert not home.folder.exists()
+
+
+def test_a_configuration_can_be_put_back_or_taken_away(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.replace_configuration(b"one") is None
+    assert home.replace_configuration(b"two") == b"one"
+    assert home.configuration.read_bytes() == b"two"
+    assert home.replace_configuration(None) == b"two"
+    assert not home.configuration.exists()
+
+
+def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from fakeoff.arena.errors import StoreError\n"
+        "from fakeoff.leaderboard.home.home import Home\n"
+        "try:\n    with Home(Path(sys.argv[1])).locked(): print('held')\n"
+        "except StoreError as error: print(error)\n"
+    )
+    with home.locked():
+        with pytest.raises(StoreError, match="another fakeoff is playing"), home.locked():
+            pass
+        another = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
+        assert b"another fakeoff is playing" in another.stdout
+    with pytest.raises(RuntimeError), home.locked():
+        raise RuntimeError
+    with home.locked():
+        pass
