@@ -17,6 +17,7 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.protocols import Protocol, register
 from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.score.metrics import MatchFigures
 
 
 @register("jpeg_robustness")
@@ -54,7 +55,7 @@ class JpegRobustness(Protocol):
         for (generator, quality), line in found.items():  # reading waits until it is judged
             for judged in line:
                 rows.append(make_row(judged.detector.player, generator, f"JPEG {quality}", judged.figures))
-                bench.log({f"ap by JPEG quality/{rows[-1]['detector']}": judged.figures["ap"]}, step=quality)
+                bench.log({f"ap by JPEG quality/{rows[-1]['detector']}": judged.figures.ap}, step=quality)
         if rows:
             bench.table("AP by JPEG quality", sorted(rows, key=lambda row: row["detector"]))
             example = bench.pixels(generators[0].pools["test"])[0]
@@ -75,10 +76,10 @@ def compress(pixels: Pixels, quality: int) -> Pixels:
     return np.stack([np.asarray(Image.open(file)) for file in files])
 
 
-def make_row(detector: str, generator: str, images: str, figures: Any) -> dict[str, Any]:
-    low, high = figures["ap_ci"]
+def make_row(detector: str, generator: str, images: str, figures: MatchFigures) -> dict[str, Any]:
+    low, high = figures.ap_ci
     judged = {"detector": f"{detector} on {generator}", "test images": images}
-    return {**judged, "AP": figures["ap"], "AP from": low, "AP to": high}
+    return {**judged, "AP": figures.ap, "AP from": low, "AP to": high}
 
 
 def draw(rows: list[dict[str, Any]], face: Pixels, *, confidence: float) -> Figure:

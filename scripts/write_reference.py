@@ -36,7 +36,9 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.protocols.game.verbs": ("Verbs",),
         "fakeoff.protocols.game.own_jobs": ("Results",),
         "fakeoff.protocols.game.line": ("Line",),
-        "fakeoff.protocols.record.records": ("Version", "Match", "Judged", "Cost", "Forfeit"),
+        "fakeoff.protocols.record.versions": ("Version", "Forfeit"),
+        "fakeoff.protocols.measures": ("Measured", "Match", "Judged", "Cost", "Look", "Shift", "Audit"),
+        "fakeoff.protocols.score.metrics": ("MatchFigures",),
         "fakeoff.arena.jobs": ("Context", "Result"),
     },
     "Contracts": {
@@ -54,8 +56,9 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "From Python": {
         "fakeoff": ("play", "load", "judge", "Game"),
-        "fakeoff.protocols.record.records": ("TournamentRecord",),
-        "fakeoff.protocols.record.standings": ("DetectorStanding", "GeneratorStanding"),
+        "fakeoff.protocols.measures.tournament": ("TournamentRecord",),
+        "fakeoff.protocols.measures.standings": ("DetectorStanding", "GeneratorStanding"),
+        "fakeoff.leaderboard.scoreboard": ("Scoreboard",),
         "fakeoff.protocols.pictures": ("Pictures", "Verdict"),
     },
 }

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Column, GeneratorRow, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
-from fakeoff.protocols.rules.evaluate import CostFigures, write_cost
+from fakeoff.protocols.rules.evaluate import CostFigures, Distances, Floor, write_cost, write_floor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,8 @@ class Cost(Measured[CostRow]):
     """How far a generator version went from its version 0 and from the reals.
 
     Attributes:
-        key: Of the result with the figures.
-        figures: Distances.
+        keys: Of the results with its distances and with what they are held to.
+        figures: Both.
     """
 
     name: ClassVar[str] = "cost"
@@ -37,7 +38,7 @@ class Cost(Measured[CostRow]):
         Column(heading="SWD", text=lambda row: f"{row.swd_to_reals:.1f}"),
     )
 
-    key: str
+    keys: Mapping[str, str]
     figures: CostFigures
 
     @classmethod
@@ -47,17 +48,26 @@ class Cost(Measured[CostRow]):
         if first is None:
             return None
         job = write_cost(ground.desk, generator, first=first, reals=reals)
+        floor = write_floor(ground.desk, reals, resolution=generator.resolution)
+        begun = ground.begin(ground.must(floor))
         if not await ground.settle(job, blame=blame(generator, "cost")):
             return None
-        return cls(generator=generator, key=job.key, figures=ground.store.figures(job.key, CostFigures))
+        await begun
+        return cls._of(generator, {"distances": job.key, "floor": floor.key}, ground.store)
 
     def results(self) -> Mapping[str, str]:
-        return {"figures": self.key}
+        return self.keys
 
     @classmethod
     def read(cls, kept: Kept) -> Self:
-        (generator,), key = kept.subjects, kept.results["figures"]
-        return cls(generator=generator, key=key, figures=kept.store.figures(key, CostFigures))
+        (generator,) = kept.subjects
+        return cls._of(generator, kept.results, kept.store)
+
+    @classmethod
+    def _of(cls, generator: Version, keys: Mapping[str, str], store: Store) -> Self:
+        distances, floor = store.figures(keys["distances"], Distances), store.figures(keys["floor"], Floor)
+        keys = {"distances": keys["distances"], "floor": keys["floor"]}
+        return cls(generator=generator, keys=keys, figures=CostFigures(**vars(distances), **vars(floor)))
 
     def row(self) -> CostRow:
         return CostRow(**of_generator(self.generator), **vars(self.figures))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -14,11 +13,12 @@ from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score import distances
 
-VERSION = 1
+COST_VERSION = 2
+FLOOR_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostFigures:
+class Distances:
     """How far a generator version went from its version 0, and how far from the reals it lies.
 
     Attributes:
@@ -26,16 +26,50 @@ class CostFigures:
         ssim_to_first: Mean structural similarity of them; 1 is identical.
         kid_to_reals: Kernel distance on eigenfaces; see :mod:`fakeoff.protocols.score.distances`.
         swd_to_reals: Sliced Wasserstein distance of patches; likewise.
-        kid_floor: The same of the reals of train, which is as near as it gets.
-        swd_floor: Likewise.
     """
 
     pixel_l1_to_first: float
     ssim_to_first: float
     kid_to_reals: float
     swd_to_reals: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """How far other reals lie from the held-out ones, which is as near as it gets.
+
+    Attributes:
+        kid_floor: Of the reals of train; see :mod:`fakeoff.protocols.score.distances`.
+        swd_floor: Likewise.
+    """
+
     kid_floor: float
     swd_floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostFigures(Floor, Distances):
+    """Distances, and what to hold them to."""
+
+
+def write_floor(desk: Desk, reals: Mapping[str, str], *, resolution: int) -> Job:
+    """How far the reals of train lie from those of test.
+
+    Args:
+        desk: What is played.
+        reals: Keys of the real pools by split.
+        resolution: Of the generators that they belong to.
+    """
+    return desk.job(
+        floor,
+        FLOOR_VERSION,
+        label=f"distances of train reals at {resolution} px",
+        player="train reals",
+        payload={},
+        inputs={"real": reals["test"], "real_train": reals["train"]},
+        stage="cost",
+        round_=0,
+    )
 
 
 def write_cost(desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
@@ -49,7 +83,7 @@ def write_cost(desk: Desk, generator: Version, *, first: Version, reals: Mapping
     """
     return desk.job(
         cost,
-        VERSION,
+        COST_VERSION,
         label=f"cost of {generator.label}",
         player=generator.player,
         payload={},  # all that it is told are its inputs
@@ -73,12 +107,24 @@ def cost(context: Context) -> Result:
         context.inputs[name].arrays["images"] for name in ("fake", "fake_0", "real", "real_train")
     )
     seed = seed_from(context.key, "distances")
-    figures = CostFigures(
+    figures = Distances(
         pixel_l1_to_first=distances.pixel_l1(fake, first),
         ssim_to_first=distances.ssim(fake, first),
         kid_to_reals=distances.eigenface_kid(fake, real, basis=train),
         swd_to_reals=distances.sliced_wasserstein(fake, real, rng=np.random.default_rng(seed)),
+    )
+    return Result(record=asdict(figures))
+
+
+def floor(context: Context) -> Result:
+    """Measures how far the reals of train lie from those of test: the same for every generator version.
+
+    Inputs: ``real`` (test), ``real_train``.
+    """
+    real, train = (context.inputs[name].arrays["images"] for name in ("real", "real_train"))
+    seed = seed_from(context.key, "distances")
+    figures = Floor(
         kid_floor=distances.eigenface_kid(train, real, basis=train),
         swd_floor=distances.sliced_wasserstein(train, real, rng=np.random.default_rng(seed)),
     )
-    return Result(record=dataclasses.asdict(figures))
+    return Result(record=asdict(figures))

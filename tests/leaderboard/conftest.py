@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,7 +26,9 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.play import play
 from fakeoff.leaderboard.plots.plots import to_pixels
+from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
 
@@ -79,12 +82,43 @@ def make_config(toy_config: Callable[..., TournamentConfig]) -> Callable[..., To
 
 
 @pytest.fixture(scope="session")
+def whole() -> Callable[[Mapping[str, Any]], Scoreboard]:
+    """A scoreboard from as much of its JSON as a test is about; what is left out has a neutral value."""
+
+    def make(data: Mapping[str, Any]) -> Scoreboard:
+        rest = {
+            "config": {"score": {"confidence": 0.95}},
+            "data": {},
+            "round": 0,
+            "standings": {"detectors": [], "generators": []},
+        }
+        sections = {
+            measure.section: [_filled(measure.row_type, row) for row in data.get(measure.section, ())]
+            for measure in MEASURES
+        }
+        return Scoreboard.from_json({**rest, **data, **sections})
+
+    return make
+
+
+def _filled(kind: Any, given: Any = None) -> Any:
+    """What was given, and neutral values where nothing was."""
+    if dataclasses.is_dataclass(kind):
+        hints, had = get_type_hints(kind), given or {}
+        return {field.name: _filled(hints[field.name], had.get(field.name)) for field in dataclasses.fields(kind)}
+    if given is not None:
+        return given
+    neutral: dict[Any, Any] = {int: 1, float: 0.5, bool: False, str: "", tuple: (0.0, 1.0), Mapping: {}, dict: {}}
+    return neutral.get(get_origin(kind) or kind)
+
+
+@pytest.fixture(scope="session")
 def play_in(toys: Path) -> Callable[..., dict[str, Any]]:
     """Plays a configuration in a home with an executor."""
 
     def play_there(config: TournamentConfig, home: Path, executor: Any) -> dict[str, Any]:
         quiet = Console(file=io.StringIO())
-        return play(config, home=Home(home), executor=executor, console=quiet)
+        return play(config, home=Home(home), executor=executor, console=quiet).to_json()
 
     return play_there
 

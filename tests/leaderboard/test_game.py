@@ -77,7 +77,7 @@ def test_where_nothing_was_played_nothing_is_loaded_or_made(tmp_path: Path) -> N
 
 def test_standings_are_those_of_the_scoreboard(game: fakeoff.Game) -> None:
     for kind, standings in (("detectors", game.detectors), ("generators", game.generators)):
-        assert [dataclasses.asdict(one) for one in standings] == game.scoreboard["standings"][kind]
+        assert [dataclasses.asdict(one) for one in standings] == game.scoreboard.to_json()["standings"][kind]
     assert {one.player for one in game.detectors} == {"first", "second"}
 
 
@@ -92,9 +92,9 @@ def test_scores_give_the_figures_of_the_match(game: fakeoff.Game) -> None:
     real, fake = game.scores("toy_generator@1", "first@0")
     assert (real.dtype, fake.dtype, real.shape, fake.shape) == (np.float32, np.float32, (80,), (16,))
     figures = game.match("toy_generator@1", "first@0").figures
-    assert np.mean(fake >= 0.5) == pytest.approx(figures["recall_fake"])
+    assert np.mean(fake >= 0.5) == pytest.approx(figures.recall_fake)
     pairs = (fake[:, None] > real).mean() + (fake[:, None] == real).mean() / 2
-    assert pairs == pytest.approx(figures["auc"])
+    assert pairs == pytest.approx(figures.auc)
 
 
 def test_images_are_those_that_were_scored(game: fakeoff.Game) -> None:

@@ -29,20 +29,20 @@ def test_it_holds_no_figures(home: Path) -> None:
     ledger = json.loads((home / "tournament.json").read_text())
     del ledger["config"]
     assert not _floats(ledger)
-    assert ledger["matches"]  # by key alone
-    assert (len(ledger["looks"]), len(ledger["shifts"])) == (24, 4)
+    measured = ledger["measured"]
+    assert measured["match"]  # by key alone
+    assert (len(measured["look"]), len(measured["shift"])) == (24, 4)
     assert "labels" not in ledger
 
 
 def test_a_look_is_kept_by_the_keys_of_its_sides(home: Path, record: TournamentRecord) -> None:
-    rows = json.loads((home / "tournament.json").read_text())["looks"]
+    rows = json.loads((home / "tournament.json").read_text())["measured"]["look"]
     assert rows == [
-        [look.generator.label, look.detector.label, {"real": look.keys["real"], "fake": look.keys["fake"]}]
-        for look in record.looks
+        {"of": [look.generator.label, look.detector.label], "results": dict(look.keys)} for look in record.looks
     ]
     # Six detector versions looked at the same reals once each, and at each of four generator versions' fakes.
-    assert len({keys["real"] for _, _, keys in rows}) == 6
-    assert len({keys["fake"] for _, _, keys in rows}) == 24
+    assert len({row["results"]["real"] for row in rows}) == 6
+    assert len({row["results"]["fake"] for row in rows}) == 24
 
 
 def test_no_tournament_says_what_to_do(tmp_path: Path, results: Store) -> None:
@@ -56,7 +56,7 @@ DAMAGES = (
     "no versions",
     "unknown field",
     "unknown version",
-    "no looks",
+    "nothing measured",
     "a look with one key",
     "strange shift",
 )
@@ -70,13 +70,13 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
     elif damage == "unknown field":
         ledger["versions"][0]["colour"] = "red"
     elif damage == "unknown version":
-        ledger["matches"][0][0] = "stranger@0"
-    elif damage == "no looks":
-        del ledger["looks"]
+        ledger["measured"]["match"][0]["of"][0] = "stranger@0"
+    elif damage == "nothing measured":
+        del ledger["measured"]
     elif damage == "a look with one key":
-        ledger["looks"][0][2] = ledger["looks"][0][2]["fake"]
+        del ledger["measured"]["look"][0]["results"]["real"]
     elif damage == "strange shift":
-        ledger["shifts"][0] = ledger["shifts"][0][:2]
+        ledger["measured"]["shift"][0]["of"] = ledger["measured"]["shift"][0]["of"][:1]
     text = json.dumps([] if damage == "not an object" else ledger)
     (tmp_path / "tournament.json").write_text(text[: len(text) // 2] if damage == "truncated" else text)
     with pytest.raises(StoreError, match="is damaged; rebuild it with: fakeoff run"):
@@ -87,7 +87,7 @@ def test_another_schema_is_refused_by_number(home: Path, results: Store, tmp_pat
     ledger = json.loads((home / "tournament.json").read_text())
     ledger["schema_version"] = 99
     (tmp_path / "tournament.json").write_text(json.dumps(ledger))
-    with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 3"):
+    with pytest.raises(StoreError, match=r"schema 99, this Fakeoff reads 4"):
         read_ledger(Home(tmp_path), results)
 
 

@@ -15,7 +15,6 @@ from fakeoff.arena.images import save_png
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
-from fakeoff.detectors import ReceptiveField
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.look import look_at
 from fakeoff.protocols.measures import Look, Match
@@ -63,10 +62,10 @@ def test_the_patch_and_the_part_are_those_of_its_look(
 ) -> None:
     _, look = _played(record)
     arrays = results.read(look.keys["fake"]).arrays
-    field = ReceptiveField(**look.figures["fake"]["receptive_field"])
+    field = look.figures["fake"].receptive_field
     boxes = patches.windows(arrays["units"], field, size=(16, 16)).tolist()
     caught = [index for index, verdict in enumerate(verdicts) if verdict.is_fake]
-    if look.figures["fake"]["ties"] == 0:
+    if look.figures["fake"].ties == 0:
         assert [list(verdicts[index].patch) for index in caught] == [boxes[index] for index in caught]
         assert [verdicts[index].part for index in caught] == [PARTS[arrays["parts"][index]] for index in caught]
     assert all(verdict.part in PARTS for verdict in verdicts)

@@ -14,8 +14,11 @@ from matplotlib.figure import Figure
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.plots import to_pixels
+from fakeoff.leaderboard.scoreboard import Scoreboard
 
 Shares = dict[str, float]
+Whole = Callable[[dict[str, Any]], Scoreboard]
+Draw = Callable[..., Figure]
 
 NO_HATS = tuple(part for part in PARTS if part != "hat")
 
@@ -63,8 +66,26 @@ def _shifts(n: int) -> list[dict[str, Any]]:
     return shifts
 
 
-def _scoreboard(confidence: float = 0.9) -> dict[str, Any]:
-    return {"config": {"score": {"confidence": confidence}}}
+@pytest.fixture
+def draw_parts(whole: Whole) -> Draw:
+    """Histograms of rows of ``parts``."""
+
+    def draw(cells: list[dict[str, Any]], *, confidence: float = 0.9) -> Figure:
+        scoreboard = whole({"config": {"score": {"confidence": confidence}}, "parts": cells})
+        return part_histograms(scoreboard, scoreboard.parts)
+
+    return draw
+
+
+@pytest.fixture
+def draw_shifts(whole: Whole) -> Draw:
+    """Histograms of rows of ``part_shifts``."""
+
+    def draw(shifts: list[dict[str, Any]], *, confidence: float = 0.9) -> Figure:
+        scoreboard = whole({"config": {"score": {"confidence": confidence}}, "part_shifts": shifts})
+        return shift_histograms(scoreboard, scoreboard.part_shifts)
+
+    return draw
 
 
 def _bars(axes: Axes) -> dict[str, list[float]]:
@@ -96,9 +117,9 @@ def _labels(axes: Axes) -> list[str]:
     return [label.get_text() for label in axes.get_xticklabels()]
 
 
-def test_the_bars_the_intervals_and_the_ticks_are_the_records() -> None:
+def test_the_bars_the_intervals_and_the_ticks_are_the_records(draw_parts: Draw) -> None:
     cells = _cells(2)
-    figure = part_histograms(_scoreboard(), cells)
+    figure = draw_parts(cells)
     assert len(figure.axes) == 2
     for axes, cell in zip(figure.axes, cells, strict=True):
         assert _labels(axes) == list(NO_HATS)
@@ -120,11 +141,11 @@ def test_the_bars_the_intervals_and_the_ticks_are_the_records() -> None:
     assert told == ["real photographs", "fakes", "a random patch of the same images"]
 
 
-def test_each_row_says_how_many_images_it_is_of_and_in_how_many_the_patch_was_drawn() -> None:
+def test_each_row_says_how_many_images_it_is_of_and_in_how_many_the_patch_was_drawn(draw_parts: Draw) -> None:
     cells = _cells(3)
     cells[1]["real"] |= {"n": 60, "ties": 3}
     cells[2]["fake"] |= {"n": 16, "ties": 16}
-    titles = [axes.get_title(loc="left").partition("\n")[2] for axes in part_histograms(_scoreboard(), cells).axes]
+    titles = [axes.get_title(loc="left").partition("\n")[2] for axes in draw_parts(cells).axes]
     assert titles == [
         "80 reals, 160 fakes",
         "60 reals (3 with equal patches, one drawn), 160 fakes",
@@ -132,32 +153,32 @@ def test_each_row_says_how_many_images_it_is_of_and_in_how_many_the_patch_was_dr
     ]
 
 
-def test_real_is_red_and_fake_is_blue() -> None:
-    [axes] = part_histograms(_scoreboard(), _cells(1)).axes
+def test_real_is_red_and_fake_is_blue(draw_parts: Draw) -> None:
+    [axes] = draw_parts(_cells(1)).axes
     colours = [bar.patches[0].get_facecolor() for bar in axes.containers if isinstance(bar, BarContainer)]
     assert colours[0][0] > 0.7 > 0.3 > colours[0][2]
     assert colours[1][2] > 0.7 > 0.3 > colours[1][0]
 
 
 @pytest.mark.parametrize("of", ["parts", "random_parts"])
-def test_a_part_has_a_column_where_anybody_found_it(of: str) -> None:
+def test_a_part_has_a_column_where_anybody_found_it(of: str, draw_parts: Draw) -> None:
     cells = _cells(2, parts=("background", "hair", "nose"))
-    assert _labels(part_histograms(_scoreboard(), cells).axes[0]) == ["background", "hair", "nose"]
+    assert _labels(draw_parts(cells).axes[0]) == ["background", "hair", "nose"]
     cells[1]["real"][of] = {**cells[1]["real"][of], "hat": 0.01}
     # In every row, so that rows can be compared.
-    for axes in part_histograms(_scoreboard(), cells).axes:
+    for axes in draw_parts(cells).axes:
         assert _labels(axes) == ["background", "hair", "nose", "hat"]
 
 
-def test_an_interval_that_leaves_its_share_out_by_a_rounding_is_drawn() -> None:
+def test_an_interval_that_leaves_its_share_out_by_a_rounding_is_drawn(draw_parts: Draw) -> None:
     cells = _cells(1)
     cells[0]["fake"]["parts_ci"]["hair"] = [cells[0]["fake"]["parts"]["hair"] + 1e-9] * 2
-    assert to_pixels(part_histograms(_scoreboard(), cells)).std() > 20
+    assert to_pixels(draw_parts(cells)).std() > 20
 
 
-def test_a_shift_is_three_bars_for_each_part() -> None:
+def test_a_shift_is_three_bars_for_each_part(draw_shifts: Draw) -> None:
     shifts = _shifts(2)
-    figure = shift_histograms(_scoreboard(0.95), shifts)
+    figure = draw_shifts(shifts, confidence=0.95)
     for axes, entry in zip(figure.axes, shifts, strict=True):
         bars = _bars(axes)
         names = {
@@ -174,8 +195,8 @@ def test_a_shift_is_three_bars_for_each_part() -> None:
     assert "95% bootstrap intervals" in figure.get_suptitle()
 
 
-def test_a_shifts_caption_says_who_how_far_and_whether_that_is_more_than_chance() -> None:
-    first, second = (axes.get_title(loc="left") for axes in shift_histograms(_scoreboard(), _shifts(2)).axes)
+def test_a_shifts_caption_says_who_how_far_and_whether_that_is_more_than_chance(draw_shifts: Draw) -> None:
+    first, second = (axes.get_title(loc="left") for axes in draw_shifts(_shifts(2)).axes)
     assert "resnet18_layer1@0 on pgan_pretrained@0, then resnet18_layer1@1 on pgan_pretrained@1" in first
     assert "(the attack's frozen target)" in first
     assert "shift 31% of the fakes: more than chance (chance gives up to 27%; " in first
@@ -186,28 +207,30 @@ def test_a_shifts_caption_says_who_how_far_and_whether_that_is_more_than_chance(
 
 
 @pytest.mark.parametrize("rows", [1, 4])
-@pytest.mark.parametrize("draw", [part_histograms, shift_histograms])
+@pytest.mark.parametrize("draw", ["draw_parts", "draw_shifts"])
 def test_no_text_is_cut_off_or_runs_into_its_neighbour(
-    draw: Any, rows: int, check_texts: Callable[[Figure], None]
+    draw: str, rows: int, check_texts: Callable[[Figure], None], request: pytest.FixtureRequest
 ) -> None:
-    drawn: list[dict[str, Any]] = _cells(rows, parts=PARTS) if draw is part_histograms else _shifts(rows)
-    check_texts(draw(_scoreboard(), drawn))
+    drawn: list[dict[str, Any]] = _cells(rows, parts=PARTS) if draw == "draw_parts" else _shifts(rows)
+    check_texts(request.getfixturevalue(draw)(drawn))
 
 
-def test_a_row_in_which_every_image_has_equal_patches_is_not_cut_off(check_texts: Callable[[Figure], None]) -> None:
+def test_a_row_in_which_every_image_has_equal_patches_is_not_cut_off(
+    check_texts: Callable[[Figure], None], draw_parts: Draw
+) -> None:
     cells = _cells(2)
     for cell, side in itertools.product(cells, ("real", "fake")):
         cell[side] |= {"n": 1000, "ties": 1000}
-    check_texts(part_histograms(_scoreboard(), cells))
+    check_texts(draw_parts(cells))
 
 
-def test_no_bar_is_higher_than_its_axis_and_small_shares_are_not_blown_up() -> None:
+def test_no_bar_is_higher_than_its_axis_and_small_shares_are_not_blown_up(draw_parts: Draw) -> None:
     whole = _cells(1)
     whole[0]["fake"]["parts"] = dict.fromkeys(PARTS, 0.0) | {"nose": 1.0}
     whole[0]["fake"]["parts_ci"] = _ci(whole[0]["fake"]["parts"])
-    assert part_histograms(_scoreboard(), whole).axes[0].get_ylim()[1] >= 1
+    assert draw_parts(whole).axes[0].get_ylim()[1] >= 1
     small = _cells(1)
     for side, of in itertools.product(("real", "fake"), ("parts", "random_parts")):
         small[0][side][of] = dict.fromkeys(PARTS, 1 / len(PARTS))
         small[0][side]["parts_ci"] = _ci(small[0][side]["parts"])
-    assert part_histograms(_scoreboard(), small).axes[0].get_ylim() == (0, 0.25)
+    assert draw_parts(small).axes[0].get_ylim() == (0, 0.25)

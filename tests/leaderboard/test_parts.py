@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.plots.parts import newest_cells, part_points, shifts_of_round
+from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
+from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.measures import Look, Shift
+from fakeoff.protocols.record.versions import Kind
 
 
 def _shares(**shares: float) -> dict[str, float]:
@@ -51,66 +55,86 @@ SCOREBOARD: dict[str, Any] = {
 }
 
 
-# Matches are played where nobody looks, too; they say which version is the newest.
-SCOREBOARD["cells"] = [{key: value for key, value in cell.items() if key != "fake"} for cell in SCOREBOARD["parts"]]
+NEWEST = {
+    ("generator", "fixed"): 0,
+    ("generator", "pgan"): 1,
+    ("detector", "a"): 1,
+    ("detector", "b"): 0,
+}
+
+
+@pytest.fixture
+def scoreboard(whole: Callable[[Mapping[str, Any]], Scoreboard]) -> Scoreboard:
+    return whole(SCOREBOARD)
+
+
+def _newest(scoreboard: Scoreboard, kind: Kind, player: str) -> list[str]:
+    return _names(newest_parts(scoreboard, kind, player, NEWEST.get((kind, player), 0)))
+
+
+def _points(scoreboard: Scoreboard, kind: Kind, player: str, round_: int) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for measure in (Look, Shift):
+        version = NEWEST.get((kind, player), 0)
+        found |= measure.points(scoreboard.of(measure), kind=kind, player=player, version=version, round_=round_)
+    return found
 
 
 def _names(cells: Any) -> list[str]:
-    return [f"{c['generator']}@{c['generator_round']} {c['detector']}@{c['detector_round']}" for c in cells]
+    return [f"{c.generator}@{c.generator_round} {c.detector}@{c.detector_round}" for c in cells]
 
 
-def test_the_newest_cells_are_of_newest_against_newest() -> None:
-    assert _names(newest_cells(SCOREBOARD, "generator", "pgan")) == ["pgan@1 a@1", "pgan@1 b@0"]
+def test_the_newest_cells_are_of_newest_against_newest(scoreboard: Scoreboard) -> None:
+    assert _newest(scoreboard, "generator", "pgan") == ["pgan@1 a@1", "pgan@1 b@0"]
     # A player that has no later version keeps its place.
-    assert _names(newest_cells(SCOREBOARD, "generator", "fixed")) == ["fixed@0 a@1", "fixed@0 b@0"]
-    assert _names(newest_cells(SCOREBOARD, "detector", "a")) == ["fixed@0 a@1", "pgan@1 a@1"]
-    assert _names(newest_cells(SCOREBOARD, "detector", "b")) == ["fixed@0 b@0", "pgan@1 b@0"]
+    assert _newest(scoreboard, "generator", "fixed") == ["fixed@0 a@1", "fixed@0 b@0"]
+    assert _newest(scoreboard, "detector", "a") == ["fixed@0 a@1", "pgan@1 a@1"]
+    assert _newest(scoreboard, "detector", "b") == ["fixed@0 b@0", "pgan@1 b@0"]
 
 
-def test_a_player_without_looks_has_no_cells_and_no_points() -> None:
+def test_a_player_without_looks_has_no_cells_and_no_points(
+    scoreboard: Scoreboard, whole: Callable[[Mapping[str, Any]], Scoreboard]
+) -> None:
     for kind, player in (("detector", "whole_image"), ("generator", "a"), ("detector", "pgan")):
-        assert newest_cells(SCOREBOARD, kind, player) == []
-        assert part_points(SCOREBOARD, kind, player, 1) == {}
-    assert part_points({"parts": [], "part_shifts": [], "cells": []}, "detector", "a", 0) == {}
+        assert _newest(scoreboard, kind, player) == []
+        assert _points(scoreboard, kind, player, 1) == {}
+    assert _points(whole({}), "detector", "a", 0) == {}
 
 
-def test_a_generator_and_a_detector_of_one_name_do_not_mix() -> None:
-    scoreboard = {
-        "parts": [_cell("twin@2", "twin@1", hair=1.0), _cell("twin@2", "twin@0", skin=1.0)],
-        "part_shifts": [],
-    }
-    scoreboard["cells"] = scoreboard["parts"]
-    for kind in ("generator", "detector"):
-        assert _names(newest_cells(scoreboard, kind, "twin")) == ["twin@2 twin@1"]
+def test_a_generator_and_a_detector_of_one_name_do_not_mix(whole: Callable[[Mapping[str, Any]], Scoreboard]) -> None:
+    rows = [_cell("twin@2", "twin@1", hair=1.0), _cell("twin@2", "twin@0", skin=1.0)]
+    scoreboard = whole({"parts": rows})
+    for kind, version in (("generator", 2), ("detector", 1)):
+        assert _names(newest_parts(scoreboard, kind, "twin", version)) == ["twin@2 twin@1"]
 
 
-def test_the_shifts_of_a_round_are_all_or_a_players() -> None:
-    assert _names(shifts_of_round(SCOREBOARD, 1)) == ["pgan@1 a@0", "pgan@1 b@0", "other@1 a@0"]
-    assert _names(shifts_of_round(SCOREBOARD, 1, kind="generator", player="pgan")) == ["pgan@1 a@0", "pgan@1 b@0"]
-    assert _names(shifts_of_round(SCOREBOARD, 1, kind="detector", player="a")) == ["pgan@1 a@0", "other@1 a@0"]
-    assert shifts_of_round(SCOREBOARD, 0) == shifts_of_round(SCOREBOARD, 3) == []
+def test_the_shifts_of_a_round_are_all_or_a_players(scoreboard: Scoreboard) -> None:
+    assert _names(shifts_of_round(scoreboard, 1)) == ["pgan@1 a@0", "pgan@1 b@0", "other@1 a@0"]
+    assert _names(shifts_of_round(scoreboard, 1, kind="generator", player="pgan")) == ["pgan@1 a@0", "pgan@1 b@0"]
+    assert _names(shifts_of_round(scoreboard, 1, kind="detector", player="a")) == ["pgan@1 a@0", "other@1 a@0"]
+    assert shifts_of_round(scoreboard, 0) == shifts_of_round(scoreboard, 3) == []
 
 
-def test_a_players_parts_are_the_mean_over_its_opponents() -> None:
-    points = part_points(SCOREBOARD, "generator", "pgan", 0)
+def test_a_players_parts_are_the_mean_over_its_opponents(scoreboard: Scoreboard) -> None:
+    points = _points(scoreboard, "generator", "pgan", 0)
     # Of fakes, not of reals; the parts that nothing is of are there as well.
     assert points == pytest.approx(
         {f"part/{part}": share for part, share in _shares(hair=0.125, nose=0.5, ear=0.375).items()}
     )
-    assert part_points(SCOREBOARD, "detector", "b", 0)["part/eye"] == pytest.approx(0.5)
+    assert _points(scoreboard, "detector", "b", 0)["part/eye"] == pytest.approx(0.5)
 
 
-def test_a_generators_shift_is_that_against_its_targets() -> None:
-    points = part_points(SCOREBOARD, "generator", "pgan", 1)
+def test_a_generators_shift_is_that_against_its_targets(scoreboard: Scoreboard) -> None:
+    points = _points(scoreboard, "generator", "pgan", 1)
     assert (points["part_shift"], points["part_shift_null"]) == (0.6, 0.2)
 
 
-def test_without_a_target_that_judges_patches_it_is_the_mean_over_all() -> None:
-    points = part_points(SCOREBOARD, "generator", "pgan", 2)
+def test_without_a_target_that_judges_patches_it_is_the_mean_over_all(scoreboard: Scoreboard) -> None:
+    points = _points(scoreboard, "generator", "pgan", 2)
     assert (points["part_shift"], points["part_shift_null"]) == pytest.approx((0.25, 0.1))
 
 
-def test_a_detectors_shift_is_the_mean_over_attackers() -> None:
-    points = part_points(SCOREBOARD, "detector", "a", 1)
+def test_a_detectors_shift_is_the_mean_over_attackers(scoreboard: Scoreboard) -> None:
+    points = _points(scoreboard, "detector", "a", 1)
     assert (points["part_shift"], points["part_shift_null"]) == pytest.approx((0.7, 0.3))
-    assert "part_shift" not in part_points(SCOREBOARD, "detector", "a", 0)
+    assert "part_shift" not in _points(scoreboard, "detector", "a", 0)

@@ -11,6 +11,9 @@ from matplotlib.patches import Rectangle
 
 from fakeoff.arena.images import Pixels
 from fakeoff.leaderboard.plots.plots import before_and_after, duel_chart, payoff_matrix, to_pixels
+from fakeoff.leaderboard.scoreboard import Scoreboard
+
+Whole = Callable[[dict[str, Any]], Scoreboard]
 
 
 def _scoreboard(
@@ -44,9 +47,9 @@ SIZES = {
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_matrix_has_a_cell_for_each_match_and_a_frame_for_each_target(size: str) -> None:
+def test_the_matrix_has_a_cell_for_each_match_and_a_frame_for_each_target(size: str, whole: Whole) -> None:
     generators, detectors, rounds = SIZES[size]
-    figure = payoff_matrix(_scoreboard(*SIZES[size]))
+    figure = payoff_matrix(whole(_scoreboard(*SIZES[size])))
     axes = figure.axes[0]
     versions = rounds + 1
     assert len(axes.texts) == len(generators) * len(detectors) * versions**2
@@ -56,18 +59,18 @@ def test_the_matrix_has_a_cell_for_each_match_and_a_frame_for_each_target(size: 
     assert columns == sorted(f"{name}@{round_}" for name in generators for round_ in range(versions))
 
 
-def test_a_cell_lies_where_its_versions_cross() -> None:
+def test_a_cell_lies_where_its_versions_cross(whole: Whole) -> None:
     scoreboard = _scoreboard(("pgan",), ("a", "b"), 1)
     for cell in scoreboard["cells"]:
         if (cell["generator_round"], cell["detector"], cell["detector_round"]) == (1, "b", 0):
             cell |= {"accuracy": 0.62, "ap": 0.71}
-    axes = payoff_matrix(scoreboard).axes[0]
+    axes = payoff_matrix(whole(scoreboard)).axes[0]
     column = [label.get_text() for label in axes.get_xticklabels()].index("pgan@1")
     row = [label.get_text() for label in axes.get_yticklabels()].index("b@0")
     assert axes.images[0].get_array()[row, column] == 0.62
     [text] = [text.get_text() for text in axes.texts if text.get_position() == (column, row)]
     assert text == "62%\nAP 0.71"
-    [frame] = _frames(payoff_matrix(scoreboard))
+    [frame] = _frames(payoff_matrix(whole(scoreboard)))
     assert (round(frame.get_x() + 0.47), round(frame.get_y() + 0.45)) == (1, 0)  # pgan@1 against a@0
 
 
@@ -76,14 +79,14 @@ def test_a_cell_lies_where_its_versions_cross() -> None:
     [*((payoff_matrix, size) for size in SIZES), (duel_chart, "the default"), (duel_chart, "long names")],
 )
 def test_no_text_is_cut_off_or_runs_into_its_neighbour(
-    draw: Any, size: str, check_texts: Callable[[Figure], None]
+    draw: Any, size: str, check_texts: Callable[[Figure], None], whole: Whole
 ) -> None:
     scoreboard = _scoreboard(*SIZES[size])
-    check_texts(draw(scoreboard))
+    check_texts(draw(whole(scoreboard)))
 
 
-def test_a_duel_is_three_bars_for_each_metric() -> None:
-    figure = duel_chart(_scoreboard(("pgan",), ("a", "b"), 2, confidence=0.9))
+def test_a_duel_is_three_bars_for_each_metric(whole: Whole) -> None:
+    figure = duel_chart(whole(_scoreboard(("pgan",), ("a", "b"), 2, confidence=0.9)))
     accuracy, ap = figure.axes
     for axes in (accuracy, ap):
         heights = [bar.get_height() for container in axes.containers for bar in getattr(container, "patches", [])]
@@ -93,13 +96,13 @@ def test_a_duel_is_three_bars_for_each_metric() -> None:
     assert "90% bootstrap intervals" in figure.get_suptitle()
 
 
-def test_a_retrained_detector_that_forfeited_leaves_its_bar_out() -> None:
+def test_a_retrained_detector_that_forfeited_leaves_its_bar_out(whole: Whole) -> None:
     scoreboard = _scoreboard(("pgan",), ("a",), 1)
     scoreboard["cells"] = [cell for cell in scoreboard["cells"] if cell["detector_round"] == 0]
-    accuracy, _ = duel_chart(scoreboard).axes
+    accuracy, _ = duel_chart(whole(scoreboard)).axes
     heights = [bar.get_height() for container in accuracy.containers for bar in getattr(container, "patches", [])]
     assert heights == [0.97, 0.5]
-    assert to_pixels(duel_chart(scoreboard)).std() > 20
+    assert to_pixels(duel_chart(whole(scoreboard))).std() > 20
 
 
 def test_faces_stand_under_their_captions_pixel_by_pixel() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import rebuild_scoreboard
-from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, scoreboard_text
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.score.patches import TRUTHS
@@ -191,12 +192,16 @@ def test_playing_again_computes_nothing_and_writes_the_same_bytes(
     returned = play_in(make_config(), home, Idle())
     assert (home / "scoreboard.json").read_bytes() == before
     assert (home / "tournament.json").read_bytes() == ledger
-    assert scoreboard_text(returned).encode() == before
+    assert returned == json.loads(before)
 
 
-def test_the_file_refuses_what_is_not_json() -> None:
+def test_it_is_read_back_as_it_was(record: TournamentRecord, scoreboard: dict[str, Any]) -> None:
+    assert Scoreboard.from_json(scoreboard) == build_scoreboard(record)
+
+
+def test_the_file_refuses_what_is_not_json(record: TournamentRecord) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
-        scoreboard_text({"ap": float("nan")})
+        scoreboard_text(dataclasses.replace(build_scoreboard(record), data={"ap": float("nan")}))
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

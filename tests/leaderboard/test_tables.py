@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import itertools
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
 GENERATORS = ("pgan_pretrained", "mobile_stylegan")
@@ -91,10 +93,16 @@ def _shift(generator: str, round_: int, *, is_target: bool = True, exceeds: bool
     }
 
 
-def _printed(scoreboard: dict[str, Any], *, width: int = 100) -> str:
-    out = io.StringIO()
-    print_scoreboard(scoreboard, Console(file=out, width=width, soft_wrap=False))
-    return out.getvalue()
+@pytest.fixture
+def printed(whole: Callable[[Mapping[str, Any]], Scoreboard]) -> Callable[..., str]:
+    """A scoreboard's text, at a width."""
+
+    def show(scoreboard: dict[str, Any], *, width: int = 100) -> str:
+        out = io.StringIO()
+        print_scoreboard(whole(scoreboard), Console(file=out, width=width, soft_wrap=False))
+        return out.getvalue()
+
+    return show
 
 
 def _row(text: str, *words: str) -> str:
@@ -103,9 +111,9 @@ def _row(text: str, *words: str) -> str:
 
 
 @pytest.mark.parametrize("rounds", [2, 12])
-def test_nothing_is_cut_off_at_100_columns(rounds: int) -> None:
+def test_nothing_is_cut_off_at_100_columns(rounds: int, printed: Callable[..., str]) -> None:
     shifts = [_shift(generator, round_ + 1) for generator in GENERATORS for round_ in range(rounds)]
-    text = _printed(_scoreboard(rounds, part_shifts=shifts))
+    text = printed(_scoreboard(rounds, part_shifts=shifts))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 100
     for name in (*(f"{detector}@{rounds}" for detector in DETECTORS), f"{GENERATORS[0]}@{rounds}"):
@@ -115,14 +123,14 @@ def test_nothing_is_cut_off_at_100_columns(rounds: int) -> None:
         assert heading in text
 
 
-def test_names_stay_whole_where_the_terminal_is_narrow() -> None:
-    text = _printed(_scoreboard(), width=80)
+def test_names_stay_whole_where_the_terminal_is_narrow(printed: Callable[..., str]) -> None:
+    text = printed(_scoreboard(), width=80)
     assert "…" not in text
     assert all(f"{detector}@2" in text for detector in DETECTORS)
 
 
-def test_the_figures_are_the_scoreboards() -> None:
-    text = _printed(_scoreboard())
+def test_the_figures_are_the_scoreboards(printed: Callable[..., str]) -> None:
+    text = printed(_scoreboard())
     detector = _row(text, "xception_block1@2", "0.912")
     assert [cell.strip() for cell in detector.split("│")][1:-1] == [
         "1", "xception_block1@2", "0.912", "pgan_pretrained@2", "0.988", "0.990", "95.1%",
@@ -133,20 +141,20 @@ def test_the_figures_are_the_scoreboards() -> None:
     ]  # fmt: skip
 
 
-def test_an_attack_is_told_from_before_to_after_and_retrained() -> None:
-    row = _row(_printed(_scoreboard()), "pgan_pretrained@1", "xception_block1@0")
+def test_an_attack_is_told_from_before_to_after_and_retrained(printed: Callable[..., str]) -> None:
+    row = _row(printed(_scoreboard()), "pgan_pretrained@1", "xception_block1@0")
     assert [cell.strip() for cell in row.split("│")][1:-1] == [
         "pgan_pretrained@1", "xception_block1@0", "99.4% -> 50.0%", "0.999 -> 0.813", "0.999",
     ]  # fmt: skip
 
 
-def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets() -> None:
+def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets(printed: Callable[..., str]) -> None:
     shifts = [
         _shift(GENERATORS[0], 1),
         _shift(GENERATORS[0], 2, exceeds=False),
         _shift(GENERATORS[1], 1, is_target=False),
     ]
-    table = _printed(_scoreboard(part_shifts=shifts), width=130).partition("Where in the face")[2]
+    table = printed(_scoreboard(part_shifts=shifts), width=130).partition("Where in the face")[2]
     row = _row(table, "pgan_pretrained@1", "xception_block1@0")
     assert [cell.strip() for cell in row.split("│")][3:-1] == [
         "88%", "up to 21%", "hair 50%, skin 38%", "background 75%, hat 25%",
@@ -155,24 +163,24 @@ def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets() -> N
     assert "mobile_stylegan" not in table
 
 
-def test_without_parts_nothing_is_told_of_them() -> None:
-    assert "Where in the face" not in _printed(_scoreboard())
+def test_without_parts_nothing_is_told_of_them(printed: Callable[..., str]) -> None:
+    assert "Where in the face" not in printed(_scoreboard())
 
 
-def test_what_was_never_measured_is_a_dash() -> None:
+def test_what_was_never_measured_is_a_dash(printed: Callable[..., str]) -> None:
     scoreboard = _scoreboard(rounds=0, costs=[])
-    row = _row(_printed(scoreboard), "pgan_pretrained@0", "43.8%")
+    row = _row(printed(scoreboard), "pgan_pretrained@0", "43.8%")
     assert [cell.strip() for cell in row.split("│")][4:-1] == ["-", "-", "-", "-"]
-    assert "Attack by attack" not in _printed(scoreboard)
+    assert "Attack by attack" not in printed(scoreboard)
 
 
-def test_the_heading_says_what_the_figures_stand_on() -> None:
-    text = " ".join(_printed(_scoreboard()).split())
+def test_the_heading_says_what_the_figures_stand_on(printed: Callable[..., str]) -> None:
+    text = " ".join(printed(_scoreboard()).split())
     assert "Scoreboard after round 2: orl faces, 64 px, grey" in text
     assert "80 reals of 8 people or folders, 160 fakes of each version" in text
 
 
-def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason() -> None:
+def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason(printed: Callable[..., str]) -> None:
     reason = "raised ValueError: shapes [3, 64] and [/3, 32] do not fit; " + "a long explanation " * 8
     forfeits = [
         {
@@ -185,7 +193,7 @@ def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason() -> 
         },
         {"kind": "generator", "player": "mine", "round": 2, "stage": "attack", "reason": "was killed", "against": ""},
     ]
-    text = _printed(_scoreboard(forfeits=forfeits))
+    text = printed(_scoreboard(forfeits=forfeits))
     assert "Forfeits: what was not played, or not looked at" in text
     assert "…" not in text
     table = text.partition("Forfeits")[2]
@@ -196,31 +204,31 @@ def test_forfeits_are_shown_with_round_stage_opponent_and_the_whole_reason() -> 
     assert "attack" in _row(text, "mine", "was killed")
 
 
-def test_who_was_passed_over_is_shown_with_the_whole_reason() -> None:
+def test_who_was_passed_over_is_shown_with_the_whole_reason(printed: Callable[..., str]) -> None:
     passed = [{"detector": "forest@1", "round": 2, "reason": "no gradient flows from its [b]evasion_loss[/b]"}]
-    text = _printed(_scoreboard(passed_over=passed))
+    text = printed(_scoreboard(passed_over=passed))
     assert "Passed over: whom no attack could follow" in text
     for words in ("2", "forest@1", "no gradient flows from its [b]evasion_loss[/b]"):
         assert words in text
     for nobody in (_scoreboard(passed_over=[]), _scoreboard()):
-        assert "Passed over" not in _printed(nobody)
+        assert "Passed over" not in printed(nobody)
 
 
-def test_who_is_unranked_is_shown_with_the_whole_reason() -> None:
+def test_who_is_unranked_is_shown_with_the_whole_reason(printed: Callable[..., str]) -> None:
     unranked = [{"kind": "detector", "player": "crowd", "round": 1, "reason": "it gave the same image [b]0.1[/b]"}]
-    text = _printed(_scoreboard(unranked=unranked))
+    text = printed(_scoreboard(unranked=unranked))
     assert "Unranked: whose scores cannot be compared" in text
     for words in ("crowd@1", "it gave the same image [b]0.1[/b]"):
         assert words in text
     for nobody in (_scoreboard(unranked=[]), _scoreboard()):
-        assert "Unranked" not in _printed(nobody)
+        assert "Unranked" not in printed(nobody)
 
 
-def test_no_forfeits_no_table() -> None:
-    assert "Forfeits" not in _printed(_scoreboard())
+def test_no_forfeits_no_table(printed: Callable[..., str]) -> None:
+    assert "Forfeits" not in printed(_scoreboard())
 
 
-def test_a_folders_name_is_not_read_as_markup() -> None:
+def test_a_folders_name_is_not_read_as_markup(printed: Callable[..., str]) -> None:
     scoreboard = _scoreboard()
     scoreboard["data"]["source"] = "[/red] [bold]faces"
-    assert "[/red] [bold]faces" in _printed(scoreboard)
+    assert "[/red] [bold]faces" in printed(scoreboard)

@@ -310,7 +310,7 @@ def test_a_players_next_version_may_come_from_an_own_job(bench: Bench, tasks: Mo
     assert means[1] > means[0] + 40  # sigmoid(0) is 128, sigmoid(1) is 186
     assert {match.generator.key for match in bench.match([version, one], detectors)} == {version.key, one.key}
     [cost] = bench.costs([one])
-    assert cost.figures["pixel_l1_to_first"] > 0.1
+    assert cost.figures.pixel_l1_to_first > 0.1
 
 
 def test_a_failed_training_leaves_no_version(bench: Bench, tasks: ModuleType) -> None:

@@ -126,5 +126,5 @@ def test_a_detector_of_one_size_is_shown_that_size_and_one_that_fits_learns_at_o
     assert attacked.targets == ("sees_one_size@0",)
     assert [passed.detector for passed in record.passed_over] == ["fits_a_threshold@0"]
     assert "not differentiable" in record.passed_over[0].reason
-    aucs = {m.detector.label: m.figures["auc"] for m in record.matches if m.generator.label == "toy_generator@0"}
+    aucs = {m.detector.label: m.figures.auc for m in record.matches if m.generator.label == "toy_generator@0"}
     assert aucs["fits_a_threshold@0"] > 0.7

@@ -121,7 +121,7 @@ def test_it_is_on_the_scoreboard_like_anybody(play: Play, config: Config) -> Non
     met = {match.detector.label for match in record.matches if match.generator.player == "theirs"}
     assert met == {"toy_detector@0", "toy_detector@1"}
     assert {audit.generator.label for audit in record.audits} >= {"theirs@0"}
-    sizes = next(match.figures["n_fake"] for match in record.matches if match.generator.player == "theirs")
+    sizes = next(match.figures.n_fake for match in record.matches if match.generator.player == "theirs")
     assert 8 <= sizes <= 16
     assert not [job for job in ran.ran if job.stage == "attack" and job.player == "theirs"]
 

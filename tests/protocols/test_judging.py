@@ -109,7 +109,7 @@ def test_knowing_more_than_the_image_brings_no_place(
     players = [{"plugin": name} for name in ("toy_detector", *names)]
     record, _ = play(toy_config(rounds=0, detectors=players, parts={"parser": ""}, **CLEAR), executor=on_ray)
     assert not record.forfeits
-    aps = {match.detector.player: match.figures["ap"] for match in record.matches}
+    aps = {match.detector.player: match.figures.ap for match in record.matches}
     assert aps["toy_detector"] > 0.95
     # The blind ones guess. (Who ranks its batch sees brightness, and that is no lie.)
     for name in ("counts_its_calls", "reads_frames", "counts_images_of_its_process", "marks_its_own_exam"):

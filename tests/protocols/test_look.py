@@ -26,6 +26,7 @@ from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import Parts
 from fakeoff.protocols.game.recipes import parser_spec
 from fakeoff.protocols.looking import look
+from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.score import patches
@@ -344,8 +345,8 @@ def test_every_match_of_a_patch_detector_is_looked_at(mixed: Mixed) -> None:
     assert [(look.generator.label, look.detector.label) for look in record.looks] == sorted(matches)
     assert {m.detector.player for m in record.matches} == judges | {"fixed_brightness"}
     for found in record.looks:
-        assert found.figures == {truth: store.record(found.keys[truth]) for truth in TRUTHS}
-        assert (found.figures["real"]["n"], found.figures["fake"]["n"]) == (80, 16)
+        assert found.figures == {truth: store.figures(found.keys[truth], LookFigures) for truth in TRUTHS}
+        assert (found.figures["real"].n, found.figures["fake"].n) == (80, 16)
         assert found.has_parts is (found.detector.player != "toy_wide_detector")
     assert not record.forfeits
 
@@ -410,9 +411,10 @@ def test_every_attack_has_a_shift_for_each_patch_detector(mixed: Mixed) -> None:
         name, round_ = shift.detector.player, shift.generator.round
         sides = {"before": (round_ - 1, round_ - 1), "frozen": (round_, round_ - 1), "retrained": (round_, round_)}
         for side, (generated, defended) in sides.items():
-            assert shift.figures[side] == looks[f"toy_generator@{generated}", f"{name}@{defended}"]["fake"]["parts"]
-        moved = [shift.figures["retrained"][part] - shift.figures["before"][part] for part in PARTS]
-        assert shift.figures["shift"]["tv"] == pytest.approx(np.abs(moved).sum() / 2)
+            looked = looks[f"toy_generator@{generated}", f"{name}@{defended}"]["fake"]
+            assert getattr(shift.figures, side) == looked.parts
+        moved = [shift.figures.retrained[part] - shift.figures.before[part] for part in PARTS]
+        assert shift.figures.shift.tv == pytest.approx(np.abs(moved).sum() / 2)
 
 
 def test_a_detector_of_whole_images_has_matches_and_no_look(mixed: Mixed) -> None:
@@ -576,7 +578,7 @@ def test_more_random_patches_are_another_look_and_the_same_matches(
         ("look", "real"),
         ("look", "fake"),
     ]
-    assert record.looks[0].figures["fake"]["random_parts"]["hair"] == pytest.approx(0.25, abs=0.06)
+    assert record.looks[0].figures["fake"].random_parts["hair"] == pytest.approx(0.25, abs=0.06)
 
 
 def test_a_record_without_looks_is_equal_but_for_them(mixed: Mixed) -> None:

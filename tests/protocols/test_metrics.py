@@ -23,7 +23,7 @@ SCORES = st.one_of(
 
 def figures(real: Scores, fake: Scores, **over: Any) -> dict[str, Any]:
     given = {"val_threshold": 0.5, "resamples": 100, "confidence": 0.95, "rng": np.random.default_rng(0)}
-    return evaluate(real, fake, **{**given, **over})
+    return vars(evaluate(real, fake, **{**given, **over}))
 
 
 def balanced(real: Scores, fake: Scores) -> tuple[Scores, Scores, Scores]:
@@ -79,7 +79,7 @@ def test_the_curves_see_only_the_order_of_scores(real: Scores, fake: Scores) -> 
 @settings(max_examples=50, deadline=None)
 def test_figures_are_shares_and_intervals_are_in_order(real: Scores, fake: Scores) -> None:
     found = figures(real, fake)
-    assert set(found) == {*METRICS, *(f"{name}_ci" for name in METRICS)}
+    assert set(found) == {"n_real", "n_fake", *METRICS, *(f"{name}_ci" for name in METRICS)}
     for name in METRICS:
         low, high = found[f"{name}_ci"]
         assert 0 <= low <= high <= 1
@@ -160,4 +160,4 @@ def test_a_threshold_between_neighbouring_float32_scores_separates_them() -> Non
     figures = evaluate(
         real, fake, val_threshold=threshold, resamples=100, confidence=0.95, rng=np.random.default_rng(0)
     )
-    assert figures["accuracy_val_threshold"] == 1.0
+    assert figures.accuracy_val_threshold == 1.0

@@ -8,6 +8,7 @@ from fakeoff.protocols.measures import Match
 from fakeoff.protocols.measures.standings import rank_detectors, rank_generators, rank_on_val
 from fakeoff.protocols.record.versions import Kind, Version, newest
 from fakeoff.protocols.score.blind import Judging, Mixture, OnVal
+from fakeoff.protocols.score.metrics import METRICS, MatchFigures
 
 
 def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:
@@ -19,13 +20,13 @@ def _detector(player: str, round_: int = 0) -> Version:
 
 
 def _match(generator: Version, detector: Version, **figures: float) -> Match:
-    known: dict[str, Any] = {"auc": 0.5, "ap": 0.5, "accuracy": 0.5, "recall_fake": 0.5}
+    known = {metric: figures.get(metric, 0.5) for metric in METRICS}
+    intervals: dict[str, Any] = {f"{metric}_ci": (0.0, 1.0) for metric in METRICS}
     return Match(
         generator=generator,
         detector=detector,
-        is_target=detector.label in generator.targets,
         judging=Judging(key="", mixture=Mixture(reals=(), fakes=(), seed=0)),
-        figures={**known, **figures},
+        figures=MatchFigures(n_real=1, n_fake=1, **known, **intervals),
     )
 
 

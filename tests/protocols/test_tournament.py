@@ -63,7 +63,7 @@ def test_test_decides_nothing(play: Play, toy_config: Config) -> None:
     for record in (truth, lies):
         assert [v.targets for v in record.versions if v.targets] == [("b_sees@0",), ("b_sees@1",)]
     assert [v.key for v in truth.versions] == [v.key for v in lies.versions]
-    assert {m.figures["auc"] for m in truth.matches} != {m.figures["auc"] for m in lies.matches}
+    assert {m.figures.auc for m in truth.matches} != {m.figures.auc for m in lies.matches}
 
 
 def test_an_attack_lowers_the_frozen_targets_recall(play: Play, toy_config: Config) -> None:
