@@ -33,6 +33,12 @@ _CLASS_PATH = re.compile(f"{_DOTTED}:{_DOTTED}")
 # The plugin file that is being imported.
 _importing: contextvars.ContextVar[PluginFile | None] = contextvars.ContextVar("importing", default=None)
 
+ELSEWHERE = (
+    "put it in a file of its own and load that: load_plugin_file(Path('my_player.py')), or in a package and name it: "
+    "package.module:Class"
+)
+"""What to do about a class that only one process knows."""
+
 _registries: list[Registry[Any]] = []
 
 
@@ -210,6 +216,8 @@ class Registry(Generic[PlayerT]):
     def _by_class_path(self, path: str) -> Entry:
         if not _CLASS_PATH.fullmatch(path):
             raise PluginError(f"'{path}' is no class path; write package.module:Class")
+        if path.startswith("__main__:"):
+            raise PluginError(f"'{path}' is a class that only this process knows; {ELSEWHERE}")
         package = self._package(path, what=f"'{path}'")
         return Entry(name=path, target=path, origin=package.distribution, version=None, release=package.release)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing_extensions import TypedDict
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.images.assets import extract
 from fakeoff.arena.players.provisions import Provision
-from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.registry import Entry, Registry
 from fakeoff.arena.seeds import canonical_json
 
 WEIGHTS = "weights"
@@ -75,6 +76,7 @@ class PlayerSpec:
         provision: What a worker needs to build it, unless it ships with Fakeoff.
         files: Folders that its parameters name, by parameter: where they lie on the driver's machine.
         members: The recipes of the players that its parameters name.
+        only_in: Where its class is defined, for people, if no other process will find it there; else empty.
     """
 
     name: str
@@ -85,6 +87,7 @@ class PlayerSpec:
     provision: Provision | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     members: tuple[PlayerSpec, ...] = ()
+    only_in: str = ""
 
     @property
     def provisions(self) -> tuple[Provision, ...]:
@@ -139,6 +142,7 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
         provision=registry.provision(plugin),
         files=files,
         members=members,
+        only_in=_only_in(registry.entry(plugin)),
     )
     try:
         canonical_json(spec.identity())
@@ -148,6 +152,16 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
             "text, numbers, lists or tables of them, and make the object there"
         ) from error
     return spec
+
+
+def _only_in(entry: Entry) -> str:
+    """Where a class registered itself, if that was neither in a plugin file nor under a name that can be imported."""
+    if isinstance(entry.target, str) or entry.file is not None:
+        return ""
+    if entry.origin != "__main__":
+        return f"the module '{entry.origin}'"
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return f"the script '{Path(script).name}'" if script else "a cell of a notebook"
 
 
 def _named(

@@ -8,6 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from fakeoff import detectors, generators
+from fakeoff.arena import parsers
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Context, Job, Result
@@ -19,6 +21,7 @@ from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
+from fakeoff.protocols.game.recipes import check_processes_find
 from fakeoff.protocols.game.verbs import Verbs
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import CheckedLog, Log, Row
@@ -43,6 +46,10 @@ class Bench(Verbs):
         executor: Where jobs run.
         observer: Who is told.
         log: Where points, tables, figures and files go.
+
+    Raises:
+        ConfigError: The attack's target is no detector of this game.
+        PluginError: A player is unknown, takes other parameters, or is defined where workers cannot find it.
     """
 
     def __init__(
@@ -57,6 +64,11 @@ class Bench(Verbs):
         log: Log,
     ) -> None:
         super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer)
+        here, again = executor.here, config.score.scored_again > 0
+        check_processes_find(self._schedule.generators.values(), generators.players, here=here)
+        check_processes_find(self._schedule.detectors.values(), detectors.players, here=here, scored_again=again)
+        if self._schedule.parser is not None:
+            check_processes_find([self._schedule.parser], parsers.parsers, here=here)
         self._log = CheckedLog(log)
         self._owners: dict[Job, Version] = {}
         self._reads: dict[Job, tuple[Job, ...]] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images.reals import RealSource
-from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.registry import ELSEWHERE, Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.generators import Generator
@@ -67,6 +67,32 @@ def check_rate_is_heeded(
                 f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
                 f"one, or leave {section}.rate at 0"
             )
+
+
+def check_processes_find(
+    specs: Iterable[PlayerSpec], registry: Registry[Any], *, here: bool, scored_again: bool = False
+) -> None:
+    """Refuses players that other processes will need and not find.
+
+    Args:
+        specs: The players.
+        registry: Those of their kind.
+        here: Whether jobs run in this process.
+        scored_again: Whether some are run in a fresh process even then.
+
+    Raises:
+        PluginError: One registered itself in a script or a notebook, or in a module that nobody else imports.
+    """
+    if here and not scored_again:
+        return
+    ways_out = ["serial=True"] if not here else []
+    ways_out += ["score.scored_again = 0"] if scored_again else []
+    who = "the fresh process that scores it again" if here else "workers"
+    for spec in specs:
+        if spec.only_in:
+            where = f"{registry.kind} '{spec.name}' is defined in {spec.only_in}, where {who} cannot find it"
+            raise PluginError(f"{where}; {ELSEWHERE}; or play with {' and '.join(ways_out)}")
+        check_processes_find(spec.members, registry, here=here, scored_again=scored_again)
 
 
 def write_specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:

@@ -60,6 +60,15 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return weights_hash(one.state_dict()) == weights_hash(other.state_dict())
 
 
+def test_a_spec_knows_whether_other_processes_find_its_class(registry: Registry[nn.Module], tmp_path: Path) -> None:
+    assert write_spec(registry, name="a", plugin="mine", parameters={}).only_in == f"the module '{__name__}'"
+    registry.add("known", f"{nn.Linear.__module__}:Identity", origin="torch", version=1)
+    assert write_spec(registry, name="b", plugin="known", parameters={}).only_in == ""
+    (tmp_path / "found.py").write_text(PLUGIN.replace("with_weights", "found").replace('"mine"', '""'))
+    load_plugin_file(tmp_path / "found.py")
+    assert write_spec(detectors.players, name="c", plugin="found", parameters={}).only_in == ""
+
+
 def test_a_spec_is_complete_and_its_identity_knows_neither_names_nor_paths(
     registry: Registry[nn.Module], tmp_path: Path
 ) -> None:
