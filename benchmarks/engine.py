@@ -82,9 +82,9 @@ class Job:
     def kind(self) -> str:
         """What it does, in a word or two: ``attack``, ``defend``, ``score``, ``score again``, ``reals``, ..."""
         words = self.title.partition(": ")[2].split()
-        if words[-1] in ("again", "reals"):
-            return "reals" if words[-1] == "reals" else f"{words[0]} again"
-        return words[0]
+        if len(words) == 2 and words[1] == "reals":  # "train reals", but not "parse the faces of train reals"
+            return "reals"
+        return f"{words[0]} again" if words[-1] == "again" else words[0]
 
 
 def play(checkout: Path, game: str, folder: Path) -> tuple[processes.Run, list[Job]]:

@@ -182,6 +182,7 @@ def test_jobs_are_read_from_what_a_game_prints(benchmarks: dict[str, Any]) -> No
     lines = [
         "training in float32 on a processor (as configured)",
         "[00:04] round 0: train reals: done (0.4 s), computed for 0.3 s",
+        "[00:05] round 0: parse the faces of test reals: done (0.9 s), computed for 0.5 s",
         "[01:07] round 1: attack pgan: done (9.5 s), computed for 17.1 s",
         "[01:09] round 1: score xception_block1@1 again: done (0.5 s), computed for 0.4 s",
         "[01:09] round 1: score xception_block1@1 on pgan@0: done (0.5 s)",
@@ -190,11 +191,12 @@ def test_jobs_are_read_from_what_a_game_prints(benchmarks: dict[str, Any]) -> No
     jobs = benchmarks["engine"].read_jobs([(float(index), line) for index, line in enumerate(lines)])
     assert [(job.kind, job.took, job.computed) for job in jobs] == [
         ("reals", 0.4, 0.3),
+        ("parse", 0.9, 0.5),
         ("attack", 9.5, 17.1),
         ("score again", 0.5, 0.4),
         ("score", 0.5, 0.0),
     ]
-    assert [job.ended for job in jobs] == [1, 2, 3, 4]
+    assert [job.ended for job in jobs] == [1, 2, 3, 4, 5]
 
 
 def test_ratios_are_of_the_script_to_fakeoff(benchmarks: dict[str, Any]) -> None:
