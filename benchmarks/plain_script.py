@@ -134,7 +134,7 @@ def sample(generator: ProgressiveGAN, counts: Mapping[Split, int], *, seed: int)
     """Fakes of 8 bits, with the same latents for every version."""
     generator.eval()
     made = generator.sample(sum(counts.values()), rng=torch.Generator().manual_seed(seed))
-    made = (made * 255).round() / 255
+    made = ((made * 255).round() / 255).contiguous()  # as it would be read from files
     return dict(zip(SPLITS, made.split([counts[split] for split in SPLITS]), strict=True))
 
 

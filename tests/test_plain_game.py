@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from fakeoff import generators
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
@@ -159,6 +160,24 @@ def test_the_scripts_detector_learns_to_tell_two_sides_apart(benchmarks: dict[st
         script.score(detector, reals["test"]), script.score(detector, fakes["test"]), resamples=100, seed=0
     )
     assert figures["ap"] > 0.99
+
+
+def test_the_script_uses_pytorchs_default_memory_layout(benchmarks: dict[str, Any]) -> None:
+    script = benchmarks["plain_script"]
+    pixels = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    images = script.as_numbers(pixels)
+    assert images.dtype == torch.float32
+    assert images.is_contiguous()
+    assert torch.equal(images[1, 2], torch.from_numpy(pixels[1, ..., 2]).float() / 255)
+    pgan = generators.players.build("pgan", {"features": 64, "most_features": 16, "resolution": 16})
+    fakes = script.sample(pgan, {"train": 3, "val": 2, "test": 1}, seed=0)
+    assert {split: tuple(pool.shape) for split, pool in fakes.items()} == {
+        "train": (3, 3, 16, 16),
+        "val": (2, 3, 16, 16),
+        "test": (1, 3, 16, 16),
+    }
+    assert all(pool.is_contiguous() for pool in fakes.values())
+    assert torch.equal(script.sample(pgan, {"train": 3, "val": 2, "test": 1}, seed=0)["train"], fakes["train"])
 
 
 def test_the_published_accuracies_are_of_patches_votes_and_the_mean(benchmarks: dict[str, Any]) -> None:
