@@ -11,21 +11,18 @@ turns and each turn are written to ``benchmarks/results/engine.json``.
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import torch
-
-from fakeoff.arena import compute
+import processes
 
 _RESULTS = Path(__file__).parent / "results" / "engine.json"
 _DETECTORS = (("xception_block1", 0), ("xception_block2", 0), ("resnet18_layer1", 0), ("resnet18_layer1", 1))
@@ -47,7 +44,9 @@ device = "cpu"
 precision = "float32"
 attack_threads = 1
 """
-_LINE = re.compile(r"^\[(\d+):(\d\d)\]\s+(.*): (?:done|FORFEIT.*|FAILED.*) \((\d+\.\d) s\)")
+_LINE = re.compile(
+    r"^\[(\d+):(\d\d)\]\s+(.*): (?:done|FORFEIT.*|FAILED.*) \((\d+\.\d) s\)(?:, computed for (\d+\.\d) s)?"
+)
 
 
 def _game(attack_steps: int, defend_steps: int) -> str:
@@ -63,59 +62,72 @@ def _game(attack_steps: int, defend_steps: int) -> str:
     return "".join(parts)
 
 
-def play(checkout: Path, game: str) -> dict[str, Any]:
-    """Plays the game in an empty home with one build.
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job as a game's display tells of it.
+
+    Attributes:
+        title: ``round 1: attack pgan``.
+        ended: Seconds from the game's start.
+        took: Seconds.
+        computed: Seconds of CPU time; 0 where the build does not say.
+    """
+
+    title: str
+    ended: float
+    took: float
+    computed: float
+
+    @property
+    def kind(self) -> str:
+        """What it does, in a word or two: ``attack``, ``defend``, ``score``, ``score again``, ``reals``, ..."""
+        words = self.title.partition(": ")[2].split()
+        if len(words) == 2 and words[1] == "reals":  # "train reals", but not "parse the faces of train reals"
+            return "reals"
+        return f"{words[0]} again" if words[-1] == "again" else words[0]
+
+
+def play(checkout: Path, game: str, folder: Path) -> tuple[processes.Run, list[Job]]:
+    """Plays a game with one build, in ``FOLDER/home``.
 
     Args:
         checkout: Of the build.
         game: Its configuration.
+        folder: An empty one.
 
     Returns:
-        ``wall`` in seconds, ``idle`` as a share, ``driver_megabytes`` and ``jobs``.
+        What the whole took, and its jobs.
+
+    Raises:
+        ClickException: The game failed.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "game.toml"
-        config.write_text(game)
-        command = [sys.executable, "-m", "fakeoff.cli", "run", str(config), "--home", str(Path(folder) / "home")]
-        environment = {**os.environ, "PYTHONPATH": str(checkout / ".typing"), "PYTHONUNBUFFERED": "1"}
-        started = time.monotonic()
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
-        )
-        cores: list[tuple[float, float, float]] = []  # when, idle and all core time so far, in seconds
-        memory: list[float] = [0.0]
-        watch = threading.Thread(target=_watch, args=(process, started, cores, memory), daemon=True)
-        watch.start()
-        jobs: list[tuple[float, float]] = []  # begun, ended
-        assert process.stdout is not None
-        for line in process.stdout:
-            if found := _LINE.match(line):
-                now = time.monotonic() - started
-                jobs.append((now - float(found[4]), now))
-        if process.wait():
-            raise click.ClickException(f"the game of {checkout} ended with exit code {process.returncode}")
-        wall = time.monotonic() - started
-        watch.join()
-    first, last = min(begun for begun, _ in jobs), max(begun for begun, _ in jobs)
-    within = [sample for sample in cores if first <= sample[0] <= last]
-    idle = (within[-1][1] - within[0][1]) / (within[-1][2] - within[0][2])
-    return {"wall": wall, "idle": idle, "driver_megabytes": memory[0], "jobs": len(jobs)}
+    config = folder / "game.toml"
+    config.write_text(game)
+    command = [sys.executable, "-m", "fakeoff.cli", "run", str(config), "--home", str(folder / "home")]
+    run = processes.run(command, folder=folder, environment={"PYTHONPATH": str(checkout / ".typing")})
+    if run.code:
+        said = "\n".join(line for _, line in run.lines[-5:])
+        raise click.ClickException(f"the game of {checkout} ended with exit code {run.code}:\n{said}")
+    return run, read_jobs(run.lines)
 
 
-def _watch(
-    process: subprocess.Popen[str], started: float, cores: list[tuple[float, float, float]], memory: list[float]
-) -> None:
-    tick = os.sysconf("SC_CLK_TCK")
-    while process.poll() is None:
-        fields = [int(field) / tick for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-        cores.append((time.monotonic() - started, fields[3] + fields[4], sum(fields)))
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
-            break
-        if found := re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE):
-            memory[0] = max(memory[0], int(found[1]) / 1000)
-        time.sleep(0.1)
+def read_jobs(lines: Sequence[tuple[float, str]]) -> list[Job]:
+    """Reads the jobs from what a game printed.
+
+    Args:
+        lines: Each with the seconds since the game's start.
+    """
+    return [
+        Job(title=found[3], ended=when, took=float(found[4]), computed=float(found[5] or 0))
+        for when, line in lines
+        if (found := _LINE.match(line))
+    ]
+
+
+def idle(run: processes.Run, jobs: Sequence[Job]) -> float:
+    """The share of core time that was idle between the first job and the start of the last one."""
+    begun = [job.ended - job.took for job in jobs]
+    return run.idle(min(begun), max(begun))
 
 
 @click.command()
@@ -129,8 +141,15 @@ def main(against: Path, turns: int, attack_steps: int, defend_steps: int) -> Non
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in builds}
     for turn in range(turns):
         for name, checkout in builds.items() if turn % 2 == 0 else reversed(builds.items()):
-            found[name].append(play(checkout, game))
-            figures = found[name][-1]
+            with tempfile.TemporaryDirectory() as folder:
+                run, jobs = play(checkout, game, Path(folder))
+            figures = {
+                "wall": run.wall,
+                "idle": idle(run, jobs),
+                "driver_megabytes": run.own_megabytes,
+                "jobs": len(jobs),
+            }
+            found[name].append(figures)
             click.echo(
                 f"{name}: {figures['wall']:.0f} s, {figures['idle']:.1%} of core time idle, the driver held "
                 f"{figures['driver_megabytes']:.0f} MB, {figures['jobs']} jobs"
@@ -142,9 +161,8 @@ def main(against: Path, turns: int, attack_steps: int, defend_steps: int) -> Non
     }
     click.echo(f"now to before: wall time {ratios['wall']:.2f}, the driver's memory {ratios['driver_megabytes']:.2f}")
     revision = subprocess.run(["git", "-C", str(against), "rev-parse", "HEAD"], capture_output=True, text=True)
-    machine = {"processor": compute.describe(compute.survey()), "cores": os.cpu_count(), "torch": torch.__version__}
     results = {
-        "machine": machine,
+        "machine": processes.machine(),
         "against": revision.stdout.strip(),
         "steps": {"attack": attack_steps, "defend": defend_steps},
         "turns": found,
