@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fakeoff.arena.images.batch import Batch
-from fakeoff.arena.players.abilities import overridden
-from fakeoff.arena.players.plan import Batches, Plan
+from fakeoff.arena.players.abilities import left_to_players
+from fakeoff.arena.players.interface import Player
 
 _AT_A_TIME = 64
 
@@ -39,14 +39,8 @@ class Wanted:
     report: Callable[[int], None] | None = None
 
 
-class Generator(nn.Module):
+class Generator(Player):
     """A maker of fake images.
-
-    A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults.
-
-    Everything that decides what :meth:`sample` returns belongs in the state dict: it is all that is kept
-    of a version. A player works where its weights lie: images are handed to it there, and what it draws from
-    ``rng`` it moves there. Parameters that rest say so with ``requires_grad_(False)``.
 
     :class:`fakeoff.generators.contract.GeneratorContract` holds a player to all of this.
 
@@ -89,20 +83,11 @@ class Generator(nn.Module):
                 wanted.report(min(start + _AT_A_TIME, wanted.n))
         return Batch(images=torch.cat(images))
 
-    def start(self, plan: Plan) -> None:
-        """Makes ready for a training: optimisers, schedules and averages begin here.
-
-        It is called before the first :meth:`train_step` of every training. A player without it keeps its own learning
-        rate, and a configuration that sets one is refused.
-
-        Args:
-            plan: What is to come.
-        """
-
+    @left_to_players("trainable", "attackable")
     def train_step(
         self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        """Takes one step of the generator's own objective; the ability *trainable*, and *attackable*.
+        """Takes one step of the generator's own objective; the abilities *trainable* and *attackable*.
 
         Args:
             batch: Reals: images float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
@@ -112,18 +97,6 @@ class Generator(nn.Module):
 
         Returns:
             What the step measured, by name, for the training curves.
-        """
-        raise NotImplementedError
-
-    def fit(self, batches: Batches, *, rng: torch.Generator) -> dict[str, float]:
-        """Learns from everything at once, in place of steps: expectation maximisation, a forest, a closed form.
-
-        Args:
-            batches: ``batches()`` iterates over all there is to learn from, once, in another order each time.
-            rng: A CPU generator, the only source of randomness.
-
-        Returns:
-            What was measured, by name.
         """
         raise NotImplementedError
 
@@ -140,6 +113,7 @@ class Generator(nn.Module):
         weights = next(self.parameters(), torch.zeros(()))
         return torch.randn(n, self.latent_dim, generator=rng).to(weights.device)
 
+    @left_to_players("latent")
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Turns latents into images, differentiably; the ability *latent*.
 
@@ -153,6 +127,7 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
+    @left_to_players("invertible")
     def encode(self, images: Tensor) -> Tensor:
         """Finds the latents of images; the ability *invertible*.
 
@@ -164,6 +139,7 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
+    @left_to_players("manipulator")
     def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Batch:
         """Puts the face or the expression of ``sources`` into ``targets``; the ability *manipulator*.
 
@@ -177,25 +153,3 @@ class Generator(nn.Module):
             was changed.
         """
         raise NotImplementedError
-
-
-_METHODS = {
-    "train_step": "trainable",
-    "fit": "trainable",
-    "decode": "latent",
-    "encode": "invertible",
-    "manipulate": "manipulator",
-}
-
-
-def abilities(player: type[Generator]) -> tuple[str, ...]:
-    """What a generator class can do beyond sampling.
-
-    Of ``trainable`` (it learns), ``attackable`` (it learns by steps that take an extra loss, and so it attacks),
-    ``latent``, ``invertible`` and ``manipulator``; ``fixed`` where it does not learn.
-    """
-    words = overridden(player, Generator, _METHODS)
-    if "trainable" not in words:
-        return (*words, "fixed")
-    attacks = overridden(player, Generator, {"train_step": "attackable"})
-    return ("trainable", *attacks, *(word for word in words if word != "trainable"))

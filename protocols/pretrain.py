@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from safetensors.numpy import save
 
@@ -14,7 +15,8 @@ from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
-from fakeoff.arena.players.plan import Plan
+from fakeoff.arena.players.abilities import has_own
+from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.specs import state_arrays
 from fakeoff.generators import Batch
 from fakeoff.protocols.game.bench import Bench
@@ -37,7 +39,8 @@ class Pretrain(Protocol):
     """Trains every trainable generator on the training reals by its own objective: no detector takes part.
 
     Each session is a job: a long training in several sessions is not lost when it is interrupted, and shows on its way
-    how far the fakes are from people who were never trained on. A session starts its optimisers anew.
+    how far the fakes are from people who were never trained on. A session starts its optimisers anew. A generator that
+    learns from everything at once, by ``fit``, does so once a session.
 
     Distances are KID on eigenfaces and the sliced Wasserstein distance (SWD) of patches: lower is closer, and those of
     the training reals say how far photographs of other people are.
@@ -61,7 +64,7 @@ class Pretrain(Protocol):
         entered = bench.enter(audit=False)  # a PGAN starts as an enlarged 4 x 4: no detector is fooled by that yet
         latest: Sequence[Version] = [version for version in entered if bench.is_trainable(version)]
         if entered and not latest:
-            raise PluginError("none of these generators can be trained: they have no train_step")
+            raise PluginError("none of these generators can be trained: they have neither train_step nor fit")
         history: dict[str, list[Version]] = {version.player: [version] for version in latest}
         curves: dict[str, Curves] = {version.player: {} for version in latest}
         costs: dict[str, list[Cost]] = {version.player: [] for version in latest}
@@ -182,6 +185,10 @@ def pretrain(context: Context) -> Result:
     generator.start(
         Plan(purpose="pretrain", steps=payload["steps"], batch=payload["batch"], rate=payload["rate"] or None)
     )
+    if not has_own(type(generator), "train_step"):
+        measured = referee.check_measured(generator.fit(_batches(reals, payload["batch"], rng=rng), rng=rng), step=None)
+        curves = {name: [(1, value)] for name, value in measured.items()}
+        return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
     for step in range(payload["steps"]):
         batch = reals.draw(payload["batch"], rng=rng, flips=True)
         with compute.autocast(payload["precision"], device):
@@ -191,6 +198,16 @@ def pretrain(context: Context) -> Result:
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())
         context.report(step + 1, payload["steps"], note)
     return Result(record={"curves": curves, "steps": payload["steps"]}, arrays=state_arrays(generator))
+
+
+def _batches(reals: Pool, size: int, *, rng: torch.Generator) -> Batches:
+    """All reals, in another order each time."""
+
+    def batches() -> Iterator[Batch]:
+        for places in torch.randperm(len(reals), generator=rng).split(size):
+            yield Batch(images=torch.cat([reals[place : place + 1] for place in places.tolist()]))
+
+    return batches
 
 
 def _log_curves(bench: Bench, player: str, curves: Curves) -> None:

@@ -10,6 +10,7 @@ from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.abilities import Ability, abilities
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.schedule import Schedule
 from fakeoff.protocols.game.tally import Tally, place
@@ -233,13 +234,11 @@ class Moves:
             self._once[name] = self._engine.begin(begin())
         return await self._once[name]  # type: ignore[no-any-return]
 
-    def can(self, version: Version, ability: str) -> bool:
+    def can(self, version: Version, ability: Ability) -> bool:
         """Whether a player has an ability."""
         if version.kind == "generator":
-            plugin = self._schedule.generators[version.player].plugin
-            return ability in generators.abilities(generators.players.load(plugin))
-        plugin = self._schedule.detectors[version.player].plugin
-        return ability in detectors.abilities(detectors.players.load(plugin))
+            return ability in abilities(generators.players.load(self._schedule.generators[version.player].plugin))
+        return ability in abilities(detectors.players.load(self._schedule.detectors[version.player].plugin))
 
     def check_attackable(self, target: Version) -> None:
         """Refuses a target that no gradient flows through.

@@ -8,10 +8,10 @@ from typing import Any
 from fakeoff import detectors
 from fakeoff.arena import parsers
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
-from fakeoff.detectors import Detector, PatchDetector
-from fakeoff.generators import Generator
+from fakeoff.detectors import PatchDetector
 from fakeoff.protocols.config import Parts, Player
 
 
@@ -20,17 +20,15 @@ def check_rate_is_heeded(
     section: str,
     specs: Mapping[str, PlayerSpec],
     registry: Registry[Any],
-    *,
-    interface: type[Generator] | type[Detector],
 ) -> None:
-    """Refuses a learning rate that a player that learns would not hear of.
+    """Refuses a learning rate that a player that learns by steps would not hear of.
 
     Raises:
         PluginError: It has no ``start(plan)``.
     """
     for name, spec in specs.items():
         player = registry.load(spec.plugin)
-        if player.train_step is not interface.train_step and player.start is interface.start:
+        if has_own(player, "train_step") and not has_own(player, "start"):
             raise PluginError(
                 f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
                 f"one, or leave {section}.rate at 0"

@@ -11,8 +11,6 @@ from fakeoff.arena.compute import DeviceName
 from fakeoff.arena.images.reals import SPLITS, RealSource, Split
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.specs import PlayerSpec
-from fakeoff.detectors import Detector
-from fakeoff.generators import Generator
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.forensics import audit
@@ -46,9 +44,9 @@ class Schedule:
         self.detectors = write_specs(detectors.players, config.detectors)
         self.parser = parser_spec(config.parts)
         if config.attack.rate:
-            check_rate_is_heeded(config.attack.rate, "attack", self.generators, generators.players, interface=Generator)
+            check_rate_is_heeded(config.attack.rate, "attack", self.generators, generators.players)
         if config.defend.rate:
-            check_rate_is_heeded(config.defend.rate, "defend", self.detectors, detectors.players, interface=Detector)
+            check_rate_is_heeded(config.defend.rate, "defend", self.detectors, detectors.players)
 
     def enter(self, generator: str) -> Job:
         """A generator's version 0."""

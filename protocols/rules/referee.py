@@ -225,19 +225,24 @@ def _in_batches(work: Callable[[Tensor], Tensor], images: Tensor | Pool, player:
         return compute.in_batches(work, images, size=_SCORE_BATCH, device=compute.device_of(player))
 
 
-def check_measured(measured: Any, *, step: int) -> dict[str, float]:
-    """Checks what a ``train_step`` returned.
+def check_measured(measured: Any, *, step: int | None) -> dict[str, float]:
+    """Checks what a ``train_step`` returned, or a ``fit``.
+
+    Args:
+        measured: What came.
+        step: Which; None where it was a ``fit``.
 
     Raises:
         JobFailed: Not a dict of finite numbers.
     """
+    call, at = ("fit", "") if step is None else ("train_step", f" at step {step}")
     if not isinstance(measured, dict):
-        raise JobFailed(f"train_step returned {type(measured).__name__} at step {step}, not a dict of numbers")
+        raise JobFailed(f"{call} returned {type(measured).__name__}{at}, not a dict of numbers")
     for name, value in measured.items():
         if not isinstance(value, int | float):
-            raise JobFailed(f"train_step returned {type(value).__name__} for '{name}' at step {step}, not a number")
+            raise JobFailed(f"{call} returned {type(value).__name__} for '{name}'{at}, not a number")
         if not math.isfinite(value):
-            raise JobFailed(f"train_step returned {value} for '{name}' at step {step}")
+            raise JobFailed(f"{call} returned {value} for '{name}'{at}")
     return {str(name): float(value) for name, value in measured.items()}
 
 
