@@ -9,16 +9,19 @@ overriding the method; nothing has to be declared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.compute import image_layout
+from fakeoff.arena.images.batch import Batch, join
+from fakeoff.arena.images.reals import Split
 from fakeoff.arena.players.abilities import left_to_players
 from fakeoff.arena.players.interface import Player
+from fakeoff.generators.pairs import pair
 
 _AT_A_TIME = 64
 
@@ -33,10 +36,15 @@ class Wanted:
     Attributes:
         n: How many, of all splits together.
         report: Told how many are there, where somebody wants to know.
+        reals: What a manipulator makes its fakes of; None for all others. Images float32
+            ``(m, 3, resolution, resolution)``, RGB in [0, 1], with ``person`` and ``split``.
+        sizes: With reals: how many fakes of each split; ``n`` is their sum.
     """
 
     n: int
     report: Callable[[int], None] | None = None
+    reals: Batch | None = None
+    sizes: Mapping[Split, int] = field(default_factory=dict)
 
 
 class Generator(Player):
@@ -68,20 +76,45 @@ class Generator(Player):
     def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
         """Makes the fakes that the arena asks for; by default samples, some at a time.
 
+        Where there are reals to make them of, the default is :meth:`manipulate` of pairs: both photographs of a pair
+        are of the same split and of different persons, no pair comes twice before all have come, and the pairs are the
+        same for every version. A fake is of the split of its photographs, so that nobody who is seen in training is in
+        a fake of test.
+
         Args:
-            wanted: How many.
+            wanted: How many, and of what.
             rng: A CPU generator, the only source of randomness.
 
         Returns:
             ``wanted.n`` images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and what is known of them.
-            Of a fixed set all that there are, with their split.
+            Of a fixed set all that there are, with their split. Of reals as many as are wanted of each split, with it;
+            their masks stay in the batch, and the arena's pools do not keep them yet.
         """
+        if wanted.reals is not None:
+            return self._of_pairs(wanted, wanted.reals, rng=rng)
         images = []
         for start in range(0, wanted.n, _AT_A_TIME):
             images.append(self.sample(min(_AT_A_TIME, wanted.n - start), rng=rng))
             if wanted.report is not None:
                 wanted.report(min(start + _AT_A_TIME, wanted.n))
         return Batch(images=torch.cat(images))
+
+    def _of_pairs(self, wanted: Wanted, reals: Batch, *, rng: torch.Generator) -> Batch:
+        pairs = pair(reals, wanted.sizes, rng=rng)  # before anything else is drawn: the same pairs for every version
+        made, count = [], len(pairs.split)
+        for start in range(0, count, _AT_A_TIME):
+            part = slice(start, start + _AT_A_TIME)
+            sources, targets = (
+                reals.images[places[part].to(reals.images.device)] for places in (pairs.sources, pairs.targets)
+            )
+            batch = self.manipulate(image_layout(sources), image_layout(targets), rng=rng)
+            if not isinstance(batch, Batch):
+                raise TypeError(f"manipulate returned {type(batch).__name__}, not a Batch")
+            made.append(batch)
+            if wanted.report is not None:
+                wanted.report(min(start + _AT_A_TIME, count))
+        whole = join(made)
+        return replace(whole, split=pairs.split.to(whole.images.device))
 
     @left_to_players("trainable", "attackable")
     def train_step(
@@ -143,13 +176,15 @@ class Generator(Player):
     def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Batch:
         """Puts the face or the expression of ``sources`` into ``targets``; the ability *manipulator*.
 
+        The arena shows it pairs of reals, and a generator that has it need not sample.
+
         Args:
             sources: float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
-            targets: Likewise.
+            targets: Likewise, of other persons.
             rng: A CPU generator, the only source of randomness.
 
         Returns:
             Images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and where it is known the mask of what
-            was changed.
+            was changed: outside of it they are the targets.
         """
         raise NotImplementedError

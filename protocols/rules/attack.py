@@ -17,6 +17,7 @@ from fakeoff.arena.players.specs import state_arrays
 from fakeoff.detectors import Detector
 from fakeoff.generators import Batch, Generator
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.manipulating import reals_to_manipulate
 from fakeoff.protocols.score.metrics import THRESHOLD
 
 VERSION = 3
@@ -33,7 +34,8 @@ def attack(context: Context) -> Result:
     It ends early, once ``until`` of fakes of its own pass as real: test decides no strength, and neither do pools.
 
     Payload: ``generator`` (identity), ``targets`` (identities), ``weight``, ``steps``, ``batch``, ``rate`` (0 is the
-    generator's own), ``until``, ``look_every``, ``arena_resolution``, ``colour``, ``precision``.
+    generator's own), ``until``, ``look_every``, ``arena_resolution``, ``colour``, ``precision``; for a manipulator
+    ``persons``, who is on each of the reals.
     Inputs: ``version``, ``target_0`` ..., ``reals`` (train pool at the generator's resolution).
 
     An attack in which nothing was attacked fails: ``extra_loss`` was never called, or with fakes without a gradient, or
@@ -117,7 +119,14 @@ def attack(context: Context) -> Result:
 def _share_that_passes(context: Context, generator: Generator, targets: Sequence[Detector]) -> float:
     """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
     payload = context.payload
-    fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks")).images  # each time the same latents
+    reals: Batch | None = None
+    if "persons" in payload:
+        pixels, persons = context.inputs["reals"].arrays["images"], payload["persons"]
+        rng = context.rng("looked at")
+        reals = reals_to_manipulate({"train": pixels}, {"train": persons}, {"train": _LOOKED_AT}, rng=rng)
+    fakes = referee.draw(  # each time the same latents, or the same pairs
+        generator, _LOOKED_AT, rng=context.rng("looks"), reals=reals, sizes={"train": _LOOKED_AT}
+    ).images
     pixels = images.to_arena(images.quantise(fakes, colour=payload["colour"]), resolution=payload["arena_resolution"])
     pool = Pool(pixels, device=context.device)
     return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

@@ -17,6 +17,7 @@ from fakeoff.arena.players.specs import state_arrays
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, abilities
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.manipulating import reals_to_manipulate
 
 VERSION = 2
 
@@ -56,8 +57,12 @@ def fake_pools(context: Context) -> Result:
     All versions of a generator are sampled with the same latents, so that what an attack did can be seen face by face.
     Which image is of which split is thrown by the arena, unless they come with a split; then there may be fewer.
 
-    Payload: ``generator`` (identity), ``n`` (by split), ``seed``, ``arena_resolution``, ``colour``. Inputs:
-    ``version``.
+    A manipulator is shown reals of all splits, and makes fakes of each split of its own reals alone: nobody who is in a
+    fake of train is in one of test. What it says that it changed (the masks) is not kept.
+
+    Payload: ``generator`` (identity), ``n`` (by split), ``seed``, ``arena_resolution``, ``colour``; for a manipulator
+    ``persons`` (who is on each real, by split). Inputs: ``version``; for a manipulator ``real_train``, ``real_val`` and
+    ``real_test``, at its own resolution.
 
     Returns:
         Record: ``sizes`` by split. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
@@ -67,7 +72,18 @@ def fake_pools(context: Context) -> Result:
     sizes = {split: int(payload["n"][split]) for split in SPLITS}
     drawn_by = ("latents", payload["seed"], payload["generator"], sizes)
     total = sum(sizes.values())
-    made = referee.draw(generator, total, rng=rng_from(*drawn_by), report=lambda done: context.report(done, total))
+    reals: Batch | None = None
+    if "persons" in payload:
+        pixels_of = {split: context.inputs[f"real_{split}"].arrays["images"] for split in SPLITS}
+        reals = reals_to_manipulate(pixels_of, payload["persons"], sizes, rng=rng_from("reals", *drawn_by))
+    made = referee.draw(
+        generator,
+        total,
+        rng=rng_from(*drawn_by),
+        report=lambda done: context.report(done, total),
+        reals=reals,
+        sizes=sizes,
+    )
     rows = _rows(made, sizes, rng=rng_from("splits", *drawn_by))
     quantised = images.quantise(made.images, colour=payload["colour"])
     pixels = images.to_arena(quantised, resolution=payload["arena_resolution"])
