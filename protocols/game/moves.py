@@ -55,7 +55,8 @@ class Moves:
     async def sample(self, version: Version) -> Version | None:
         """A version with its fake pools; a detector has none."""
         if version.kind == "generator":
-            job = self._schedule.sample(version)
+            reals = await self._read(self._schedule.reals_to_manipulate(version))
+            job = self._schedule.sample(version, reals=reals)
             if not await self.settle(job, _blame(version, "sample")):
                 return None
             pools = {split: f"{job.key}:{split}" for split in self._store.record(job.key)["sizes"]}
@@ -338,15 +339,18 @@ class Moves:
         return look
 
     async def _reals(self, resolution: int) -> Mapping[str, str]:
-        jobs = self._schedule.real_pools(resolution)
+        pools = await self._read(self._schedule.real_pools(resolution))
+        self._tally.real_pools[resolution] = pools
+        return pools
+
+    async def _read(self, jobs: Mapping[str, Job]) -> Mapping[str, str]:
+        """Runs jobs that read photographs; returns their keys."""
         begun = {job: self._engine.submit(job) for job in jobs.values()}
         for job, slot in begun.items():
             failure = await slot
             if failure is not None:
                 raise ConfigError(f"the {job.player} cannot be read: {failure}")
-        pools = {name: job.key for name, job in jobs.items()}
-        self._tally.real_pools[resolution] = pools
-        return pools
+        return {name: job.key for name, job in jobs.items()}
 
     async def _parse(self, pool: str, what: str, round_: int) -> str:
         job = self._schedule.parse(pool, what=what, round_=round_)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fakeoff import detectors
+from fakeoff import detectors, generators
 from fakeoff.arena import parsers
-from fakeoff.arena.errors import PluginError
-from fakeoff.arena.players.abilities import has_own
+from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.images.reals import SPLITS, RealSource
+from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
 from fakeoff.detectors import PatchDetector
@@ -32,6 +33,22 @@ def check_rate_is_heeded(
             raise PluginError(
                 f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
                 f"one, or leave {section}.rate at 0"
+            )
+
+
+def check_pairs(specs: Mapping[str, PlayerSpec], source: RealSource) -> None:
+    """Refuses reals that a manipulator among the generators could not be shown pairs of.
+
+    Raises:
+        ConfigError: A split shows one person only.
+    """
+    alone = [split for split in SPLITS if len(source.groups(split)) < 2]
+    for name, spec in specs.items():
+        if alone and is_manipulator(spec.plugin):
+            raise ConfigError(
+                f"generator '{name}' makes its fakes of pairs of reals that show different persons, and "
+                f"'{source.name}' has one person in {' and '.join(alone)}: give reals of more persons, or --split-by "
+                "file where each image shows another"
             )
 
 
@@ -59,6 +76,15 @@ def judges_patches(plugin: str) -> bool:
         PluginError: Unknown, or it does not load.
     """
     return issubclass(detectors.players.load(plugin), PatchDetector)
+
+
+def is_manipulator(plugin: str) -> bool:
+    """Whether a registered generator makes its fakes of pairs of reals.
+
+    Raises:
+        PluginError: Unknown, or it does not load.
+    """
+    return "manipulator" in abilities(generators.players.load(plugin))
 
 
 def parser_spec(parts: Parts) -> PlayerSpec | None:

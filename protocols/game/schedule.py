@@ -14,7 +14,14 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.forensics import audit
-from fakeoff.protocols.game.recipes import check_rate_is_heeded, judges_patches, parser_spec, write_specs
+from fakeoff.protocols.game.recipes import (
+    check_pairs,
+    check_rate_is_heeded,
+    is_manipulator,
+    judges_patches,
+    parser_spec,
+    write_specs,
+)
 from fakeoff.protocols.game.urgency import urgency
 from fakeoff.protocols.looking import look
 from fakeoff.protocols.record.records import Version
@@ -33,6 +40,7 @@ class Schedule:
         source: The reals.
 
     Raises:
+        ConfigError: A generator is a manipulator, and the reals of a split show one person.
         PluginError: A player is unknown or takes other parameters, or takes no learning rate where one is set.
     """
 
@@ -43,6 +51,7 @@ class Schedule:
         self.generators = write_specs(generators.players, config.generators)
         self.detectors = write_specs(detectors.players, config.detectors)
         self.parser = parser_spec(config.parts)
+        check_pairs(self.generators, source)
         if config.attack.rate:
             check_rate_is_heeded(config.attack.rate, "attack", self.generators, generators.players)
         if config.defend.rate:
@@ -70,6 +79,12 @@ class Schedule:
         }
         return {**jobs, _ATTACK_REALS: self._reals("train", resolution, resolution)}
 
+    def reals_to_manipulate(self, version: Version) -> dict[str, Job]:
+        """The reals that a generator version is shown to make fakes of, by split; none unless it is a manipulator."""
+        if not self._manipulates(version):
+            return {}
+        return {split: self._reals(split, version.resolution, version.resolution) for split in SPLITS}
+
     def attack(self, version: Version, *, targets: Sequence[Version], reals: Mapping[str, str]) -> Job:
         """A generator's next version, finetuned against frozen targets."""
         settings = self._config.attack
@@ -94,6 +109,7 @@ class Schedule:
                 "seed": self._config.seed,
                 "precision": self._precision,
                 **self._arena(),
+                **({"persons": self._source.persons("train")} if self._manipulates(version) else {}),
             },
             inputs={
                 "version": version.key,
@@ -104,8 +120,13 @@ class Schedule:
             round_=version.round + 1,
         )
 
-    def sample(self, version: Version) -> Job:
-        """A generator version's fake pools; they are parts of its result: ``KEY:test``."""
+    def sample(self, version: Version, *, reals: Mapping[str, str]) -> Job:
+        """A generator version's fake pools; they are parts of its result: ``KEY:test``.
+
+        Args:
+            version: Which.
+            reals: The keys of :meth:`reals_to_manipulate`.
+        """
         counts = self._config.pools
         spec = self.generators[version.player]
         return self.job(
@@ -120,8 +141,9 @@ class Schedule:
                 "n": {split: getattr(counts, f"{split}_fakes") for split in SPLITS},
                 "seed": self._config.seed,
                 **self._arena(),
+                **({"persons": {split: self._source.persons(split) for split in SPLITS}} if reals else {}),
             },
-            inputs={"version": version.key},
+            inputs={"version": version.key, **{f"real_{split}": key for split, key in reals.items()}},
             stage="sample",
             round_=version.round,
         )
@@ -312,6 +334,9 @@ class Schedule:
             stage="reals",
             round_=0,
         )
+
+    def _manipulates(self, version: Version) -> bool:
+        return is_manipulator(self.generators[version.player].plugin)
 
     def _arena(self) -> dict[str, Any]:
         return {"arena_resolution": self._config.arena.resolution, "colour": self.colour}
