@@ -60,6 +60,7 @@ class Generator(Player):
     resolution: int
     latent_dim: int
 
+    @left_to_players()
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         """Makes images; the same ones for the same state of ``rng``. By default they are decoded from latents.
 

@@ -8,6 +8,7 @@ tensors really lie, so all of this is float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from fakeoff.arena.contract.other_device import elsewhere, real_device
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import parsers
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
@@ -29,6 +31,7 @@ from fakeoff.protocols.rules import attack, defend, judging, pools
 pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
 
 SIDE = 32
+load_plugin_file(Path(__file__).parents[1] / "toy_manipulators.py")
 GAN = {"resolution": SIDE, "features": 64, "weights": ""}
 
 
@@ -87,6 +90,15 @@ def sampled() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Re
     return pools.fake_pools, {"generator": maker, "n": sizes, "seed": 0, **ARENA}, {"version": version}
 
 
+def manipulated() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
+    known = identity(generators.players, "toy_learning_swap", resolution=SIDE)
+    sizes = {"train": 9, "val": 8, "test": 8}
+    persons = {split: [index * 4 + place % 4 for place in range(12)] for index, split in enumerate(sizes)}
+    reals = {f"real_{split}": pool(index) for index, split in enumerate(sizes)}
+    payload = {"generator": known, "n": sizes, "seed": 0, "persons": persons, **ARENA}
+    return pools.fake_pools, payload, {"version": state_of(generators.players, known), **reals}
+
+
 def defended() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]:
     payload = {"detector": detector()[0], "steps": 4, "batch": 8, "check_every": 2, "patience": 5, "perfect": "images"}
     payload["rate"] = 0.0
@@ -111,7 +123,7 @@ def looked() -> tuple[Callable[[Context], Result], dict[str, Any], dict[str, Res
     return look.look, payload, {"version": version, "pool": pool(0), "labels": labels}
 
 
-@pytest.mark.parametrize("case", [attacked, pretrained, sampled, defended, judged, parsed, looked])
+@pytest.mark.parametrize("case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, looked])
 def test_it_does_on_a_device_what_it_does_here(
     case: Callable[[], tuple[Callable[[Context], Result], dict[str, Any], dict[str, Result]]],
     monkeypatch: pytest.MonkeyPatch,
