@@ -34,7 +34,7 @@ import processes
 from fakeoff.arena.images.reals import SPLITS
 from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.home.ledger import open_store, read_ledger
-from fakeoff.protocols.record.records import TournamentRecord
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 HERE = Path(__file__).resolve().parent
 AIMED_AT = 1.3

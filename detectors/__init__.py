@@ -8,9 +8,11 @@ class MyDetector(Detector):
 """
 
 from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.abilities import abilities
+from fakeoff.arena.players.interface import Player
 from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.registry import Registry
-from fakeoff.detectors.interface import Detector, PatchDetector, abilities
+from fakeoff.detectors.interface import Detector, PatchDetector
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 players: Registry[Detector] = Registry("detector", interface=Detector, group="fakeoff.detectors")
@@ -33,6 +35,7 @@ __all__ = [
     "Detector",
     "PatchDetector",
     "Plan",
+    "Player",
     "ReceptiveField",
     "abilities",
     "players",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Members
 from fakeoff.detectors.interface import Detector
@@ -25,6 +26,10 @@ class Ensemble(Detector):
         if not members:
             raise ValueError("an ensemble has at least one member")
         self.members = nn.ModuleList(_build(member) for member in members)
+        for member in self._all():
+            if has_own(type(member), "fit") and not has_own(type(member), "train_step"):
+                name = type(member).__name__
+                raise ValueError(f"its member {name} learns by fit, and an ensemble by steps: enter {name} by itself")
         self.differentiable = all(member.differentiable for member in self._all())
         sides = sorted({member.side for member in self._all() if member.side is not None})
         if len(sides) > 1:
@@ -53,7 +58,7 @@ class Ensemble(Detector):
         return [member for member in self.members if isinstance(member, Detector)]
 
     def _learning(self) -> list[Detector]:
-        return [member for member in self._all() if type(member).train_step is not Detector.train_step]
+        return [member for member in self._all() if has_own(type(member), "train_step")]
 
 
 def _build(member: str | dict[str, Any]) -> Detector:

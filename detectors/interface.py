@@ -7,21 +7,15 @@ Randomness is an argument: a player draws from ``rng`` and never from, or into, 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fakeoff.arena.images.batch import Batch
-from fakeoff.arena.players.abilities import overridden
-from fakeoff.arena.players.plan import Batches, Plan
+from fakeoff.arena.players.abilities import left_to_players
+from fakeoff.arena.players.interface import Player
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 
-class Detector(nn.Module):
+class Detector(Player):
     """A judge of whole images.
-
-    A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults. Everything
-    that decides what :meth:`score` returns belongs in the state dict: it is all that is kept of a version.
-    A player works where its weights lie: images are handed to it there, and what it draws from ``rng`` it moves
-    there. Parameters that rest say so with ``requires_grad_(False)``.
 
     :class:`fakeoff.detectors.contract.DetectorContract` holds a player to all of this.
 
@@ -41,42 +35,6 @@ class Detector(nn.Module):
 
         Returns:
             float32 ``(n,)``: P(fake) in [0, 1].
-        """
-        raise NotImplementedError
-
-    def start(self, plan: Plan) -> None:
-        """Makes ready for a training: optimisers, schedules and averages begin here.
-
-        It is called before the first :meth:`train_step` of every training. A player without it keeps its own learning
-        rate, and a configuration that sets one is refused.
-
-        Args:
-            plan: What is to come.
-        """
-
-    def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
-        """Takes one step of training; the ability *trainable*.
-
-        A detector without it, and without :meth:`fit`, plays with the weights that it came with.
-
-        Args:
-            batch: Images float32 ``(n, 3, h, w)``, RGB in [0, 1], and their ``labels``, bool ``(n,)``: true is fake.
-            rng: A CPU generator, the only source of randomness.
-
-        Returns:
-            What the step measured, by name, for the training curves.
-        """
-        raise NotImplementedError
-
-    def fit(self, batches: Batches, *, rng: torch.Generator) -> dict[str, float]:
-        """Learns from everything at once, in place of steps: expectation maximisation, a forest, a closed form.
-
-        Args:
-            batches: ``batches()`` iterates over all there is to learn from, once, in another order each time.
-            rng: A CPU generator, the only source of randomness.
-
-        Returns:
-            What was measured, by name.
         """
         raise NotImplementedError
 
@@ -102,6 +60,7 @@ class PatchDetector(Detector):
 
     receptive_field: ReceptiveField
 
+    @left_to_players("patch")
     def patch_scores(self, images: Tensor) -> Tensor:
         """Judges patches.
 
@@ -124,17 +83,3 @@ class PatchDetector(Detector):
 def _against_real(scores: Tensor) -> Tensor:
     # The clamp keeps a score of exactly 1 from an infinite loss.
     return -torch.log1p(-scores.float().clamp(1e-6, 1 - 1e-6)).mean()
-
-
-_METHODS = {"train_step": "trainable", "fit": "trainable"}
-
-
-def abilities(player: type[Detector]) -> tuple[str, ...]:
-    """What a detector class can do beyond scoring: of ``trainable``, ``differentiable`` and ``patch``.
-
-    ``fixed`` where it does not learn.
-    """
-    words = [*(overridden(player, Detector, _METHODS) or ("fixed",))]
-    if getattr(player, "differentiable", True):
-        words.append("differentiable")
-    return (*words, "patch") if issubclass(player, PatchDetector) else tuple(words)

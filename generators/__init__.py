@@ -8,9 +8,11 @@ class MyGAN(Generator):
 """
 
 from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.abilities import abilities
+from fakeoff.arena.players.interface import Player
 from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.registry import Registry
-from fakeoff.generators.interface import ExtraLoss, Generator, Wanted, abilities
+from fakeoff.generators.interface import ExtraLoss, Generator, Wanted
 
 players: Registry[Generator] = Registry("generator", interface=Generator, group="fakeoff.generators")
 register = players.register
@@ -19,4 +21,4 @@ players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", 
 
 players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", version=1)
 
-__all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Wanted", "abilities", "players", "register"]
+__all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Player", "Wanted", "abilities", "players", "register"]

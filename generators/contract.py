@@ -36,7 +36,7 @@ class GeneratorContract(Samples):
     def test_training_moves_the_samples(self) -> None:
         """What is trained is what samples are made with."""
         trained = self.school().player
-        if torch.equal(self.sample(self.build(), 2), self.sample(trained, 2)):
+        if torch.equal(self.made(self.build(), 2), self.made(trained, 2)):
             raise ContractBreach(
                 expected="after some train_steps, sample makes other images than before",
                 came="the same images",
@@ -50,7 +50,7 @@ class GeneratorContract(Samples):
         darker = Batch(images=0.2 * self.lesson(other, 0).images)
         for step in range(len(school.measured)):
             self.step(other, step, lesson=darker)
-        if torch.equal(self.sample(school.player, 2), self.sample(other, 2)):
+        if torch.equal(self.made(school.player, 2), self.made(other, 2)):
             raise ContractBreach(
                 expected="trained on darker reals, it makes other images",
                 came="the same images",
@@ -85,7 +85,7 @@ class GeneratorContract(Samples):
             )
 
         # What a generator makes may leave [0, 1], but then it is the same images that sample cuts off.
-        fakes, sampled = seen[0].detach().float(), self.sample(self.build(), _BATCH)
+        fakes, sampled = seen[0].detach().float(), self.made(self.build(), _BATCH)
         outside = ((fakes < -0.05) | (fakes > 1.05)).float().mean().item()
         if outside > _MOST_OUTSIDE and (fakes.clamp(0, 1).mean() - sampled.mean()).abs() > _ALIKE:
             raise ContractBreach(
@@ -98,13 +98,13 @@ class GeneratorContract(Samples):
         """An attack leads the samples: asked for other brightness, they get it."""
         self.needs(self.test_training_moves_the_samples, self.test_an_extra_loss_sees_images)
         plain, led = self.build(), self.build()
-        aim, word = (0.0, "darker") if self.sample(plain, _BATCH).mean() > 0.3 else (1.0, "brighter")
+        aim, word = (0.0, "darker") if self.made(plain, _BATCH).mean() > 0.3 else (1.0, "brighter")
         moved = 0.0
         for step in range(_ATTACK_STEPS):
             self.step(plain, step)
             self.step(led, step, extra_loss=lambda fakes: _STRENGTH * (fakes - aim).square().mean())
             if step % 4 == 3:
-                difference = (self.sample(led, _BATCH) - self.sample(plain, _BATCH)).mean().item()
+                difference = (self.made(led, _BATCH) - self.made(plain, _BATCH)).mean().item()
                 moved = difference if aim else -difference
                 if moved > _CLEARLY:
                     return

@@ -9,16 +9,19 @@ overriding the method; nothing has to be declared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fakeoff.arena.images.batch import Batch
-from fakeoff.arena.players.abilities import overridden
-from fakeoff.arena.players.plan import Batches, Plan
+from fakeoff.arena.compute import image_layout
+from fakeoff.arena.images.batch import Batch, join
+from fakeoff.arena.images.reals import Split
+from fakeoff.arena.players.abilities import left_to_players
+from fakeoff.arena.players.interface import Player
+from fakeoff.generators.pairs import pair
 
 _AT_A_TIME = 64
 
@@ -33,20 +36,19 @@ class Wanted:
     Attributes:
         n: How many, of all splits together.
         report: Told how many are there, where somebody wants to know.
+        reals: What a manipulator makes its fakes of; None for all others. Images float32
+            ``(m, 3, resolution, resolution)``, RGB in [0, 1], with ``person`` and ``split``.
+        sizes: With reals: how many fakes of each split; ``n`` is their sum.
     """
 
     n: int
     report: Callable[[int], None] | None = None
+    reals: Batch | None = None
+    sizes: Mapping[Split, int] = field(default_factory=dict)
 
 
-class Generator(nn.Module):
+class Generator(Player):
     """A maker of fake images.
-
-    A plugin's parameters are the keyword arguments of its ``__init__``, typed and with defaults.
-
-    Everything that decides what :meth:`sample` returns belongs in the state dict: it is all that is kept
-    of a version. A player works where its weights lie: images are handed to it there, and what it draws from
-    ``rng`` it moves there. Parameters that rest say so with ``requires_grad_(False)``.
 
     :class:`fakeoff.generators.contract.GeneratorContract` holds a player to all of this.
 
@@ -58,6 +60,7 @@ class Generator(nn.Module):
     resolution: int
     latent_dim: int
 
+    @left_to_players()
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         """Makes images; the same ones for the same state of ``rng``. By default they are decoded from latents.
 
@@ -74,14 +77,22 @@ class Generator(nn.Module):
     def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
         """Makes the fakes that the arena asks for; by default samples, some at a time.
 
+        Where there are reals to make them of, the default is :meth:`manipulate` of pairs: both photographs of a pair
+        are of the same split and of different persons, no pair comes twice before all have come, and the pairs are the
+        same for every version. A fake is of the split of its photographs, so that nobody who is seen in training is in
+        a fake of test.
+
         Args:
-            wanted: How many.
+            wanted: How many, and of what.
             rng: A CPU generator, the only source of randomness.
 
         Returns:
             ``wanted.n`` images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and what is known of them.
-            Of a fixed set all that there are, with their split.
+            Of a fixed set all that there are, with their split. Of reals as many as are wanted of each split, with it;
+            their masks stay in the batch, and the arena's pools do not keep them yet.
         """
+        if wanted.reals is not None:
+            return self._of_pairs(wanted, wanted.reals, rng=rng)
         images = []
         for start in range(0, wanted.n, _AT_A_TIME):
             images.append(self.sample(min(_AT_A_TIME, wanted.n - start), rng=rng))
@@ -89,20 +100,28 @@ class Generator(nn.Module):
                 wanted.report(min(start + _AT_A_TIME, wanted.n))
         return Batch(images=torch.cat(images))
 
-    def start(self, plan: Plan) -> None:
-        """Makes ready for a training: optimisers, schedules and averages begin here.
+    def _of_pairs(self, wanted: Wanted, reals: Batch, *, rng: torch.Generator) -> Batch:
+        pairs = pair(reals, wanted.sizes, rng=rng)  # before anything else is drawn: the same pairs for every version
+        made, count = [], len(pairs.split)
+        for start in range(0, count, _AT_A_TIME):
+            part = slice(start, start + _AT_A_TIME)
+            sources, targets = (
+                reals.images[places[part].to(reals.images.device)] for places in (pairs.sources, pairs.targets)
+            )
+            batch = self.manipulate(image_layout(sources), image_layout(targets), rng=rng)
+            if not isinstance(batch, Batch):
+                raise TypeError(f"manipulate returned {type(batch).__name__}, not a Batch")
+            made.append(batch)
+            if wanted.report is not None:
+                wanted.report(min(start + _AT_A_TIME, count))
+        whole = join(made)
+        return replace(whole, split=pairs.split.to(whole.images.device))
 
-        It is called before the first :meth:`train_step` of every training. A player without it keeps its own learning
-        rate, and a configuration that sets one is refused.
-
-        Args:
-            plan: What is to come.
-        """
-
+    @left_to_players("trainable", "attackable")
     def train_step(
         self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        """Takes one step of the generator's own objective; the ability *trainable*, and *attackable*.
+        """Takes one step of the generator's own objective; the abilities *trainable* and *attackable*.
 
         Args:
             batch: Reals: images float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
@@ -112,18 +131,6 @@ class Generator(nn.Module):
 
         Returns:
             What the step measured, by name, for the training curves.
-        """
-        raise NotImplementedError
-
-    def fit(self, batches: Batches, *, rng: torch.Generator) -> dict[str, float]:
-        """Learns from everything at once, in place of steps: expectation maximisation, a forest, a closed form.
-
-        Args:
-            batches: ``batches()`` iterates over all there is to learn from, once, in another order each time.
-            rng: A CPU generator, the only source of randomness.
-
-        Returns:
-            What was measured, by name.
         """
         raise NotImplementedError
 
@@ -140,6 +147,7 @@ class Generator(nn.Module):
         weights = next(self.parameters(), torch.zeros(()))
         return torch.randn(n, self.latent_dim, generator=rng).to(weights.device)
 
+    @left_to_players("latent")
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Turns latents into images, differentiably; the ability *latent*.
 
@@ -153,6 +161,7 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
+    @left_to_players("invertible")
     def encode(self, images: Tensor) -> Tensor:
         """Finds the latents of images; the ability *invertible*.
 
@@ -164,38 +173,19 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
+    @left_to_players("manipulator")
     def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Batch:
         """Puts the face or the expression of ``sources`` into ``targets``; the ability *manipulator*.
 
+        The arena shows it pairs of reals, and a generator that has it need not sample.
+
         Args:
             sources: float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
-            targets: Likewise.
+            targets: Likewise, of other persons.
             rng: A CPU generator, the only source of randomness.
 
         Returns:
             Images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and where it is known the mask of what
-            was changed.
+            was changed: outside of it they are the targets.
         """
         raise NotImplementedError
-
-
-_METHODS = {
-    "train_step": "trainable",
-    "fit": "trainable",
-    "decode": "latent",
-    "encode": "invertible",
-    "manipulate": "manipulator",
-}
-
-
-def abilities(player: type[Generator]) -> tuple[str, ...]:
-    """What a generator class can do beyond sampling.
-
-    Of ``trainable`` (it learns), ``attackable`` (it learns by steps that take an extra loss, and so it attacks),
-    ``latent``, ``invertible`` and ``manipulator``; ``fixed`` where it does not learn.
-    """
-    words = overridden(player, Generator, _METHODS)
-    if "trainable" not in words:
-        return (*words, "fixed")
-    attacks = overridden(player, Generator, {"train_step": "attackable"})
-    return ("trainable", *attacks, *(word for word in words if word != "trainable"))

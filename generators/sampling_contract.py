@@ -1,44 +1,38 @@
-"""The part of a generator's contract that is about its samples, and how it is asked for them."""
+"""The part of a generator's contract that is about its samples."""
 
 from __future__ import annotations
-
-import unittest
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from fakeoff.arena import compute
 from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import (
     check_tensor,
-    does_not_write,
     leaves_as_it_was,
     leaves_globals_alone,
     same_tensors,
 )
-from fakeoff.arena.contract.training import Learns
 from fakeoff.arena.seeds import rng_from, sealed
-from fakeoff.generators import Batch, Generator, Wanted, abilities, players
+from fakeoff.generators import Batch, Generator, Wanted, players
+from fakeoff.generators.asking_contract import noise
+from fakeoff.generators.manipulating_contract import Manipulates
 
 _CPU = torch.device("cpu")
-_BATCH = 8
 
 
-class Samples(Learns[Generator]):
+class Samples(Manipulates):
     """What a generator without any further capability must keep to."""
 
     registry = players
     interface = Generator
-    call: ClassVar[str] = "train_step(batch, rng=rng)"
 
     def answer(self, player: Generator, device: torch.device = _CPU) -> dict[str, Tensor]:
-        said = {"sample": self.sample(player, 3)}
+        said = {"sample": self.sample(player, 3)} if self.samples() else {}
         if self.can("latent") and self.passes(self.test_latents_decode_to_images):
             said["decode"] = self.decode(player, self.latents(player).to(device)).detach()
         if self.can("manipulator") and self.passes(self.test_manipulating_makes_images):
             faces = [noise(player, 3, seed).to(device) for seed in range(2)]
-            said["manipulate"] = self.manipulate(player, *faces)
+            said["manipulate"] = self.manipulate(player, *faces).images
         weighs = next(player.parameters(), None) is not None  # or nothing tells sample where to be
         for name, value in said.items():
             if value.device != device and (weighs or name != "sample"):
@@ -50,31 +44,23 @@ class Samples(Learns[Generator]):
         return {name: value.cpu() for name, value in said.items()}
 
     def answers(self) -> None:
-        self.needs(self.test_samples_are_images)
+        self.needs(self.test_samples_are_images if self.samples() else self.test_manipulating_makes_images)
 
     def answers_alike(self) -> None:
-        self.needs(self.test_the_seed_decides_the_samples)
-
-    def lesson(self, player: Generator, step: int) -> Batch:
-        del step  # the same reals each time, so that a few steps go far
-        return Batch(images=noise(player, _BATCH, 7))
+        self.needs(self.test_the_seed_decides_the_samples if self.samples() else self.test_manipulating_makes_images)
 
     def test_samples_are_images(self) -> None:
         """Samples are RGB images of its resolution in [0, 1], one or several."""
+        self.must_sample()
         self.needs(self.test_it_is_built_the_same_each_time)
         player = self.build()
-        resolution = getattr(player, "resolution", None)
-        if not isinstance(resolution, int) or resolution < 1:
-            raise ContractBreach(
-                expected="resolution is the height and width of the images, an int",
-                came=repr(resolution),
-                mend="self.resolution = resolution in __init__",
-            )
+        self.check_resolution(player)
         for n in (1, 3):
             self.sample(player, n)
 
     def test_the_seed_decides_the_samples(self) -> None:
         """The same seed makes the same images, whatever happened before."""
+        self.must_sample()
         self.answers()
         player = self.build()
         with sealed("one"):
@@ -90,6 +76,7 @@ class Samples(Learns[Generator]):
 
     def test_other_seeds_make_other_samples(self) -> None:
         """Another seed makes other images."""
+        self.must_sample()
         self.answers()
         player = self.build()
         if torch.equal(self.sample(player, 3, seed=1), self.sample(player, 3, seed=2)):
@@ -101,6 +88,7 @@ class Samples(Learns[Generator]):
 
     def test_a_source_of_randomness_goes_on(self) -> None:
         """Asked twice with one source of randomness, it does not repeat itself."""
+        self.must_sample()
         self.needs(self.test_samples_are_images, self.test_other_seeds_make_other_samples)
         player, rng = self.build(), rng_from("goes on")
         if torch.equal(self.sample(player, 2, rng=rng), self.sample(player, 2, rng=rng)):
@@ -112,6 +100,7 @@ class Samples(Learns[Generator]):
 
     def test_sampling_leaves_everything_as_it_was(self) -> None:
         """Sampling leaves the player and the global random state as they were."""
+        self.must_sample()
         self.answers()
         player = self.build().eval()
         with leaves_as_it_was(player, "sample(3, rng=rng)"), leaves_globals_alone("sample(3, rng=rng)"):
@@ -144,6 +133,7 @@ class Samples(Learns[Generator]):
 
     def test_fakes_are_samples(self) -> None:
         """Asked for fakes, it makes as many images as are wanted, the same for the same seed."""
+        self.must_sample()
         self.needs(self.test_the_seed_decides_the_samples)
         player = self.build().eval()
         call = "fakes(wanted, rng=rng)"
@@ -165,78 +155,5 @@ class Samples(Learns[Generator]):
                 mend="draw from rng alone; keep nothing from one call to the next",
             )
 
-    def test_manipulating_makes_images(self) -> None:
-        """What it manipulates are images, the same for the same seed, and all else stays as it was."""
-        self.must("manipulator")
-        self.answers()
-        player = self.build().eval()
-        call = "manipulate(sources, targets, rng=rng)"
-        sources, targets = noise(player, 3, 0), noise(player, 3, 1)
-        with does_not_write(call, sources=sources, targets=targets), leaves_as_it_was(player, call):
-            with leaves_globals_alone(call):
-                first = self.manipulate(player, sources, targets)
-            with sealed("other"):
-                again = self.manipulate(player, sources, targets)
-        if how := same_tensors({"manipulate": first}, {"manipulate": again}):
-            raise ContractBreach(
-                expected=f"{call} makes the same images for the same images and the same state of rng",
-                came=how,
-                mend="draw from rng alone: torch.randn(..., generator=rng); keep nothing from one call to the next",
-            )
 
-    def can(self, ability: str) -> bool:
-        return ability in abilities(self.player_class())
-
-    def must(self, ability: str) -> None:
-        if not self.can(ability):
-            raise unittest.SkipTest(f"it is not {'a ' * (ability == 'manipulator')}{ability}")
-
-    def sample(self, player: Generator, n: int, *, seed: int = 0, rng: torch.Generator | None = None) -> Tensor:
-        __tracebackhide__ = True
-        player.eval()
-        call = f"sample({n}, rng=rng)"
-        with asking(call), torch.no_grad():
-            images = player.sample(n, rng=rng or rng_from("sample", seed))
-        return check_tensor(images, (n, 3, player.resolution, player.resolution), call=call, bounds=(0, 1))
-
-    def latents(self, player: Generator) -> Tensor:
-        __tracebackhide__ = True
-        dim = getattr(player, "latent_dim", None)
-        if not isinstance(dim, int):
-            raise ContractBreach(
-                expected="latent_dim is the length of a latent, an int",
-                came=repr(dim),
-                mend="self.latent_dim = latent_dim in __init__",
-            )
-        call = "latents(3, rng=rng)"
-        with asking(call):
-            latents = player.latents(3, rng=rng_from("latents"))
-        return check_tensor(latents, (3, dim), call=call)
-
-    def decode(self, player: Generator, z: Tensor) -> Tensor:
-        __tracebackhide__ = True
-        with asking("decode(z)"):
-            images = player.decode(z)
-        return check_tensor(images, (len(z), 3, player.resolution, player.resolution), call="decode(z)")
-
-    def manipulate(self, player: Generator, sources: Tensor, targets: Tensor) -> Tensor:
-        __tracebackhide__ = True
-        call = "manipulate(sources, targets, rng=rng)"
-        with asking(call), torch.no_grad():
-            made = player.manipulate(sources, targets, rng=rng_from("manipulate"))
-        if not isinstance(made, Batch):
-            raise ContractBreach(
-                expected=f"{call} returns a Batch: images, and where it is known the mask of what was changed",
-                came=type(made).__name__,
-                mend="return Batch(images=images)",
-            )
-        return check_tensor(made.images, tuple(targets.shape), call=call, bounds=(0, 1))
-
-
-def noise(player: Generator, n: int, seed: int) -> Tensor:
-    """Images of a generator's resolution that hold nothing; float32 ``(n, 3, resolution, resolution)``."""
-    side = player.resolution
-    return compute.image_layout(torch.rand(n, 3, side, side, generator=rng_from("images", seed)))
-
-
-__all__ = ["Samples", "noise"]
+__all__ = ["Samples"]

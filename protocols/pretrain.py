@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from safetensors.numpy import save
 
@@ -16,7 +17,8 @@ from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
-from fakeoff.arena.players.plan import Plan
+from fakeoff.arena.players.abilities import has_own
+from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.generators import Batch
 from fakeoff.protocols.config.computing import decided
@@ -42,7 +44,8 @@ class Pretrain(Protocol):
     """Trains every trainable generator on the training reals by its own objective: no detector takes part.
 
     Each session is a job: a long training in several sessions is not lost when it is interrupted, and shows on its way
-    how far the fakes are from people who were never trained on. A session starts its optimisers anew.
+    how far the fakes are from people who were never trained on. A session starts its optimisers anew. A generator that
+    learns from everything at once, by ``fit``, does so once a session.
 
     Distances are KID on eigenfaces and the sliced Wasserstein distance (SWD) of patches: lower is closer, and those of
     the training reals say how far photographs of other people are.
@@ -66,7 +69,7 @@ class Pretrain(Protocol):
         entered = bench.enter(audit=False)  # a PGAN starts as an enlarged 4 x 4: no detector is fooled by that yet
         latest: Sequence[Version] = [version for version in entered if bench.is_trainable(version)]
         if entered and not latest:
-            raise PluginError("none of these generators can be trained: they have no train_step")
+            raise PluginError("none of these generators can be trained: they have neither train_step nor fit")
         history: dict[str, list[Version]] = {version.player: [version] for version in latest}
         curves: dict[str, Curves] = {version.player: {} for version in latest}
         costs: dict[str, list[Cost]] = {version.player: [] for version in latest}
@@ -208,6 +211,10 @@ def pretrain(context: Context) -> Result:
     curves: Curves = {}
     generator.train()
     generator.start(Plan(purpose="pretrain", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
+    if not has_own(type(generator), "train_step"):
+        found = referee.check_measured(generator.fit(_batches(reals, arguments.batch, rng=rng), rng=rng), step=None)
+        fitted = {name: [(1, value)] for name, value in found.items()}
+        return Result(record={"curves": fitted, "steps": arguments.steps}, arrays=state_arrays(generator))
     for step in range(arguments.steps):
         batch = reals.draw(arguments.batch, rng=rng, flips=True)
         with compute.autocast(arguments.precision, device):
@@ -217,6 +224,16 @@ def pretrain(context: Context) -> Result:
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())
         context.report(step + 1, arguments.steps, note)
     return Result(record={"curves": curves, "steps": arguments.steps}, arrays=state_arrays(generator))
+
+
+def _batches(reals: Pool, size: int, *, rng: torch.Generator) -> Batches:
+    """All reals, in another order each time."""
+
+    def batches() -> Iterator[Batch]:
+        for places in torch.randperm(len(reals), generator=rng).split(size):
+            yield Batch(images=torch.cat([reals[place : place + 1] for place in places.tolist()]))
+
+    return batches
 
 
 def _log_curves(bench: Bench, player: str, curves: Curves) -> None:

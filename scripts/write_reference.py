@@ -27,6 +27,7 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference.md"
 # What is covered: by heading, the module that an author imports from, and names in it. Modules that do not exist yet
 # are passed over.
 COVERED: dict[str, dict[str, tuple[str, ...]]] = {
+    "All players": {"fakeoff.arena.players.interface": ("Player",)},
     "Generators": {"fakeoff.generators": ("Generator", "ExtraLoss", "Batch", "Batches", "Plan", "Wanted", "register")},
     "Detectors": {"fakeoff.detectors": ("Detector", "PatchDetector", "ReceptiveField", "register")},
     "Face parsers": {"fakeoff.arena.parsers": ("FaceParser", "PARTS", "BACKGROUND", "LANDMARKS", "register")},
@@ -65,8 +66,8 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
 
 # What the rooms export and no author needs.
 LEFT_OUT = {
-    "fakeoff.generators": {"abilities", "players"},
-    "fakeoff.detectors": {"Batch", "Batches", "Plan", "abilities", "players"},  # those of the generators
+    "fakeoff.generators": {"Player", "abilities", "players"},  # which has a page of its own
+    "fakeoff.detectors": {"Batch", "Batches", "Plan", "Player", "abilities", "players"},  # those of the generators
     "fakeoff.arena.parsers": {"capabilities", "parsers"},
     "fakeoff.protocols": {"protocols"},
 }

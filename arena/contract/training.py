@@ -14,6 +14,7 @@ from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import check_measured, does_not_write, leaves_globals_alone
 from fakeoff.arena.contract.portability import Travels
 from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.plan import Plan, Purpose
 from fakeoff.arena.players.specs import weights_hash
 from fakeoff.arena.seeds import rng_from, sealed
@@ -57,7 +58,7 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
     purpose: ClassVar[Purpose] = "pretrain"
 
     def can_learn(self) -> bool:
-        return self.player_class().train_step is not self.interface.train_step  # type: ignore[attr-defined]
+        return "trainable" in abilities(self.player_class())
 
     def lesson(self, player: PlayerT, step: int) -> Batch:
         """What ``train_step`` is handed besides rng."""
@@ -141,7 +142,7 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
     def test_training_heeds_the_rate_of_its_plan(self) -> None:
         """Training heeds the learning rate that a plan asks for."""
         self.school()
-        if self.player_class().start is self.interface.start:  # type: ignore[attr-defined]
+        if not has_own(self.player_class(), "start"):
             raise unittest.SkipTest("it has no start(plan): its learning rate is its own")
         slow, fast = (self._moved(rate) for rate in (_SLOW, _FAST))
         if slow > fast * _MUCH_LESS:

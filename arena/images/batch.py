@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -84,4 +84,16 @@ class Batch:
         return replace(self, **{**changed, "images": image_layout(changed["images"])})
 
 
-__all__ = ["Batch"]
+def join(batches: Sequence[Batch]) -> Batch:
+    """Several batches as one, with what is known of all of them.
+
+    Args:
+        batches: At least one.
+    """
+    known = [batch.tensors() for batch in batches]
+    shared = [name for name in known[0] if all(name in each for each in known)]
+    joined = Batch(**{name: torch.cat([each[name] for each in known]) for name in shared})
+    return replace(joined, images=image_layout(joined.images))
+
+
+__all__ = ["Batch", "join"]

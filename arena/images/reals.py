@@ -81,6 +81,12 @@ class RealSource:
         """The groups of a split, sorted."""
         return tuple(sorted({photograph.group for photograph in self.photographs[split]}))
 
+    def persons(self, split: Split) -> list[int]:
+        """Who is on each photograph of a split: the place of its group among all groups of the source, sorted."""
+        everybody = sorted({photograph.group for split in SPLITS for photograph in self.photographs[split]})
+        places = {group: place for place, group in enumerate(everybody)}
+        return [places[photograph.group] for photograph in self.photographs[split]]
+
     def load(self, split: Split, *, resolution: int, colour: Colour) -> Pixels:
         """Reads a split through a generator's transform.
 

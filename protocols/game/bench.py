@@ -65,10 +65,10 @@ class Bench(Verbs):
     ) -> None:
         super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer)
         here, again = executor.here, config.score.scored_again > 0
-        check_processes_find(self._schedule.generators.values(), generators.players, here=here)
-        check_processes_find(self._schedule.detectors.values(), detectors.players, here=here, scored_again=again)
-        if self._schedule.parser is not None:
-            check_processes_find([self._schedule.parser], parsers.parsers, here=here)
+        check_processes_find(self._desk.generators.values(), generators.players, here=here)
+        check_processes_find(self._desk.detectors.values(), detectors.players, here=here, scored_again=again)
+        if self._desk.parser is not None:
+            check_processes_find([self._desk.parser], parsers.parsers, here=here)
         self._log = CheckedLog(log)
         self._owners: dict[Job, Version] = {}
         self._reads: dict[Job, tuple[Job, ...]] = {}

@@ -10,6 +10,7 @@ from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.abilities import Ability, abilities
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.looking.look import write_parse
@@ -19,7 +20,7 @@ from fakeoff.protocols.rules.attack import write_attack
 from fakeoff.protocols.rules.defend import write_defend
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.judging import write_judge, write_judge_again
-from fakeoff.protocols.rules.pools import write_enter, write_real_pools, write_sample
+from fakeoff.protocols.rules.pools import write_enter, write_real_pools, write_reals_to_manipulate, write_sample
 from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
 
 T = TypeVar("T")
@@ -60,7 +61,8 @@ class Moves:
     async def sample(self, version: Version) -> Version | None:
         """A version with its fake pools; a detector has none."""
         if version.kind == "generator":
-            job = write_sample(self._desk, version)
+            reals = await self._read(write_reals_to_manipulate(self._desk, version))
+            job = write_sample(self._desk, version, reals=reals)
             if not await self.settle(job, blame=blame(version, "sample")):
                 return None
             pools = {split: f"{job.key}:{split}" for split in self._store.record(job.key)["sizes"]}
@@ -230,13 +232,11 @@ class Moves:
             self._once[name] = self._engine.begin(begin())
         return await self._once[name]  # type: ignore[no-any-return]
 
-    def can(self, version: Version, ability: str) -> bool:
+    def can(self, version: Version, ability: Ability) -> bool:
         """Whether a player has an ability."""
         if version.kind == "generator":
-            plugin = self._desk.generators[version.player].plugin
-            return ability in generators.abilities(generators.players.load(plugin))
-        plugin = self._desk.detectors[version.player].plugin
-        return ability in detectors.abilities(detectors.players.load(plugin))
+            return ability in abilities(generators.players.load(self._desk.generators[version.player].plugin))
+        return ability in abilities(detectors.players.load(self._desk.detectors[version.player].plugin))
 
     def check_attackable(self, target: Version) -> None:
         """Refuses a target that no gradient flows through.
@@ -282,15 +282,18 @@ class Moves:
         return found
 
     async def _reals(self, resolution: int) -> Mapping[str, str]:
-        jobs = write_real_pools(self._desk, resolution)
+        pools = await self._read(write_real_pools(self._desk, resolution))
+        self._tally.real_pools[resolution] = pools
+        return pools
+
+    async def _read(self, jobs: Mapping[str, Job]) -> Mapping[str, str]:
+        """Runs jobs that read photographs; returns their keys."""
         begun = {job: self._engine.submit(job) for job in jobs.values()}
         for job, slot in begun.items():
             failure = await slot
             if failure is not None:
                 raise ConfigError(f"the {job.player} cannot be read: {failure}")
-        pools = {name: job.key for name, job in jobs.items()}
-        self._tally.real_pools[resolution] = pools
-        return pools
+        return {name: job.key for name, job in jobs.items()}
 
     async def _parse(self, pool: str, what: str, round_: int) -> str:
         job = write_parse(self._desk, pool, what=what, round_=round_)

@@ -7,15 +7,16 @@ from typing import Any
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
-from fakeoff.arena.errors import PluginError
-from fakeoff.arena.images.reals import RealSource
+from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.images.reals import SPLITS, RealSource
+from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.registry import ELSEWHERE, Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
-from fakeoff.detectors import Detector, PatchDetector
-from fakeoff.generators import Generator
+from fakeoff.detectors import PatchDetector
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
 from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.manipulating import is_manipulator
 
 
 def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
@@ -26,7 +27,8 @@ def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
         source: The reals.
 
     Raises:
-        ConfigError: Device or precision is not decided yet.
+        ConfigError: Device or precision is not decided yet, or a generator is a manipulator, and the reals of a split
+            show one person.
         PluginError: A player is unknown or takes other parameters, or takes no learning rate where one is set.
     """
     device, precision = decided(config)
@@ -40,10 +42,11 @@ def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
         precision=precision,
         colour=source.colour if config.arena.colour == "auto" else config.arena.colour,
     )
+    check_pairs(desk.generators, source)
     if config.attack.rate:
-        check_rate_is_heeded(config.attack.rate, "attack", desk.generators, generators.players, interface=Generator)
+        check_rate_is_heeded(config.attack.rate, "attack", desk.generators, generators.players)
     if config.defend.rate:
-        check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players, interface=Detector)
+        check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players)
     return desk
 
 
@@ -52,17 +55,15 @@ def check_rate_is_heeded(
     section: str,
     specs: Mapping[str, PlayerSpec],
     registry: Registry[Any],
-    *,
-    interface: type[Generator] | type[Detector],
 ) -> None:
-    """Refuses a learning rate that a player that learns would not hear of.
+    """Refuses a learning rate that a player that learns by steps would not hear of.
 
     Raises:
         PluginError: It has no ``start(plan)``.
     """
     for name, spec in specs.items():
         player = registry.load(spec.plugin)
-        if player.train_step is not interface.train_step and player.start is interface.start:
+        if has_own(player, "train_step") and not has_own(player, "start"):
             raise PluginError(
                 f"{section}.rate is {rate:g}, and {registry.kind} '{name}' takes none: it has no start(plan); give it "
                 f"one, or leave {section}.rate at 0"
@@ -93,6 +94,22 @@ def check_processes_find(
             where = f"{registry.kind} '{spec.name}' is defined in {spec.only_in}, where {who} cannot find it"
             raise PluginError(f"{where}; {ELSEWHERE}; or play with {' and '.join(ways_out)}")
         check_processes_find(spec.members, registry, here=here, scored_again=scored_again)
+
+
+def check_pairs(specs: Mapping[str, PlayerSpec], source: RealSource) -> None:
+    """Refuses reals that a manipulator among the generators could not be shown pairs of.
+
+    Raises:
+        ConfigError: A split shows one person only.
+    """
+    alone = [split for split in SPLITS if len(source.groups(split)) < 2]
+    for name, spec in specs.items():
+        if alone and is_manipulator(spec.plugin):
+            raise ConfigError(
+                f"generator '{name}' makes its fakes of pairs of reals that show different persons, and "
+                f"'{source.name}' has one person in {' and '.join(alone)}: give reals of more persons, or --split-by "
+                "file where each image shows another"
+            )
 
 
 def write_specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str, PlayerSpec]:

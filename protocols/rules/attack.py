@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from fakeoff.detectors import Detector
 from fakeoff.generators import Batch, Generator
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.desk import Desk, payload_of
+from fakeoff.protocols.rules.manipulating import is_manipulator, reals_to_manipulate
 from fakeoff.protocols.rules.pools import ATTACK_REALS
 from fakeoff.protocols.score.metrics import THRESHOLD
 
@@ -47,6 +48,7 @@ class AttackArguments:
         precision: Of training.
         arena_resolution: Pixels a side of what the detectors see.
         colour: The arena's.
+        persons: Who is on each of the reals, for a manipulator; None, and not in the payload, for everybody else.
     """
 
     generator: Identity
@@ -61,6 +63,7 @@ class AttackArguments:
     precision: Precision
     arena_resolution: int
     colour: Colour
+    persons: tuple[int, ...] | None = None
 
 
 def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], reals: Mapping[str, str]) -> Job:
@@ -88,6 +91,7 @@ def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], re
         precision=desk.precision,
         arena_resolution=desk.config.arena.resolution,
         colour=desk.colour,
+        persons=tuple(desk.source.persons("train")) if is_manipulator(generator.plugin) else None,
     )
     return desk.job(
         attack,
@@ -97,7 +101,7 @@ def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], re
         specs=[generator, *detectors],
         threads=desk.config.compute.attack_threads,
         device=desk.device,
-        payload=asdict(arguments),
+        payload=payload_of(arguments),
         inputs={
             "version": version.key,
             "reals": reals[ATTACK_REALS],
@@ -199,7 +203,14 @@ def _share_that_passes(
     context: Context, arguments: AttackArguments, generator: Generator, targets: Sequence[Detector]
 ) -> float:
     """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
-    fakes = referee.draw(generator, _LOOKED_AT, rng=context.rng("looks")).images  # each time the same latents
+    reals: Batch | None = None
+    if arguments.persons is not None:
+        pixels, persons = context.inputs["reals"].arrays["images"], arguments.persons
+        rng = context.rng("looked at")
+        reals = reals_to_manipulate({"train": pixels}, {"train": persons}, {"train": _LOOKED_AT}, rng=rng)
+    fakes = referee.draw(  # each time the same latents, or the same pairs
+        generator, _LOOKED_AT, rng=context.rng("looks"), reals=reals, sizes={"train": _LOOKED_AT}
+    ).images
     pixels = images.to_arena(images.quantise(fakes, colour=arguments.colour), resolution=arguments.arena_resolution)
     pool = Pool(pixels, device=context.device)
     return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

@@ -16,9 +16,10 @@ from fakeoff.arena.compute import Precision
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.pool import Pool, batch_of
 from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity, state_arrays, weights_hash
-from fakeoff.detectors import Batch, Detector, PatchDetector, abilities
+from fakeoff.detectors import Batch, Detector, PatchDetector
 from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
@@ -125,7 +126,7 @@ def defend(context: Context) -> Result:
     pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
     look_at = _mixed(context)
     record: dict[str, Any] = {"trained": "trainable" in abilities(type(detector)), "curves": {}, "val_curve": []}
-    if type(detector).train_step is not Detector.train_step:
+    if has_own(type(detector), "train_step"):
         record |= _train(context, arguments, detector, pools, look_at)
     elif record["trained"]:
         record |= _fit(context, arguments, detector, pools)
@@ -203,7 +204,7 @@ def _fit(context: Context, arguments: DefendArguments, detector: Detector, pools
             yield Batch(images=referee.shown(detector, images), is_fake=is_fake)
 
     detector.start(Plan(purpose="defend", steps=1, batch=size, rate=arguments.rate or None))
-    measured = referee.check_measured(detector.fit(batches, rng=rng), step=1)
+    measured = referee.check_measured(detector.fit(batches, rng=rng), step=None)
     return {"curves": {name: [value] for name, value in measured.items()}, "steps": 1}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fakeoff.arena.compute import DeviceName, Precision
@@ -96,4 +96,9 @@ class Desk:
         )
 
 
-__all__ = ["Desk"]
+def payload_of(arguments: Any) -> dict[str, Any]:
+    """A dataclass of arguments as a payload, less what is None, so that a new argument leaves keys as they were."""
+    return {name: value for name, value in asdict(arguments).items() if value is not None}
+
+
+__all__ = ["Desk", "payload_of"]

@@ -20,7 +20,8 @@ from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, abilities
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.desk import Desk, payload_of
+from fakeoff.protocols.rules.manipulating import is_manipulator, reals_to_manipulate
 
 VERSION = 2
 
@@ -68,6 +69,8 @@ class SampleArguments:
         seed: The tournament's; latents follow from it.
         arena_resolution: Pixels a side of the pools.
         colour: The arena's.
+        persons: Who is on each of the reals that a manipulator is shown, by split; None, and not in the payload, for
+            everybody else.
     """
 
     generator: Identity
@@ -75,6 +78,7 @@ class SampleArguments:
     seed: int
     arena_resolution: int
     colour: Colour
+    persons: Mapping[Split, tuple[int, ...]] | None = None
 
 
 def write_real_pools(desk: Desk, resolution: int) -> dict[str, Job]:
@@ -135,12 +139,26 @@ def write_enter(desk: Desk, generator: str) -> Job:
     )
 
 
-def write_sample(desk: Desk, version: Version) -> Job:
+def write_reals_to_manipulate(desk: Desk, version: Version) -> dict[str, Job]:
+    """The reals that a generator version is shown to make fakes of, by split; none unless it is a manipulator.
+
+    Args:
+        desk: What is played.
+        version: Which.
+    """
+    if not is_manipulator(desk.generators[version.player].plugin):
+        return {}
+    side = version.resolution
+    return {split: _write_real_pool(desk, split, side, arena_resolution=side) for split in SPLITS}
+
+
+def write_sample(desk: Desk, version: Version, *, reals: Mapping[str, str]) -> Job:
     """A generator version's fake pools; they are parts of its result: ``KEY:test``.
 
     Args:
         desk: What is played.
         version: Which.
+        reals: The keys of :func:`write_reals_to_manipulate`.
     """
     counts = desk.config.pools
     spec = desk.generators[version.player]
@@ -150,6 +168,7 @@ def write_sample(desk: Desk, version: Version) -> Job:
         seed=desk.config.seed,
         arena_resolution=desk.config.arena.resolution,
         colour=desk.colour,
+        persons={split: tuple(desk.source.persons(split)) for split in SPLITS} if reals else None,
     )
     return desk.job(
         fake_pools,
@@ -158,8 +177,8 @@ def write_sample(desk: Desk, version: Version) -> Job:
         player=version.player,
         specs=[spec],
         device=desk.device,
-        payload=asdict(arguments),
-        inputs={"version": version.key},
+        payload=payload_of(arguments),
+        inputs={"version": version.key, **{f"real_{split}": key for split, key in reals.items()}},
         stage="sample",
         round_=version.round,
     )
@@ -197,7 +216,11 @@ def fake_pools(context: Context) -> Result:
     All versions of a generator are sampled with the same latents, so that what an attack did can be seen face by face.
     Which image is of which split is thrown by the arena, unless they come with a split; then there may be fewer.
 
-    Payload: :class:`SampleArguments`. Inputs: ``version``.
+    A manipulator is shown reals of all splits, and makes fakes of each split of its own reals alone: nobody who is in a
+    fake of train is in one of test. What it says that it changed (the masks) is not kept.
+
+    Payload: :class:`SampleArguments`. Inputs: ``version``; for a manipulator ``real_train``, ``real_val`` and
+    ``real_test``, at its own resolution.
 
     Returns:
         Record: ``sizes`` by split. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
@@ -207,7 +230,18 @@ def fake_pools(context: Context) -> Result:
     sizes = {split: arguments.n[split] for split in SPLITS}
     drawn_by = ("latents", arguments.seed, arguments.generator, sizes)
     total = sum(sizes.values())
-    made = referee.draw(generator, total, rng=rng_from(*drawn_by), report=lambda done: context.report(done, total))
+    reals: Batch | None = None
+    if arguments.persons is not None:
+        pixels_of = {split: context.inputs[f"real_{split}"].arrays["images"] for split in SPLITS}
+        reals = reals_to_manipulate(pixels_of, arguments.persons, sizes, rng=rng_from("reals", *drawn_by))
+    made = referee.draw(
+        generator,
+        total,
+        rng=rng_from(*drawn_by),
+        report=lambda done: context.report(done, total),
+        reals=reals,
+        sizes=sizes,
+    )
     rows = _rows(made, sizes, rng=rng_from("splits", *drawn_by))
     quantised = images.quantise(made.images, colour=arguments.colour)
     pixels = images.to_arena(quantised, resolution=arguments.arena_resolution)

@@ -17,6 +17,7 @@ from fakeoff.arena.compute import CPU
 from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.images import resized
 from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.images.reals import Split
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS, FaceParser, parsers
 from fakeoff.arena.players.registry import Registry
@@ -96,7 +97,15 @@ def _build(
     return compute.channels_last(player.to(device))
 
 
-def draw(generator: Generator, n: int, *, rng: torch.Generator, report: Callable[[int], None] | None = None) -> Batch:
+def draw(
+    generator: Generator,
+    n: int,
+    *,
+    rng: torch.Generator,
+    report: Callable[[int], None] | None = None,
+    reals: Batch | None = None,
+    sizes: Mapping[Split, int] | None = None,
+) -> Batch:
     """Asks a generator in eval mode for fakes and checks what comes.
 
     Args:
@@ -104,26 +113,32 @@ def draw(generator: Generator, n: int, *, rng: torch.Generator, report: Callable
         n: How many.
         rng: A CPU generator, the only source of randomness.
         report: Told how many are there.
+        reals: What a manipulator makes them of.
+        sizes: With reals: how many of each split.
 
     Returns:
         Images float32 ``(n, 3, resolution, resolution)`` in [0, 1], where the generator's weights lie; of another
-        number than ``n`` only where they come with a split.
+        number than ``n`` only where they come with a split, as those that are made of reals always do.
 
     Raises:
-        JobFailed: Wrong type, shape, range, or not finite.
+        JobFailed: Wrong type, shape, range, or not finite; or nobody knows of which split fakes of reals are.
     """
     generator.eval()
+    shown = reals.to(compute.device_of(generator)) if reals is not None else None
     with torch.no_grad():
-        made = generator.fakes(Wanted(n=n, report=report), rng=rng)
+        made = generator.fakes(Wanted(n=n, report=report, reals=shown, sizes=sizes or {}), rng=rng)
     if not isinstance(made, Batch):
         raise JobFailed(f"fakes returned {type(made).__name__}, not a Batch")
+    if reals is not None and made.split is None:
+        raise JobFailed("fakes made of reals came without their split; return Batch(images=..., split=...)")
     images = made.images
     count = n if made.split is None else len(made)  # with a split of their own they are all there are
     expected = (count, 3, generator.resolution, generator.resolution)
-    _check_tensor(images, expected, what="sample", device=compute.device_of(generator))
+    what = "sample" if reals is None else "manipulate"
+    _check_tensor(images, expected, what=what, device=compute.device_of(generator))
     low, high = images.min().item(), images.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
-        raise JobFailed(f"sample gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
+        raise JobFailed(f"{what} gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
     return made
 
 
@@ -225,19 +240,24 @@ def _in_batches(work: Callable[[Tensor], Tensor], images: Tensor | Pool, player:
         return compute.in_batches(work, images, size=_SCORE_BATCH, device=compute.device_of(player))
 
 
-def check_measured(measured: Any, *, step: int) -> dict[str, float]:
-    """Checks what a ``train_step`` returned.
+def check_measured(measured: Any, *, step: int | None) -> dict[str, float]:
+    """Checks what a ``train_step`` returned, or a ``fit``.
+
+    Args:
+        measured: What came.
+        step: Which; None where it was a ``fit``.
 
     Raises:
         JobFailed: Not a dict of finite numbers.
     """
+    call, at = ("fit", "") if step is None else ("train_step", f" at step {step}")
     if not isinstance(measured, dict):
-        raise JobFailed(f"train_step returned {type(measured).__name__} at step {step}, not a dict of numbers")
+        raise JobFailed(f"{call} returned {type(measured).__name__}{at}, not a dict of numbers")
     for name, value in measured.items():
         if not isinstance(value, int | float):
-            raise JobFailed(f"train_step returned {type(value).__name__} for '{name}' at step {step}, not a number")
+            raise JobFailed(f"{call} returned {type(value).__name__} for '{name}'{at}, not a number")
         if not math.isfinite(value):
-            raise JobFailed(f"train_step returned {value} for '{name}' at step {step}")
+            raise JobFailed(f"{call} returned {value} for '{name}'{at}")
     return {str(name): float(value) for name, value in measured.items()}
 
 

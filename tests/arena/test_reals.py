@@ -58,6 +58,17 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
 
 
+def test_persons_are_numbered_over_all_splits() -> None:
+    source = orl_faces()
+    numbers = {split: source.persons(split) for split in SPLITS}
+    assert [len(set(numbers[split])) for split in SPLITS] == [28, 4, 8]
+    assert set().union(*numbers.values()) == set(range(40))
+    for split in SPLITS:
+        named = {photo.group: who for photo, who in zip(source.photographs[split], numbers[split], strict=True)}
+        assert len(named) == len(set(named.values()))
+        assert [named[photo.group] for photo in source.photographs[split]] == numbers[split]
+
+
 def test_the_embedded_faces_are_divided_by_person_once_and_for_all() -> None:
     source = orl_faces()
     groups = {split: source.groups(split) for split in SPLITS}

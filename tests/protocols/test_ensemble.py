@@ -12,7 +12,7 @@ import torch
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.specs import write_spec
-from fakeoff.detectors import Batch, Plan, players
+from fakeoff.detectors import Batch, Batches, Detector, Plan, players
 from fakeoff.detectors.contract import DetectorContract
 from fakeoff.detectors.ensemble import Ensemble
 
@@ -43,6 +43,16 @@ def test_each_member_learns_by_itself(toys: Path) -> None:
     images = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     measured = ensemble.train_step(Batch(images=images, is_fake=torch.arange(8) > 3), rng=torch.Generator())
     assert set(measured) == {"0_loss"}  # the other one cannot
+
+
+class LearnsAtOnce(Detector):
+    def fit(self, batches: Batches, *, rng: torch.Generator) -> dict[str, float]:
+        return {}
+
+
+def test_a_member_that_learns_at_once_is_refused_and_not_left_as_it_came() -> None:
+    with pytest.raises(ValueError, match="LearnsAtOnce learns by fit, and an ensemble by steps: enter LearnsAtOnce by"):
+        Ensemble(members=(f"{__name__}:LearnsAtOnce", "xception_block1"))
 
 
 def test_its_members_recipes_are_its_own(toys: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ import torch
 from fakeoff import detectors, generators
 from fakeoff.arena.contract.other_device import elsewhere, real_device
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.reals import Split
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import parsers
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import Identity, find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
@@ -30,6 +33,7 @@ from fakeoff.protocols.rules import attack, defend, judging, pools
 pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
 
 SIDE = 32
+load_plugin_file(Path(__file__).parents[1] / "toy_manipulators.py")
 GAN = {"resolution": SIDE, "features": 64, "weights": ""}
 
 
@@ -103,6 +107,21 @@ def sampled() -> Case:
     return pools.fake_pools, arguments, {"version": version}
 
 
+def manipulated() -> Case:
+    known = identity(generators.players, "toy_learning_swap", resolution=SIDE)
+    sizes: dict[Split, int] = {"train": 9, "val": 8, "test": 8}
+    arguments = pools.SampleArguments(
+        generator=known,
+        n=sizes,
+        seed=0,
+        persons={split: tuple(index * 4 + place % 4 for place in range(12)) for index, split in enumerate(sizes)},
+        arena_resolution=RESOLUTION,
+        colour="grey",
+    )
+    reals = {f"real_{split}": pool(index) for index, split in enumerate(sizes)}
+    return pools.fake_pools, asdict(arguments), {"version": state_of(generators.players, known), **reals}
+
+
 def defended() -> Case:
     arguments = defend.DefendArguments(
         detector=detector()[0],
@@ -136,7 +155,7 @@ def looked() -> Case:
     return look.look, arguments, {"version": version, "pool": pool(0), "labels": labels}
 
 
-@pytest.mark.parametrize("case", [attacked, pretrained, sampled, defended, judged, parsed, looked])
+@pytest.mark.parametrize("case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, looked])
 def test_it_does_on_a_device_what_it_does_here(
     case: Callable[[], Case],
     monkeypatch: pytest.MonkeyPatch,

@@ -18,6 +18,7 @@ from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.specs import PlayerSpec, load_weights, state_arrays, write_spec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.game.bench import Bench
@@ -171,6 +172,55 @@ def test_one_that_cannot_be_trained_is_left_out(pretrain: Make) -> None:
     assert bench.forfeits == ()
     with pytest.raises(PluginError, match="none of these generators can be trained"):
         pretrain(steps=2, batch=4, config={"generators": [fixed]})
+
+
+FITS = """
+import torch
+from fakeoff.generators import Generator, register
+
+
+class Mean(Generator):
+    resolution = 16
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3, 16, 16))
+        self.register_buffer("fits", torch.zeros((), dtype=torch.int64))
+
+    def sample(self, n, *, rng):
+        return (self.mean + 0.02 * torch.randn(n, 3, 16, 16, generator=rng)).clamp(0, 1)
+
+
+@register("fits_the_mean")
+class FitsTheMean(Mean):
+    def fit(self, batches, *, rng):
+        shown = [batch.images for batch in batches()]
+        again = [batch.images for batch in batches()]
+        assert not torch.equal(torch.cat(shown), torch.cat(again))
+        self.mean.copy_(torch.cat(shown).mean(0))
+        self.fits += 1
+        return {"images": len(torch.cat(shown)), "fits": self.fits.item()}
+
+
+@register("fits_to_nothing")
+class FitsToNothing(Mean):
+    def fit(self, batches, *, rng):
+        return {"loss": float("nan")}
+"""
+
+
+def test_one_that_learns_at_once_does_so_once_a_session(pretrain: Make, tmp_path: Path) -> None:
+    (tmp_path / "fits.py").write_text(FITS)
+    load_plugin_file(tmp_path / "fits.py")
+    players = [{"plugin": "fits_the_mean"}, {"plugin": "fits_to_nothing"}]
+    log, bench = pretrain(steps=3, batch=32, sessions=2, config={"generators": players})
+    assert log.series["fits_the_mean/images"] == {1: 280, 4: 280}  # all reals of train
+    assert log.series["fits_the_mean/fits"] == {1: 1, 4: 2}
+    kid = log.series["fits_the_mean/kid_to_reals"]
+    assert kid[3] < kid[0]
+    assert set(log.files) == {"fits_the_mean.safetensors"}
+    [forfeit] = bench.forfeits
+    assert (forfeit.player, forfeit.reason) == ("fits_to_nothing", "fit returned nan for 'loss'")
 
 
 def test_a_measure_that_is_not_taken_at_every_step_keeps_its_steps(pretrain: Make) -> None:

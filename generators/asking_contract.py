@@ -1,0 +1,112 @@
+"""How the contract asks a generator for its images, and what it makes of an answer that has another form."""
+
+from __future__ import annotations
+
+import unittest
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fakeoff.arena import compute
+from fakeoff.arena.contract.breaches import ContractBreach, asking
+from fakeoff.arena.contract.checks import check_tensor
+from fakeoff.arena.contract.training import Learns
+from fakeoff.arena.players.abilities import Ability, has_own
+from fakeoff.arena.seeds import rng_from
+from fakeoff.generators import Batch, Generator, abilities
+
+_BATCH = 8
+
+
+class Asked(Learns[Generator]):
+    """A generator that is asked for samples, latents and manipulations."""
+
+    call: ClassVar[str] = "train_step(batch, rng=rng)"
+
+    def lesson(self, player: Generator, step: int) -> Batch:
+        del step  # the same reals each time, so that a few steps go far
+        return Batch(images=noise(player, _BATCH, 7))
+
+    def samples(self) -> bool:
+        """Whether it samples; a manipulator need not."""
+        player = self.player_class()
+        return has_own(player, "sample") or has_own(player, "decode") or not self.can("manipulator")
+
+    def must_sample(self) -> None:
+        if not self.samples():
+            raise unittest.SkipTest("it makes its fakes of reals: it has no sample")
+
+    def check_resolution(self, player: Generator) -> None:
+        __tracebackhide__ = True
+        resolution = getattr(player, "resolution", None)
+        if not isinstance(resolution, int) or resolution < 1:
+            raise ContractBreach(
+                expected="resolution is the height and width of the images, an int",
+                came=repr(resolution),
+                mend="self.resolution = resolution in __init__",
+            )
+
+    def made(self, player: Generator, n: int) -> Tensor:
+        """Images of its own: samples, or what a manipulator that does not sample makes of images that hold nothing."""
+        if self.samples():
+            return self.sample(player, n)
+        return self.manipulate(player, noise(player, n, 0), noise(player, n, 1)).images
+
+    def can(self, ability: Ability) -> bool:
+        return ability in abilities(self.player_class())
+
+    def must(self, ability: Ability) -> None:
+        if not self.can(ability):
+            raise unittest.SkipTest(f"it is not {'a ' * (ability == 'manipulator')}{ability}")
+
+    def sample(self, player: Generator, n: int, *, seed: int = 0, rng: torch.Generator | None = None) -> Tensor:
+        __tracebackhide__ = True
+        player.eval()
+        call = f"sample({n}, rng=rng)"
+        with asking(call), torch.no_grad():
+            images = player.sample(n, rng=rng or rng_from("sample", seed))
+        return check_tensor(images, (n, 3, player.resolution, player.resolution), call=call, bounds=(0, 1))
+
+    def latents(self, player: Generator) -> Tensor:
+        __tracebackhide__ = True
+        dim = getattr(player, "latent_dim", None)
+        if not isinstance(dim, int):
+            raise ContractBreach(
+                expected="latent_dim is the length of a latent, an int",
+                came=repr(dim),
+                mend="self.latent_dim = latent_dim in __init__",
+            )
+        call = "latents(3, rng=rng)"
+        with asking(call):
+            latents = player.latents(3, rng=rng_from("latents"))
+        return check_tensor(latents, (3, dim), call=call)
+
+    def decode(self, player: Generator, z: Tensor) -> Tensor:
+        __tracebackhide__ = True
+        with asking("decode(z)"):
+            images = player.decode(z)
+        return check_tensor(images, (len(z), 3, player.resolution, player.resolution), call="decode(z)")
+
+    def manipulate(self, player: Generator, sources: Tensor, targets: Tensor) -> Batch:
+        __tracebackhide__ = True
+        call = "manipulate(sources, targets, rng=rng)"
+        with asking(call), torch.no_grad():
+            made = player.manipulate(sources, targets, rng=rng_from("manipulate"))
+        if not isinstance(made, Batch):
+            raise ContractBreach(
+                expected=f"{call} returns a Batch: images, and where it is known the mask of what was changed",
+                came=type(made).__name__,
+                mend="return Batch(images=images)",
+            )
+        check_tensor(made.images, tuple(targets.shape), call=call, bounds=(0, 1))
+        return made
+
+
+def noise(player: Generator, n: int, seed: int) -> Tensor:
+    """Images of a generator's resolution that hold nothing; float32 ``(n, 3, resolution, resolution)``."""
+    side = player.resolution
+    return compute.image_layout(torch.rand(n, 3, side, side, generator=rng_from("images", seed)))
+
+
+__all__ = ["Asked", "noise"]
