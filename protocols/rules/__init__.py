@@ -1,1 +1,1 @@
-"""The rules, each a job: pools, attack, defend, judging and what evasion cost."""
+"""The rules, each a job with its arguments and its writer: pools, attack, defend, judging and what evasion cost."""

@@ -1,1 +1,1 @@
-"""Figures: metrics, distances, patches and how they shifted."""
+"""Figures: metrics, what blind scores are worth, distances, patches and how they shifted."""
