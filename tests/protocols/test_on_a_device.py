@@ -119,7 +119,7 @@ def manipulated() -> Case:
         colour="grey",
     )
     reals = {f"real_{split}": pool(index) for index, split in enumerate(sizes)}
-    return pools.fake_pools, asdict(arguments), {"version": state_of(generators.players, known), **reals}
+    return pools.fake_pools, arguments, {"version": state_of(generators.players, known), **reals}
 
 
 def defended() -> Case:
