@@ -25,7 +25,7 @@ from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
 from fakeoff.arena.jobs.ray_watch import Watch, overdue
-from fakeoff.arena.jobs.ray_work import POLL_SECONDS, work
+from fakeoff.arena.jobs.ray_work import POLL_SECONDS, warm, work
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
 
 _CONNECT_SECONDS = 10.0
@@ -136,7 +136,10 @@ class RayExecutor:
         return sum(self._cores_of(each) for each in self._jobs()) + self._cores_of(job) <= total
 
     def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+        fresh = self._ray is None
         self._start()
+        if fresh and self.address is None:
+            self._warm(job)
         if self.address is not None:
             self._compare_machines(job.provisions)
         names = [f"{name}:{key.partition(':')[2]}" for name, key in job.inputs.items()]
@@ -249,6 +252,12 @@ class RayExecutor:
         self._watches = {node: watch.options(**self._on(node, 0)).remote() for node in self._cores}
         self._task = self._ray.remote(max_retries=_RETRIES_AFTER_CRASH, retry_exceptions=False)(work)
         return self._ray
+
+    def _warm(self, job: Job) -> None:
+        """Lets all other workers import what the first one does, while that one's job is still alone."""
+        ask = self._ray.remote(max_retries=0)(warm)
+        for _ in range(self.workers - self._cores_of(job)):
+            ask.remote(job.blind())
 
     def _check_cluster(self) -> None:
         if not self._cores.get(self._home_node()):

@@ -56,6 +56,12 @@ def work(
     return dataclasses.replace(outcome, result=None), told
 
 
+def warm(job: Job) -> None:
+    """Imports what a job needs, so that the first one on this worker need not."""
+    with contextlib.suppress(Exception):  # told properly, when it is executed
+        import_house(job)
+
+
 def _parts(names: list[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         whole, _, part = name.partition(":")

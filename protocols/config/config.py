@@ -74,7 +74,7 @@ class Attack(_Section):
     until: Annotated[
         float,
         Field(description="an attack ends when this share of fakes of its own passes as real; 1 is never", gt=0, le=1),
-    ] = 0.9
+    ] = 0.85
     look_every: Annotated[int, Field(description="steps between looks at how many pass", ge=1)] = 10
 
     @model_validator(mode="before")
