@@ -243,9 +243,11 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
         if measured != school.measured[: len(measured)]:
             differs = "other measured values"
         if differs:
-            what = "two steps" if self.by_steps() else "fit"
+            expected = "two steps on the same images with the same seed measure the same and give the same weights"
+            if not self.by_steps():
+                expected = "a fit to the same images with the same seed measures the same and gives the same weights"
             raise ContractBreach(
-                expected=f"{what} on the same images with the same seed: the same measured values and weights",
+                expected=expected,
                 came=differs,
                 mend="draw from rng alone: torch.randn(..., generator=rng); for dropout: with global_draws(rng): from "
                 "fakeoff.arena.seeds; keep nothing outside of the player",

@@ -162,7 +162,7 @@ CASES = [
     case(FitDrawsByNumpy, GLOBAL, came="that of numpy", mend="default_rng",
          also=(SAME,)),
     case(FitDrawsByTheClock, SAME, came="other weights", mend="draw from rng alone",
-         expected="fit on the same images"),
+         expected="a fit to the same images"),
     case(FitWritesToTheImages, WRITES, came="images changed", mend="in place on images"),
     case(FitWritesToTheTruth, WRITES, came="is_fake changed", mend="in place on is_fake"),
     case(FitTakesLabelsFromAnotherPass, TOY, came=", from 0.", mend="from the same batch", expected="by a fit on"),
