@@ -39,12 +39,16 @@ class DetectorContract(Judges):
         looks = self.school().looks
         goal = self._clearly_learned()
         if min(looks) > goal:
+            by = f"within {self.most_steps} steps" if self.by_steps() else "by a fit"
+            how = "the loss must reach the weights through backward() and step(); a small learning rate may need more "
+            how += "steps: most_steps"
+            if not self.by_steps():
+                how = "batches() comes in another order each time: take images and labels from the same batch"
             raise ContractBreach(
-                expected=f"within {self.most_steps} steps on dark, smooth reals and bright, noisy fakes, the cross "
-                f"entropy of score against the truth falls to {goal:.2f} on others like them, in eval mode",
+                expected=f"{by} on dark, smooth reals and bright, noisy fakes, the cross entropy of score against the "
+                f"truth falls to {goal:.2f} on others like them, in eval mode",
                 came=f"{looks[-1]:.2f}, from {self._first_look():.2f} before",
-                mend="is_fake is True for fakes, and score is P(fake); the loss must reach the weights through "
-                "backward() and step(); a small learning rate may need more steps: most_steps",
+                mend=f"is_fake is True for fakes, and score is P(fake); {how}",
             )
 
     def test_evasion_leads_images_towards_passing_as_real(self) -> None:

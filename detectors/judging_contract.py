@@ -41,7 +41,6 @@ class Judges(Learns[Detector]):
     registry = players
     interface = Detector
     settings = ("resolution",)
-    call: ClassVar[str] = "train_step(batch, rng=rng)"
     purpose: ClassVar[Purpose] = "defend"
     resolution: ClassVar[int] = 64
 

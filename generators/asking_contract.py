@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unittest
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,8 +20,6 @@ _BATCH = 8
 
 class Asked(Learns[Generator]):
     """A generator that is asked for samples, latents and manipulations."""
-
-    call: ClassVar[str] = "train_step(batch, rng=rng)"
 
     def lesson(self, player: Generator, step: int) -> Batch:
         del step  # the same reals each time, so that a few steps go far

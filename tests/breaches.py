@@ -9,6 +9,7 @@ from torch import nn
 
 from fakeoff.arena.contract import Check, Contract, run_contract
 
+PLAYS_AS_IT_CAME = "it has neither train_step nor fit: it plays as it came"
 PROCESS = "test_it_works_in_another_process"
 
 

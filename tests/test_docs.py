@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fakeoff.arena.contract import run_contract
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.cli import main
 from fakeoff.leaderboard.catalogue.contracts import CONTRACTS
 
@@ -56,6 +58,17 @@ def test_the_contract_of_the_page_about_players_is_a_contract() -> None:
     assert isinstance(contract, type)
     assert issubclass(contract, CONTRACTS["generator"])
     assert len(block.strip().splitlines()) == 6
+
+
+@pytest.mark.parametrize(("name", "kind"), [("paste", "generator"), ("by_colour", "detector")])
+def test_the_players_of_the_page_about_players_keep_their_contract(name: str, kind: str, tmp_path: Path) -> None:
+    (block,) = [block for block in code_blocks("players.md") if f'@register("{name}")' in block]
+    assert len(block.splitlines()) < 60
+    (tmp_path / f"{name}_of_the_page.py").write_text(block)
+    load_plugin_file(tmp_path / f"{name}_of_the_page.py")
+    done = list(run_contract(CONTRACTS[kind].of(name)))
+    assert [check for check in done if check.state == "failed"] == []
+    assert sum(check.state == "passed" for check in done) >= 7
 
 
 def test_every_link_between_the_documents_leads_somewhere() -> None:

@@ -103,7 +103,7 @@ def _mend_range(low: float, high: float, *, images: bool) -> str:
 
 
 def check_measured(measured: Any, *, call: str) -> dict[str, float]:
-    """Holds what a ``train_step`` returned to a dict of finite numbers.
+    """Holds what a ``train_step`` or a ``fit`` returned to a dict of finite numbers.
 
     Raises:
         ContractBreach: It is something else.
@@ -157,11 +157,16 @@ def does_not_write(call: str, **inputs: Tensor) -> Iterator[None]:
     yield
     for name, value in inputs.items():
         if not torch.equal(value, kept[name]):
-            raise ContractBreach(
-                expected=f"{call} reads its arguments and does not write to them",
-                came=f"{name} changed",
-                mend=f"no operation in place on {name} (mul_, add_, [...] =): write {name} = {name} * 2 - 1",
-            )
+            raise wrote_to(name, call)
+
+
+def wrote_to(name: str, call: str) -> ContractBreach:
+    """The breach of a player that wrote to what it was shown."""
+    return ContractBreach(
+        expected=f"{call} reads its arguments and does not write to them",
+        came=f"{name} changed",
+        mend=f"no operation in place on {name} (mul_, add_, [...] =): write {name} = {name} * 2 - 1",
+    )
 
 
 @contextlib.contextmanager
@@ -180,7 +185,7 @@ def leaves_as_it_was(player: nn.Module, call: str) -> Iterator[None]:
         raise ContractBreach(
             expected=f"in eval mode, {call} leaves the state dict as it was",
             came=f"'{changed[0]}' changed" + (f", and {len(changed) - 1} more" if changed[1:] else ""),
-            mend="update weights, counters and running statistics in train_step only, or where self.training",
+            mend="update weights, counters and running statistics in train_step or fit only, or where self.training",
         )
     if player.training != mode:
         raise ContractBreach(
@@ -216,4 +221,5 @@ __all__ = [
     "leaves_as_it_was",
     "leaves_globals_alone",
     "same_tensors",
+    "wrote_to",
 ]

@@ -47,7 +47,7 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
         raise NotImplementedError
 
     def can_learn(self) -> bool:
-        """Whether the player has a ``train_step``."""
+        """Whether the player has a ``train_step`` or a ``fit``."""
         return False
 
     def trained(self) -> PlayerT:
@@ -55,7 +55,7 @@ class Travels(Contract[PlayerT], Generic[PlayerT]):
         raise NotImplementedError
 
     def train_once(self, player: PlayerT, device: torch.device) -> None:
-        """Takes one training step.
+        """Takes one training step, or lets it fit.
 
         Raises:
             ContractBreach: It returns something else than the interface asks for.

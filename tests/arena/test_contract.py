@@ -275,7 +275,7 @@ def test_pytest_runs_it_in_a_plugins_repository(tmp_path: Path) -> None:
     assert outcomes[f"{prefix}NoiseWithMore::test_of_our_own"] == "PASSED"
     assert outcomes[f"{prefix}Noise::test_training_measures_finite_numbers"] == "SKIPPED"
     assert outcomes[f"{prefix}Twice::test_the_seed_decides_the_samples"] == "SKIPPED"
-    assert "it has no train_step: it plays as it came" in done.stdout
+    assert "it has neither train_step nor fit: it plays as it came" in done.stdout
     said = textwrap.dedent("""\
         E     expected: sample(1, rng=rng) returns float32 (1, 3, 16, 16) in [0, 1]
         E         came: values from""")

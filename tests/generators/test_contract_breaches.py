@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from fakeoff.generators import Batch, ExtraLoss, Generator, Plan, Wanted
 from fakeoff.generators.contract import GeneratorContract
-from tests.breaches import Case, assert_breach, case, checks
+from tests.breaches import PLAYS_AS_IT_CAME, Case, assert_breach, case, checks
+from tests.generators.test_fit_breaches import CASES as OF_FIT
+from tests.generators.test_manipulation_breaches import CASES as OF_MANIPULATION
 
 RngT = torch.Generator
 
@@ -398,16 +400,6 @@ class GradientOfTheBatch(Good):
         return super().decode(z + z.mean(0) - z.mean(0).detach())
 
 
-class WritesToTheTargets(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return Batch(images=targets.lerp_(sources, 0.5))
-
-
-class ManipulatesToATensor(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return super().manipulate(sources, targets, rng=rng).images  # type: ignore[return-value]
-
-
 class EncodesBackwards(Good):
     def encode(self, images: Tensor) -> Tensor:
         return super().encode(images.roll(1, 0))
@@ -421,97 +413,6 @@ class HasARateOfItsOwn(Good):
 class MakesFewerFakes(Good):
     def fakes(self, wanted: Wanted, *, rng: RngT) -> Batch:
         return super().fakes(replace(wanted, n=wanted.n - 1), rng=rng)
-
-
-class ManipulatesGlobally(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return Batch(images=torch.lerp(targets, sources, random.random()))
-
-
-class ManipulatesByTheClock(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return Batch(images=torch.lerp(targets, sources, int.from_bytes(os.urandom(2), "big") / 2**16))
-
-
-class ManipulatesOutOfRange(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return Batch(images=sources + targets)
-
-
-class ManipulatesInDoubles(Good):
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return Batch(images=torch.lerp(targets, sources, 0.5).double())
-
-
-class MasksTooLittle(Good):
-    def mask(self, share: Tensor) -> Tensor:
-        left = share.clone()
-        left[..., share.shape[-1] // 2 :] = 0
-        return left
-
-
-class MasksInColour(Good):
-    def mask(self, share: Tensor) -> Tensor:
-        return share.expand(-1, 3, -1, -1)
-
-
-class LosesTheSplit(Good):
-    def fakes(self, wanted: Wanted, *, rng: RngT) -> Batch:
-        return Batch(images=super().fakes(wanted, rng=rng).images)
-
-
-class MakesMoreForTrain(Good):
-    def fakes(self, wanted: Wanted, *, rng: RngT) -> Batch:
-        if wanted.reals is None:
-            return super().fakes(wanted, rng=rng)
-        return super().fakes(Wanted(n=wanted.n, reals=wanted.reals, sizes={"train": wanted.n}), rng=rng)
-
-
-class PairsByTheClock(Good):
-    def fakes(self, wanted: Wanted, *, rng: RngT) -> Batch:
-        if wanted.reals is None:
-            return super().fakes(wanted, rng=rng)
-        return super().fakes(wanted, rng=torch.Generator().manual_seed(int.from_bytes(os.urandom(2), "big")))
-
-
-class OnlyManipulates(Generator):
-    """Keeps the contract with no sample: it makes its fakes of reals alone, and learns how much of them to take."""
-
-    def __init__(self, *, resolution: int = 8) -> None:
-        super().__init__()
-        self.resolution = resolution
-        self.share = nn.Parameter(torch.zeros(3, 1, 1))
-        self._optimiser = torch.optim.Adam([self.share], lr=0.05)
-
-    def start(self, plan: Plan) -> None:
-        self._optimiser = torch.optim.Adam([self.share], lr=plan.rate or 0.05)
-
-    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: RngT) -> Batch:
-        return Batch(images=self.change((sources * torch.sigmoid(self.share) + targets) / 2))
-
-    def change(self, images: Tensor) -> Tensor:
-        return images
-
-    def train_step(self, batch: Batch, *, rng: RngT, extra_loss: ExtraLoss | None = None) -> dict[str, float]:
-        fakes = self.manipulate(batch.images.roll(1, 0), batch.images, rng=rng).images
-        loss = F.mse_loss(fakes.mean((2, 3)), batch.images.mean((2, 3)))
-        if extra_loss is not None:
-            loss = loss + extra_loss(fakes)
-        self._optimiser.zero_grad()
-        loss.backward()
-        self._optimiser.step()
-        return {"loss": loss.item()}
-
-
-class OnlyManipulatesTooFar(OnlyManipulates):
-    def change(self, images: Tensor) -> Tensor:
-        return images * 1.8
-
-
-class OnlyManipulatesWithoutASize(OnlyManipulates):
-    def __init__(self) -> None:
-        super().__init__()
-        self.resolution = None  # type: ignore[assignment]
 
 
 class KeepsPartOutsideOfTheState(Good):
@@ -607,8 +508,7 @@ REACHES, SEES, LEADS = (
     "an_extra_loss_leads_the_samples",
 )
 AS_SAMPLING, OWN_LATENT = "latents_decode_as_sampling_does", "each_latent_makes_its_own_image"
-MASK, OF_REALS = "a_mask_says_what_was_changed", "fakes_of_reals_keep_their_split"
-MANIPULATES, STATE = "manipulating_makes_images", "a_state_is_all_there_is_to_a_version"
+STATE = "a_state_is_all_there_is_to_a_version"
 DEVICE, PROCESS = "it_moves_to_another_device", "it_works_in_another_process"
 
 CASES = [
@@ -637,7 +537,7 @@ CASES = [
     case(OwnSeed, "other_seeds_make_other_samples", came="for two seeds", mend="from no other"),
     case(StartsAnew, "a_source_of_randomness_goes_on", came="twice", mend="initial_seed()"),
     case(Remembers, SEED, came="differs by", mend="keep nothing from one call to the next"),
-    case(Counts, LEAVES, came="'steps' changed", mend="in train_step only", expected="in eval mode"),
+    case(Counts, LEAVES, came="'steps' changed", mend="in train_step or fit only", expected="in eval mode"),
     case(GoesBackToTraining, LEAVES, came="train mode", mend="to the arena"),
     case(MeasuresNothing, MEASURES, came="an empty dict", mend="loss.item()"),
     case(MeasuresNone, MEASURES, came="NoneType", mend='return {"loss": loss.item()}', expected="finite numbers"),
@@ -661,25 +561,12 @@ CASES = [
     case(DecodesTwice, "latents_decode_to_images", came="(6, 3, 8, 8)", mend="one entry for each"),
     case(SamplesUniformLatents, AS_SAMPLING, came="differs by", mend="call latents", expected="decode(latents("),
     case(DecodesWithoutGradient, OWN_LATENT, came="no gradient", mend="no_grad()"),
-    case(ManipulatesToATensor, "manipulating_makes_images", came="Tensor", mend="return Batch(images=images)"),
     case(EncodesBackwards, "images_are_encoded", came="to its own image", mend="in the same order"),
     case(HasARateOfItsOwn, "training_heeds_the_rate_of_its_plan", came="it moves one by", mend="plan.rate"),
     case(MakesFewerFakes, "fakes_are_samples", came="(2, 3, 8, 8)", mend=""),
     case(DecodesFlat, OWN_LATENT, came="a gradient that is zero", mend="round()"),
     case(DecodesByBatch, OWN_LATENT, came="differs by", mend="no batch statistics", expected="alone and among others"),
     case(GradientOfTheBatch, OWN_LATENT, came="its neighbours", mend="nothing depend on the batch"),
-    case(WritesToTheTargets, MANIPULATES, came="targets changed", mend="in place on targets"),
-    case(ManipulatesGlobally, MANIPULATES, came="that of random", mend="random.Random"),
-    case(ManipulatesByTheClock, MANIPULATES, came="differs by", mend="draw from rng alone"),
-    case(ManipulatesOutOfRange, MANIPULATES, came="values from", mend="clamp(0, 1)"),
-    case(ManipulatesInDoubles, MANIPULATES, came="float64", mend="to(torch.float32)"),
-    case(MasksTooLittle, MASK, came="50% of the pixels", mend="torch.lerp(targets, made, mask)"),
-    case(MasksInColour, MASK, came="(3, 3, 8, 8)", mend="one entry for each image"),
-    case(LosesTheSplit, OF_REALS, came="no split", mend="split=split", expected="{'train': 3, 'val': 1, 'test': 2}"),
-    case(MakesMoreForTrain, OF_REALS, came="{'train': 6, 'val': 0, 'test': 0}", mend="as it is inherited"),
-    case(PairsByTheClock, OF_REALS, came="differs by", mend="draw from rng alone"),
-    case(OnlyManipulatesTooFar, MANIPULATES, came="values from", mend="clamp(0, 1)"),
-    case(OnlyManipulatesWithoutASize, MANIPULATES, came="None", mend="self.resolution = resolution"),
     case(KeepsPartOutsideOfTheState, STATE, came="differs by", mend="register_buffer", expected="safetensors"),
     case(SharesMemory, STATE, came="share memory", mend="no two of which share memory"),
     case(LeavesATensorBehind, DEVICE, came="add was given", mend="self.register_buffer('tone', tone, "),
@@ -703,26 +590,20 @@ def test_a_breach_is_named_with_what_was_expected_what_came_and_how_to_mend_it(
 
 
 SKIPPED: dict[type[Generator], set[str]] = {
-    Good: set(),
-    RestsOnPurpose: set(),
+    Good: {"it learns by steps"},
+    RestsOnPurpose: {"it learns by steps"},
     OnlySamples: {
-        "it has no train_step: it plays as it came",
+        PLAYS_AS_IT_CAME,
         "it is not latent",
         "it is not a manipulator",
         "it is not invertible",
-    },
-    OnlyManipulates: {
-        "it makes its fakes of reals: it has no sample",
-        "it is not latent",
-        "it is not invertible",
-        "it says of no pixel whether it was changed",
     },
 }
 
 
 @pytest.mark.parametrize("player", SKIPPED, ids=lambda player: player.__name__)
 def test_a_player_that_keeps_the_contract_passes(player: type[Generator]) -> None:
-    done = checks(GeneratorContract.of(player), process=player in (Good, OnlyManipulates))
+    done = checks(GeneratorContract.of(player), process=player is Good)
     assert {name: check for name, check in done.items() if check.state == "failed"} == {}
     assert {check.reason for check in done.values() if check.state == "skipped"} == SKIPPED[player]
 
@@ -735,5 +616,5 @@ def test_what_ran_before_must_not_matter_in_another_process(monkeypatch: pytest.
 
 
 def test_every_check_of_the_contract_has_a_player_here_that_breaks_it() -> None:
-    broken = {name for each in CASES for name in (each.fails, *each.also)}
+    broken = {name for each in [*CASES, *OF_FIT, *OF_MANIPULATION] for name in (each.fails, *each.also)}
     assert {f"test_{name}" for name in broken} == set(GeneratorContract.checks())
