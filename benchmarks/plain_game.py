@@ -33,7 +33,8 @@ import processes
 
 from fakeoff.arena.images.reals import SPLITS
 from fakeoff.arena.jobs.store import Store
-from fakeoff.leaderboard.home.ledger import open_store, read_ledger
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
 HERE = Path(__file__).resolve().parent
@@ -167,8 +168,9 @@ def play_fakeoff(settings: plain_script.Settings) -> tuple[dict[str, Any], Work]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run, jobs = engine.play(HERE.parent, write_game(settings), folder)
-        store = open_store(folder / "home")
-        work = work_of_record(read_ledger(folder / "home", store), store)
+        home = Home(folder / "home")
+        store = home.open_store()
+        work = work_of_record(read_ledger(home, store), store)
     computed: dict[str, float] = defaultdict(float)
     for job in jobs:
         computed[job.kind] += job.computed

@@ -19,7 +19,7 @@ from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measu
 from fakeoff.protocols.measures.audits import AuditRow
 from fakeoff.protocols.measures.cost import CostRow
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
-from fakeoff.protocols.measures.match import Cell
+from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.measures.rows import R
 from fakeoff.protocols.measures.standings import (
     DetectorStanding,
@@ -83,7 +83,7 @@ class Scoreboard:
         return cast("tuple[R, ...]", self.rows.get(measure.name, ()))
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[MatchRow, ...]:
         """Every match."""
         return self.of(Match)
 
@@ -135,8 +135,10 @@ class Scoreboard:
         """A scoreboard as it stood in a file; what files of earlier releases lack is empty.
 
         Raises:
-            ValueError: It is something else.
+            ValueError: It is something else, or of another schema.
         """
+        if data["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"a scoreboard of schema {data['schema_version']}; this Fakeoff reads {SCHEMA_VERSION}")
         standings = data["standings"]
         return cls(
             config=data["config"],

@@ -101,6 +101,8 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     compute.prepare_process(threads=1)
     with _naming(version.label):
         judge = referee.build_detector(spec.identity(), version=store.read(version.key))
+        if isinstance(judge, PatchDetector) and judge.side is not None:
+            pixels = images.to_arena(pixels, resolution=judge.side)  # its patches count these pixels
         shown = images.to_tensor(pixels)
         scores = referee.judge_patches(judge, shown).numpy() if isinstance(judge, PatchDetector) else None
         # Asked for by itself: a patch detector may put its patches together in its own way.

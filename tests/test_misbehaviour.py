@@ -14,7 +14,7 @@ from rich.console import Console
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.ray_executor import RayExecutor
 from fakeoff.arena.players.plugins import load_plugin_file
-from fakeoff.leaderboard.home.printed import OUTPUT
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import play
 from fakeoff.protocols.config import TournamentConfig, parse_config
 
@@ -123,7 +123,7 @@ def test_what_is_printed_is_kept_aside_and_named_and_costs_nothing(played: tuple
     assert screen.count("a line of the plugin's own") == 1
     (line,) = [line for line in screen.splitlines() if "a line of the plugin's own" in line]
     assert "prints printed 4 line(s)" in line
-    (kept,) = (home / OUTPUT).glob("attack-prints-*.txt")
+    (kept,) = Home(home).output.glob("attack-prints-*.txt")
     assert kept.read_text() == "a line of the plugin's own\n" * 4
 
 

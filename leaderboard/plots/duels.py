@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fakeoff.leaderboard.scoreboard import Scoreboard
-from fakeoff.protocols.measures.match import Cell
+from fakeoff.protocols.measures.match import MatchRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,12 @@ class Duel:
     generator_round: int
     detector: str
     detector_round: int
-    before: Cell | None
-    after: Cell
-    retrained: Cell | None
+    before: MatchRow | None
+    after: MatchRow
+    retrained: MatchRow | None
 
     @property
-    def sides(self) -> dict[str, Cell]:
+    def sides(self) -> dict[str, MatchRow]:
         """The cells that there are: ``before``, ``after`` and ``retrained``."""
         cells = {"before": self.before, "after": self.after, "retrained": self.retrained}
         return {side: cell for side, cell in cells.items() if cell is not None}

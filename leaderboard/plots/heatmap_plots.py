@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
-from fakeoff.arena.images import Pixels, grid
+from fakeoff.arena.images import Pixels, grid, to_arena
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS
-from fakeoff.detectors import ReceptiveField
+from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.score.patches import Indices, Truth, align, normalise, windows
 
 _DPI = 120
@@ -70,7 +70,8 @@ def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
         truth: Which side it looked at.
         pixels: The test pool, uint8 ``(n, h, w, 3)``.
     """
-    field = ReceptiveField(**look.record["receptive_field"])
+    figures = look.figures(LookFigures)
+    field, pixels = figures.receptive_field, _as_shown(pixels, figures)
     size = (pixels.shape[1], pixels.shape[2])
     nouns = {"real": "reals", "fake": "fakes"}
     shown = []
@@ -83,16 +84,22 @@ def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
                 pixels=pixels[chosen],
                 heatmaps=align(look.arrays[f"{ease}_scores"][:_PER_ROW], field, size=size),
                 boxes=windows(look.arrays["units"][chosen], field, size=size),
-                labels=[PARTS[part] for part in parts] if look.record["has_parts"] else [],
+                labels=[PARTS[part] for part in parts] if figures.has_parts else [],
             )
         )
     return shown
 
 
+def _as_shown(pixels: Pixels, figures: LookFigures) -> Pixels:
+    """Images at the size at which the detector was shown them."""
+    return pixels if figures.side is None else to_arena(pixels, resolution=figures.side)
+
+
 def averages(look: Result, *, truth: Truth, size: tuple[int, int]) -> list[Average]:
     """The mean heatmaps of one side: of normalised heatmaps, as the paper draws them, and of raw ones."""
-    field = ReceptiveField(**look.record["receptive_field"])
-    caption = f"mean of the {look.record['averaged_over']} easiest {truth}s"
+    figures = look.figures(LookFigures)
+    field, size = figures.receptive_field, size if figures.side is None else (figures.side, figures.side)
+    caption = f"mean of the {figures.averaged_over} easiest {truth}s"
     return [
         Average(caption=f"{caption},\n{scale}", heatmap=align(look.arrays[name][None], field, size=size)[0], unit=unit)
         for scale, name, unit in (

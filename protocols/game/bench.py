@@ -79,6 +79,7 @@ class Bench(Verbs):
         Args:
             round_: Counted from 0.
         """
+        self._next_round = round_ + 1
         awaited, self._of_round = self._of_round, []
         self._of_round.append(self._engine.begin(self._tell(round_, awaited)))
 

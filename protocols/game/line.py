@@ -15,8 +15,9 @@ T = TypeVar("T")
 class Line(Sequence[T]):
     """What a verb of the bench returns: a sequence that can be handed on before it is known.
 
-    Whoever reads it (its length, its members) waits for all of it. Those who forfeited are not in it. Two lines are
-    laid one after the other with ``+``, without waiting.
+    Whoever reads it (its length, its members) waits for all of it. Those who forfeited are not in it, and what comes to
+    the same thing (a version that a defence did not change) is in it once. Two lines are laid one after the other with
+    ``+``, without waiting.
 
     Args:
         engine: Runs what is missing.
@@ -32,7 +33,8 @@ class Line(Sequence[T]):
 
     def _read(self) -> list[T]:
         self._engine.wait_for((*self.slots, *self._also))
-        return [slot.value for slot in self.slots if slot.value is not None]
+        known = {id(slot.value): slot.value for slot in self.slots if slot.value is not None}
+        return list(known.values())
 
     @overload
     def __getitem__(self, place: int) -> T: ...

@@ -113,13 +113,19 @@ class Moves:
             fakes=tuple(maker.pools["val"] for maker in sorted(makers, key=place)),
             seed=self._config.seed,
         )
-        version: Version | None = await self._judge_on_val(trained, val)
-        if version is None:
+        judged = await self._judge_on_val(trained, val)
+        if judged is None:
             return None
-        if old is not None and self._state(old) == self._state(version):
-            # A state that did not change is no new version: a generator that was set against it knows it.
-            self._tally.standing[old.key] = self._tally.standing[version.key]
-            version = old
+        judging, doubt = judged
+        on_val = read_on_val(judging, self._store)
+        if old is not None and self._state(old) == self._state(trained):
+            version = old  # a state that did not change is no new version: a generator that was set against it knows it
+        else:
+            version = replace(trained, on_val=judging)
+            self._tally.on_val[version.key] = on_val
+        self._tally.standing[version.key] = on_val
+        self._tally.doubts[version.key] = doubt or self._tally.doubts.get(version.key, "")
+        self._tally.leave_unranked(version, doubt, round_=round_)
         return self._tally.enter(version)
 
     async def judge(self, detector: Slot[Any], *, reals: str | Job, fakes: str | Job, what: str) -> Judged | None:
@@ -254,8 +260,8 @@ class Moves:
             return self._tally.on_val[detector.key].threshold
         return detector.threshold(self._store)
 
-    async def _judge_on_val(self, version: Version, val: Mixture) -> Version | None:
-        """Lets a detector judge val and, some of it, again in a fresh process; the driver draws the conclusions."""
+    async def _judge_on_val(self, version: Version, val: Mixture) -> tuple[Judging, str] | None:
+        """Lets a detector judge val and, some of it, again in a fresh process; and says why its scores are in doubt."""
         self._engine.derive(val.key, lambda: val.mix(self._store.read))
         whose = blame(version, "defend")
         judge = write_judge(self._desk, version, val, what="val", stage="defend", round_=version.round)
@@ -267,13 +273,7 @@ class Moves:
         results = [result for result in found if result is not None]
         if len(results) < len(found):
             return None
-        judged = Judging(key=judge.key, mixture=val)
-        on_val = read_on_val(judged, self._store)
-        self._tally.on_val[version.key] = self._tally.standing[version.key] = on_val
-        doubt = why_unranked(*results)
-        self._tally.doubts[version.key] = doubt
-        self._tally.leave_unranked(version, doubt, round_=version.round)
-        return replace(version, on_val=judged)
+        return Judging(key=judge.key, mixture=val), why_unranked(*results)
 
     async def _take(self, measure: type[M], subjects: Sequence[Version]) -> M | None:
         found = await measure.take(self, *subjects)

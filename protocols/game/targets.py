@@ -17,12 +17,14 @@ _KEYWORDS = ("champion", "all")
 
 
 async def choose_targets(
-    judges: Sequence[Slot[Any]], *, config: TournamentConfig, tally: Tally, store: Store
+    judges: Sequence[Slot[Any]], *, round_: int, config: TournamentConfig, tally: Tally, store: Store
 ) -> list[Version]:
     """Chooses by the configuration and val alone; who is passed over goes on the tally.
 
     Args:
-        judges: The newest detector versions.
+        judges: The newest detector versions. One that an experiment trained in a job of its own was not judged on val:
+            it is nobody's champion, and may be named.
+        round_: Of the attacks, counted from 1, where the protocol ended the rounds before.
         config: With ``attack.target``.
         tally: What val says of them.
         store: Where results are kept.
@@ -33,7 +35,7 @@ async def choose_targets(
     latest = [version for version in [await slot for slot in judges] if version is not None]
     wanted = config.attack.target
     reasons = {
-        version.player: tally.doubts.get(version.key) or store.record(version.key)["not_attackable"]
+        version.player: tally.doubts.get(version.key) or store.record(version.key).get("not_attackable", "")
         for version in latest
     }
     if reasons.get(wanted):
@@ -43,11 +45,14 @@ async def choose_targets(
         )
     if wanted not in _KEYWORDS:
         return [version for version in latest if version.player == wanted]
-    ranked = rank_on_val([(version, tally.standing[version.key]) for version in latest])
+    judged = [version for version in latest if version.key in tally.standing]
+    ranked = rank_on_val([(version, tally.standing[version.key]) for version in judged])
+    if wanted == "all":
+        ranked += [version for version in latest if version not in judged]
     attackable = [version for version in ranked if not reasons[version.player]]
     # Of a champion those who came before it, of all everybody.
     before = ranked if wanted == "all" or not attackable else ranked[: ranked.index(attackable[0])]
-    round_ = 1 + max((version.round for version in latest), default=0)
+    round_ = max([round_, *(version.round + 1 for version in latest)])  # a protocol need not say where rounds end
     tally.passed_over |= {
         PassedOver(detector=version.label, round=round_, reason=reasons[version.player])
         for version in before

@@ -87,6 +87,7 @@ class Verbs:
             keep_figures=not executor.here,
         )
         self._of_round: list[Slot[Any]] = []
+        self._next_round = 1
 
     @property
     def forfeits(self) -> tuple[Forfeit, ...]:
@@ -198,7 +199,9 @@ class Verbs:
             ConfigError: The configuration names a detector that cannot be attacked.
         """
         slots = self._slots("detector", judges)
-        chosen = self._begin(choose_targets(slots, config=self.config, tally=self._tally, store=self.store))
+        chosen = self._begin(
+            choose_targets(slots, round_=self._next_round, config=self.config, tally=self._tally, store=self.store)
+        )
         return self._line((following.pick(chosen, place) for place in range(len(slots))), kind="detector")
 
     def defend(

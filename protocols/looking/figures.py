@@ -44,10 +44,12 @@ class LookFigures(PartsOfSide):
     Attributes:
         receptive_field: The detector's.
         has_parts: Whether any patch leaves out a part of the image.
+        side: Pixels a side at which it was shown the images, which the receptive field counts; None is the pool's.
     """
 
     receptive_field: ReceptiveField
     has_parts: bool
+    side: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,7 +195,8 @@ def look(context: Context) -> Result:
     detector = cast("PatchDetector", judge)
     pixels, labels = inputs["pool"].arrays["images"], inputs["labels"].arrays["labels"]
     scores = referee.judge_patches(detector, Pool(pixels, device=device)).numpy()
-    field, size = detector.receptive_field, (pixels.shape[1], pixels.shape[2])
+    labels = patches.resize_labels(labels, detector.side)
+    field, size = detector.receptive_field, (labels.shape[1], labels.shape[2])
     grid = (scores.shape[1], scores.shape[2])
     rng = np.random.default_rng(seed_from(context.key, "patches"))
     units, ties = patches.most_predictive(scores, truth=truth, rng=rng)
@@ -212,6 +213,7 @@ def look(context: Context) -> Result:
         parts_ci=_intervals(found, arguments, rng=rng),
         random_parts=_named(patches.distribution(by_chance)),
         averaged_over=averaged,
+        side=detector.side,
     )
     return Result(
         record=asdict(figures),

@@ -12,7 +12,7 @@ from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Column, GeneratorRow, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
-from fakeoff.protocols.rules.evaluate import CostFigures, Distances, Floor, write_cost, write_floor
+from fakeoff.protocols.rules.cost import CostFigures, Distances, Floor, write_cost, write_floor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from fakeoff.protocols.looking.look import write_look, write_shift
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
+from fakeoff.protocols.measures.rows import PairRow, TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
@@ -108,17 +108,8 @@ class Look(Measured[LookRow]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pair(PairRow):
-    is_target: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShiftRow(ShiftFigures, _Pair):
-    """How the parts moved, in the scoreboard; see :class:`fakeoff.protocols.looking.figures.ShiftFigures`.
-
-    Attributes:
-        is_target: The detector was the attack's frozen target.
-    """
+class ShiftRow(ShiftFigures, TargetRow):
+    """How the parts moved, in the scoreboard; see :class:`fakeoff.protocols.looking.figures.ShiftFigures`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import PairRow, of_detector, of_generator
+from fakeoff.protocols.measures.rows import TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Version
 from fakeoff.protocols.score.blind import Judging, Mixture, Scores, read_match, sides
 from fakeoff.protocols.score.metrics import MatchFigures
@@ -50,21 +50,12 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pair(PairRow):
-    is_target: bool
+class MatchRow(MatchFigures, TargetRow):
+    """A match in the scoreboard; its figures are those of :class:`fakeoff.protocols.score.metrics.MatchFigures`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell(MatchFigures, _Pair):
-    """A match in the scoreboard; its figures are those of :class:`fakeoff.protocols.score.metrics.MatchFigures`.
-
-    Attributes:
-        is_target: This detector version was the frozen target of this generator version's attack.
-    """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Match(Measured[Cell], Judged):
+class Match(Measured[MatchRow], Judged):
     """One generator version against one detector version, on test.
 
     Attributes:
@@ -73,7 +64,7 @@ class Match(Measured[Cell], Judged):
 
     name: ClassVar[str] = "match"
     section: ClassVar[str] = "cells"
-    row_type: ClassVar[type[Cell]] = Cell
+    row_type: ClassVar[type[MatchRow]] = MatchRow
 
     @property
     def subjects(self) -> tuple[Version, ...]:
@@ -112,12 +103,14 @@ class Match(Measured[Cell], Judged):
         )
         return cls(generator=maker, detector=judge, judging=judging, figures=figures)
 
-    def row(self) -> Cell:
+    def row(self) -> MatchRow:
         pair = of_generator(self.generator) | of_detector(self.detector)
-        return Cell(**pair, is_target=self.is_target, **vars(self.figures))
+        return MatchRow(**pair, is_target=self.is_target, **vars(self.figures))
 
     @classmethod
-    def points(cls, rows: Sequence[Cell], *, kind: Kind, player: str, version: int, round_: int) -> dict[str, float]:
+    def points(
+        cls, rows: Sequence[MatchRow], *, kind: Kind, player: str, version: int, round_: int
+    ) -> dict[str, float]:
         other: Kind = "detector" if kind == "generator" else "generator"
         mine = [cell for cell in rows if cell.version_of(kind) == (player, version)]
         return {
@@ -128,4 +121,4 @@ class Match(Measured[Cell], Judged):
         }
 
 
-__all__ = ["Cell", "Judged", "Match"]
+__all__ = ["Judged", "Match", "MatchRow"]

@@ -42,6 +42,17 @@ class PairRow(GeneratorRow):
         return super().version_of(kind) if kind == "generator" else (self.detector, self.detector_round)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TargetRow(PairRow):
+    """What is said of a pair that may have met in an attack.
+
+    Attributes:
+        is_target: This detector version was the frozen target of this generator version's attack.
+    """
+
+    is_target: bool
+
+
 R = TypeVar("R", bound=GeneratorRow)
 
 

@@ -1,1 +1,1 @@
-"""What a game leaves behind, who is ahead in it, and what experiments log."""
+"""Versions of players and what they lost by failing; what experiments log."""

@@ -180,6 +180,8 @@ def shown(detector: Detector, images: Tensor) -> Tensor:
 def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
     """Scores every patch in eval mode, in float32, where the detector's weights lie, and checks what comes.
 
+    A detector with a ``side`` is shown images of that size, and its receptive field counts their pixels.
+
     Returns:
         float32 ``(n, h', w')`` in [0, 1], on the CPU.
 
@@ -187,10 +189,10 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
         JobFailed: Wrong type, shape, range, or not finite, or its receptive field leaves the image.
     """
     detector.eval()
-    sides = images[:1].shape[2:]
+    sides = shown(detector, images[:1]).shape[2:]
 
     def score(batch: Tensor) -> Tensor:
-        scores = detector.patch_scores(batch)
+        scores = detector.patch_scores(shown(detector, batch))
         grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
         _check_tensor(scores, (len(batch), *grid), what="patch_scores", device=batch.device)
         if scores.numel() == 0:

@@ -17,8 +17,8 @@ _URGENCY = {
 }
 
 
-_MEASURES = ("score", "look", "shift", "cost")
-
+_LEADING = ("enter", "reals", "parse", "defend")
+"""Before the figures of a round; what is not known here is a figure."""
 
 _A_LEVEL = 16
 
@@ -28,10 +28,11 @@ def urgency(stage: str, round_: int | None) -> int:
 
     The attacks of the next round, which all else waits for, go before the figures of a round; those go before the next
     round's defences. So the figures of a round fill the cores while its last detector still learns, and are there soon.
+    A stage that is not known here is one of figures.
     """
     level = 2 * (round_ or 0)
-    if stage in _MEASURES or (stage == "audit" and round_):
-        level += 1
-    elif stage in ("attack", "sample"):
+    if stage in ("attack", "sample"):
         level -= 1
+    elif not (stage in _LEADING or (stage == "audit" and not round_)):
+        level += 1
     return _URGENCY.get(stage, 0) - _A_LEVEL * level

@@ -72,6 +72,19 @@ def random_patches(n: int, *, draws: int, grid: tuple[int, int], rng: np.random.
     return np.stack([rng.integers(side, size=(n, draws)) for side in grid], axis=-1)
 
 
+def resize_labels(labels: Labels, side: int | None) -> Labels:
+    """Labels of images as a detector is shown them, by the nearest pixel.
+
+    Args:
+        labels: uint8 ``(n, h, w)``.
+        side: Pixels a side; None leaves them as they are.
+    """
+    if side is None:
+        return labels
+    rows, columns = (((np.arange(side) + 0.5) * length / side).astype(np.int64) for length in labels.shape[1:])
+    return labels[:, rows][:, :, columns]
+
+
 def assign_parts(labels: Labels, boxes: Indices) -> Labels:
     """Says which part of the face each patch is of.
 

@@ -26,7 +26,7 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.play import play
 from fakeoff.leaderboard.plots.plots import to_pixels
-from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.scoreboard import SCHEMA_VERSION, Scoreboard
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -87,6 +87,7 @@ def whole() -> Callable[[Mapping[str, Any]], Scoreboard]:
 
     def make(data: Mapping[str, Any]) -> Scoreboard:
         rest = {
+            "schema_version": SCHEMA_VERSION,
             "config": {"score": {"confidence": 0.95}},
             "data": {},
             "round": 0,

@@ -116,7 +116,7 @@ def test_knowing_more_than_the_image_brings_no_place(
         assert aps[name] < 0.75, name
     unranked = {one.player: one.reason for one in record.unranked}
     assert set(unranked) == {"counts_its_calls", "ranks_its_batch", "counts_images_of_its_process"}
-    scoreboard = build_scoreboard(record)
+    scoreboard = build_scoreboard(record).to_json()
     assert {row["player"] for row in scoreboard["unranked"]} == set(unranked)
     assert scoreboard["standings"]["detectors"][0]["player"] == "toy_detector"
     assert not set(unranked) & {row["player"] for row in scoreboard["standings"]["detectors"]}
@@ -132,6 +132,8 @@ def test_whoever_is_unranked_is_no_champion_and_that_is_said(play: Play, toy_con
     [passed] = record.passed_over
     assert passed.detector == "ranks_its_batch@0"
     assert "depends on anything but the image" in passed.reason
+    # It does not learn, so it stays the version that it was; nobody is unranked who does not exist.
+    assert {(one.player, one.round) for one in record.unranked} == {("ranks_its_batch", 0)}
 
 
 def test_an_honest_detector_is_scored_again_and_ranked(play: Play, toy_config: Config) -> None:

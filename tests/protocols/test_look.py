@@ -21,6 +21,7 @@ from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.specs import state_arrays
 from fakeoff.arena.seeds import canonical_json
+from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.leaderboard.scoreboard import build_scoreboard, scoreboard_text
 from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import Parts
@@ -362,7 +363,7 @@ def test_the_reals_are_the_same_whoever_the_opponent_is(mixed: Mixed) -> None:
         assert all(look.figures["real"] == found[0].figures["real"] for look in found)
         # Never the opponents' own.
         assert len({look.keys["fake"] for look in found}) == 4
-    cells = build_scoreboard(record)["parts"]
+    cells = build_scoreboard(record).to_json()["parts"]
     reals = {(cell["detector"], cell["detector_round"]): cell["real"] for cell in cells}
     assert [cell["real"] for cell in cells] == [reals[cell["detector"], cell["detector_round"]] for cell in cells]
 
@@ -419,7 +420,7 @@ def test_every_attack_has_a_shift_for_each_patch_detector(mixed: Mixed) -> None:
 
 def test_a_detector_of_whole_images_has_matches_and_no_look(mixed: Mixed) -> None:
     record, _, _ = mixed
-    scoreboard = build_scoreboard(record)
+    scoreboard = build_scoreboard(record).to_json()
     assert "fixed_brightness" in {cell["detector"] for cell in scoreboard["cells"]}
     assert {cell["detector"] for cell in scoreboard["parts"]} == {"toy_detector", "toy_brightness"}
     assert {entry["detector"] for entry in scoreboard["part_shifts"]} == {"toy_detector"}
@@ -427,7 +428,7 @@ def test_a_detector_of_whole_images_has_matches_and_no_look(mixed: Mixed) -> Non
 
 def test_parts_come_from_the_parser_that_was_asked_for(mixed: Mixed) -> None:
     record, _, _ = mixed
-    for cell, side in itertools.product(build_scoreboard(record)["parts"], ("real", "fake")):
+    for cell, side in itertools.product(build_scoreboard(record).to_json()["parts"], ("real", "fake")):
         for of in ("parts", "random_parts"):
             assert sum(cell[side][of].values()) == pytest.approx(1)
             assert {part for part, share in cell[side][of].items() if share} <= {"hair", "eye", "mouth", "neck"}
@@ -449,7 +450,7 @@ def test_without_a_parser_everything_else_is_the_same(
     record, watcher = play(toy_config(**{**MIXED, "rounds": 1, "parts": {"parser": ""}}))
     assert not {"parse", "look", "shift"} & {job.task.rpartition(":")[2] for job in watcher.ran}
     assert (record.looks, record.shifts) == ((), ())
-    assert (build_scoreboard(record)["parts"], build_scoreboard(record)["part_shifts"]) == ([], [])
+    assert (build_scoreboard(record).to_json()["parts"], build_scoreboard(record).to_json()["part_shifts"]) == ([], [])
     with_parts = {(m.generator.label, m.detector.label): m.figures for m in mixed[0].matches}
     for match in record.matches:
         assert with_parts[match.generator.label, match.detector.label] == match.figures
@@ -585,3 +586,32 @@ def test_a_record_without_looks_is_equal_but_for_them(mixed: Mixed) -> None:
     record, _, _ = mixed
     without = replace(record, looks=(), shifts=())
     assert {**build_scoreboard(record), "parts": [], "part_shifts": []} == build_scoreboard(without)
+
+
+class _Small(PatchDetector):
+    """Takes images of 16 pixels only; a patch of 4 x 4 of them is as fake as it is bright."""
+
+    receptive_field = ReceptiveField.of([(4, 4, 0)])
+    side = 16
+
+    def patch_scores(self, images: torch.Tensor) -> torch.Tensor:
+        if images.shape[-1] != self.side:
+            raise ValueError(f"shown {images.shape[-1]} pixels")
+        return torch.nn.functional.avg_pool2d(images.mean(1), 4)
+
+
+def test_a_patch_detector_of_one_size_is_shown_that_size_and_its_patches_lie_where_it_looked() -> None:
+    # Of 64 pixels the lower right sixteenth is white, and that is all that is of the nose.
+    pixels = np.zeros((3, 64, 64, 3), np.uint8)
+    pixels[:, 48:, 48:] = 255
+    labels = np.full((3, 64, 64), PARTS.index("hair"), np.uint8)
+    labels[:, 48:, 48:] = PARTS.index("nose")
+    detector = _Small()
+    scores = referee.judge_patches(detector, images.to_tensor(pixels))
+    assert scores.shape == (3, 4, 4)
+    assert scores.flatten(1).argmax(1).tolist() == [15, 15, 15]
+    small = patches.resize_labels(labels, detector.side)
+    assert small.shape == (3, 16, 16)
+    boxes = patches.windows(np.array([[[3, 3]]] * 3), detector.receptive_field, size=(16, 16))
+    assert [PARTS[part] for part in patches.assign_parts(small, boxes)[:, 0]] == ["nose"] * 3
+    assert np.array_equal(patches.resize_labels(labels, None), labels)

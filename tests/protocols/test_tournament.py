@@ -190,7 +190,7 @@ def test_a_state_that_did_not_change_is_no_new_version(play: Play, toy_config: C
     assert detectors == {"unmoved_by_training@0", *(f"toy_detector@{i}" for i in range(3))}
     assert [v.targets for v in record.versions if v.targets] == [("unmoved_by_training@0",)] * 2
     assert len({v.key for v in record.versions}) == len(record.versions)
-    [generator] = build_scoreboard(record)["standings"]["generators"]
+    [generator] = build_scoreboard(record).to_json()["standings"]["generators"]
     assert generator["matches"] == 3  # evasion before the three of toy_detector alone
     assert not record.forfeits
 
@@ -248,7 +248,7 @@ def test_a_champion_without_a_gradient_is_passed_over_and_that_is_said(
     # It plays like anybody else; only nobody attacked it.
     assert not record.forfeits
     assert not any(m.is_target for m in record.matches if m.detector.player == "sees_without_gradient")
-    assert build_scoreboard(record)["passed_over"] == [dataclasses.asdict(passed)]
+    assert build_scoreboard(record).to_json()["passed_over"] == [dataclasses.asdict(passed)]
 
 
 def test_nobody_attacks_where_nobody_can_be_attacked(play: Play, toy_config: Config, bad_players: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_leak_is_refused_before_anybody_is_trained(
 
 def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., TournamentRecord], jpegs: Path) -> None:
     record = enter(open_source(str(jpegs)), on_leak="report")
-    (audited,) = build_scoreboard(record)["audits"]
+    (audited,) = build_scoreboard(record).to_json()["audits"]
     assert (audited["generator"], audited["generator_round"]) == ("toy_generator", 0)
     assert any("JPEG" in leak for leak in audited["leaks"])
     assert record.matches
@@ -69,7 +69,7 @@ def test_a_leak_that_is_allowed_is_reported(enter: Callable[..., TournamentRecor
 
 def test_photographs_of_one_pipeline_are_not_flagged_for_jpeg(enter: Callable[..., TournamentRecord]) -> None:
     record = enter(orl_faces(), on_leak="report")
-    (audited,) = build_scoreboard(record)["audits"]
+    (audited,) = build_scoreboard(record).to_json()["audits"]
     assert not any("JPEG" in leak or "interpolation" in leak for leak in audited["leaks"])
 
 

@@ -1,4 +1,4 @@
-"""Evaluate: what evasion cost a generator."""
+"""Cost: what evasion cost a generator."""
 
 from __future__ import annotations
 
