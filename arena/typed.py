@@ -1,4 +1,4 @@
-"""JSON-able mappings read as the dataclasses that they were written from."""
+"""Dataclasses as JSON-able mappings, and back."""
 
 from __future__ import annotations
 
@@ -30,9 +30,15 @@ def read_as(kind: type[T], data: Mapping[str, Any]) -> T:
     return read
 
 
+def as_record(figures: Any) -> dict[str, Any]:
+    """A dataclass as JSON has it: lists for tuples, so that it is the same before and after it is stored."""
+    record: dict[str, Any] = _adapter(type(figures)).dump_python(figures, mode="json")
+    return record
+
+
 @functools.cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-__all__ = ["read_as"]
+__all__ = ["as_record", "read_as"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter
 
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
+from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measured, Shift
@@ -115,18 +115,18 @@ class Scoreboard:
     def to_json(self) -> dict[str, Any]:
         """What stands in the file: ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``,
         ``forfeits``, ``passed_over``, ``unranked``, and a section for each measure."""
-        sections = {measure.section: [_plain(row) for row in self.of(measure)] for measure in MEASURES}
+        sections = {measure.section: [as_record(row) for row in self.of(measure)] for measure in MEASURES}
         standings = {"detectors": self.detectors, "generators": self.generators}
         said = {
             "schema_version": SCHEMA_VERSION,
             "config": self.config,
             "data": self.data,
             "round": self.round,
-            "standings": {kind: [_plain(row) for row in rows] for kind, rows in standings.items()},
-            "attacks": [_plain(attack) for attack in self.attacks],
-            "forfeits": [_plain(forfeit) for forfeit in self.forfeits],
-            "passed_over": [_plain(passed) for passed in self.passed_over],
-            "unranked": [_plain(one) for one in self.unranked],
+            "standings": {kind: [as_record(row) for row in rows] for kind, rows in standings.items()},
+            "attacks": [as_record(attack) for attack in self.attacks],
+            "forfeits": [as_record(forfeit) for forfeit in self.forfeits],
+            "passed_over": [as_record(passed) for passed in self.passed_over],
+            "unranked": [as_record(one) for one in self.unranked],
         }
         return said | sections
 
@@ -200,9 +200,3 @@ def write_scoreboard(scoreboard: Scoreboard, home: Home) -> None:
 
 def _read(kind: type[T], rows: Any) -> tuple[T, ...]:
     return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]
-
-
-def _plain(row: Any) -> dict[str, Any]:
-    """A row as JSON has it: lists for tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(row)))
-    return plain

@@ -16,6 +16,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import seed_from
+from fakeoff.arena.typed import as_record
 from fakeoff.detectors import PatchDetector
 from fakeoff.protocols.looking.figures import LookFigures, ShiftFigures
 from fakeoff.protocols.record.versions import Version
@@ -216,7 +217,7 @@ def look(context: Context) -> Result:
         side=detector.side,
     )
     return Result(
-        record=asdict(figures),
+        record=as_record(figures),
         arrays={"units": units, "parts": found, "random_parts": by_chance, **heatmaps},
     )
 
@@ -258,7 +259,7 @@ def shift(context: Context) -> Result:
         shift=moved("shift", "before"),
         shift_on_same_images=moved("shift_on_same_images", "frozen"),
     )
-    return Result(record={"has_parts": True, **asdict(figures)})
+    return Result(record={"has_parts": True, **as_record(figures)})
 
 
 def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArray[Any]]]:

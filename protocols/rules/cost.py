@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.seeds import seed_from
+from fakeoff.arena.typed import as_record
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score import distances
@@ -113,7 +114,7 @@ def cost(context: Context) -> Result:
         kid_to_reals=distances.eigenface_kid(fake, real, basis=train),
         swd_to_reals=distances.sliced_wasserstein(fake, real, rng=np.random.default_rng(seed)),
     )
-    return Result(record=asdict(figures))
+    return Result(record=as_record(figures))
 
 
 def floor(context: Context) -> Result:
@@ -127,4 +128,4 @@ def floor(context: Context) -> Result:
         kid_floor=distances.eigenface_kid(train, real, basis=train),
         swd_floor=distances.sliced_wasserstein(train, real, rng=np.random.default_rng(seed)),
     )
-    return Result(record=asdict(figures))
+    return Result(record=as_record(figures))

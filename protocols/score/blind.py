@@ -7,7 +7,6 @@ and marks no exam. Here is what the driver knows and a judge does not: the order
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import DamagedResultError, Store
 from fakeoff.arena.seeds import digest, seed_from
+from fakeoff.arena.typed import as_record
 from fakeoff.protocols.score.metrics import THRESHOLD, MatchFigures, area_under_roc, best_threshold, evaluate
 
 FIGURES_VERSION = 1
@@ -165,7 +165,7 @@ def read_match(
         rng=np.random.default_rng(seed_from(judging.key, "bootstrap")),
     )
     if keep:
-        store.write(key, Result(record=dataclasses.asdict(found)))
+        store.write(key, Result(record=as_record(found)))
     return found, real
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
 
 from fakeoff.arena import images
@@ -138,6 +139,7 @@ def test_the_patch_and_the_part_that_give_each_image_away_are_found(toys: Path, 
     record, arrays = result.record, result.arrays
     assert record["has_parts"] is True
     assert record["receptive_field"] == {"size": 4, "stride": 4, "offset": 0}
+    assert record["side"] is None
     assert arrays["average"].shape == (4, 4)
     assert arrays["units"].tolist() == [[i % 4, i // 4 % 4] for i in range(12)]
     assert record["parts"] == {name: float(name == part) for name in PARTS}
@@ -240,7 +242,16 @@ def seen(*parts: int, has_parts: bool = True) -> Result:
     found = np.array(parts, dtype=np.uint8)
     named = {name: float(share) for name, share in zip(PARTS, patches.distribution(found), strict=True)}
     intervals = {name: [share, share] for name, share in named.items()}
-    record = {"has_parts": has_parts, "parts": named, "parts_ci": intervals, "random_parts": named}
+    record = {
+        "n": len(found),
+        "ties": 0,
+        "averaged_over": 1,
+        "receptive_field": {"size": 4, "stride": 4, "offset": 0},
+        "has_parts": has_parts,
+        "parts": named,
+        "parts_ci": intervals,
+        "random_parts": named,
+    }
     return Result(record=record, arrays={"parts": found})
 
 
@@ -529,7 +540,7 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
     tasks = [job.task.rpartition(":")[2] for job in ran.ran]
     assert tasks[:2] == ["defend", "judge"]
     first = {task for label, task in zip(ran.labels, tasks, strict=True) if label.startswith("round 0")}
-    assert first == {"defend", "judge", "cost"}
+    assert first == {"defend", "judge", "cost", "floor"}
     assert len(record.matches) == 4
     # And with a parser that works, only what depends on it is left.
     _, ran = play(toy_config(parts=QUADRANTS))
