@@ -23,7 +23,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 # Files of one long test or fixture begin first, so that no process is left alone with one at the end.
-_LONG = ("test_tutorial.py", "test_third_party.py", "test_misbehaviour.py", "test_same_bytes.py", "test_cluster.py")
+_LONG = ("test_tutorial.py", "test_same_bytes.py", "test_cluster.py", "test_misbehaviour.py", "test_third_party.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
