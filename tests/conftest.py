@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,46 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 # Files of one long test or fixture begin first, so that no process is left alone with one at the end.
-_LONG = ("test_tutorial.py", "test_third_party.py", "test_misbehaviour.py", "test_same_bytes.py", "test_cluster.py")
+_LONG = ("test_tutorial.py", "test_same_bytes.py", "test_cluster.py", "test_misbehaviour.py", "test_third_party.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
-@pytest.fixture
-def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def quick_pictures() -> Iterator[None]:
     """Lets a tournament log blank pictures of parts: a real one takes a second, and a tournament logs a dozen."""
 
     def blank(*_: Any, **__: Any) -> Figure:
         return Figure(figsize=(1, 1), dpi=20)
 
-    for name in ("match_heatmaps", "part_histograms", "shift_histograms"):
-        monkeypatch.setattr(f"fakeoff.leaderboard.mlflow.mlflow_log.{name}", blank)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("match_heatmaps", "part_histograms", "shift_histograms"):
+            patch.setattr(f"fakeoff.leaderboard.mlflow.mlflow_log.{name}", blank)
+        yield
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database with nothing in it. MLflow takes seconds to make one, so homes are given a copy."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_home(empty_database: Path) -> Callable[[Path], Path]:
+    """Makes a home in which nothing was played, and whose database is there."""
+
+    def make(home: Path) -> Path:
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(empty_database, home / "mlflow.db")
+        return home
+
+    return make
 
 
 @pytest.fixture(scope="session")

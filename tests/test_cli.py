@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,15 +37,32 @@ Call = Callable[..., Result]
 
 
 @pytest.fixture
-def call(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Calls the command line in an empty folder, as a user would."""
+def call(toys: Path, tmp_path: Path, make_home: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Calls the command line in a folder where nothing was played."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(SMALL)
+    make_home(tmp_path / "fakeoff-home")
 
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(main, arguments)
 
     return invoke
+
+
+@pytest.fixture(scope="module")
+def first(toys: Path, tmp_path_factory: pytest.TempPathFactory, quick_pictures: None) -> tuple[Result, Path]:
+    """The small game in an empty folder, as a user plays it: what came of it, and where."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "small.toml").write_text(SMALL)
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(main, ("run", "small.toml", "--serial", "--plugin", str(TOYS))), folder
+
+
+@pytest.fixture
+def played(first: tuple[Result, Path], call: Call, tmp_path: Path) -> Call:
+    """Calls the command line in a folder where the small game was played."""
+    shutil.copytree(first[1], tmp_path, dirs_exist_ok=True)
+    return call
 
 
 def _one_line(result: Result) -> str:
@@ -65,8 +84,8 @@ def _face_folder(root: Path, *, people: int = 4, photos: int = 3) -> Path:
     return root
 
 
-def test_run_plays_and_prints_the_scoreboard(call: Call) -> None:
-    result = call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+def test_run_plays_and_prints_the_scoreboard(first: tuple[Result, Path]) -> None:
+    result, _ = first
     assert result.exit_code == 0, result.output
     assert "Scoreboard after round 1" in result.output
     assert "toy_detector@1" in result.output
@@ -102,24 +121,21 @@ def test_a_gpu_that_is_not_there_is_one_line(call: Call) -> None:
     assert not Path("fakeoff-home/scoreboard.json").exists()
 
 
-def test_a_complete_home_is_printed_without_computing(call: Call) -> None:
-    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
-    again = call("run", "--serial", "--plugin", str(TOYS))
+def test_a_complete_home_is_printed_without_computing(played: Call) -> None:
+    again = played("run", "--serial", "--plugin", str(TOYS))
     assert again.exit_code == 0
     assert "Scoreboard after round 1" in again.output
     assert "done (" not in again.output
 
 
-def test_leaderboard_rebuilds_the_file_byte_by_byte(call: Call) -> None:
-    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
-    rebuilt = call("leaderboard", "--json")
+def test_leaderboard_rebuilds_the_file_byte_by_byte(played: Call) -> None:
+    rebuilt = played("leaderboard", "--json")
     assert rebuilt.stdout == Path("fakeoff-home/scoreboard.json").read_text()
-    assert "Detectors, by worst-case" in call("leaderboard").output
+    assert "Detectors, by worst-case" in played("leaderboard").output
 
 
-def test_export_writes_lossless_pngs_of_both_sides(call: Call) -> None:
-    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
-    result = call("export", "out")
+def test_export_writes_lossless_pngs_of_both_sides(played: Call) -> None:
+    result = played("export", "out")
     assert result.exit_code == 0, result.output
     counts = {folder.name: len(list(folder.glob("test/*.png"))) for folder in Path("out").iterdir()}
     assert counts == {"real": 80, "toy_generator@0": 16, "toy_generator@1": 16}
@@ -206,10 +222,9 @@ def test_a_plugin_file_that_does_not_import_is_one_line(call: Call, tmp_path: Pa
     assert "broken.py" in _one_line(call("run", "--plugin", "broken.py"))
 
 
-def test_a_refused_run_leaves_the_home_as_it_was(call: Call) -> None:
-    call("run", "small.toml", "--serial", "--plugin", str(TOYS))
+def test_a_refused_run_leaves_the_home_as_it_was(played: Call) -> None:
     before = {path: path.read_bytes() for path in Path("fakeoff-home").rglob("*") if path.is_file()}
-    _one_line(call("run", "--serial", "--plugin", str(TOYS), "--detectors", "nobody"))
+    _one_line(played("run", "--serial", "--plugin", str(TOYS), "--detectors", "nobody"))
     assert {path: path.read_bytes() for path in Path("fakeoff-home").rglob("*") if path.is_file()} == before
 
 

@@ -34,8 +34,9 @@ Call = Callable[..., Result]
 
 
 @pytest.fixture
-def call(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+def call(toys: Path, tmp_path: Path, make_home: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.chdir(tmp_path)
+    make_home(tmp_path / "fakeoff-home")
     (tmp_path / "small.toml").write_text(SMALL)
     return lambda *arguments: CliRunner().invoke(main, arguments)
 

@@ -112,10 +112,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
 
 
 @pytest.fixture
-def run(cluster: tuple[str, Path], environment: dict[str, str], tmp_path: Path) -> Run:
+def run(
+    cluster: tuple[str, Path], environment: dict[str, str], tmp_path: Path, make_home: Callable[[Path], Path]
+) -> Run:
     """Plays the game from a driver that has a release of its own, on the cluster or serially."""
     address = cluster[0]
     (tmp_path / "game.toml").write_text(GAME)
+    for home in ("fakeoff-home", "other"):
+        make_home(tmp_path / home)
 
     def go(*options: str, site: Path, token: str = "") -> subprocess.CompletedProcess[str]:
         where = options or ("--ray-address", address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,16 @@ def small(generators: list[str]) -> TournamentConfig:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, toys: Path) -> tuple[Path, dict[str, Any], str]:
+def played(
+    tmp_path_factory: pytest.TempPathFactory, toys: Path, make_home: Callable[[Path], Path]
+) -> tuple[Path, dict[str, Any], str]:
     """A tournament of all of them and one good player: its home, its scoreboard, and what was on the screen."""
     load_plugin_file(BAD)
-    home = tmp_path_factory.mktemp("home")
+    home = make_home(tmp_path_factory.mktemp("home"))
     screen = io.StringIO()
-    with contextlib.redirect_stdout(screen):
+    with contextlib.redirect_stdout(screen), pytest.MonkeyPatch.context() as patch:
+        # Who does not heed its limit is killed all the same; ten seconds more of looping would show nothing.
+        patch.setattr("fakeoff.arena.jobs.ray_watch.GRACE_SECONDS", 3.0)
         scoreboard = play(
             small(["prints", *SAID]),
             home=home,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 
 
 def test_every_block_of_the_page_runs_and_its_results_are_as_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_home: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = PAGE.read_text()
+    for home in ("my-game", "seed-1", "seed-2"):
+        make_home(tmp_path / home)
     names: dict[str, Any] = {}
     for found in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
         # Line numbers of a failure are those of the page.

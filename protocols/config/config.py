@@ -96,8 +96,8 @@ class Defend(_Section):
     rate: Annotated[float, Field(description="learning rate; 0 is each detector's own", ge=0, allow_inf_nan=False)] = (
         0.0
     )
-    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 30
-    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 11
+    check_every: Annotated[int, Field(description="steps between looks at val", ge=1)] = 20
+    patience: Annotated[int, Field(description="looks without a better val accuracy before stopping", ge=1)] = 16
     perfect: Annotated[
         Literal["images", "patches"],
         Field(description="training stops at once when all 'images' of val are judged rightly, or all their 'patches'"),

@@ -34,9 +34,12 @@ def example() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def played(
-    tmp_path_factory: pytest.TempPathFactory, example: ModuleType, toy_config: Callable[..., Any]
+    tmp_path_factory: pytest.TempPathFactory,
+    make_home: Callable[[Path], Path],
+    example: ModuleType,
+    toy_config: Callable[..., Any],
 ) -> tuple[dict[str, Any], Path]:
-    home = tmp_path_factory.mktemp("home")
+    home = make_home(tmp_path_factory.mktemp("home"))
     config = toy_config(
         protocol={"plugin": "jpeg_robustness", "parameters": {"qualities": [90, 5]}},
         detectors=[{"plugin": "toy_detector"}, {"plugin": "toy_brightness"}],

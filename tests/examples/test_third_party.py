@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,11 @@ def fakeoff(*arguments: str | Path, folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def scoreboard(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def scoreboard(tmp_path_factory: pytest.TempPathFactory, make_home: Callable[[Path], Path]) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("third-party")
-    fakeoff("run", CONFIG, "--home", folder / "home", "--workers", "2", folder=folder)
+    make_home(folder / "home")
+    # An installed package on Ray's workers is what tests/test_cluster.py plays.
+    fakeoff("run", CONFIG, "--home", folder / "home", "--serial", folder=folder)
     return json.loads((folder / "home" / "scoreboard.json").read_text())  # type: ignore[no-any-return]
 
 

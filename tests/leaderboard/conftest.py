@@ -6,7 +6,6 @@ import dataclasses
 import io
 import itertools
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -127,13 +126,12 @@ def play_in(toys: Path) -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="session")
 def home(
     tmp_path_factory: pytest.TempPathFactory,
-    _empty_database: Path,
+    make_home: Callable[[Path], Path],
     make_config: Callable[..., TournamentConfig],
     play_in: Callable[..., dict[str, Any]],
 ) -> Path:
     """Two rounds, played without interruption. Read it, do not write."""
-    home = tmp_path_factory.mktemp("played")
-    shutil.copy(_empty_database, home / "mlflow.db")
+    home = make_home(tmp_path_factory.mktemp("played"))
     play_in(make_config(), home, SerialExecutor())
     return home
 
@@ -173,20 +171,10 @@ def client() -> Callable[[Path], MlflowClient]:
     return open_client
 
 
-@pytest.fixture(scope="session")
-def _empty_database(tmp_path_factory: pytest.TempPathFactory, client: Callable[[Path], MlflowClient]) -> Path:
-    folder = tmp_path_factory.mktemp("database")
-    client(folder).search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def new_home(tmp_path: Path, _empty_database: Path) -> Path:
-    """A home in which nothing was played. MLflow takes seconds to make a database, so an empty one is there."""
-    home = tmp_path / "home"
-    home.mkdir()
-    shutil.copy(_empty_database, home / "mlflow.db")
-    return home
+def new_home(tmp_path: Path, make_home: Callable[[Path], Path]) -> Path:
+    """A home in which nothing was played."""
+    return make_home(tmp_path / "home")
 
 
 @pytest.fixture(scope="session")

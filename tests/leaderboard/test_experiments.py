@@ -67,11 +67,8 @@ def play_toys(toys: Path, toy_config: Make) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def _whole(
-    tmp_path_factory: pytest.TempPathFactory, _empty_database: Path, play_toys: Make
-) -> tuple[Path, tuple[str, ...]]:
-    home = tmp_path_factory.mktemp("experiment")
-    (home / "mlflow.db").write_bytes(_empty_database.read_bytes())
+def _whole(tmp_path_factory: pytest.TempPathFactory, make_home: Make, play_toys: Make) -> tuple[Path, tuple[str, ...]]:
+    home = make_home(tmp_path_factory.mktemp("experiment"))
     executor = Counting()
     play_toys(home, executor=executor)
     return home, tuple(executor.ran)

@@ -141,7 +141,9 @@ def test_a_match_that_was_forfeited_says_why(game: fakeoff.Game) -> None:
     forfeit = Forfeit(
         kind="detector", player="first", round=1, stage="score", against="toy_generator@1", reason="gave NaN"
     )
-    record = dataclasses.replace(game.record, matches=tuple(lost), forfeits=(forfeit,))
+    record = dataclasses.replace(
+        game.record, measured={**game.record.measured, "match": tuple(lost)}, forfeits=(forfeit,)
+    )
     with pytest.raises(ConfigError, match=r"toy_generator@1 and first@1 have no match .*: gave NaN"):
         dataclasses.replace(game, record=record).match("toy_generator@1", "first@1")
 

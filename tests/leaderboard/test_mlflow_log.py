@@ -25,6 +25,7 @@ from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
 from fakeoff.leaderboard.plots import plots
+from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
@@ -305,7 +306,7 @@ def test_a_deleted_database_is_written_anew(
 ) -> None:
     # What it remembers having logged went with the database.
     shutil.copy(home / "mlflow.json", tmp_path / "mlflow.json")
-    MlflowLog(Home(tmp_path), results).log_round(record)
+    MlflowLog(Home(tmp_path), results).log_round(record, build_scoreboard(record))
     assert _statuses(client(tmp_path)) == {"FINISHED"}
     assert [step for step, _ in _points(client(tmp_path), "first")["score"]] == [2]
 
@@ -316,14 +317,14 @@ def test_a_database_that_is_none_is_one_readable_error(
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
     log = MlflowLog(Home(tmp_path), results)
     with pytest.raises(StoreError, match=r"MLflow's files in '.*' cannot be used") as caught:
-        log.log_round(record)
+        log.log_round(record, build_scoreboard(record))
     assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_state_is_one_readable_error(new_home: Path, results: Store, record: TournamentRecord) -> None:
     (new_home / "mlflow.json").write_text("{")
     with pytest.raises(StoreError, match=r"mlflow.json' is damaged; delete it"):
-        MlflowLog(Home(new_home), results).log_round(record)
+        MlflowLog(Home(new_home), results).log_round(record, build_scoreboard(record))
 
 
 def test_a_plugins_curves_may_be_called_anything(
@@ -337,7 +338,7 @@ def test_a_plugins_curves_may_be_called_anything(
         return type(result)(record={**result.record, "curves": curves}, arrays=result.arrays)
 
     monkeypatch.setattr(Store, "read", with_odd_names)
-    MlflowLog(Home(new_home), results).log_round(record)
+    MlflowLog(Home(new_home), results).log_round(record, build_scoreboard(record))
     names = set(_points(client(new_home), "attack toy_generator:2"))
     assert "train/G loss _fake_ : 64px_ 100_" in names
     assert "train/a_b_c" in names

@@ -17,6 +17,7 @@ from PIL import Image
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.mlflow import mlflow_log
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
+from fakeoff.protocols.measures import Audit, Cost, Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
@@ -148,7 +149,7 @@ def test_a_home_of_0_1_gets_its_parts_and_nothing_twice(
 ) -> None:
     tournament = f"tournament {tournament_id(record)}"
     with monkeypatch.context() as old:
-        old.setattr(mlflow_log, "part_points", lambda *_: {})
+        old.setattr(mlflow_log, "MEASURES", (Cost, Audit, Match))
         old.setattr(mlflow_log, "shifts_of_round", lambda *_, **__: [])
         old.setattr(MlflowLog, "_log_parts", lambda *_: None)
         old.setattr(mlflow_log, "flatten", _without(("parts", "audit"), mlflow_log.flatten))

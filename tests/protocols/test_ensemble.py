@@ -83,8 +83,8 @@ def test_it_plays_and_is_attacked_like_anybody(play: Play, toy_config: Config) -
     record, _ = play(config)
     assert not record.forfeits
     cells = {(match.generator.label, match.detector.label): match.figures for match in record.matches}
-    assert cells["toy_generator@0", "ensemble@0"]["recall_fake"] > 0.9
-    assert cells["toy_generator@1", "ensemble@0"]["recall_fake"] < 0.5
+    assert cells["toy_generator@0", "ensemble@0"].recall_fake > 0.9
+    assert cells["toy_generator@1", "ensemble@0"].recall_fake < 0.5
 
 
 SEES_ONE_SIZE = """

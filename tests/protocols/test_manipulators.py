@@ -166,7 +166,7 @@ def fake_pools(name: str, *, seed: int = 0, state: Any = None) -> dict[str, Any]
     context = Context(
         key="sample",
         payload={
-            "generator": {"plugin": name, "parameters": {}},
+            "generator": {"plugin": name, "parameters": {}, "fingerprint": {}},
             "n": {"train": 20, "val": 8, "test": 8},
             "seed": seed,
             "arena_resolution": 16,

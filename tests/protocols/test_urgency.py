@@ -12,7 +12,8 @@ def test_the_figures_of_a_round_go_after_the_next_attacks_and_before_the_next_de
 
 
 def test_what_may_stop_the_game_goes_before_any_training() -> None:
-    assert urgency("reals", 0) > urgency("sample", 0) > urgency("audit", 0) > urgency("parse", 0) > urgency("defend", 0)
+    for stage in ("enter", "reals", "sample"):
+        assert urgency(stage, 0) > urgency("audit", 0) > urgency("parse", 0) > urgency("defend", 0)
 
 
 def test_jobs_of_no_round_are_as_urgent_as_those_of_the_first() -> None:
