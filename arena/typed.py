@@ -32,7 +32,7 @@ def read_as(kind: type[T], data: Mapping[str, Any]) -> T:
 
 def as_record(figures: Any) -> dict[str, Any]:
     """A dataclass as JSON has it: lists for tuples, so that it is the same before and after it is stored."""
-    record: dict[str, Any] = _adapter(type(figures)).dump_python(figures, mode="json")
+    record: dict[str, Any] = _adapter(cast("Any", type(figures))).dump_python(figures, mode="json")
     return record
 
 

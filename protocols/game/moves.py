@@ -1,4 +1,11 @@
-"""The moves of a game, each a coroutine of the engine's: what it waits for, which job it is, and what comes of it."""
+"""The moves of a game, each a coroutine of the engine's: what it waits for, which job it is, and what comes of it.
+
+    bench.attack(...)  ->  Moves.attack   awaits versions and reals, then  write_attack(desk, ...)  ->  a job
+                           Engine         starts it when the executor has room; the worker runs  attack(context)
+                           Moves.attack   goes on with the stored result, and keeps the version on the tally
+
+Measures are taken through the same moves: ``Moves`` is the :class:`fakeoff.protocols.measures.ground.Ground` of them.
+"""
 
 from __future__ import annotations
 

@@ -32,14 +32,6 @@ M = TypeVar("M", bound=Measured[Any])
 class Verbs:
     """What every protocol may do with the players; see :class:`fakeoff.protocols.game.bench.Bench`.
 
-    Args:
-        config: Players, reals, pools and settings.
-        spec: The protocol's recipe.
-        source: The reals.
-        store: Where results are kept.
-        executor: Where jobs run.
-        observer: Who is told.
-
     Attributes:
         config: What was asked for.
         source: The reals.
