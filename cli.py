@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -25,6 +27,8 @@ class _OneLineErrors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         # A polite kill ends like Ctrl-C: workers and servers are stopped, MLflow's runs are marked.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # The interpreter's last collection would take seconds among all that PyTorch, Ray and MLflow made.
+        atexit.register(gc.freeze)
         try:
             return super().invoke(ctx)
         except FakeoffError as error:

@@ -27,7 +27,7 @@ from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.config import LIMITS, Parts, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Version, newest
+from fakeoff.protocols.record.versions import Curves, Version, newest
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
@@ -240,12 +240,13 @@ class MlflowLog:
             self._client.set_terminated(run, status="FINISHED")
 
     def _curves(self, run: str, result: Result) -> None:
+        training = result.figures(Curves)
         points = [
             (f"train/{name}", value, step)
-            for name, values in result.record.get("curves", {}).items()
+            for name, values in training.curves.items()
             for step, value in enumerate(values, start=1)
         ]
-        points += [("val/accuracy", value, int(step)) for step, value in result.record.get("val_curve", [])]
+        points += [("val/accuracy", value, int(step)) for step, value in training.val_curve]
         self._mlflow.points(run, points, started_ms=self._state["started_ms"])
 
     def _finish(self, record: TournamentRecord) -> None:

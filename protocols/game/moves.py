@@ -22,12 +22,19 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.looking.look import write_parse
 from fakeoff.protocols.measures import Judged, Measured
-from fakeoff.protocols.record.versions import Forfeit, Version, blame, place
+from fakeoff.protocols.record.versions import Forfeit, Trained, Version, blame, place
 from fakeoff.protocols.rules.attack import write_attack
 from fakeoff.protocols.rules.defend import write_defend
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.judging import write_judge, write_judge_again
-from fakeoff.protocols.rules.pools import write_enter, write_real_pools, write_reals_to_manipulate, write_sample
+from fakeoff.protocols.rules.pools import (
+    Entered,
+    Sampled,
+    write_enter,
+    write_real_pools,
+    write_reals_to_manipulate,
+    write_sample,
+)
 from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
 
 T = TypeVar("T")
@@ -62,7 +69,7 @@ class Moves:
         job = write_enter(self._desk, name)
         if not await self.settle(job, blame=Forfeit(kind="generator", player=name, round=0, stage="enter", reason="")):
             return None
-        resolution = self._store.record(job.key)["resolution"]
+        resolution = self._store.figures(job.key, Entered).resolution
         return await self.sample(Version(kind="generator", player=name, round=0, key=job.key, resolution=resolution))
 
     async def sample(self, version: Version) -> Version | None:
@@ -72,7 +79,7 @@ class Moves:
             job = write_sample(self._desk, version, reals=reals)
             if not await self.settle(job, blame=blame(version, "sample")):
                 return None
-            pools = {split: f"{job.key}:{split}" for split in self._store.record(job.key)["sizes"]}
+            pools = {split: f"{job.key}:{split}" for split in self._store.figures(job.key, Sampled).sizes}
             version = replace(version, pools=pools)
         return self._tally.enter(version)
 
@@ -95,7 +102,7 @@ class Moves:
         fresh = replace(version, round=version.round + 1, key=job.key, targets=targets, pools={}, on_val=None)
         if not await self.settle(job, blame=blame(fresh, stage)):
             return None
-        if fresh.kind == "detector" and "threshold" not in self._store.record(fresh.key):
+        if fresh.kind == "detector" and self._store.figures(fresh.key, Trained).threshold is None:
             raise PluginError(f"the job that trained {fresh.player} left no 'threshold' in its record")
         return await self.sample(fresh)
 
@@ -258,7 +265,7 @@ class Moves:
             PluginError: It cannot be attacked.
         """
         # A version that the experiment trained in a job of its own need not say; the attack finds out.
-        if reason := self._store.record(target.key).get("not_attackable"):
+        if reason := self._store.figures(target.key, Trained).not_attackable:
             raise PluginError(f"attack() was given {target.label}, which cannot be attacked: {reason}")
 
     def threshold(self, detector: Version) -> float:
@@ -319,7 +326,7 @@ class Moves:
         return result
 
     def _state(self, detector: Version) -> str:
-        return str(self._store.record(detector.key)["state"])
+        return self._store.figures(detector.key, Trained).state
 
 
 __all__ = ["Moves"]

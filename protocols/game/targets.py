@@ -11,7 +11,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.measures.standings import rank_on_val
-from fakeoff.protocols.record.versions import PassedOver, Version
+from fakeoff.protocols.record.versions import PassedOver, Trained, Version
 
 _KEYWORDS = ("champion", "all")
 
@@ -35,7 +35,7 @@ async def choose_targets(
     latest = [version for version in [await slot for slot in judges] if version is not None]
     wanted = config.attack.target
     reasons = {
-        version.player: tally.doubts.get(version.key) or store.record(version.key).get("not_attackable", "")
+        version.player: tally.doubts.get(version.key) or store.figures(version.key, Trained).not_attackable
         for version in latest
     }
     if reasons.get(wanted):

@@ -6,10 +6,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.score.blind import Judging, read_on_val
 
 Kind: TypeAlias = Literal["generator", "detector"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What the job that trained a detector says of it, whoever wrote the job.
+
+    Attributes:
+        state: The hash of its weights; empty where it is not told.
+        not_attackable: Why no attack could follow it; empty where one could, and where it is not told.
+        threshold: P(fake) from which it says fake; None where val decides it later.
+    """
+
+    state: str = ""
+    not_attackable: str = ""
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """How a training went, as the job that trained a version says it; all of it may be missing.
+
+    Attributes:
+        curves: By measure: a value for each step.
+        val_curve: A detector's: step and accuracy on val.
+    """
+
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    val_curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +82,10 @@ class Version:
         """
         if self.on_val is not None:
             return read_on_val(self.on_val, store).threshold
-        return float(store.record(self.key)["threshold"])
+        trained = store.figures(self.key, Trained)
+        if trained.threshold is None:
+            raise StoreError(f"the result that holds {self.label} has no threshold; play again to compute it anew")
+        return trained.threshold
 
 
 @dataclass(frozen=True, kw_only=True)

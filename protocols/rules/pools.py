@@ -17,7 +17,7 @@ from fakeoff.arena.images.reals import SPLITS, Photograph, RealSource, Split
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.arena.seeds import rng_from
-from fakeoff.generators import Batch, abilities
+from fakeoff.generators import Batch
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk, payload_of
@@ -79,6 +79,28 @@ class SampleArguments:
     arena_resolution: int
     colour: Colour
     persons: Mapping[Split, tuple[int, ...]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entered:
+    """What entering comes to.
+
+    Attributes:
+        resolution: Pixels a side of the generator's images.
+    """
+
+    resolution: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """What sampling comes to.
+
+    Attributes:
+        sizes: Images by split.
+    """
+
+    sizes: Mapping[Split, int]
 
 
 def write_real_pools(desk: Desk, resolution: int) -> dict[str, Job]:
@@ -206,8 +228,7 @@ def enter(context: Context) -> Result:
     Payload: :class:`EnterArguments`. Places: ``weights``.
     """
     generator = referee.build_generator(context.arguments(EnterArguments).generator, places=context.places)
-    record = {"resolution": int(generator.resolution), "trainable": "trainable" in abilities(type(generator))}
-    return Result(record=record, arrays=state_arrays(generator))
+    return Result(record=asdict(Entered(resolution=int(generator.resolution))), arrays=state_arrays(generator))
 
 
 def fake_pools(context: Context) -> Result:
@@ -223,7 +244,7 @@ def fake_pools(context: Context) -> Result:
     ``real_test``, at its own resolution.
 
     Returns:
-        Record: ``sizes`` by split. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
+        Record: :class:`Sampled`. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
     """
     arguments = context.arguments(SampleArguments)
     generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=context.device)
@@ -246,7 +267,7 @@ def fake_pools(context: Context) -> Result:
     quantised = images.quantise(made.images, colour=arguments.colour)
     pixels = images.to_arena(quantised, resolution=arguments.arena_resolution)
     return Result(
-        record={"sizes": {split: len(rows[split]) for split in SPLITS}},
+        record=asdict(Sampled(sizes={split: len(rows[split]) for split in SPLITS})),
         arrays={split: pixels[rows[split]] for split in SPLITS},
     )
 
