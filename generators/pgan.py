@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
-from fakeoff.generators import gan_losses
-from fakeoff.generators.augment import augment
+from fakeoff.generators.gan import losses as gan_losses
+from fakeoff.generators.gan.augment import augment
 from fakeoff.generators.interface import ExtraLoss, Generator
 from fakeoff.generators.pgan_networks import Critic, Synthesis, draw_weights, widths
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fakeoff.protocols.game.data import refuse_leak
+from fakeoff.arena.errors import ConfigError
+from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.tally import Tally
@@ -35,9 +36,26 @@ async def weigh(moves: Moves, audits: Sequence[Slot[Any]], *, tally: Tally) -> N
     for audit in await moves.known(audits):
         name = audit.generator.label
         if tally.config.audit.on_leak == "refuse":
-            refuse_leak(name, audit.figures)
+            _refuse_leak(name, audit.figures)
         if audit.figures.leaks:
             tally.leaks[name] = [leak.sentence for leak in audit.figures.leaks]
+
+
+def _refuse_leak(label: str, report: AuditReport) -> None:
+    """Refuses to play on pools that can be told apart by format alone.
+
+    Args:
+        label: Of the generator version.
+        report: Its audit's.
+
+    Raises:
+        ConfigError: There is a leak.
+    """
+    for leak in report.leaks:
+        raise ConfigError(
+            f"the real pools and those of {label} can be told apart by format alone: "
+            f"{leak.sentence}; {leak.advice}; to play all the same: --allow-leaks"
+        )
 
 
 async def pick(chosen: Slot[Any], place: int) -> Version | None:

@@ -79,7 +79,9 @@ class Moves:
             job = write_sample(self._desk, version, reals=reals)
             if not await self.settle(job, blame=blame(version, "sample")):
                 return None
-            pools = {split: f"{job.key}:{split}" for split in self._store.figures(job.key, Sampled).sizes}
+            pools: dict[str, str] = {
+                split: f"{job.key}:{split}" for split in self._store.figures(job.key, Sampled).sizes
+            }
             version = replace(version, pools=pools)
         return self._tally.enter(version)
 

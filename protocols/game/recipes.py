@@ -8,10 +8,12 @@ from typing import Any
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.images import Colour
 from fakeoff.arena.images.reals import SPLITS, RealSource
 from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.registry import ELSEWHERE, Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
+from fakeoff.arena.seeds import digest
 from fakeoff.detectors import PatchDetector
 from fakeoff.protocols.config import Parts, Player, TournamentConfig
 from fakeoff.protocols.config.computing import decided
@@ -48,6 +50,28 @@ def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
     if config.defend.rate:
         check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players)
     return desk
+
+
+def describe_reals(source: RealSource, *, colour: Colour) -> dict[str, Any]:
+    """What is kept of the reals: hashes, counts and the split; nothing of this machine.
+
+    Args:
+        source: The reals.
+        colour: The arena's.
+    """
+    return {
+        "source": source.name,
+        "colour": colour,
+        "split": {
+            split: {
+                "groups": list(source.groups(split)),
+                "photographs": len(source.photographs[split]),
+                "sha256": digest(source.key(split)),
+            }
+            for split in SPLITS
+        },
+        "left_out": len(source.left_out),
+    }
 
 
 def check_rate_is_heeded(

@@ -14,12 +14,11 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game import following
-from fakeoff.protocols.game.data import describe_reals
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.recipes import judges_patches, open_desk
+from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, Shift

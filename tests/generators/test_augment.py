@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fakeoff.generators import augment as module
-from fakeoff.generators.augment import augment
+from fakeoff.generators.gan.augment import augment
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fakeoff.arena.players.specs import weights_hash
-from fakeoff.generators import Batch, gan_losses
+from fakeoff.generators import Batch
+from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.generators.pgan_networks import (
     EqualisedConv2d,

@@ -17,7 +17,7 @@ from fakeoff.arena.contract.checks import (
 from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.generators import Batch, Generator, Wanted
-from fakeoff.generators.asking_contract import Asked, noise
+from fakeoff.generators.contract.asking import Asked, noise
 
 _A_LEVEL = 1.5 / 255
 _SIZES: dict[Split, int] = {"train": 3, "val": 1, "test": 2}

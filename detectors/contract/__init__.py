@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from fakeoff.arena.contract.breaches import ContractBreach
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.detectors.attackable import why_not_attackable
-from fakeoff.detectors.field_contract import check_field
-from fakeoff.detectors.judging_contract import Judges
+from fakeoff.detectors.contract.field import check_field
+from fakeoff.detectors.contract.judging import Judges
 
 _LEARNED, _KNOWN_ALREADY = 0.6, 0.1  # cross entropy, where ln 2 = 0.69 is to know nothing
 

@@ -14,8 +14,8 @@ from fakeoff.arena.contract.checks import (
 )
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.generators import Batch, Generator, Wanted, players
-from fakeoff.generators.asking_contract import noise
-from fakeoff.generators.manipulating_contract import Manipulates
+from fakeoff.generators.contract.asking import noise
+from fakeoff.generators.contract.manipulating import Manipulates
 
 _CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from fakeoff.arena.contract.breaches import ContractBreach
 from fakeoff.arena.contract.checks import check_tensor, same_tensors
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch
-from fakeoff.generators.sampling_contract import Samples
+from fakeoff.generators.contract.sampling import Samples
 
 _BATCH = 16
 _ATTACK_STEPS = 64

@@ -1,0 +1,1 @@
+"""What generative adversarial networks have in common: losses and augmentation."""
