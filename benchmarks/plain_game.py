@@ -139,7 +139,7 @@ def work_of_record(record: TournamentRecord, store: Store) -> Work:
         ),
         matches=tuple(
             sorted(
-                (match.generator.label, match.detector.label, match.figures["n_real"], match.figures["n_fake"])
+                (match.generator.label, match.detector.label, match.figures.n_real, match.figures.n_fake)
                 for match in record.matches
             )
         ),

@@ -83,11 +83,11 @@ def played(
         patch.setattr("fakeoff.arena.jobs.ray_watch.GRACE_SECONDS", 3.0)
         scoreboard = play(
             small(["prints", *SAID]),
-            home=home,
+            home=Home(home),
             executor=RayExecutor(workers=2),
             console=Console(file=screen, width=200),
         )
-    return home, scoreboard, screen.getvalue()
+    return home, scoreboard.to_json(), screen.getvalue()
 
 
 def test_each_forfeits_and_is_told_why(played: tuple[Path, dict[str, Any], str]) -> None:
@@ -138,7 +138,8 @@ def test_playing_on_tries_the_failed_again_and_computes_nothing_else(played: tup
     assert kept == json.loads(json.dumps(scoreboard))
     serially = [name for name in SAID if name not in ONLY_ON_RAY]
     screen = io.StringIO()
-    again = play(small(serially), home=home, executor=SerialExecutor(), console=Console(file=screen, width=200))
+    console = Console(file=screen, width=200)
+    again = play(small(serially), home=Home(home), executor=SerialExecutor(), console=console).to_json()
     assert {f["player"] for f in again["forfeits"]} == set(serially)
     reasons = {f["player"]: f["reason"] for f in scoreboard["forfeits"]}
     assert all(f["reason"] == reasons[f["player"]] for f in again["forfeits"])  # the same without Ray

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +59,7 @@ def test_who_follows_the_tutorial_is_on_the_leaderboard(tmp_path: Path) -> None:
 def test_the_figures_that_it_shows_are_the_stored_ones(script: ModuleType) -> None:
     stored = json.loads((RESULTS / "tutorial-scoreboard.json").read_text())
     text = io.StringIO()
-    print_scoreboard(stored, Console(file=text, width=110))
+    print_scoreboard(Scoreboard.from_json(stored), Console(file=text, width=110))
     printed = {" ".join(line.split()) for line in text.getvalue().splitlines()}
     blocks = [block for block in script.read_blocks(TUTORIAL.read_text()) if block.language == "console"]
     (shown,) = [c for block in blocks for c in script.read_commands(block) if c.text == "fakeoff leaderboard"]
