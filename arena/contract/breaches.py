@@ -78,7 +78,7 @@ def players_line(error: BaseException) -> str | None:
 def _is_ours(module: str) -> bool:
     room, _, rest = module.removeprefix("fakeoff.").partition(".")
     is_player = room != "arena" or rest.startswith("parsers.")
-    return module.startswith("fakeoff.") and (rest.endswith("contract") or not is_player)
+    return module.startswith("fakeoff.") and ("contract" in rest.split(".") or not is_player)
 
 
 __all__ = ["ContractBreach", "asking", "players_line"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fakeoff.generators import augment as module
+from fakeoff.generators.gan import augment as module
 from fakeoff.generators.gan.augment import augment
 
 
