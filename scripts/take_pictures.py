@@ -50,11 +50,6 @@ def main(home: Path) -> None:
             page.locator(".ag-row").first.wait_for()
             page.wait_for_timeout(3000)  # columns are put in order after the first drawing
             page.screenshot(path=_PICTURES / f"leaderboard_{view.key}.png", clip=_WITHOUT_ASSISTANT)
-        page.set_viewport_size({"width": 1500, "height": 1000})
-        page.goto(f"{base}/#/experiments/{experiment}/runs/{runs['pgan'].info.run_id}/model-metrics")
-        page.locator(".js-plotly-plot").first.wait_for()
-        page.wait_for_timeout(3000)
-        page.screenshot(path=_PICTURES / "player_charts.png")
         browser.close()
 
 

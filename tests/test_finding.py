@@ -23,9 +23,9 @@ def test_the_frozen_detector_falls_and_the_retrained_one_recovers(tmp_path: Path
     for duel in duels:
         assert duel.before is not None
         assert duel.retrained is not None
-        fall = {metric: duel.before[metric] - duel.after[metric] for metric in ("accuracy", "ap")}
-        assert duel.before["accuracy"] > 0.95
-        assert duel.after["accuracy"] < 0.65
+        fall = {metric: duel.before.value(metric) - duel.after.value(metric) for metric in ("accuracy", "ap")}
+        assert duel.before.accuracy > 0.95
+        assert duel.after.accuracy < 0.65
         assert fall["ap"] < fall["accuracy"]
-        assert duel.retrained["ap"] > 0.95  # 600 steps are few: 0.98 to 1.000 were seen
-        assert duel.retrained["accuracy"] > duel.after["accuracy"] + 0.2
+        assert duel.retrained.ap > 0.95  # 600 steps are few: 0.98 to 1.000 were seen
+        assert duel.retrained.accuracy > duel.after.accuracy + 0.2
