@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,28 +12,11 @@ import click
 from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, FakeoffError
 from fakeoff.leaderboard.terminal.console import open_console
+from fakeoff.leaderboard.terminal.one_line_errors import OneLineErrors, end
 
 DEFAULT_HOME = Path("fakeoff-home")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _OneLineErrors(click.Group):
-    """Prints what a user can mend as one line, exit code 2; an interrupt says how to go on, exit code 130."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        # A polite kill ends like Ctrl-C: workers and servers are stopped, MLflow's runs are marked.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        # The interpreter's last collection would take seconds among all that PyTorch, Ray and MLflow made.
-        atexit.register(gc.freeze)
-        try:
-            return super().invoke(ctx)
-        except FakeoffError as error:
-            click.echo(f"fakeoff: {' '.join(str(error).splitlines())}", err=True)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            click.echo("fakeoff: interrupted; what was computed is kept, the same command carries on", err=True)
-            sys.exit(130)
 
 
 def _home_option(command: F) -> F:
@@ -64,7 +44,7 @@ def _json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(command)
 
 
-@click.group(cls=_OneLineErrors)
+@click.group(cls=OneLineErrors)
 @click.version_option(__version__, prog_name="fakeoff")
 def main() -> None:
     """Attack-defend rounds between fake-image generators and fake-image detectors."""
@@ -164,8 +144,7 @@ def run(
         forfeits = len(result["forfeits"])
     console.print(f"\nIn MLflow, with charts and pictures: fakeoff ui --home {home}", markup=False, soft_wrap=True)
     if forfeits:
-        click.echo(f"fakeoff: {forfeits} forfeit(s); see above", err=True)
-        sys.exit(1)
+        end(f"{forfeits} forfeit(s); see above", code=1)
 
 
 def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:

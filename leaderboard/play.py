@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.arena.images import save_png
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.leaderboard.conduct.beside import Beside
@@ -68,8 +68,9 @@ def play_record(config: TournamentConfig, *, home: Home, executor: Executor, con
             try:
                 return play_on(bench)
             except ConfigError:
-                if not rounds.kept:
-                    home.replace_configuration(before)
+                # Where nothing was played before, rounds that were played until it was refused are worth keeping.
+                if not (before.is_empty and rounds.kept):
+                    home.put_back(before)
                 raise
 
 
@@ -82,7 +83,7 @@ def rebuild_scoreboard(home: Home) -> Scoreboard:
     return build_scoreboard(read_ledger(home, home.open_store()))
 
 
-def export_pools(home: Home, folder: Path, *, splits: Iterable[str]) -> dict[str, int]:
+def export_pools(home: Home, folder: Path, *, splits: Sequence[str]) -> dict[str, int]:
     """Writes a home's real and fake pools as PNG files: ``FOLDER/real/test/``, ``FOLDER/pgan@1/test/``.
 
     Reals are written as they are paired with each generator resolution; with more than one, the folder is
@@ -96,6 +97,14 @@ def export_pools(home: Home, folder: Path, *, splits: Iterable[str]) -> dict[str
     """
     store = home.open_store()
     record = read_ledger(home, store)
+    try:  # before anything is written
+        for name, pools in record.pools.items():
+            for split in splits:
+                store.read(pools[split]).arrays["images"]
+            if Path(name).name != name:
+                raise ValueError(f"'{name}' is no name of a player")
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"'{home.tournament}' is damaged; rebuild it with: fakeoff run --home {home}") from error
     return {
         f"{name}/{split}": len(save_png(store.read(pools[split]).arrays["images"], folder / name / split, prefix=split))
         for name, pools in record.pools.items()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
+from fakeoff.arena.errors import one_line
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.typed import as_record
@@ -137,21 +138,24 @@ class Scoreboard:
         Raises:
             ValueError: It is something else, or of another schema.
         """
-        if data["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"a scoreboard of schema {data['schema_version']}; this Fakeoff reads {SCHEMA_VERSION}")
-        standings = data["standings"]
-        return cls(
-            config=data["config"],
-            data=data["data"],
-            round=data["round"],
-            detectors=_read(DetectorStanding, standings["detectors"]),
-            generators=_read(GeneratorStanding, standings["generators"]),
-            attacks=_read(Attack, data.get("attacks", ())),
-            forfeits=_read(Forfeit, data.get("forfeits", ())),
-            passed_over=_read(PassedOver, data.get("passed_over", ())),
-            unranked=_read(Unranked, data.get("unranked", ())),
-            rows={measure.name: _read(measure.row_type, data.get(measure.section, ())) for measure in MEASURES},
-        )
+        try:
+            if data["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"its schema is {data['schema_version']}; this Fakeoff reads {SCHEMA_VERSION}")
+            standings = data["standings"]
+            return cls(
+                config=dict(data["config"]),
+                data=dict(data["data"]),
+                round=int(data["round"]),
+                detectors=_read(DetectorStanding, standings["detectors"]),
+                generators=_read(GeneratorStanding, standings["generators"]),
+                attacks=_read(Attack, data.get("attacks", ())),
+                forfeits=_read(Forfeit, data.get("forfeits", ())),
+                passed_over=_read(PassedOver, data.get("passed_over", ())),
+                unranked=_read(Unranked, data.get("unranked", ())),
+                rows={measure.name: _read(measure.row_type, data.get(measure.section, ())) for measure in MEASURES},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no scoreboard: {one_line(error)}") from error
 
 
 def build_scoreboard(record: TournamentRecord) -> Scoreboard:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena import compute, images
@@ -101,8 +102,6 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     compute.prepare_process(threads=1)
     with _naming(version.label):
         judge = referee.build_detector(spec.identity(), version=store.read(version.key))
-        if isinstance(judge, PatchDetector) and judge.side is not None:
-            pixels = images.to_arena(pixels, resolution=judge.side)  # its patches count these pixels
         shown = images.to_tensor(pixels)
         scores = referee.judge_patches(judge, shown).numpy() if isinstance(judge, PatchDetector) else None
         # Asked for by itself: a patch detector may put its patches together in its own way.
@@ -115,14 +114,17 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     ]
     heatmaps = None
     if isinstance(judge, PatchDetector) and scores is not None:
-        field, size = judge.receptive_field, (pixels.shape[1], pixels.shape[2])
-        heatmaps = patches.align(scores, field, size=size)
-        boxes = np.stack(
+        # Its patches count the pixels of what it was shown; verdicts count the arena's.
+        field, arena = judge.receptive_field, pixels.shape[1]
+        size = (judge.side or arena, judge.side or arena)
+        heatmaps = _resized(patches.align(scores, field, size=size), arena)
+        seen = np.stack(
             [
                 _box(scores[index], fake=bool(fake), field=field, size=size, seed=pixels[index].tobytes())
                 for index, fake in enumerate(is_fake)
             ]
         )
+        boxes = np.rint(seen * (arena / size[0])).astype(seen.dtype)
         whole = patches.sees_whole_image(field, grid=(scores.shape[1], scores.shape[2]), size=size)
         parts = [""] * len(pixels) if whole else _parts(pixels, boxes, record)
         verdicts = [
@@ -132,6 +134,14 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     return JudgedPictures(
         detector=version, threshold=threshold, pixels=pixels, heatmaps=heatmaps, verdicts=tuple(verdicts)
     )
+
+
+def _resized(heatmaps: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    """Heatmaps ``(n, h, w)`` at so many pixels a side."""
+    if heatmaps.shape[1] == side:
+        return heatmaps
+    grown = torch.nn.functional.interpolate(torch.from_numpy(heatmaps)[:, None], size=(side, side), mode="bilinear")
+    return grown[:, 0].numpy()
 
 
 def _box(
@@ -158,6 +168,8 @@ def _naming(who: str) -> Iterator[None]:
 
 def _open(pictures: Pictures) -> list[tuple[str, Image.Image]]:
     """Pictures by what their verdicts call them."""
+    if not isinstance(pictures, str | Path | np.ndarray | Sequence):
+        raise DataError(f"pictures are {type(pictures).__name__}; give a list of paths, or uint8 (n, h, w, 3)")
     if isinstance(pictures, str | Path):
         raise DataError(f"'{pictures}' is one picture; give a list of them")
     if len(pictures) == 0:

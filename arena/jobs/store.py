@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,8 +60,10 @@ class Store:
         self._checked = True
         try:
             found = json.loads(self._marker.read_bytes())["format"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as error:
+            raise StoreError(f"'{self._marker}' cannot be read: {one_line(error)}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"'{self._marker}' is damaged; use another --home") from error
         if found not in (_FORMAT, _WITHOUT_CHECKSUM):
@@ -75,7 +79,11 @@ class Store:
         return (self._folder(key.partition(":")[0]) / "record.json").is_file()
 
     def write(self, key: str, result: Result) -> None:
-        """Keeps a result; a second write of the same key changes nothing."""
+        """Keeps a result; a second write of the same key changes nothing.
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
         if key in self:
             return
         arrays = save({name: np.asarray(array, order="C") for name, array in result.arrays.items()})
@@ -84,13 +92,14 @@ class Store:
         kept["sha256"] = _checksum(key, kept)
         if not self._marker.exists():
             write_atomically(self._marker, json.dumps({"format": _FORMAT}).encode())
-        scratch = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.root))
-        _write_synced(scratch / "arrays.safetensors", arrays)
-        _write_synced(scratch / "record.json", canonical_json(kept).encode())
-        folder = self._folder(key)
-        folder.parent.mkdir(exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)  # half of a result, that somebody damaged by hand
-        scratch.rename(folder)
+        with _writing(self.root):
+            scratch = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.root))
+            _write_synced(scratch / "arrays.safetensors", arrays)
+            _write_synced(scratch / "record.json", canonical_json(kept).encode())
+            folder = self._folder(key)
+            folder.parent.mkdir(exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # half of a result, that somebody damaged by hand
+            scratch.rename(folder)
 
     def read(self, key: str) -> Result:
         """Reads a result, or a part of one, back and checks its bytes.
@@ -145,7 +154,7 @@ class Store:
             if not isinstance(kept["record"], dict):
                 raise TypeError("its record is no table")
             return kept
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(key, error) from error
 
     def _damaged(self, key: str, error: Exception) -> DamagedResultError:
@@ -164,11 +173,24 @@ def _checksum(key: str, kept: dict[str, Any]) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces a file in one step: a reader, or a kill, never meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    _write_synced(partial, data)
-    partial.replace(path)
+    """Replaces a file in one step: a reader, or a kill, never meets half of it.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        _write_synced(partial, data)
+        partial.replace(path)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"'{path}' cannot be written: {one_line(error)}") from error
 
 
 def _write_synced(path: Path, data: bytes) -> None:

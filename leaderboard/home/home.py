@@ -5,13 +5,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fakeoff.arena.errors import StoreError
+from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.store import Store, write_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What a home says of its tournament: its configuration, its ledger and its scoreboard.
+
+    Attributes:
+        files: Contents by path; None where there was none.
+    """
+
+    files: Mapping[Path, bytes | None]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was played."""
+        return all(content is None for content in self.files.values())
 
 
 @dataclass(frozen=True)
@@ -99,8 +115,12 @@ class Home:
         Raises:
             StoreError: Another process holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.lock.open("w") as file:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("w")
+        except OSError as error:
+            raise StoreError(f"nothing can be kept in '{self}': {one_line(error)}; use another --home") from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -120,22 +140,41 @@ class Home:
             raise StoreError(f"nothing was played in '{self}'; play first: fakeoff run --home {self}")
         return Store(self.store)
 
-    def replace_configuration(self, text: bytes | None) -> bytes | None:
+    def replace_configuration(self, text: bytes) -> Played:
         """Puts a configuration in the place of the one that is kept, in one step.
 
         Args:
-            text: As TOML; None keeps none.
+            text: As TOML.
 
         Returns:
             What was kept before, to be put back if the new one turns out not to be playable.
+
+        Raises:
+            StoreError: It cannot be read or written.
         """
-        path = self.configuration
-        before = path.read_bytes() if path.exists() else None
-        if text is not None:
-            write_atomically(path, text)
-        else:
-            path.unlink(missing_ok=True)
+        try:
+            before = Played(
+                files={
+                    path: path.read_bytes() if path.exists() else None
+                    for path in (self.configuration, self.tournament, self.scoreboard)
+                }
+            )
+        except OSError as error:
+            raise StoreError(f"the files of '{self}' cannot be read: {one_line(error)}") from error
+        write_atomically(self.configuration, text)
         return before
+
+    def put_back(self, before: Played) -> None:
+        """Puts back what :meth:`replace_configuration` replaced, and what was written since.
+
+        Args:
+            before: As it was returned.
+        """
+        for path, content in before.files.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomically(path, content)
 
     def keep_printed(self, outcome: Outcome) -> Path | None:
         """Keeps what a job's player printed.

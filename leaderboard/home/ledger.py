@@ -8,18 +8,45 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.arena.seeds import digest
+from fakeoff.arena.typed import read_as
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import parse_config
 from fakeoff.protocols.measures import MEASURES, Kept
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
-from fakeoff.protocols.score.blind import Judging, Mixture
 
 _SCHEMA_VERSION = 4
+_CHECKSUM = "sha256"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """A result: the labels of the versions that it is about, and its keys by name."""
+
+    of: tuple[str, ...]
+    results: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ledger:
+    """The file, less its schema and its checksum."""
+
+    config: Mapping[str, Any]
+    source_name: str
+    data: Mapping[str, Any]
+    round: int
+    versions: tuple[Version, ...]
+    measured: Mapping[str, tuple[_Entry, ...]]
+    forfeits: tuple[Forfeit, ...]
+    passed_over: tuple[PassedOver, ...]
+    unranked: tuple[Unranked, ...]
+    real_pools: Mapping[int, Mapping[str, str]]
 
 
 def write_ledger(record: TournamentRecord, home: Home) -> None:
@@ -43,6 +70,8 @@ def write_ledger(record: TournamentRecord, home: Home) -> None:
         "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
     }
+    # Of what will be read: lists for tuples.
+    ledger[_CHECKSUM] = digest(json.loads(json.dumps(ledger)))
     write_atomically(home.tournament, json.dumps(ledger, indent=1).encode())
 
 
@@ -60,54 +89,47 @@ def read_ledger(home: Home, store: Store) -> TournamentRecord:
                 f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}; "
                 f"bring it up to date with: fakeoff run --home {home}"
             )
-        return _rebuild(ledger, store, where=path.name)
+        if ledger.pop(_CHECKSUM) != digest(ledger):
+            raise ValueError("it does not have the checksum that was recorded")
+        return _rebuild(read_as(_Ledger, ledger), store, where=path.name)
     except FileNotFoundError as error:
         raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
 
 
-def _version(kept: Mapping[str, Any]) -> Version:
-    on_val = kept["on_val"]
-    if on_val is not None:
-        mixture = on_val["mixture"]
-        on_val = Judging(
-            key=on_val["key"],
-            mixture=Mixture(reals=tuple(mixture["reals"]), fakes=tuple(mixture["fakes"]), seed=mixture["seed"]),
-        )
-    return Version(**{**kept, "targets": tuple(kept["targets"]), "on_val": on_val})
+def _rebuild(ledger: _Ledger, store: Store, *, where: str) -> TournamentRecord:
+    config = parse_config(dict(ledger.config), where=where)
+    names = {"generator": {g.name for g in config.generators}, "detector": {d.name for d in config.detectors}}
+    for version in ledger.versions:
+        if version.player not in names[version.kind]:
+            raise ValueError(f"{version.label} is nobody's version")
+    by_label = {(version.kind, version.label): version for version in ledger.versions}
+    thresholds = {version.label: version.threshold(store) for version in ledger.versions if version.kind == "detector"}
 
-
-def _rebuild(ledger: Mapping[str, Any], store: Store, *, where: str) -> TournamentRecord:
-    versions = [_version(kept) for kept in ledger["versions"]]
-    by_label = {(version.kind, version.label): version for version in versions}
-    config = parse_config(ledger["config"], where=where)
-    reals = {int(resolution): pools for resolution, pools in ledger["real_pools"].items()}
-    thresholds = {version.label: version.threshold(store) for version in versions if version.kind == "detector"}
-
-    def kept(entry: Mapping[str, Any]) -> Kept:
+    def kept(entry: _Entry) -> Kept:
         kinds: tuple[Kind, ...] = ("generator", "detector")
         return Kept(
-            subjects=tuple(by_label[kind, label] for kind, label in zip(kinds, entry["of"], strict=False)),
-            results=entry["results"],
+            subjects=tuple(by_label[kind, label] for kind, label in zip(kinds, entry.of, strict=False)),
+            results=entry.results,
             store=store,
             config=config,
-            real_pools=reals,
+            real_pools=ledger.real_pools,
             thresholds=thresholds,
         )
 
     return TournamentRecord(
         config=config,
-        source_name=ledger["source_name"],
-        data=ledger["data"],
-        round=ledger["round"],
-        versions=tuple(versions),
+        source_name=ledger.source_name,
+        data=ledger.data,
+        round=ledger.round,
+        versions=ledger.versions,
         measured={
-            measure.name: tuple(measure.read(kept(entry)) for entry in ledger["measured"].get(measure.name, ()))
+            measure.name: tuple(measure.read(kept(entry)) for entry in ledger.measured.get(measure.name, ()))
             for measure in MEASURES
         },
-        forfeits=tuple(Forfeit(**kept) for kept in ledger["forfeits"]),
-        passed_over=tuple(PassedOver(**kept) for kept in ledger["passed_over"]),
-        unranked=tuple(Unranked(**kept) for kept in ledger["unranked"]),
-        real_pools=reals,
+        forfeits=ledger.forfeits,
+        passed_over=ledger.passed_over,
+        unranked=ledger.unranked,
+        real_pools=ledger.real_pools,
     )

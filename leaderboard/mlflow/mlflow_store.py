@@ -134,7 +134,9 @@ class MlflowStore:
         path = self._home.logged
         try:
             kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
-        except ValueError as error:
+            if not all(isinstance(state, dict) for state in (kept, *kept.values())):
+                raise TypeError("it is no table of tables")
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             database = self._home.database.name
             raise StoreError(f"'{path}' is damaged; delete it and {database} beside it, and run again") from error
         return kept

@@ -66,7 +66,7 @@ class Attack(_Section):
     weight: Annotated[
         float, Field(description="of the evasion loss beside the generator's own loss", ge=0, allow_inf_nan=False)
     ] = 0.2
-    steps: Annotated[int, Field(description="generator steps", ge=1)] = 100
+    steps: Annotated[int, Field(description="generator steps at most", ge=1)] = 150
     batch: Annotated[int, Field(description="images a step", ge=2)] = 16
     rate: Annotated[
         float, Field(description="learning rate; 0 is each generator's own for attacks", ge=0, allow_inf_nan=False)

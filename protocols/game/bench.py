@@ -20,7 +20,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.own_jobs import Results, check_payload, check_task
+from fakeoff.protocols.game.own_jobs import Results, check_inputs, check_payload, check_task
 from fakeoff.protocols.game.recipes import check_processes_find
 from fakeoff.protocols.game.verbs import Verbs
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -131,6 +131,7 @@ class Bench(Verbs):
         title = label or getattr(task, "__name__", "job")
         check_task(task)
         check_payload(payload or {}, label=title)
+        check_inputs(inputs or {}, label=title, store=self.store)
         job = self._desk.job(
             task,
             1,

@@ -104,8 +104,8 @@ class Moves:
         fresh = replace(version, round=version.round + 1, key=job.key, targets=targets, pools={}, on_val=None)
         if not await self.settle(job, blame=blame(fresh, stage)):
             return None
-        if fresh.kind == "detector" and self._store.figures(fresh.key, Trained).threshold is None:
-            raise PluginError(f"the job that trained {fresh.player} left no 'threshold' in its record")
+        if fresh.kind == "detector" and not isinstance(self._store.record(fresh.key).get("threshold"), int | float):
+            raise PluginError(f"the job that trained {fresh.player} left no 'threshold' in its record that is a number")
         return await self.sample(fresh)
 
     async def defend(

@@ -11,6 +11,7 @@ from fakeoff.arena.errors import PluginError
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import canonical_json
+from fakeoff.protocols.record.versions import Version
 
 _ADDED = ("seed", "protocol")
 
@@ -51,6 +52,21 @@ def check_task(task: Callable[[Context], Result]) -> None:
         )
 
 
+def check_inputs(inputs: Mapping[str, Any], *, label: str, store: Store) -> None:
+    """Checks what a job reads.
+
+    Raises:
+        PluginError: Something is no version, no job and no result's key.
+    """
+    for name, read in inputs.items():
+        if not isinstance(read, str | Job | Version):
+            raise PluginError(
+                f"input '{name}' of job '{label}' is {read!r}; give a version, a job or the key of a pool"
+            )
+        if isinstance(read, str) and read not in store:
+            raise PluginError(f"input '{name}' of job '{label}' is '{read}', which is the key of no result")
+
+
 def check_payload(payload: Mapping[str, Any], *, label: str) -> None:
     """Checks a payload.
 
@@ -58,8 +74,10 @@ def check_payload(payload: Mapping[str, Any], *, label: str) -> None:
         PluginError: It is not JSON-able, or has what is added to every job: ``seed`` and ``protocol``.
     """
     try:
+        if not all(isinstance(name, str) for name in payload):
+            raise TypeError("its names are text")
         canonical_json(dict(payload))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise PluginError(f"the payload of job '{label}' is not JSON-able: {error}; pass arrays as inputs") from error
     for key in _ADDED:
         if key in payload:

@@ -14,6 +14,9 @@ from fakeoff.protocols.measures.standings import rank_on_val
 from fakeoff.protocols.record.versions import PassedOver, Trained, Version
 
 _KEYWORDS = ("champion", "all")
+_UNJUDGED = (
+    "a job of the protocol's own trained it, so it was not judged on val and is no champion; name it in attack.target"
+)
 
 
 async def choose_targets(
@@ -23,7 +26,7 @@ async def choose_targets(
 
     Args:
         judges: The newest detector versions. One that an experiment trained in a job of its own was not judged on val:
-            it is nobody's champion, and may be named.
+            it is passed over as champion, and may be named.
         round_: Of the attacks, counted from 1, where the protocol ended the rounds before.
         config: With ``attack.target``.
         tally: What val says of them.
@@ -47,11 +50,15 @@ async def choose_targets(
         return [version for version in latest if version.player == wanted]
     judged = [version for version in latest if version.key in tally.standing]
     ranked = rank_on_val([(version, tally.standing[version.key]) for version in judged])
+    unjudged = [version for version in latest if version not in judged]
     if wanted == "all":
-        ranked += [version for version in latest if version not in judged]
+        ranked += unjudged
+    else:
+        reasons |= {version.player: reasons[version.player] or _UNJUDGED for version in unjudged}
     attackable = [version for version in ranked if not reasons[version.player]]
     # Of a champion those who came before it, of all everybody.
     before = ranked if wanted == "all" or not attackable else ranked[: ranked.index(attackable[0])]
+    before += unjudged if wanted == "champion" else []
     round_ = max([round_, *(version.round + 1 for version in latest)])  # a protocol need not say where rounds end
     tally.passed_over |= {
         PassedOver(detector=version.label, round=round_, reason=reasons[version.player])

@@ -81,9 +81,11 @@ def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
 
 
 def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
-    """Ranks the newest version of each generator, best first."""
+    """Ranks the newest version of each generator, best first; matches of who is unranked do not count."""
     lineage = [version for version in record.versions if version.kind == "generator"]
-    return rank_generators(record.matches, newest(record.versions, "generator"), lineage=lineage)
+    unranked = {(one.player, one.round) for one in record.unranked}
+    matches = [m for m in record.matches if (m.detector.player, m.detector.round) not in unranked]
+    return rank_generators(matches, newest(record.versions, "generator"), lineage=lineage)
 
 
 def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> list[DetectorStanding]:

@@ -222,6 +222,22 @@ def test_a_store_of_a_later_version_is_refused(store: Store) -> None:
         Store(store.root)
 
 
+def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_atomically(tmp_path / "file" / "state.json", b"one")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store(tmp_path / "file" / "store").write(KEY, some_result())
+
+
+def test_a_record_as_deep_as_no_parser_goes_is_damage(store: Store) -> None:
+    store.write(KEY, some_result())
+    [path] = store.root.rglob("record.json")
+    path.write_text("[" * 200_000)
+    with pytest.raises(StoreError, match="is damaged"):
+        store.record(KEY)
+
+
 def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "state.json"
     write_atomically(path, b"one")

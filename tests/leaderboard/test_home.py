@@ -87,11 +87,28 @@ def test_to_ask_where_its_files_are_makes_none(tmp_path: Path) -> None:
 
 def test_a_configuration_can_be_put_back_or_taken_away(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    assert home.replace_configuration(b"one") is None
-    assert home.replace_configuration(b"two") == b"one"
+    nothing = home.replace_configuration(b"one")
+    assert nothing.is_empty
+    for path in (home.tournament, home.scoreboard):
+        path.write_bytes(b"of one")
+    one = home.replace_configuration(b"two")
+    assert not one.is_empty
+    for path in (home.tournament, home.scoreboard):
+        path.write_bytes(b"of two")
     assert home.configuration.read_bytes() == b"two"
-    assert home.replace_configuration(None) == b"two"
-    assert not home.configuration.exists()
+    home.put_back(one)
+    assert home.configuration.read_bytes() == b"one"
+    assert {home.tournament.read_bytes(), home.scoreboard.read_bytes()} == {b"of one"}
+    home.put_back(nothing)
+    assert not any(path.exists() for path in (home.configuration, home.tournament, home.scoreboard))
+
+
+def test_a_home_where_nothing_can_be_kept_is_one_readable_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreError, match="nothing can be kept in") as caught, Home(folder).locked():
+            pass
+        assert "\n" not in str(caught.value)
 
 
 def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path: Path) -> None:

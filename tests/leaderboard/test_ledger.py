@@ -10,6 +10,7 @@ import pytest
 
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -54,11 +55,17 @@ DAMAGES = (
     "truncated",
     "not an object",
     "no versions",
-    "unknown field",
     "unknown version",
     "nothing measured",
     "a look with one key",
     "strange shift",
+    "nobody's version",
+    "a name that climbs",
+    "no pools",
+    "another type",
+    "edited by hand",
+    "swapped results",
+    "deep",
 )
 
 
@@ -67,8 +74,6 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
     ledger: dict[str, Any] = json.loads((home / "tournament.json").read_text())
     if damage == "no versions":
         del ledger["versions"]
-    elif damage == "unknown field":
-        ledger["versions"][0]["colour"] = "red"
     elif damage == "unknown version":
         ledger["measured"]["match"][0]["of"][0] = "stranger@0"
     elif damage == "nothing measured":
@@ -77,7 +82,24 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
         del ledger["measured"]["look"][0]["results"]["real"]
     elif damage == "strange shift":
         ledger["measured"]["shift"][0]["of"] = ledger["measured"]["shift"][0]["of"][:1]
+    elif damage == "nobody's version":
+        ledger["versions"][0]["player"] = "stranger"
+    elif damage == "a name that climbs":
+        ledger["versions"][0]["player"] = "../../evil"
+    elif damage == "no pools":
+        ledger["real_pools"] = {"64": None}
+    elif damage == "another type":
+        ledger["round"] = "two"
+    elif damage == "edited by hand":
+        ledger["round"] = 1
+    elif damage == "swapped results":
+        first, second = ledger["measured"]["match"][:2]
+        first["results"], second["results"] = second["results"], first["results"]
+    if damage not in ("edited by hand", "swapped results"):  # as who wrote it would have written it
+        ledger["sha256"] = digest({key: value for key, value in ledger.items() if key != "sha256"})
     text = json.dumps([] if damage == "not an object" else ledger)
+    if damage == "deep":
+        text = "[" * 200_000
     (tmp_path / "tournament.json").write_text(text[: len(text) // 2] if damage == "truncated" else text)
     with pytest.raises(StoreError, match="is damaged; rebuild it with: fakeoff run"):
         read_ledger(Home(tmp_path), results)

@@ -11,6 +11,7 @@ import pytest
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.players.plugins import load_plugin_file
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 
@@ -54,6 +55,23 @@ def test_a_refused_leak_leaves_a_played_home_with_its_own_configuration(
     assert {path.name for path in kept} == {"config.toml", "scoreboard.json", "tournament.json", "mlflow.json"}
     with pytest.raises(ConfigError, match="--allow-leaks"):
         play_in(of_jpegs(), new_home, SerialExecutor())
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_target_that_is_refused_after_round_0_leaves_a_played_home_as_it_was(
+    new_home: Path, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    load_plugin_file(Path(__file__).parents[1] / "bad_players.py")
+    detectors = [{"plugin": "toy_detector"}, {"plugin": "sees_without_gradient"}]
+    config = {"detectors": detectors, "rounds": 1, "parts": {"parser": ""}}
+    play_in(make_config(**config), new_home, replaying())
+    kept = {
+        new_home / name: (new_home / name).read_bytes()
+        for name in ("config.toml", "scoreboard.json", "tournament.json")
+    }
+    # Round 0 is there already, and is told before anybody is to attack.
+    with pytest.raises(ConfigError, match="cannot be attacked"):
+        play_in(make_config(**config, attack={"target": "sees_without_gradient"}), new_home, replaying())
     assert {path: path.read_bytes() for path in kept} == kept
 
 

@@ -199,6 +199,12 @@ def test_it_is_read_back_as_it_was(record: TournamentRecord, scoreboard: dict[st
     assert Scoreboard.from_json(scoreboard) == build_scoreboard(record)
 
 
+@pytest.mark.parametrize("data", [{}, True, None, {"schema_version": 2}, {"schema_version": 99}, []])
+def test_what_is_no_scoreboard_is_a_value_error(data: Any) -> None:
+    with pytest.raises(ValueError, match=r"no scoreboard|its schema is 99"):
+        Scoreboard.from_json(data)
+
+
 def test_the_file_refuses_what_is_not_json(record: TournamentRecord) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         scoreboard_text(dataclasses.replace(build_scoreboard(record), data={"ap": float("nan")}))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.images.reals import open_source
-from fakeoff.arena.jobs import Job
+from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs.ray_executor import RayExecutor
 from fakeoff.arena.jobs.store import Store
@@ -176,6 +176,8 @@ def test_own_jobs_read_pools_versions_and_other_jobs(bench: Bench, tasks: Module
 
 def test_an_own_job_is_known_by_all_that_decides_its_result(make_bench: Make, tasks: ModuleType, toys: Path) -> None:
     bench = make_bench()
+    for pool in ("a" * 64, "b" * 64):
+        bench.store.write(pool, Result(record={}))
 
     def key(on: Bench = bench, task: Any = tasks.brightness, **over: Any) -> str:
         given: dict[str, Any] = {"payload": {"scale": 2}, "inputs": {"pool": "a" * 64}, "label": "x"}
@@ -194,6 +196,11 @@ def test_an_own_job_is_known_by_all_that_decides_its_result(make_bench: Make, ta
     assert fingerprint == {"version": load_plugin_file(TOY_PROTOCOLS).sha256}
 
 
+DEEP: Any = []
+for _ in range(20_000):
+    DEEP = [DEEP]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -202,6 +209,10 @@ def test_an_own_job_is_known_by_all_that_decides_its_result(make_bench: Make, ta
         ({"payload": {"x": np.zeros(2)}}, "is not JSON-able"),
         ({"payload": {"x": float("nan")}}, "is not JSON-able"),
         ({"payload": {"seed": 3}}, "may not have 'seed'"),
+        ({"payload": {1: 2}}, "is not JSON-able"),
+        ({"payload": {"x": DEEP}}, "is not JSON-able"),
+        ({"inputs": {"a": 5}}, "input 'a' of job 'brightness' is 5; give a version, a job or the key of a pool"),
+        ({"inputs": {"a": "nokey"}}, "is 'nokey', which is the key of no result"),
     ],
 )
 def test_a_job_that_could_not_run_is_refused_when_it_is_written(

@@ -59,7 +59,11 @@ def test_the_champion_is_the_best_on_val_that_can_be_attacked(choose: Choose) ->
 
 def test_who_was_trained_by_a_job_of_an_experiments_own_is_no_champion_and_is_among_all(choose: Choose) -> None:
     judges = [(_version("own"), None, None), (_version("good"), 0.9, "")]
-    assert choose("champion", judges)[0] == ["good@0"]
+    chosen, tally = choose("champion", judges)
+    assert chosen == ["good@0"]
+    [passed] = tally.passed_over
+    assert passed.detector == "own@0"
+    assert "was not judged on val" in passed.reason
     assert choose("all", judges)[0] == ["good@0", "own@0"]
     assert choose("champion", [(_version("own"), None, None)])[0] == []
 
