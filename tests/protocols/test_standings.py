@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fakeoff.protocols.measures import Match
-from fakeoff.protocols.measures.standings import rank_detectors, rank_generators, rank_on_val
-from fakeoff.protocols.record.versions import Kind, Version, newest
+from fakeoff.protocols.measures.standings import (
+    detector_standings,
+    generator_standings,
+    rank_detectors,
+    rank_generators,
+    rank_on_val,
+)
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.record.versions import Kind, Unranked, Version, newest
 from fakeoff.protocols.score.blind import Judging, Mixture, OnVal
 from fakeoff.protocols.score.metrics import METRICS, MatchFigures
 
@@ -169,3 +176,21 @@ def test_the_champion_is_the_best_on_val_and_what_tells_equals_apart_comes_in_or
     ]
     for order in (judged, judged[::-1], judged[3:] + judged[:3]):
         assert [version.player for version in rank_on_val(order)] == ["e", "f", "d", "c", "b", "a"]
+
+
+def test_matches_of_who_is_unranked_do_not_count_for_generators() -> None:
+    maker, honest, crowd = _generator("maker"), _detector("honest"), _detector("crowd")
+    record = TournamentRecord(
+        config=cast("Any", None),
+        source_name="",
+        data={},
+        round=0,
+        versions=(maker, honest, crowd),
+        measured={"match": (_match(maker, honest, recall_fake=0.75), _match(maker, crowd, recall_fake=0.0))},
+        forfeits=(),
+        unranked=(Unranked(kind="detector", player="crowd", round=0, reason="depends on its company"),),
+        real_pools={},
+    )
+    [standing] = generator_standings(record)
+    assert (standing.evasion, standing.matches) == (0.25, 1)
+    assert [one.player for one in detector_standings(record)] == ["honest"]
