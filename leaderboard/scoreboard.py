@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from fakeoff.protocols.measures.standings import (
     generator_standings,
 )
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Forfeit, PassedOver, Unranked
+from fakeoff.protocols.record.versions import KINDS, Forfeit, Kind, PassedOver, Unranked
 
 SCHEMA_VERSION = 2
 
@@ -107,6 +108,15 @@ class Scoreboard:
     def part_shifts(self) -> tuple[ShiftRow, ...]:
         """How attacks moved it."""
         return self.of(Shift)
+
+    @property
+    def newest(self) -> dict[tuple[Kind, str], int]:
+        """Of each player, by kind and name, the newest version that has a match."""
+        found: dict[tuple[Kind, str], int] = {}
+        for row, kind in itertools.product(self.cells, KINDS):
+            player, round_ = row.version_of(kind)
+            found[kind, player] = max(found.get((kind, player), 0), round_)
+        return found
 
     @property
     def confidence(self) -> float:

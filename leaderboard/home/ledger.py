@@ -19,7 +19,7 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import parse_config
 from fakeoff.protocols.measures import MEASURES, Kept
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
+from fakeoff.protocols.record.versions import KINDS, Forfeit, PassedOver, Unranked, Version
 
 _SCHEMA_VERSION = 4
 _CHECKSUM = "sha256"
@@ -108,9 +108,8 @@ def _rebuild(ledger: _Ledger, store: Store, *, where: str) -> TournamentRecord:
     thresholds = {version.label: version.threshold(store) for version in ledger.versions if version.kind == "detector"}
 
     def kept(entry: _Entry) -> Kept:
-        kinds: tuple[Kind, ...] = ("generator", "detector")
         return Kept(
-            subjects=tuple(by_label[kind, label] for kind, label in zip(kinds, entry.of, strict=False)),
+            subjects=tuple(by_label[kind, label] for kind, label in zip(KINDS, entry.of, strict=False)),
             results=entry.results,
             store=store,
             config=config,

@@ -158,6 +158,7 @@ class MlflowLog:
                     kind=version.kind,
                     player=version.player,
                     version=version.round,
+                    newest=scoreboard.newest,
                     round_=record.round,
                 )
             for duel in duels:
@@ -195,7 +196,7 @@ class MlflowLog:
 
     def _log_parts(self, run: str, version: Version, record: TournamentRecord, scoreboard: Scoreboard) -> None:
         """A detector's histograms and heatmaps at the newest generators; how a generator's attack moved the parts."""
-        cells = newest_parts(scoreboard, version.kind, version.player, version.round)
+        cells = newest_parts(scoreboard, version.kind, version.player)
         shifts = shifts_of_round(scoreboard, record.round, kind=version.kind, player=version.player)
         if version.kind == "generator" and shifts:
             figure = shift_histograms(scoreboard, shifts)

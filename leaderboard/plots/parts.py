@@ -7,9 +7,9 @@ from fakeoff.protocols.measures.looks import LookRow, ShiftRow, newest_against_n
 from fakeoff.protocols.record.versions import Kind
 
 
-def newest_parts(scoreboard: Scoreboard, kind: Kind, player: str, version: int) -> list[LookRow]:
+def newest_parts(scoreboard: Scoreboard, kind: Kind, player: str) -> list[LookRow]:
     """The rows of ``parts`` between the newest version of a player and the newest of each opponent."""
-    return newest_against_newest(scoreboard.parts, kind=kind, player=player, version=version)
+    return newest_against_newest(scoreboard.parts, kind=kind, player=player, newest=scoreboard.newest)
 
 
 def shifts_of_round(

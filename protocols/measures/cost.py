@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import Column, GeneratorRow, of_generator
+from fakeoff.protocols.measures.rows import Column, GeneratorRow, Newest, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
 from fakeoff.protocols.rules.cost import CostFigures, Distances, Floor, write_cost, write_floor
 
@@ -73,7 +73,9 @@ class Cost(Measured[CostRow]):
         return CostRow(**of_generator(self.generator), **vars(self.figures))
 
     @classmethod
-    def points(cls, rows: Sequence[CostRow], *, kind: Kind, player: str, version: int, round_: int) -> dict[str, float]:
+    def points(
+        cls, rows: Sequence[CostRow], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
+    ) -> dict[str, float]:
         mine = [row for row in rows if row.version_of(kind) == (player, version)]
         names = [field.name for field in dataclasses.fields(CostFigures)]
         return {f"cost/{name}": getattr(row, name) for row in mine for name in names}

@@ -17,8 +17,8 @@ from fakeoff.protocols.looking.look import write_look, write_shift
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import PairRow, TargetRow, of_detector, of_generator
-from fakeoff.protocols.record.versions import Kind, Version, blame
+from fakeoff.protocols.measures.rows import Newest, PairRow, TargetRow, of_detector, of_generator
+from fakeoff.protocols.record.versions import KINDS, Kind, Version, blame
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 
@@ -100,10 +100,12 @@ class Look(Measured[LookRow]):
         return LookRow(**of_generator(self.generator), **of_detector(self.detector), real=real, fake=fake)
 
     @classmethod
-    def points(cls, rows: Sequence[LookRow], *, kind: Kind, player: str, version: int, round_: int) -> dict[str, float]:
+    def points(
+        cls, rows: Sequence[LookRow], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
+    ) -> dict[str, float]:
         """``part/hair`` and so on: the share of fakes whose most predictive patch is of that part, in the mean over
         opponents, newest version against newest."""
-        mine = newest_against_newest(rows, kind=kind, player=player, version=version)
+        mine = newest_against_newest(rows, kind=kind, player=player, newest=newest)
         return {f"part/{part}": fmean([row.fake.parts[part] for row in mine]) for part in PARTS} if mine else {}
 
 
@@ -179,7 +181,7 @@ class Shift(Measured[ShiftRow]):
 
     @classmethod
     def points(
-        cls, rows: Sequence[ShiftRow], *, kind: Kind, player: str, version: int, round_: int
+        cls, rows: Sequence[ShiftRow], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
     ) -> dict[str, float]:
         """``part_shift`` and ``part_shift_null``: how far the attacks of this round moved that distribution, and how
         far chance does; in the mean over the generator's targets (over all opponents where none of them judges patches,
@@ -204,17 +206,20 @@ def read_shift(store: Store, key: str) -> ShiftFigures | None:
     return store.figures(key, ShiftFigures) if store.record(key)["has_parts"] else None
 
 
-def newest_against_newest(rows: Sequence[LookRow], *, kind: Kind, player: str, version: int) -> list[LookRow]:
-    """The rows between a player's newest version and the newest of each opponent."""
-    other: Kind = "detector" if kind == "generator" else "generator"
-    newest: dict[str, int] = {}
-    for row in rows:
-        name, round_ = row.version_of(other)
-        newest[name] = max(newest.get(name, 0), round_)
+def newest_against_newest(rows: Sequence[LookRow], *, kind: Kind, player: str, newest: Newest) -> list[LookRow]:
+    """The rows between a player's newest version and the newest of each opponent.
+
+    Args:
+        rows: All of the scoreboard's.
+        kind: ``generator`` or ``detector``.
+        player: Whose.
+        newest: Of everybody. Matches are played where nobody looks, too, so rows alone do not say who is the newest.
+    """
     return [
         row
         for row in rows
-        if row.version_of(kind) == (player, version) and row.version_of(other)[1] == newest[row.version_of(other)[0]]
+        if row.version_of(kind)[0] == player
+        and all(newest[side, row.version_of(side)[0]] == row.version_of(side)[1] for side in KINDS)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import TargetRow, of_detector, of_generator
+from fakeoff.protocols.measures.rows import Newest, TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Version
 from fakeoff.protocols.score.blind import Judging, Mixture, Scores, read_match, sides
 from fakeoff.protocols.score.metrics import MatchFigures
@@ -109,7 +109,7 @@ class Match(Measured[MatchRow], Judged):
 
     @classmethod
     def points(
-        cls, rows: Sequence[MatchRow], *, kind: Kind, player: str, version: int, round_: int
+        cls, rows: Sequence[MatchRow], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
     ) -> dict[str, float]:
         other: Kind = "detector" if kind == "generator" else "generator"
         mine = [cell for cell in rows if cell.version_of(kind) == (player, version)]

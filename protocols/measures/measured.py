@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Self
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures.ground import Ground
-from fakeoff.protocols.measures.rows import Column, R
+from fakeoff.protocols.measures.rows import Column, Newest, R
 from fakeoff.protocols.record.versions import Kind, Place, Version, place
 
 
@@ -84,7 +84,9 @@ class Measured(Generic[R]):
         raise NotImplementedError
 
     @classmethod
-    def points(cls, rows: Sequence[R], *, kind: Kind, player: str, version: int, round_: int) -> dict[str, float]:
+    def points(
+        cls, rows: Sequence[R], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
+    ) -> dict[str, float]:
         """A player's points of a round, for charts; by name, with one slash at most.
 
         Args:
@@ -92,6 +94,7 @@ class Measured(Generic[R]):
             kind: ``generator`` or ``detector``.
             player: Whose.
             version: Its newest.
+            newest: Of everybody, the newest version that was scored: rows need not be of it.
             round_: Of the game.
         """
         return {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from fakeoff.protocols.record.versions import Kind, Version
 
@@ -52,6 +52,9 @@ class TargetRow(PairRow):
 
     is_target: bool
 
+
+Newest: TypeAlias = Mapping[tuple[Kind, str], int]
+"""The newest version of players, by kind and name."""
 
 R = TypeVar("R", bound=GeneratorRow)
 

@@ -12,6 +12,8 @@ from fakeoff.protocols.score.blind import Judging, read_on_val
 
 Kind: TypeAlias = Literal["generator", "detector"]
 
+KINDS: tuple[Kind, Kind] = ("generator", "detector")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:

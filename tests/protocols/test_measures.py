@@ -27,7 +27,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game import tally
 from fakeoff.protocols.measures import Kept, Match, Measured
 from fakeoff.protocols.measures.ground import Ground
-from fakeoff.protocols.measures.rows import Column, GeneratorRow, of_generator
+from fakeoff.protocols.measures.rows import Column, GeneratorRow, Newest, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
 
 
@@ -90,7 +90,7 @@ class Bright(Measured[BrightRow]):
 
     @classmethod
     def points(
-        cls, rows: Sequence[BrightRow], *, kind: Kind, player: str, version: int, round_: int
+        cls, rows: Sequence[BrightRow], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
     ) -> dict[str, float]:
         mine = [row.mean for row in rows if row.version_of(kind) == (player, version)]
         return {"brightness": mine[0]} if mine else {}
@@ -140,7 +140,9 @@ def test_a_measure_is_one_class_and_one_entry(
     print_scoreboard(scoreboard, Console(file=out, width=130))
     assert "brightness" in out.getvalue()
     assert f"{second:.3f}" in out.getvalue()
-    points = Bright.points(scoreboard.of(Bright), kind="generator", player="toy_generator", version=0, round_=1)
+    points = Bright.points(
+        scoreboard.of(Bright), kind="generator", player="toy_generator", version=0, newest={}, round_=1
+    )
     assert points == {"brightness": first}
 
 
