@@ -25,6 +25,14 @@ _SCHEMA_VERSION = 4
 _CHECKSUM = "sha256"
 
 
+_ROWS: Mapping[str, type[Any]] = {
+    "versions": Version,
+    "forfeits": Forfeit,
+    "passed_over": PassedOver,
+    "unranked": Unranked,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
     """A result: the labels of the versions that it is about, and its keys by name."""
@@ -91,6 +99,10 @@ def read_ledger(home: Home, store: Store) -> TournamentRecord:
             )
         if ledger.pop(_CHECKSUM) != digest(ledger):
             raise ValueError("it does not have the checksum that was recorded")
+        for section, kind in _ROWS.items():
+            known = {field.name for field in dataclasses.fields(kind)}
+            if any(row.keys() - known for row in ledger[section]):
+                raise ValueError(f"{section} have a field that nobody knows")
         return _rebuild(read_as(_Ledger, ledger), store, where=path.name)
     except FileNotFoundError as error:
         raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error

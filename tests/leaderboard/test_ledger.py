@@ -55,6 +55,7 @@ DAMAGES = (
     "truncated",
     "not an object",
     "no versions",
+    "unknown field",
     "unknown version",
     "nothing measured",
     "a look with one key",
@@ -74,6 +75,8 @@ def test_damage_is_named(damage: str, home: Path, results: Store, tmp_path: Path
     ledger: dict[str, Any] = json.loads((home / "tournament.json").read_text())
     if damage == "no versions":
         del ledger["versions"]
+    elif damage == "unknown field":
+        ledger["versions"][0]["colour"] = "red"
     elif damage == "unknown version":
         ledger["measured"]["match"][0]["of"][0] = "stranger@0"
     elif damage == "nothing measured":
