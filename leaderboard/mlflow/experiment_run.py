@@ -11,6 +11,7 @@ from typing import Any
 from fakeoff.arena.images import Pixels
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
+from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text, markdown_text
 
 _FLUSH_POINTS, _FLUSH_SECONDS = 1000, 5.0
@@ -101,8 +102,9 @@ class ExperimentRun:
             for name, rows in result["tables"].items():
                 client.log_text(run, csv_text(rows), f"tables/{name}.csv")
             for name, pixels in figures.items():
-                client.log_image(run, pixels, artifact_file=f"figures/{name}.png")
-                self._mlflow.image(run, name, pixels, step=0, started_ms=self._state["started_ms"])
+                picture = Picture(pixels)
+                client.log_image(run, picture, artifact_file=f"figures/{name}.png")
+                self._mlflow.image(run, name, picture, step=0, started_ms=self._state["started_ms"])
             for path in files:
                 client.log_artifact(run, str(path), "files")
             client.set_tag(run, "mlflow.note.content", self._note(result))

@@ -18,6 +18,7 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
+from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.plots import plots
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
@@ -289,9 +290,9 @@ class MlflowLog:
 
     def _picture(self, run: str, figure: Figure, *, folder: str, key: str, step: int) -> None:
         """Keeps a figure in full size among the artifacts, and under the slider through the rounds."""
-        pixels = plots.to_pixels(figure)
-        self._client.log_image(run, pixels, artifact_file=f"{folder}/round-{step:03d}.png")
-        self._mlflow.image(run, key, pixels, step=step, started_ms=self._state["started_ms"])
+        picture = Picture(plots.to_pixels(figure))
+        self._client.log_image(run, picture, artifact_file=f"{folder}/round-{step:03d}.png")
+        self._mlflow.image(run, key, picture, step=step, started_ms=self._state["started_ms"])
 
     @property
     def _client(self) -> Any:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.errors import StoreError, one_line
-from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.mlflow.views import VIEWS, view_tag
 
 ENVIRONMENT = {
@@ -53,6 +53,7 @@ class MlflowStore:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._client: Any = None
+        self._experiments: dict[str, str] = {}
 
     @property
     def client(self) -> Any:
@@ -83,6 +84,11 @@ class MlflowStore:
 
     def experiment(self, name: str, *, created_ms: int) -> str:
         """The id of an experiment, made on first need, with its saved views."""
+        if name not in self._experiments:
+            self._experiments[name] = self._open_experiment(name, created_ms=created_ms)
+        return self._experiments[name]
+
+    def _open_experiment(self, name: str, *, created_ms: int) -> str:
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             experiment: str = found.experiment_id
@@ -103,13 +109,13 @@ class MlflowStore:
         for start in range(0, len(batch), _BATCH):
             self.client.log_batch(run, metrics=batch[start : start + _BATCH])
 
-    def image(self, run: str, key: str, pixels: Pixels, *, step: int, started_ms: int) -> None:
+    def image(self, run: str, key: str, picture: Picture, *, step: int, started_ms: int) -> None:
         """Logs an image under the slider, unless it is there."""
         # A file's name holds a random part, so an image that is logged again would be there twice. The compressed copy
         # is written last.
         there = (Path(artifact.path).name for artifact in self.client.list_artifacts(run, "images"))
         if not any(file.startswith(f"{key}+step+{step}+") and "compressed" in file for file in there):
-            self.client.log_image(run, pixels, key=key, step=step, timestamp=started_ms + step, synchronous=True)
+            self.client.log_image(run, picture, key=key, step=step, timestamp=started_ms + step, synchronous=True)
 
     def read_state(self, name: str) -> dict[str, Any]:
         """What is remembered under a name; nothing where the database is not there.

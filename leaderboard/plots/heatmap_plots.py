@@ -8,19 +8,27 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.patches import Rectangle
+from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels, grid, to_arena
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS
+from fakeoff.leaderboard.plots.sheet import LINE, Sheet, title_inches
 from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.score.patches import Indices, Truth, align, normalise, windows
 
-_DPI = 120
 _PER_ROW = 6
 _GAP = 2  # pixels between images
+_MATCH_WIDTH = 13.0  # inches, as all that follow
+_RIGHT = 0.1  # a margin
+_GUTTER = 0.1  # between two exhibits side by side
+_BETWEEN = 0.1  # and below each
+_LEFT = 0.3  # of a strip: its name
+_CAPTION = 0.22
+_LABELS = 0.22
+_GAP_INCHES = 0.05
+_KEY_HEIGHT = 0.6
+_MEANS_HEIGHT = 2.5
 _COLOURS = "RdBu"  # the paper's: real is red, fake is blue
 _SHARE_OF_HEATMAP = 0.65  # the rest is the image in grey, to tell where one is
 _PATCH = "#ffd33d"
@@ -117,79 +125,121 @@ def match_heatmaps(title: str, looks: Mapping[Truth, Result], pools: Mapping[Tru
         looks: What :func:`fakeoff.protocols.looking.look.look` returned, by side.
         pools: The test pools, uint8 ``(n, h, w, 3)``.
     """
-    figure = Figure(figsize=(13.0, 10.6), dpi=_DPI, layout="constrained")
-    upper, key, lower = figure.subfigures(3, 1, squeeze=False, height_ratios=(7.4, 0.5, 2.4))[:, 0]
-    blocks = upper.subfigures(2, 2, wspace=0.02)
+    title += (
+        "\nyellow: the most predictive patch and its part; normalised: each image's own range; raw: P(fake) from 0 to 1"
+    )
     sides: tuple[Truth, Truth] = ("fake", "real")
-    for row, truth in zip(blocks, sides, strict=True):
-        for block, exhibit in zip(row, exhibits(looks[truth], truth=truth, pixels=pools[truth]), strict=True):
-            _draw(block, exhibit)
+    rows = [exhibits(looks[truth], truth=truth, pixels=pools[truth]) for truth in sides]
+    block = _Block(width=(_MATCH_WIDTH - _GUTTER - _RIGHT) / 2, columns=_PER_ROW, pixels=pools["fake"].shape[1:3])
+    top = title_inches(title)
+    below = top + len(rows) * (block.height + _BETWEEN)
+    sheet = Sheet(_MATCH_WIDTH, below + _KEY_HEIGHT + _MEANS_HEIGHT, title=title)
+    for row, shown in enumerate(rows):
+        for column, exhibit in enumerate(shown):
+            left, upper = column * (block.width + _GUTTER), top + row * (block.height + _BETWEEN)
+            block.draw(sheet, exhibit, left=left, top=upper)
     size = (pools["fake"].shape[1], pools["fake"].shape[2])
     means = [average for truth in sides for average in averages(looks[truth], truth=truth, size=size)]
-    for axes, average in zip(lower.subplots(1, 4), means, strict=True):
-        picture = axes.imshow(average.heatmap, cmap="viridis")
-        axes.set_axis_off()
-        axes.set_title(average.caption, fontsize=8)
-        bar = lower.colorbar(picture, ax=axes, shrink=0.8, label=average.unit)
-        bar.ax.tick_params(labelsize=7)
-        bar.ax.yaxis.label.set_size(7)
-    figure.suptitle(
-        f"{title}\nyellow: the most predictive patch and its part; normalised: each image's own range; "
-        "raw: P(fake) from 0 to 1",
-        fontsize=10,
-        x=0.01,
-        ha="left",
-    )
-    _key(key)
-    return figure
+    for index, average in enumerate(means):
+        _draw_average(sheet, average, left=index * _MATCH_WIDTH / len(means), top=below + _KEY_HEIGHT)
+    _key(sheet, width=_MATCH_WIDTH, top=below)
+    return sheet.figure
 
 
 def picture_heatmaps(title: str, exhibit: Exhibit) -> Figure:
     """Draws any number of pictures, six a row, each above its normalised and its raw heatmap."""
     rows = -(-len(exhibit.pixels) // _PER_ROW)
     columns = min(_PER_ROW, len(exhibit.pixels))
-    figure = Figure(figsize=(max(6.5, 1.9 * columns + 1.4), 1.1 + 5.9 * rows), dpi=_DPI, layout="constrained")
-    *blocks, key = figure.subfigures(rows + 1, 1, squeeze=False, height_ratios=(*[5.9] * rows, 0.5))[:, 0]
-    for index, block in enumerate(blocks):
+    width = max(6.5, 1.9 * columns + 1.4)
+    block = _Block(width=_LEFT + 1.9 * columns, columns=columns, pixels=exhibit.pixels.shape[1:3])
+    top = title_inches(title)
+    below = top + rows * (block.height + _BETWEEN)
+    sheet = Sheet(width, below + _KEY_HEIGHT, title=title)
+    for index in range(rows):
         part = slice(index * _PER_ROW, (index + 1) * _PER_ROW)
-        _draw(
-            block,
-            Exhibit(
-                caption=exhibit.caption if index == 0 else "",
-                pixels=exhibit.pixels[part],
-                heatmaps=exhibit.heatmaps[part],
-                boxes=exhibit.boxes[part],
-                labels=exhibit.labels[part],
-            ),
-            columns=columns,
+        shown = Exhibit(
+            caption=exhibit.caption if index == 0 else "",
+            pixels=exhibit.pixels[part],
+            heatmaps=exhibit.heatmaps[part],
+            boxes=exhibit.boxes[part],
+            labels=exhibit.labels[part],
         )
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    _key(key)
-    return figure
+        block.draw(sheet, shown, left=(width - block.width) / 2, top=top + index * (block.height + _BETWEEN))
+    _key(sheet, width=width, top=below)
+    return sheet.figure
 
 
-def _draw(block: SubFigure, exhibit: Exhibit, *, columns: int = _PER_ROW) -> None:
-    """Three strips: the images with their patches, the normalised heatmaps, the raw ones."""
-    upper, middle, lower = block.subplots(3, 1)
-    _, height, width, _ = exhibit.pixels.shape
-    upper.imshow(grid(exhibit.pixels, columns=columns), interpolation="nearest")
-    for index, (top, left, bottom, right) in enumerate(exhibit.boxes.tolist()):
-        start = index * (width + _GAP)
-        box = Rectangle(
-            (start + left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=_PATCH, linewidth=1.2
-        )
-        upper.add_patch(box)
-    for index, label in enumerate(exhibit.labels):
-        upper.text(index * (width + _GAP) + width / 2, height + 1, label, ha="center", va="top", fontsize=7)
-    upper.set_title(exhibit.caption, loc="left", fontsize=8)
-    for axes, name, heatmaps in (
-        (middle, "normalised", normalise(exhibit.heatmaps)),
-        (lower, "raw", exhibit.heatmaps),
-    ):
-        axes.imshow(grid(_overlay(exhibit.pixels, heatmaps), columns=columns), interpolation="nearest")
-        axes.set_ylabel(name, fontsize=8)
-    for axes in (upper, middle, lower):
-        _bare(axes)
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """Three strips: the images with their patches, the normalised heatmaps, the raw ones; sizes are in inches.
+
+    Attributes:
+        width: With the strips' names on the left.
+        columns: Images a row.
+        pixels: Of an image: its height and its width.
+    """
+
+    width: float
+    columns: int
+    pixels: tuple[int, ...]
+
+    @property
+    def _pixel(self) -> float:
+        return (self.width - _LEFT) / (self.columns * (self.pixels[1] + _GAP) - _GAP)
+
+    @property
+    def _strip(self) -> float:
+        return self.pixels[0] * self._pixel
+
+    @property
+    def height(self) -> float:
+        return _CAPTION + 3 * self._strip + _LABELS + _GAP_INCHES
+
+    def draw(self, sheet: Sheet, exhibit: Exhibit, *, left: float, top: float) -> None:
+        """Draws an exhibit with its upper left corner there."""
+        left, width = left + _LEFT, self.width - _LEFT
+        first = top + _CAPTION
+        second = first + self._strip + _LABELS
+        third = second + self._strip + _GAP_INCHES
+        sheet.text(exhibit.caption, x=left, y=top, size=8)
+        wide, inches = self.pixels[1], self._pixel
+        for start, name, pixels in (
+            (first, "", exhibit.pixels),
+            (second, "normalised", _overlay(exhibit.pixels, normalise(exhibit.heatmaps))),
+            (third, "raw", _overlay(exhibit.pixels, exhibit.heatmaps)),
+        ):
+            strip = grid(pixels, columns=self.columns)
+            sheet.image(strip, left=left, top=start, width=width, height=self._strip)
+            sheet.upright(name, x=left - 0.12, y=start + self._strip / 2, size=8)
+        for index, (upper, before, lower, behind) in enumerate(exhibit.boxes.tolist()):
+            sheet.frame(
+                left=left + (index * (wide + _GAP) + before) * inches,
+                top=first + upper * inches,
+                width=(behind - before) * inches,
+                height=(lower - upper) * inches,
+                colour=_PATCH,
+                thickness=1.2,
+            )
+        for index, label in enumerate(exhibit.labels):
+            middle = left + (index * (wide + _GAP) + wide / 2) * inches
+            sheet.text(label, x=middle, y=first + self._strip + 0.03, size=7, ha="center")
+
+
+def _draw_average(sheet: Sheet, average: Average, *, left: float, top: float) -> None:
+    upper, side = top + _CAPTION + LINE, _MEANS_HEIGHT - _CAPTION - LINE - 0.1
+    low, high = float(average.heatmap.min()), float(average.heatmap.max())
+    sheet.image(average.heatmap, left=left + 0.3, top=upper, width=side, height=side, cmap="viridis")
+    sheet.text(average.caption, x=left + 0.3 + side / 2, y=upper - 0.06, size=8, ha="center", va="bottom")
+    sheet.scale(
+        low,
+        high,
+        cmap="viridis",
+        left=left + 0.3 + side + 0.1,
+        top=upper + 0.15,
+        width=0.09,
+        height=side - 0.3,
+        unit=average.unit,
+    )
 
 
 def _overlay(pixels: Pixels, heatmaps: Heatmaps) -> Pixels:
@@ -199,16 +249,11 @@ def _overlay(pixels: Pixels, heatmaps: Heatmaps) -> Pixels:
     return np.asarray((mixed * 255).round(), dtype=np.uint8)
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-
-
-def _key(block: SubFigure) -> None:
+def _key(sheet: Sheet, *, width: float, top: float) -> None:
     """What the heatmaps' colours mean."""
-    axes = block.subplots()
-    axes.imshow(np.linspace(0, 1, 256)[None], cmap=_COLOURS, aspect="auto")
-    axes.set_xticks([0, 255], ["real", "fake"], fontsize=8)
-    axes.set_yticks([])
-    axes.set_box_aspect(0.05)
+    across = min(4.0, width - 1.0)
+    left = (width - across) / 2
+    ramp = np.linspace(0, 1, 256)[None]
+    sheet.image(ramp, left=left, top=top + 0.05, width=across, height=0.18, frame=True, cmap=_COLOURS)
+    for share, truth in ((0.0, "real"), (1.0, "fake")):
+        sheet.text(truth, x=left + share * across, y=top + 0.28, size=8, ha="center")

@@ -9,15 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
+from fakeoff.leaderboard.plots.sheet import DPI, INK, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.looking.figures import PartsOfSide
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
 
-_DPI = 120
-_INK = "#1b1f24"
 _REAL, _FAKE = "#d1242f", "#0969da"  # the paper's colours: real is red, fake is blue
 _BEFORE, _FROZEN, _RETRAINED = "#57606a", "#d1242f", "#1a7f37"  # as in the duel chart
-_ROW_INCHES = 2.9
+_WIDTH = 10.5  # inches, as all that follow
+_LEFT, _RIGHT = 0.55, 0.1
+_CAPTION, _BARS, _NAMES = 0.52, 2.05, 0.36
+_LEGEND = 0.36
 
 
 def part_histograms(scoreboard: Scoreboard, cells: Sequence[LookRow]) -> Figure:
@@ -27,7 +29,11 @@ def part_histograms(scoreboard: Scoreboard, cells: Sequence[LookRow]) -> Figure:
         scoreboard: For the confidence.
         cells: Of the scoreboard's ``parts``; at least one.
     """
-    figure, rows = _rows(len(cells))
+    figure, rows = _rows(
+        len(cells),
+        title="Which part of the face gives an image away: where its most predictive patch lies\n"
+        f"share of held-out images, with {_confidence(scoreboard)} bootstrap intervals",
+    )
     parts = _shown(
         shares for cell in cells for side in (cell.real, cell.fake) for shares in (side.parts, side.random_parts)
     )
@@ -47,11 +53,6 @@ def part_histograms(scoreboard: Scoreboard, cells: Sequence[LookRow]) -> Figure:
             fontsize=10,
         )
     _legend(figure, rows[0], "a random patch of the same images")
-    _title(
-        figure,
-        "Which part of the face gives an image away: where its most predictive patch lies\n"
-        f"share of held-out images, with {_confidence(scoreboard)} bootstrap intervals",
-    )
     return figure
 
 
@@ -62,7 +63,11 @@ def shift_histograms(scoreboard: Scoreboard, shifts: Sequence[ShiftRow]) -> Figu
         scoreboard: For the confidence.
         shifts: Of the scoreboard's ``part_shifts``; at least one.
     """
-    figure, rows = _rows(len(shifts))
+    figure, rows = _rows(
+        len(shifts),
+        title="Where fakes give themselves away before and after the attack: part of their most predictive patch\n"
+        f"share of held-out fakes, with {_confidence(scoreboard)} bootstrap intervals",
+    )
     parts = _shown(shares for e in shifts for shares in (e.before, e.frozen, e.retrained, e.random))
     for axes, entry in zip(rows, shifts, strict=True):
         round_, detector = entry.generator_round, entry.detector
@@ -88,11 +93,6 @@ def shift_histograms(scoreboard: Scoreboard, shifts: Sequence[ShiftRow]) -> Figu
             fontsize=9,
         )
     _legend(figure, rows[0], "a random patch")
-    _title(
-        figure,
-        "Where fakes give themselves away before and after the attack: part of their most predictive patch\n"
-        f"share of held-out fakes, with {_confidence(scoreboard)} bootstrap intervals",
-    )
     return figure
 
 
@@ -101,9 +101,19 @@ def _counted(side: PartsOfSide, truth: str) -> str:
     return f"{side.n} {truth}s{tied}"
 
 
-def _rows(n: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(10.5, 1.3 + _ROW_INCHES * n), dpi=_DPI, layout="constrained")
-    return figure, list(figure.subplots(n, 1, squeeze=False)[:, 0])
+def _rows(n: int, *, title: str) -> tuple[Figure, list[Axes]]:
+    """A figure with a title and room for a legend below; sizes are known, so no layout engine has to try them."""
+    above, row = title_inches(title), _CAPTION + _BARS + _NAMES
+    height = above + n * row + _LEGEND
+    figure = Figure(figsize=(_WIDTH, height), dpi=DPI)
+    figure.suptitle(title, fontsize=10, x=0.01, y=1 - 0.06 / height, ha="left", va="top")
+    rows = []
+    for index in range(n):
+        bottom = height - above - index * row - _CAPTION - _BARS
+        rows.append(
+            figure.add_axes((_LEFT / _WIDTH, bottom / height, (_WIDTH - _LEFT - _RIGHT) / _WIDTH, _BARS / height))
+        )
+    return figure, rows
 
 
 def _shown(distributions: Iterable[Mapping[str, float]]) -> list[str]:
@@ -129,14 +139,14 @@ def _bars(
     low, high = (np.array([intervals[part][end] for part in parts]) for end in (0, 1))
     errors = np.stack([np.maximum(0, values - low), np.maximum(0, high - values)])
     axes.bar(xs, values, width=width, color=colour, label=label)
-    axes.errorbar(xs, values, yerr=errors, fmt="none", ecolor=_INK, elinewidth=0.8, capsize=1.5)
+    axes.errorbar(xs, values, yerr=errors, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
 
 
 def _ticks(axes: Axes, parts: Sequence[str], shares: Mapping[str, float], *, offset: float, width: float) -> None:
     """What a random patch gives, as a white-edged line across the bars."""
     xs = np.arange(len(parts)) + offset
     values = [shares[part] for part in parts]
-    for colour, thickness in (("white", 3.2), (_INK, 1.6)):
+    for colour, thickness in (("white", 3.2), (INK, 1.6)):
         axes.hlines(
             values, xs - width / 2, xs + width / 2, colors=colour, linewidth=thickness, linestyles="-", zorder=3
         )
@@ -155,14 +165,8 @@ def _legend(figure: Figure, axes: Axes, baseline: str) -> None:
     from matplotlib.lines import Line2D
 
     handles, labels = axes.get_legend_handles_labels()
-    handles.append(Line2D([], [], color=_INK, linewidth=1.6))
-    figure.legend(
-        handles, [*labels, baseline], loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False
-    )
-
-
-def _title(figure: Figure, text: str) -> None:
-    figure.suptitle(text, fontsize=10, x=0.01, ha="left")
+    handles.append(Line2D([], [], color=INK, linewidth=1.6))
+    figure.legend(handles, [*labels, baseline], loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
 
 
 def _confidence(scoreboard: Scoreboard) -> str:

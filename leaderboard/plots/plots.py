@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels, grid
 from fakeoff.leaderboard.plots.duels import find_duels
+from fakeoff.leaderboard.plots.sheet import DPI, INK, Sheet
 from fakeoff.leaderboard.scoreboard import Scoreboard
 
-_DPI = 120
-_INK = "#1b1f24"
 _TARGET = "#d1242f"
 _CHARACTER_INCHES = 0.088  # of a label in 10 points
+_FACES_INCHES = 11.0
+_CAPTION_INCHES = 0.3
 
 
 def payoff_matrix(scoreboard: Scoreboard) -> Figure:
@@ -32,7 +33,7 @@ def payoff_matrix(scoreboard: Scoreboard) -> Figure:
     column_inches = max(1.0, _CHARACTER_INCHES * max(map(len, column_names)) + 0.15)
     # Beside the cells: the row names, the axis labels and the colour bar.
     width = column_inches * len(columns) + _CHARACTER_INCHES * max(map(len, row_names)) + 1.8
-    figure = Figure(figsize=(max(7.0, width), max(3.2, 1.5 + 0.55 * len(rows))), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(7.0, width), max(3.2, 1.5 + 0.55 * len(rows))), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for cell in cells:
         row = rows.index((cell.detector, cell.detector_round))
@@ -45,7 +46,7 @@ def payoff_matrix(scoreboard: Scoreboard) -> Figure:
             ha="center",
             va="center",
             fontsize=9,
-            color=_INK,
+            color=INK,
         )
         if cell.is_target:
             axes.add_patch(_frame(column, row))
@@ -71,7 +72,7 @@ def duel_chart(scoreboard: Scoreboard) -> Figure:
     duels = find_duels(scoreboard)
     names = [(f"{d.generator}@{d.generator_round}", f"against {d.detector}@{d.detector_round}") for d in duels]
     duel_inches = max(2.4, _CHARACTER_INCHES * max(len(name) for pair in names for name in pair) + 0.2)
-    figure = Figure(figsize=(max(8.0, duel_inches * len(duels) + 1.0), 5.6), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(8.0, duel_inches * len(duels) + 1.0), 5.6), dpi=DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     sides = (
         ("before", "frozen detector, before the attack", "#57606a"),
@@ -89,10 +90,10 @@ def duel_chart(scoreboard: Scoreboard) -> Figure:
                 [max(0.0, v - c.interval(metric)[0]) for v, c in zip(values, cells, strict=True)],
                 [max(0.0, c.interval(metric)[1] - v) for v, c in zip(values, cells, strict=True)],
             ]
-            bars = axes.bar(xs, values, width=0.25, color=colour, label=label, yerr=errors, capsize=2, ecolor=_INK)
+            bars = axes.bar(xs, values, width=0.25, color=colour, label=label, yerr=errors, capsize=2, ecolor=INK)
             texts = [f"{v:.0%}" if metric == "accuracy" else f"{v:.2f}" for v in values]
-            axes.bar_label(bars, texts, label_type="edge", padding=3, color=_INK, fontsize=8)
-        axes.axhline(0.5, color=_INK, linewidth=0.8, linestyle=":")
+            axes.bar_label(bars, texts, label_type="edge", padding=3, color=INK, fontsize=8)
+        axes.axhline(0.5, color=INK, linewidth=0.8, linestyle=":")
         axes.set_ylim(0, 1.18)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
         axes.set_ylabel(name)
@@ -114,15 +115,14 @@ def before_and_after(rows: Sequence[tuple[str, Pixels]]) -> Figure:
         rows: Caption and uint8 ``(n, h, w, 3)``.
     """
     sheets = [grid(images, columns=len(images)) for _, images in rows]
-    height, width = sheets[0].shape[:2]
-    inches = 11.0
-    figure = Figure(figsize=(inches, (inches * height / width + 0.32) * len(rows)), dpi=_DPI, layout="constrained")
-    boxes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
-    for axes, (caption, _), sheet in zip(boxes, rows, sheets, strict=True):
-        axes.imshow(sheet, interpolation="nearest")
-        axes.set_axis_off()
-        axes.set_title(caption, loc="left", fontsize=10)
-    return figure
+    heights = [_FACES_INCHES * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
+    page = Sheet(_FACES_INCHES + 0.1, sum(heights) + _CAPTION_INCHES * len(rows) + 0.05)
+    top = 0.0
+    for (caption, _), sheet, height in zip(rows, sheets, heights, strict=True):
+        page.text(caption, x=0.05, y=top + _CAPTION_INCHES - 0.07, size=10, va="bottom")
+        page.image(sheet, left=0.05, top=top + _CAPTION_INCHES, width=_FACES_INCHES, height=height)
+        top += _CAPTION_INCHES + height
+    return page.figure
 
 
 def to_pixels(figure: Figure) -> Pixels:
@@ -137,4 +137,4 @@ def to_pixels(figure: Figure) -> Pixels:
 def _frame(column: int, row: int) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor=_INK, linewidth=2.2)
+    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor=INK, linewidth=2.2)

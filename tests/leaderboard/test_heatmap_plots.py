@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from fakeoff.arena.jobs import Context, Result
@@ -42,7 +42,20 @@ def _exhibit(n: int = 3, *, label: str = "0.97 fake, hair", **over: Any) -> Exhi
 
 def _strips(figure: Figure, block: int = 0) -> list[Array]:
     """The images, the normalised and the raw heatmaps of a block of pictures."""
-    return [np.asarray(axes.images[0].get_array()) for axes in figure.axes[3 * block : 3 * block + 3]]
+    return [np.asarray(image.get_array()) for image in _images(figure)[3 * block : 3 * block + 3]]
+
+
+def _images(figure: Figure) -> list[AxesImage]:
+    """All that are on the sheet, in the order in which they were drawn."""
+    [axes] = figure.axes
+    return list(axes.images)
+
+
+def _within(image: AxesImage, x: float, y: float) -> tuple[float, float]:
+    """A place on the sheet in pixels of an image: across and down."""
+    left, right, bottom, top = image.get_extent()
+    height, width = np.asarray(image.get_array()).shape[:2]
+    return (x - left) / (right - left) * width, (y - top) / (bottom - top) * height
 
 
 def _one(strip: Array, index: int) -> Array:
@@ -50,11 +63,37 @@ def _one(strip: Array, index: int) -> Array:
     return strip[:, start : start + SIDE].astype(int)
 
 
-def _boxes(axes: Axes) -> list[tuple[float, float, float, float]]:
-    """Top, left, bottom, right of the frames, in pixels of the strip."""
-    frames = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
-    corners = [(f.get_y(), f.get_x(), f.get_y() + f.get_height(), f.get_x() + f.get_width()) for f in frames]
-    return [(top + 0.5, left + 0.5, bottom + 0.5, right + 0.5) for top, left, bottom, right in corners]
+def _boxes(figure: Figure, block: int = 0) -> list[tuple[float, float, float, float]]:
+    """Top, left, bottom, right of the frames over a block's images, in pixels of the strip."""
+    strip = _images(figure)[3 * block]
+    height, width = np.asarray(strip.get_array()).shape[:2]
+    found = []
+    for frame in figure.axes[0].patches:
+        assert isinstance(frame, Rectangle)
+        left, top = _within(strip, frame.get_x(), frame.get_y())
+        right, bottom = _within(strip, frame.get_x() + frame.get_width(), frame.get_y() + frame.get_height())
+        if left >= -0.01 and right <= width + 0.01 and top >= -0.01 and bottom <= height + 0.01:
+            found.append(tuple(round(value, 6) + 0.0 for value in (top, left, bottom, right)))
+    return found  # type: ignore[return-value]
+
+
+def _labels(figure: Figure, block: int = 0) -> dict[str, float]:
+    """What stands right under a block's images: where its middle is, in pixels of the strip."""
+    upper, middle, _ = _images(figure)[3 * block : 3 * block + 3]
+    found = {}
+    for text in figure.axes[0].texts:
+        x, y = text.get_position()
+        if (
+            upper.get_extent()[2] <= y < middle.get_extent()[3]
+            and text.get_ha() == "center"
+            and not text.get_rotation()
+        ):
+            found[text.get_text()] = _within(upper, x, y)[0]
+    return found
+
+
+def _told(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts if text.get_text()]
 
 
 def test_images_stand_side_by_side_pixel_by_pixel_on_white() -> None:
@@ -103,9 +142,9 @@ def test_a_frame_lies_where_the_most_predictive_patch_does() -> None:
     boxes = np.array([[0, 0, 4, 4], [12, 8, 16, 12], [3, 5, 9, 16]])
     figure = picture_heatmaps("title", _exhibit(3, boxes=boxes))
     step = SIDE + GAP
-    assert _boxes(figure.axes[0]) == [(0, 0, 4, 4), (12, step + 8, 16, step + 12), (3, 2 * step + 5, 9, 2 * step + 16)]
-    # Only over the images themselves.
-    assert not [patch for axes in figure.axes[1:] for patch in axes.patches]
+    assert _boxes(figure) == [(0, 0, 4, 4), (12, step + 8, 16, step + 12), (3, 2 * step + 5, 9, 2 * step + 16)]
+    # Only over the images themselves; another goes around the key.
+    assert len(figure.axes[0].patches) == 3 + 1
 
 
 def test_a_frame_is_yellow_in_the_rendered_picture_around_its_patch() -> None:
@@ -114,8 +153,8 @@ def test_a_frame_is_yellow_in_the_rendered_picture_around_its_patch() -> None:
     pixels = to_pixels(figure).astype(int)
     yellow = (pixels[..., 0] > 220) & (pixels[..., 1] > 180) & (pixels[..., 2] < 120)
     rows, columns = np.nonzero(yellow)
-    # The upper right quarter of the first axes.
-    extent = figure.axes[0].get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    # The upper right quarter of the image.
+    extent = _images(figure)[0].get_window_extent(FigureCanvasAgg(figure).get_renderer())
     bottom = pixels.shape[0] - (extent.y0 + extent.y1) / 2
     assert columns.min() > (extent.x0 + extent.x1) / 2 - 4
     assert rows.max() < bottom + 4
@@ -124,27 +163,28 @@ def test_a_frame_is_yellow_in_the_rendered_picture_around_its_patch() -> None:
 
 def test_labels_stand_under_their_images() -> None:
     figure = picture_heatmaps("who looks", _exhibit(2, labels=["0.10 real, eye", "0.90 fake, hair"]))
-    texts = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
-    assert list(texts) == ["0.10 real, eye", "0.90 fake, hair"]
-    assert [position[0] for position in texts.values()] == [SIDE / 2, SIDE + GAP + SIDE / 2]
-    assert all(position[1] >= SIDE for position in texts.values())
+    expected = {"0.10 real, eye": SIDE / 2, "0.90 fake, hair": SIDE + GAP + SIDE / 2}
+    assert _labels(figure) == pytest.approx(expected)
     assert figure.get_suptitle() == "who looks"
-    assert [axes.get_ylabel() for axes in figure.axes[:3]] == ["", "normalised", "raw"]
-    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["real", "fake"]
+    upright = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts if text.get_rotation() == 90}
+    for name, image in zip(("normalised", "raw"), _images(figure)[1:3], strict=True):
+        _, _, bottom, top = image.get_extent()
+        assert upright[name] == pytest.approx((bottom + top) / 2)
+    assert _told(figure)[-2:] == ["real", "fake"]
 
 
 def test_more_than_six_pictures_are_in_rows_of_the_same_width() -> None:
-    exhibit = _exhibit(13)
+    exhibit = _exhibit(13, labels=[f"picture {index}" for index in range(13)])
     figure = picture_heatmaps("title", exhibit)
-    assert len(figure.axes) == 3 * 3 + 1
+    assert len(_images(figure)) == 3 * 3 + 1
     widths = {_strips(figure, block)[0].shape[1] for block in range(3)}
     assert widths == {6 * (SIDE + GAP) - GAP}
     assert np.array_equal(_one(_strips(figure, 1)[0], 2), exhibit.pixels[8])
     assert np.array_equal(_one(_strips(figure, 2)[0], 0), exhibit.pixels[12])
     assert (_strips(figure, 2)[0][:, SIDE:] == 255).all()
-    assert [len(figure.axes[3 * block].texts) for block in range(3)] == [6, 6, 1]
-    assert [bool(figure.axes[3 * block].get_title(loc="left")) for block in range(3)] == [True, False, False]
-    assert _boxes(figure.axes[6]) == [tuple(exhibit.boxes[12].tolist())]
+    assert [len(_labels(figure, block)) for block in range(3)] == [6, 6, 1]
+    assert _told(figure).count(exhibit.caption) == 1
+    assert _boxes(figure, 2) == [tuple(exhibit.boxes[12].tolist())]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 6, 8])
@@ -231,23 +271,29 @@ def test_a_match_shows_both_sides_and_four_means(toys: Path) -> None:
     looks, pools = _looked(20)
     figure = match_heatmaps("toy@1 looking at pgan@2", looks, pools)
     assert figure.get_suptitle().startswith("toy@1 looking at pgan@2\n")
-    captions = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
-    assert [caption.partition(" (")[0] for caption in captions] == [
-        "easiest fakes", "hardest fakes", "easiest reals", "hardest reals",
-    ]  # fmt: skip
-    means = [axes for axes in figure.axes if "easiest" in axes.get_title() and "mean" in axes.get_title()]
+    told = _told(figure)
+    captions = [text.partition(" (")[0] for text in told if "est " in text and " (the detector" in text]
+    assert captions == ["easiest fakes", "hardest fakes", "easiest reals", "hardest reals"]
     sides: tuple[Truth, Truth] = ("fake", "real")
-    expected = [average for truth in sides for average in averages(looks[truth], truth=truth, size=(SIDE, SIDE))]
-    units = [axes.get_ylabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
-    assert units == [average.unit for average in expected]
     # Each block holds its own side's pictures.
-    strips = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.get_title(loc="left")]
+    images = _images(figure)
     shown = [exhibit for truth in sides for exhibit in exhibits(looks[truth], truth=truth, pixels=pools[truth])]
-    for strip, exhibit in zip(strips, shown, strict=True):
-        assert np.array_equal(_one(strip, 0), exhibit.pixels[0])
-    for axes, average in zip(means, expected, strict=True):
-        assert axes.get_title() == average.caption
-        assert np.array_equal(np.asarray(axes.images[0].get_array()), average.heatmap)
+    for block, exhibit in enumerate(shown):
+        assert np.array_equal(_one(_strips(figure, block)[0], 0), exhibit.pixels[0])
+        assert len(_boxes(figure, block)) == 6
+    # The means, each with its scale; then the key.
+    means = [average for truth in sides for average in averages(looks[truth], truth=truth, size=(SIDE, SIDE))]
+    drawn = images[12::2][:4]
+    for image, average in zip(drawn, means, strict=True):
+        assert np.array_equal(np.asarray(image.get_array()), average.heatmap)
+        left, right, _, top = image.get_extent()
+        [caption] = [text for text in figure.axes[0].texts if text.get_text() == average.caption]
+        x, y = caption.get_position()
+        assert left < x < right
+        assert y < top
+        values = (average.heatmap.min(), (average.heatmap.min() + average.heatmap.max()) / 2, average.heatmap.max())
+        where = told.index(average.caption)
+        assert told[where + 1 : where + 5] == [*(f"{value:.2f}" for value in values), average.unit]
     _check_texts(figure)
 
 
@@ -273,15 +319,15 @@ def _check_texts(figure: Figure) -> None:
     assert pixels.std() > 10, "blank"
     renderer = FigureCanvasAgg(figure).get_renderer()
     height, width = pixels.shape[:2]
-    # Not the tick labels of axes that are switched off.
-    shown = [text for axes in figure.axes for text in (axes.title, axes._left_title, axes.yaxis.label, *axes.texts)]  # type: ignore[attr-defined]
-    shown.append(figure._suptitle)  # type: ignore[attr-defined]
-    for text in shown:
-        if text.get_text():
-            box = text.get_window_extent(renderer)
-            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
-            assert inside, f"'{text.get_text()}' is cut off"
-    for axes in figure.axes:
-        boxes = [text.get_window_extent(renderer) for text in axes.texts]
-        for left, right in itertools.pairwise(boxes):
-            assert left.x1 < right.x0, "labels overlap"
+    shown = [*figure.axes[0].texts, figure._suptitle]  # type: ignore[attr-defined]
+    boxes = {text: text.get_window_extent(renderer) for text in shown if text.get_text()}
+    for text, box in boxes.items():
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+        assert inside, f"'{text.get_text()}' is cut off"
+    for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
+        assert not first.overlaps(second), f"'{one.get_text()}' and '{other.get_text()}' overlap"
+    # And no image lies over a text.
+    for image in _images(figure):
+        extent = image.get_window_extent(renderer)
+        for text, box in boxes.items():
+            assert not extent.overlaps(box), f"'{text.get_text()}' lies on an image"

@@ -109,9 +109,13 @@ def test_faces_stand_under_their_captions_pixel_by_pixel() -> None:
     rng = np.random.default_rng(0)
     rows = [(f"pgan@{i}, finetuned", rng.integers(0, 256, (10, 16, 16, 3), dtype=np.uint8)) for i in range(3)]
     figure = before_and_after(rows)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [caption for caption, _ in rows]
-    for axes, (_, images) in zip(figure.axes, rows, strict=True):
-        sheet: Pixels = np.asarray(axes.images[0].get_array())
+    [axes] = figure.axes
+    assert [text.get_text() for text in axes.texts] == [caption for caption, _ in rows]
+    for drawn, text, (_, images) in zip(axes.images, axes.texts, rows, strict=True):
+        left, _, _, top = drawn.get_extent()
+        assert text.get_position()[0] == pytest.approx(left)
+        assert 0 < top - text.get_position()[1] < 0.1
+        sheet: Pixels = np.asarray(drawn.get_array())
         assert np.array_equal(sheet[:, :16], images[0])
         assert np.array_equal(sheet[:, -16:], images[-1])
     pixels = to_pixels(figure)
