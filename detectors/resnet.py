@@ -6,8 +6,8 @@ He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; truncated 
 from __future__ import annotations
 
 from torch import nn
-from torchvision.models import resnet18
 
+from fakeoff.arena.seeds import sealed
 from fakeoff.detectors.receptive_field import ReceptiveField
 from fakeoff.detectors.truncated import TruncatedNetwork
 
@@ -24,6 +24,9 @@ class TruncatedResNet18(TruncatedNetwork):
     receptive_field = ReceptiveField.of([(7, 2, 3), (3, 2, 1), *[(3, 1, 1)] * 4])
 
     def __init__(self, *, learning_rate: float = 1e-3, init_seed: int = 0) -> None:
+        with sealed("import", "torchvision"):  # here: it imports half of a compiler, which takes two seconds
+            from torchvision.models import resnet18
+
         whole = resnet18(weights=None)
         backbone = nn.Sequential(whole.conv1, whole.bn1, whole.relu, whole.maxpool, whole.layer1)
         super().__init__(backbone, features=64, learning_rate=learning_rate, init_seed=init_seed)

@@ -80,7 +80,7 @@ def played(
     screen = io.StringIO()
     with contextlib.redirect_stdout(screen), pytest.MonkeyPatch.context() as patch:
         # Who does not heed its limit is killed all the same; ten seconds more of looping would show nothing.
-        patch.setattr("fakeoff.arena.jobs.ray_watch.GRACE_SECONDS", 3.0)
+        patch.setattr("fakeoff.arena.watch.GRACE_SECONDS", 3.0)
         scoreboard = play(
             small(["prints", *SAID]),
             home=Home(home),

@@ -17,14 +17,9 @@ from typing import TypeVar
 import torch
 
 from fakeoff.arena.errors import JobFailed
+from fakeoff.arena.watch import PATIENCE, too_late, too_slow
 
 ValueT = TypeVar("ValueT")
-
-GRACE_SECONDS = 10.0
-"""How much longer than its limit a job may compute before its process is killed."""
-
-PATIENCE = 10.0
-"""How many times its limit a job may last by the clock on the wall, when it waits more than it computes."""
 
 NO_GPU_MEMORY = (
     "ran out of the GPU's memory; a smaller batch helps, or fewer jobs on one GPU (a larger compute.job_gpus)"
@@ -81,29 +76,6 @@ def machine_gigabytes() -> float:
     with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
         physical = min(physical, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return physical / 1e9
-
-
-def too_slow(seconds: float) -> str:
-    """Says that a job computed too long."""
-    return f"computed for longer than {seconds:g} s of CPU time (compute.job_seconds)"
-
-
-def too_late(seconds: float) -> str:
-    """Says that a job was not done, though it hardly computed."""
-    return (
-        f"was not done after {PATIENCE * seconds:g} s, {PATIENCE:g} times compute.job_seconds, and computed for less "
-        f"than {seconds:g} s of it: it waits for something"
-    )
-
-
-def computed_seconds(pid: int) -> float | None:
-    """The CPU time of a process of this machine, in seconds; None where it is gone or the system does not say."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def too_large(gigabytes: float) -> str:

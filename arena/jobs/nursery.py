@@ -29,8 +29,8 @@ import torch
 from safetensors.numpy import load, save
 
 from fakeoff.arena.jobs import Job, Outcome, Report, Result, execute, hand_over, import_house
-from fakeoff.arena.jobs.limits import GRACE_SECONDS, PATIENCE
 from fakeoff.arena.players.provisions import ProvisionError
+from fakeoff.arena.watch import GRACE_SECONDS, PATIENCE
 
 _SECONDS_TO_START = 120.0
 _LENGTH = struct.Struct("!Q")

@@ -24,9 +24,9 @@ from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
-from fakeoff.arena.jobs.ray_watch import Watch, overdue
 from fakeoff.arena.jobs.ray_work import POLL_SECONDS, warm, work
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
+from fakeoff.arena.watch import Watch, overdue
 
 _CONNECT_SECONDS = 10.0
 
@@ -156,7 +156,9 @@ class RayExecutor:
                 self._watch()
             if ended:
                 running = self._running.pop(ended[0])
-                return self._collect(ended[0], running)
+                outcome = self._collect(ended[0], running)
+                Nursery.shared()  # not before: its imports would be in the way of the workers' own
+                return outcome
 
     def abandon(self) -> None:
         """A driver that stops early must not leave jobs behind."""
@@ -359,7 +361,7 @@ class RayExecutor:
             *references,
             share=share,
             wanted=self._environment,
-            nursery=Nursery.shared().address,
+            nursery=Nursery.shared().address if job.fresh else "",
         )
 
     def _collect(self, reference: Any, running: _Running) -> Outcome:

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from fakeoff.arena.seeds import sealed
 from fakeoff.protocols.forensics.report import PROBE_MARGIN, SAME_PIPELINE, SEE, SIDES, Finding, Probe, SideName
 from fakeoff.protocols.forensics.sides import AuditedImage
 from fakeoff.protocols.score import metrics
@@ -30,6 +27,12 @@ _PREVALENCE = 0.5
 
 def probe(images: Sequence[AuditedImage], rng: np.random.Generator) -> Probe | None:
     """Trains a probe on traces alone, and says how well it tells the sides apart; None among too few images."""
+    with sealed("import", "scikit-learn"):  # here: the driver names an audit, and computes none
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
     is_fake = np.array([image.side == "fake" for image in images])
     counts = int((~is_fake).sum()), int(is_fake.sum())
     if min(counts) < _FEWEST_FOR_A_PROBE:

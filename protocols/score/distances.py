@@ -7,7 +7,8 @@
   GANs (ICLR 2018, section 5), on 7 x 7 patches of a Laplacian pyramid.
 - ``pixel_l1`` and ``ssim`` compare two images of the same latent.
 
-All images are uint8 ``(n, h, w, 3)``.
+All images are uint8 ``(n, h, w, 3)``. What takes a second to import is imported where it computes: the driver of a game
+only names these functions.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.metrics import structural_similarity
-from sklearn.decomposition import PCA
-from sklearn.metrics.pairwise import polynomial_kernel
 
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.seeds import sealed
 
 Array = npt.NDArray[np.float64]
 
@@ -38,6 +37,9 @@ def pixel_l1(images: Pixels, others: Pixels) -> float:
 
 def ssim(images: Pixels, others: Pixels) -> float:
     """The mean structural similarity, image by image; 1 is identical (Wang et al., 2004)."""
+    with sealed("import", "scikit-image"):
+        from skimage.metrics import structural_similarity
+
     pairs = zip(_grey(images), _grey(others), strict=True)
     return float(np.mean([structural_similarity(a, b, data_range=1.0) for a, b in pairs]))
 
@@ -53,6 +55,10 @@ def eigenface_kid(images: Pixels, others: Pixels, *, basis: Pixels) -> float:
     Returns:
         About 0 for two samples of one distribution; it may be slightly negative.
     """
+    with sealed("import", "scikit-learn"):  # it draws from Python's own generator
+        from sklearn.decomposition import PCA
+        from sklearn.metrics.pairwise import polynomial_kernel
+
     components = min(_EIGENFACES, len(basis) - 1)
     pca = PCA(components, whiten=True, svd_solver="full").fit(_flat(basis))
     x, y = pca.transform(_flat(images)), pca.transform(_flat(others))

@@ -14,9 +14,9 @@ from contextlib import redirect_stdout
 import pytest
 
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.jobs.limits import computed_seconds, machine_gigabytes, run_limited, too_late, too_slow
+from fakeoff.arena.jobs.limits import machine_gigabytes, run_limited
 from fakeoff.arena.jobs.output import captured
-from fakeoff.arena.jobs.ray_watch import Spent, overdue
+from fakeoff.arena.watch import Spent, computed_seconds, overdue, too_late, too_slow
 
 
 def in_a_process(code: str) -> str:

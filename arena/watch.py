@@ -1,11 +1,20 @@
-"""How far the jobs of one machine are and what they have taken: seen from outside of their processes."""
+"""How far the jobs of one machine are and what they have taken: seen from outside of their processes.
+
+Whoever watches has a process of its own and starts beside the first workers: nothing here imports PyTorch.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from fakeoff.arena.jobs.limits import GRACE_SECONDS, PATIENCE, computed_seconds, too_late, too_slow
+GRACE_SECONDS = 10.0
+"""How much longer than its limit a job may compute before its process is killed."""
+
+PATIENCE = 10.0
+"""How many times its limit a job may last by the clock on the wall, when it waits more than it computes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +75,26 @@ def overdue(spent: Spent, limit: float) -> str | None:
 
 
 __all__ = ["Spent", "Watch", "overdue"]
+
+
+def too_slow(seconds: float) -> str:
+    """Says that a job computed too long."""
+    return f"computed for longer than {seconds:g} s of CPU time (compute.job_seconds)"
+
+
+def too_late(seconds: float) -> str:
+    """Says that a job was not done, though it hardly computed."""
+    return (
+        f"was not done after {PATIENCE * seconds:g} s, {PATIENCE:g} times compute.job_seconds, and computed for less "
+        f"than {seconds:g} s of it: it waits for something"
+    )
+
+
+def computed_seconds(pid: int) -> float | None:
+    """The CPU time of a process of this machine, in seconds; None where it is gone or the system does not say."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,40 @@
+"""What a game waits for before its first job: imports that nobody uses yet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+DRIVER = """
+from fakeoff import detectors, generators
+from fakeoff.leaderboard.game import play
+for name in ("resnet18_layer1", "xception_block1", "ensemble"):
+    detectors.players.load(name)
+generators.players.load("pgan")
+"""
+
+
+def _imported(code: str) -> set[str]:
+    told = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(' '.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(told.stdout.split())
+
+
+@pytest.mark.parametrize("library", ["torchvision", "torch._dynamo", "sklearn", "skimage", "pandas", "mlflow", "ray"])
+def test_a_driver_imports_no_library_that_only_jobs_compute_with(library: str, driver: set[str]) -> None:
+    assert library not in driver
+
+
+@pytest.fixture(scope="module")
+def driver() -> set[str]:
+    return _imported(DRIVER)
+
+
+def test_whoever_watches_the_workers_needs_no_pytorch() -> None:
+    assert "torch" not in _imported("import fakeoff.arena.watch")
