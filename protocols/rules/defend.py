@@ -26,7 +26,7 @@ from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score.metrics import THRESHOLD
 
-VERSION = 4
+VERSION = 5
 
 _TRIED_ON = 16
 _FEWEST_OF_A_VERSION = 16
@@ -113,7 +113,8 @@ def defend(context: Context) -> Result:
     patches) has not improved for ``patience`` looks; the best look's weights are kept (section 3.1). Perfect is, as
     ``perfect`` says, every image on the right side of 1/2 (``images``), or every patch (``patches``, the paper's).
     Looks take about as many fakes as there are reals, evenly from every version, so that they cost no more after many
-    rounds. A detector that cannot be trained keeps the weights that it came with.
+    rounds, and are taken in the training's precision. A detector that cannot be trained keeps the weights that it came
+    with.
 
     What val says of it in the end is judged elsewhere, and blindly. ``not_attackable`` says why no attack could follow
     it, and is empty where one could; ``state`` is the hash of its weights.
@@ -170,7 +171,7 @@ def _train(
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append(value)
         if step % arguments.check_every == 0 or step == arguments.steps:
-            look = _look_at_val(detector, look_at, perfect=arguments.perfect)
+            look = _look_at_val(detector, look_at, perfect=arguments.perfect, precision=arguments.precision)
             val_curve.append([step, look.accuracy])
             if look > best:
                 best, best_state, worse = look, copy.deepcopy(detector.state_dict()), 0
@@ -213,16 +214,19 @@ def _one(real: Pool, fake: Pool, place: int) -> Tensor:
     return real[place : place + 1] if place < len(real) else fake[place - len(real) :][:1]
 
 
-def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str) -> _Look:
-    """Accuracy is the mean of those on reals and on fakes, over patches where the detector judges patches."""
+def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str, precision: Precision) -> _Look:
+    """Accuracy is the mean of those on reals and on fakes, over patches where the detector judges patches.
+
+    In the training's precision: a look in float32 took as long as three steps in bfloat16, and decides no score.
+    """
     detector.eval()
     if isinstance(detector, PatchDetector):
-        patches = referee.judge_patches(detector, mixed.pool).flatten(1)
+        patches = referee.judge_patches(detector, mixed.pool, precision=precision).flatten(1)
         by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
-        image_scores = patches.mean(1) if by_mean else referee.judge(detector, mixed.pool)
+        image_scores = patches.mean(1) if by_mean else referee.judge(detector, mixed.pool, precision=precision)
         scores = image_scores[:, None] if perfect == "images" else patches
     else:
-        patches = scores = referee.judge(detector, mixed.pool)[:, None]
+        patches = scores = referee.judge(detector, mixed.pool, precision=precision)[:, None]
     is_fake = mixed.is_fake[:, None]
     right = ((patches >= THRESHOLD) == is_fake).double().mean(1)
     accuracy = (right[mixed.is_fake].mean().item() + right[~mixed.is_fake].mean().item()) / 2

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fakeoff import detectors, generators
 from fakeoff.arena import compute
-from fakeoff.arena.compute import CPU
+from fakeoff.arena.compute import CPU, Precision
 from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.images import resized
 from fakeoff.arena.images.pool import Pool
@@ -142,8 +142,13 @@ def draw(
     return made
 
 
-def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
-    """Scores images in eval mode, in float32, where the detector's weights lie, and checks what comes.
+def judge(detector: Detector, images: Tensor | Pool, *, precision: Precision | None = None) -> Tensor:
+    """Scores images in eval mode, where the detector's weights lie, and checks what comes.
+
+    Args:
+        detector: Who judges.
+        images: float32 ``(n, 3, h, w)`` in [0, 1], or a pool.
+        precision: Of its products while it trains; None is float32, in which every score is.
 
     Returns:
         float32 ``(n,)`` in [0, 1], on the CPU.
@@ -154,7 +159,8 @@ def judge(detector: Detector, images: Tensor | Pool) -> Tensor:
     detector.eval()
 
     def score(batch: Tensor) -> Tensor:
-        scores = detector.score(shown(detector, batch))
+        with _products_in(precision, batch.device):
+            scores: Tensor = _widened(detector.score(shown(detector, batch)), precision)
         _check_tensor(scores, (len(batch),), what="score", device=batch.device)
         return scores
 
@@ -177,10 +183,15 @@ def shown(detector: Detector, images: Tensor) -> Tensor:
     return resized(images, detector.side)
 
 
-def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
-    """Scores every patch in eval mode, in float32, where the detector's weights lie, and checks what comes.
+def judge_patches(detector: PatchDetector, images: Tensor | Pool, *, precision: Precision | None = None) -> Tensor:
+    """Scores every patch in eval mode, where the detector's weights lie, and checks what comes.
 
     A detector with a ``side`` is shown images of that size, and its receptive field counts their pixels.
+
+    Args:
+        detector: Who judges.
+        images: float32 ``(n, 3, h, w)`` in [0, 1], or a pool.
+        precision: See :func:`judge`.
 
     Returns:
         float32 ``(n, h', w')`` in [0, 1], on the CPU.
@@ -192,7 +203,8 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool) -> Tensor:
     sides = shown(detector, images[:1]).shape[2:]
 
     def score(batch: Tensor) -> Tensor:
-        scores = detector.patch_scores(shown(detector, batch))
+        with _products_in(precision, batch.device):
+            scores: Tensor = _widened(detector.patch_scores(shown(detector, batch)), precision)
         grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
         _check_tensor(scores, (len(batch), *grid), what="patch_scores", device=batch.device)
         if scores.numel() == 0:
@@ -235,6 +247,16 @@ def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
     if whole.max().item() >= len(PARTS):
         raise JobFailed(f"label gave {whole.max().item()}; there are {len(PARTS)} parts, counted from 0")
     return whole
+
+
+def _products_in(precision: Precision | None, device: torch.device) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if precision is None else compute.autocast(precision, device)
+
+
+def _widened(scores: Any, precision: Precision | None) -> Any:
+    """Scores in float32: in bfloat16 a network may leave its last product as it came."""
+    half = precision is not None and isinstance(scores, Tensor) and scores.dtype == torch.bfloat16
+    return scores.float() if half else scores
 
 
 def _in_batches(work: Callable[[Tensor], Tensor], images: Tensor | Pool, player: nn.Module) -> Tensor:

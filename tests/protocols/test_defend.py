@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fakeoff.arena.compute import Precision
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.players.specs import weights_hash
@@ -98,8 +99,49 @@ def test_the_papers_rule_waits_until_all_patches_are_perfect(perfect: str, expec
     pixels[:, :8, :8] = 255
     both = np.concatenate([pixels, 255 - pixels])[[0, 3, 1, 4, 5, 2]]
     is_fake = torch.tensor([False, True, False, True, True, False])
-    look = _look_at_val(Quadrants(), _Mixed(pool=Pool(both), is_fake=is_fake), perfect=perfect)
+    mixed = _Mixed(pool=Pool(both), is_fake=is_fake)
+    look = _look_at_val(Quadrants(), mixed, perfect=perfect, precision="float32")
     assert (look.perfect, look.accuracy) == (expected, 0.75)
+
+
+class Products(PatchDetector):
+    """Patches of one pixel; leaves its product as autocast made it, and remembers in what."""
+
+    receptive_field = ReceptiveField(size=1, stride=1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((1, 3, 1, 1), 1 / 3))
+        self.made: list[torch.dtype] = []
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        scores = F.conv2d(images, self.weight)[:, 0]
+        self.made.append(scores.dtype)
+        return scores
+
+
+class WholeImages(Products):
+    """Likewise; its score of an image is not the mean of its patches."""
+
+    def score(self, images: Tensor) -> Tensor:
+        return self.patch_scores(images).amax((1, 2))
+
+
+@pytest.mark.parametrize("plugin", [Products, WholeImages])
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_looks_are_taken_in_the_trainings_precision(
+    plugin: type[Products], precision: Precision, dtype: torch.dtype
+) -> None:
+    pixels = np.concatenate([np.full((4, 16, 16, 3), 10, np.uint8), np.full((4, 16, 16, 3), 240, np.uint8)])
+    detector, mixed = plugin(), _Mixed(pool=Pool(pixels), is_fake=torch.arange(8) >= 4)
+    look = _look_at_val(detector, mixed, perfect="images", precision=precision)
+    assert (look.perfect, look.accuracy) == (True, 1.0)
+    assert set(detector.made) == {dtype}
+    # and what is scored is scored in float32, whatever was trained in
+    detector.made.clear()
+    referee.judge(detector, mixed.pool)
+    referee.judge_patches(detector, mixed.pool)
+    assert set(detector.made) == {torch.float32}
 
 
 def test_looks_cost_no_more_after_many_rounds_and_see_every_version(context: MakeContext) -> None:
