@@ -1,11 +1,13 @@
 """Times a whole game of equal work against an earlier build, in turns on the same machine.
 
     python benchmarks/engine.py --against ../another-checkout
+    python benchmarks/engine.py --against ../0.3 --without perfect --without device
 
 Four generators, four detectors, two rounds, float32; every training has the same number of steps in both builds, and
 nothing stops early. For each build: wall time, the share of core time that was idle between the first job and the start
 of the last one, and the most memory that the driver held (its own, not what it shares with workers). The median of the
-turns and each turn are written to ``benchmarks/results/engine.json``.
+turns and each turn are written to ``benchmarks/results/engine.json``. A setting that the earlier build does not know is
+left out of its game with ``--without``, where what it says is what that build does anyway.
 """
 
 from __future__ import annotations
@@ -49,8 +51,9 @@ _LINE = re.compile(
 )
 
 
-def _game(attack_steps: int, defend_steps: int) -> str:
-    parts = [_GAME.format(attack_steps=attack_steps, defend_steps=defend_steps)]
+def _game(attack_steps: int, defend_steps: int, *, without: Sequence[str]) -> str:
+    lines = _GAME.format(attack_steps=attack_steps, defend_steps=defend_steps).splitlines(keepends=True)
+    parts = [line for line in lines if line.partition(" = ")[0] not in without]
     parts += [
         f'[[generators]]\nplugin = "pgan"\nname = "pgan_{seed}"\nparameters = {{ init_seed = {seed} }}\n'
         for seed in range(_GENERATORS)
@@ -135,14 +138,18 @@ def idle(run: processes.Run, jobs: Sequence[Job]) -> float:
 @click.option("--turns", default=1, show_default=True)
 @click.option("--attack-steps", default=12, show_default=True)
 @click.option("--defend-steps", default=60, show_default=True)
-def main(against: Path, turns: int, attack_steps: int, defend_steps: int) -> None:
+@click.option("--without", multiple=True, help="A setting that the earlier build does not know.")
+def main(against: Path, turns: int, attack_steps: int, defend_steps: int, without: tuple[str, ...]) -> None:
     builds = {"before": against.resolve(), "now": Path(__file__).resolve().parents[1]}
-    game = _game(attack_steps, defend_steps)
+    games = {
+        "before": _game(attack_steps, defend_steps, without=without),
+        "now": _game(attack_steps, defend_steps, without=()),
+    }
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in builds}
     for turn in range(turns):
         for name, checkout in builds.items() if turn % 2 == 0 else reversed(builds.items()):
             with tempfile.TemporaryDirectory() as folder:
-                run, jobs = play(checkout, game, Path(folder))
+                run, jobs = play(checkout, games[name], Path(folder))
             figures = {
                 "wall": run.wall,
                 "idle": idle(run, jobs),
