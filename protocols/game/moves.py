@@ -189,7 +189,9 @@ class Moves:
         """Scores of two pools, given blindly; the driver draws the conclusions. None where the judge forfeited."""
         mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
         self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
-        job = write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_)
+        # Looks read what a patch detector said of patches: it is not asked twice, and never told which side it sees.
+        patches = self.can(judge, "patch")
+        job = write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_, patches=patches)
         result = await self._result(job, blame(judge, "score", round_=round_, against=what))
         if result is None:
             return None
@@ -205,6 +207,22 @@ class Moves:
         self._tally.leave_unranked(judge, why_unranked(result), round_=round_)
         self._tally.compare_reals(judge, reals, real, round_=round_)
         return Judged(detector=judge, judging=judged, figures=figures)
+
+    async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
+        """What a patch detector says of the patches of one pool; None where it forfeited."""
+        return await self.once(("alone", place(judge), pool), lambda: self._judge_alone(judge, pool, what))
+
+    def has_patches(self, *judgings: Judging, blame: Forfeit) -> bool:
+        """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
+        for judging in judgings:
+            if reason := self._store.record(judging.key).get("no_patches"):
+                self._tally.forfeit(replace(blame, reason=reason))
+                return False
+        return True
+
+    def derive(self, key: str, make: Callable[[], Result]) -> None:
+        """Names something that jobs read and that nobody keeps: it is made of stored results when it is handed over."""
+        self._engine.derive(key, make)
 
     # What moves have in common
 
@@ -290,6 +308,13 @@ class Moves:
         if len(results) < len(found):
             return None
         return Judging(key=judge.key, mixture=val), why_unranked(*results)
+
+    async def _judge_alone(self, judge: Version, pool: str, what: str) -> Judging | None:
+        mixture = Mixture(reals=(pool,), fakes=(), seed=self._config.seed)
+        self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
+        job = write_judge(self._desk, judge, mixture, what=what, stage="look", round_=judge.round, patches=True)
+        done = await self._result(job, blame(judge, "look"))
+        return None if done is None else Judging(key=job.key, mixture=mixture)
 
     async def _take(self, measure: type[M], subjects: Sequence[Version]) -> M | None:
         found = await measure.take(self, *subjects)

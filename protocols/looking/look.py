@@ -6,7 +6,7 @@ Chai et al., ECCV 2020, sections 4.2 and 4.3, Figs. 3, 4 and 6.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,16 @@ from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import seed_from
 from fakeoff.arena.typed import as_record
-from fakeoff.detectors import PatchDetector
 from fakeoff.protocols.looking.figures import LookFigures, ShiftFigures
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score import patches
 from fakeoff.protocols.score.part_shift import PartShift, measure_shift
-from fakeoff.protocols.score.patches import Floats, Labels, Truth
+from fakeoff.protocols.score.patches import Floats, Labels, Patches, Truth
 
 PARSE_VERSION = 1
-LOOK_VERSION = 3
+LOOK_VERSION = 4
 SHIFT_VERSION = 3
 
 EASIEST_AVERAGED = 100
@@ -53,14 +52,12 @@ class LookArguments:
     """What a look is told.
 
     Attributes:
-        detector: Who looks, a patch detector.
         truth: What the pool is, ``real`` or ``fake``.
         draws: Random patches of each image, from 1.
         resamples: Of the bootstrap of the images, from 100.
         confidence: Of the intervals, in (0.5, 1).
     """
 
-    detector: Identity
     truth: Truth
     draws: int
     resamples: int
@@ -105,21 +102,21 @@ def write_parse(desk: Desk, pool: str, *, what: str, round_: int) -> Job:
     )
 
 
-def write_look(desk: Desk, detector: Version, pool: str, *, truth: Truth, labels: str, what: str, round_: int) -> Job:
+def write_look(
+    desk: Desk, detector: Version, patches: str, *, truth: Truth, labels: str, what: str, round_: int
+) -> Job:
     """Which patches of which parts give away the images of a test pool.
 
     Args:
         desk: What is played.
-        detector: Which version looks.
-        pool: The pool's key.
-        truth: What it is.
+        detector: Which version judged them.
+        patches: Key of what it said of them: :func:`fakeoff.protocols.score.blind.patches_of`.
+        truth: What the pool is.
         labels: Key of the parts of its faces.
         what: It holds, for people.
         round_: When.
     """
-    spec = desk.detectors[detector.player]
     arguments = LookArguments(
-        detector=spec.identity(),
         truth=truth,
         draws=desk.config.parts.random_patches,
         resamples=desk.config.score.resamples,
@@ -130,10 +127,8 @@ def write_look(desk: Desk, detector: Version, pool: str, *, truth: Truth, labels
         LOOK_VERSION,
         label=f"look with {detector.label} at {what}",
         player=detector.player,
-        specs=[spec],
-        device=desk.device,
         payload=asdict(arguments),
-        inputs={"version": detector.key, "pool": pool, "labels": labels},
+        inputs={"patches": patches, "labels": labels},
         stage="look",
         round_=round_,
     )
@@ -180,7 +175,9 @@ def parse(context: Context) -> Result:
 def look(context: Context) -> Result:
     """Finds the most predictive patch of every image of a pool, and draws random ones from the same images.
 
-    Payload: :class:`LookArguments`. Inputs: ``version``, ``pool`` (test), ``labels``.
+    No player is there: what a patch detector says of patches comes from a judging, in which it was told nothing.
+
+    Payload: :class:`LookArguments`. Inputs: ``patches`` (:func:`fakeoff.protocols.score.blind.patches_of`), ``labels``.
 
     Returns:
         Record: :class:`fakeoff.protocols.looking.figures.LookFigures`.
@@ -191,13 +188,10 @@ def look(context: Context) -> Result:
         pool, and ``easiest_scores``, ``hardest_scores`` float32 ``(k, h', w')``, P(fake).
     """
     arguments, inputs = context.arguments(LookArguments), context.inputs
-    truth, device = arguments.truth, context.device
-    judge = referee.build_detector(arguments.detector, version=inputs["version"], device=device)
-    detector = cast("PatchDetector", judge)
-    pixels, labels = inputs["pool"].arrays["images"], inputs["labels"].arrays["labels"]
-    scores = referee.judge_patches(detector, Pool(pixels, device=device)).numpy()
-    labels = patches.resize_labels(labels, detector.side)
-    field, size = detector.receptive_field, (labels.shape[1], labels.shape[2])
+    truth, judged = arguments.truth, inputs["patches"].figures(Patches)
+    scores: Floats = inputs["patches"].arrays["patches"]
+    labels, field = patches.resize_labels(inputs["labels"].arrays["labels"], judged.side), judged.receptive_field
+    size = (labels.shape[1], labels.shape[2])
     grid = (scores.shape[1], scores.shape[2])
     rng = np.random.default_rng(seed_from(context.key, "patches"))
     units, ties = patches.most_predictive(scores, truth=truth, rng=rng)
@@ -214,7 +208,7 @@ def look(context: Context) -> Result:
         parts_ci=_intervals(found, arguments, rng=rng),
         random_parts=_named(patches.distribution(by_chance)),
         averaged_over=averaged,
-        side=detector.side,
+        side=judged.side,
     )
     return Result(
         record=as_record(figures),
@@ -281,9 +275,8 @@ def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArr
 
 def _intervals(found: Labels, arguments: LookArguments, *, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
     """Bootstrap intervals of the share of each part."""
-    shares = np.stack(
-        [patches.distribution(found[rng.integers(len(found), size=len(found))]) for _ in range(arguments.resamples)]
-    )
+    drawn = found[rng.integers(len(found), size=(arguments.resamples, len(found)))]
+    shares = np.stack([(drawn == part).mean(axis=1) for part in range(len(PARTS))], axis=1)
     tails = [(1 - arguments.confidence) / 2, (1 + arguments.confidence) / 2]
     low, high = np.quantile(shares, tails, axis=0)
     return {part: (float(a), float(b)) for part, a, b in zip(PARTS, low, high, strict=True)}

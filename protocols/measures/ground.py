@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fakeoff.arena.jobs import Job
+from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.record.versions import Forfeit, Version
 from fakeoff.protocols.rules.desk import Desk
@@ -14,6 +14,7 @@ from fakeoff.protocols.rules.desk import Desk
 if TYPE_CHECKING:
     from fakeoff.protocols.measures.match import Judged
     from fakeoff.protocols.measures.measured import Measured
+    from fakeoff.protocols.score.blind import Judging
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Measured[Any]")
@@ -51,6 +52,15 @@ class Ground(typing.Protocol):
 
     async def judged(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judged | None:
         """Scores of two pools, given blindly, and what follows from them; None where the judge forfeited."""
+
+    async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
+        """What a patch detector says of the patches of one pool; None where it forfeited."""
+
+    def has_patches(self, *judgings: Judging, blame: Forfeit) -> bool:
+        """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
+
+    def derive(self, key: str, make: Callable[[], Result]) -> None:
+        """Names something that jobs read and that nobody keeps: it is made of stored results when it is handed over."""
 
     async def measured(self, measure: type[M], *subjects: Version) -> M | None:
         """Another measure of versions, taken once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import ClassVar, Self
 
@@ -12,6 +13,7 @@ from fakeoff import detectors
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.seeds import digest
 from fakeoff.protocols.looking.figures import LookFigures, PartsOfSide, ShiftFigures
 from fakeoff.protocols.looking.look import write_look, write_shift
 from fakeoff.protocols.measures.ground import Ground
@@ -19,6 +21,7 @@ from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Newest, PairRow, TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import KINDS, Kind, Version, blame
+from fakeoff.protocols.score.blind import Judging, patches_of
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 
@@ -60,19 +63,27 @@ class Look(Measured[LookRow]):
         plugin = desk.detectors[judge.player].plugin
         if desk.parser is None or "patch" not in detectors.abilities(detectors.players.load(plugin)):
             return None
-        if await ground.measured(Match, maker, judge) is None:
+        match = await ground.measured(Match, maker, judge)
+        if match is None:
             return None
-        reals = await ground.real_pools(maker.resolution)
+        reals = (await ground.real_pools(maker.resolution))["test"]
+        # By themselves, so that a detector version looks at the same reals once, whoever its opponents are.
+        alone = await ground.judged_alone(judge, reals, what="test reals")
         round_ = max(maker.round, judge.round)
-        sides: dict[Truth, tuple[str, str, int]] = {
-            "real": (reals["test"], "test reals", 0),
-            "fake": (maker.pools["test"], maker.label, maker.round),
+        whose = blame(judge, "look", round_=round_, against=maker.label)
+        if alone is None or not ground.has_patches(match.judging, alone, blame=whose):
+            return None
+        sides: dict[Truth, tuple[Judging, str, str, int]] = {
+            "real": (alone, reals, "test reals", 0),
+            "fake": (match.judging, maker.pools["test"], maker.label, maker.round),
         }
         jobs: dict[Truth, Job] = {}
-        for truth, (pool, what, since) in sides.items():
+        for truth, (judging, pool, what, since) in sides.items():
             labels = await ground.labels(pool, what=what, round_=since)
-            jobs[truth] = write_look(desk, judge, pool, truth=truth, labels=labels, what=what, round_=round_)
-        if not await ground.settle(*jobs.values(), blame=blame(judge, "look", round_=round_, against=maker.label)):
+            patches = digest(["patches", judging.key, pool])
+            ground.derive(patches, partial(patches_of, judging, pool, ground.store))
+            jobs[truth] = write_look(desk, judge, patches, truth=truth, labels=labels, what=what, round_=round_)
+        if not await ground.settle(*jobs.values(), blame=whose):
             return None
         keys = {truth: job.key for truth, job in jobs.items()}
         figures = {truth: ground.store.figures(key, LookFigures) for truth, key in keys.items()}

@@ -221,10 +221,9 @@ def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str, precision: 
     """
     detector.eval()
     if isinstance(detector, PatchDetector):
-        patches = referee.judge_patches(detector, mixed.pool, precision=precision).flatten(1)
-        by_mean = type(detector).score is PatchDetector.score  # and needs no second look at the images
-        image_scores = patches.mean(1) if by_mean else referee.judge(detector, mixed.pool, precision=precision)
-        scores = image_scores[:, None] if perfect == "images" else patches
+        images, patches = referee.judge_both(detector, mixed.pool, precision=precision)
+        patches = patches.flatten(1)
+        scores = images[:, None] if perfect == "images" else patches
     else:
         patches = scores = referee.judge(detector, mixed.pool, precision=precision)[:, None]
     is_fake = mixed.is_fake[:, None]

@@ -6,24 +6,29 @@ What a player says are scores. Which of them are of fakes, and what follows from
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import seed_from
-from fakeoff.detectors import Detector
+from fakeoff.arena.typed import as_record
+from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.score.blind import Mixture
+from fakeoff.protocols.score.patches import Patches
 
-VERSION = 1
+VERSION = 2
 
 _BATCHES = (32, 64)
 
@@ -35,13 +40,17 @@ class JudgeArguments:
     Attributes:
         detector: Who judges.
         sample: How many images are scored again, from 0.
+        patches: Whether the scores of patches are kept; of a patch detector.
     """
 
     detector: Identity
     sample: int
+    patches: bool
 
 
-def write_judge(desk: Desk, detector: Version, mixture: Mixture, *, what: str, stage: str, round_: int) -> Job:
+def write_judge(
+    desk: Desk, detector: Version, mixture: Mixture, *, what: str, stage: str, round_: int, patches: bool = False
+) -> Job:
     """A detector version at a mixture of both sides.
 
     Args:
@@ -49,11 +58,12 @@ def write_judge(desk: Desk, detector: Version, mixture: Mixture, *, what: str, s
         detector: Which version.
         mixture: Of the images that it judges.
         what: They are, for people: ``pgan@1``.
-        stage: ``defend`` for val, ``score`` for test.
+        stage: ``defend`` for val, ``score`` for test, ``look`` for patches alone.
         round_: When.
+        patches: Whether the scores of patches are kept, for looks; of a patch detector.
     """
     label = f"score {detector.label} on {what}"
-    return _write(desk, judge, detector, mixture, label=label, stage=stage, round_=round_, fresh=False)
+    return _write(desk, judge, detector, mixture, label=label, stage=stage, round_=round_, fresh=False, patches=patches)
 
 
 def write_judge_again(desk: Desk, detector: Version, mixture: Mixture, *, round_: int) -> Job:
@@ -66,7 +76,9 @@ def write_judge_again(desk: Desk, detector: Version, mixture: Mixture, *, round_
         round_: When.
     """
     label = f"score {detector.label} again"
-    return _write(desk, judge_again, detector, mixture, label=label, stage="defend", round_=round_, fresh=True)
+    return _write(
+        desk, judge_again, detector, mixture, label=label, stage="defend", round_=round_, fresh=True, patches=False
+    )
 
 
 def _write(
@@ -79,8 +91,10 @@ def _write(
     stage: str,
     round_: int,
     fresh: bool,
+    patches: bool = False,
 ) -> Job:
     spec = desk.detectors[detector.player]
+    arguments = JudgeArguments(detector=spec.identity(), sample=desk.config.score.scored_again, patches=patches)
     return desk.job(
         task,
         VERSION,
@@ -88,7 +102,7 @@ def _write(
         player=detector.player,
         specs=[spec],
         device=desk.device,
-        payload=asdict(JudgeArguments(detector=spec.identity(), sample=desk.config.score.scored_again)),
+        payload=asdict(arguments),
         inputs={"version": detector.key, "images": mixture.key},
         fresh=fresh,
         stage=stage,
@@ -104,21 +118,51 @@ def judge(context: Context) -> Result:
 
     Returns:
         Arrays: ``scores`` float32 ``(n,)`` in the mixture's order; ``sample`` int64 ``(k,)``, places in it, and their
-        scores ``again`` and ``alone``, float32 ``(k,)``.
+        scores ``again`` and ``alone``, float32 ``(k,)``; where patches are kept, ``patches`` float32 ``(n, h', w')``,
+        P(fake) in the mixture's order, and on record ``patches``, a :class:`fakeoff.protocols.score.patches.Patches`,
+        or ``no_patches``, why there are none.
     """
     arguments = context.arguments(JudgeArguments)
     detector, pool, rng = _seated(context, arguments)
     edges = [0]
     while edges[-1] < len(pool):
         edges.append(min(len(pool), edges[-1] + int(rng.integers(*_BATCHES, endpoint=True))))
-    scores = torch.cat([referee.judge(detector, pool[a:b]) for a, b in itertools.pairwise(edges)])
+    batches = [pool[first:last] for first, last in itertools.pairwise(edges)]
+    record: dict[str, Any] = {"n": len(pool)}
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    scores: Tensor | None = None
+    if arguments.patches:
+        scores = _judge_patches(cast("PatchDetector", detector), batches, record=record, arrays=arrays)
+    if scores is None:
+        scores = torch.cat([referee.judge(detector, batch) for batch in batches])
     sample = _sample(arguments, pool, rng)
     again = torch.cat([pool[place : place + 1] for place in sample]) if len(sample) else None
-    arrays = {"scores": scores.numpy(), "sample": sample}
+    arrays |= {"scores": scores.numpy(), "sample": sample}
     if again is not None:
         arrays["again"] = referee.judge(detector, again).numpy()
         arrays["alone"] = torch.cat([referee.judge(detector, image[None]) for image in again]).numpy()
-    return Result(record={"n": len(pool)}, arrays=arrays)
+    return Result(record=record, arrays=arrays)
+
+
+def _judge_patches(
+    detector: PatchDetector, batches: Sequence[Tensor], *, record: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]
+) -> Tensor | None:
+    """Keeps the scores of patches, or why there are none: who scores images by other means keeps its scores of them.
+
+    Returns:
+        float32 ``(n,)``: the scores of the images; None where there are none of patches.
+    """
+    try:
+        both = [referee.judge_both(detector, batch) for batch in batches]
+    except JobFailed as error:
+        record["no_patches"] = error.reason
+    except Exception as error:
+        record["no_patches"] = f"raised {one_line(error)}"
+    else:
+        record["patches"] = as_record(Patches(receptive_field=detector.receptive_field, side=detector.side))
+        arrays["patches"] = torch.cat([patches for _, patches in both]).numpy()
+        return torch.cat([scores for scores, _ in both])
+    return None
 
 
 def judge_again(context: Context) -> Result:

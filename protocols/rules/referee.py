@@ -226,6 +226,23 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool, *, precision: 
     return whole.clamp(0, 1)
 
 
+def judge_both(
+    detector: PatchDetector, images: Tensor | Pool, *, precision: Precision | None = None
+) -> tuple[Tensor, Tensor]:
+    """Scores images and every patch of them; see :func:`judge` and :func:`judge_patches`.
+
+    Returns:
+        float32 ``(n,)`` and ``(n, h', w')`` in [0, 1], on the CPU.
+
+    Raises:
+        JobFailed: See there.
+    """
+    patches = judge_patches(detector, images, precision=precision)
+    if type(detector).score is PatchDetector.score:  # the mean of its patches: no second look at the images
+        return patches.mean((1, 2)), patches
+    return judge(detector, images, precision=precision), patches
+
+
 def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
     """Labels the parts of faces in eval mode, where the parser's weights lie, and checks what comes.
 

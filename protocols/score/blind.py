@@ -64,11 +64,11 @@ class Mixture:
         """Puts the scores of a mixture back in order.
 
         Args:
-            scores: float32 ``(n,)`` of the mixture.
+            scores: float32 ``(n, ...)`` of the mixture.
             sizes: Of each pool: of the reals, then of the fakes.
 
         Returns:
-            float32 ``(m,)`` for each pool of reals, and for each of fakes.
+            float32 ``(m, ...)`` for each pool of reals, and for each of fakes.
         """
         ordered = np.empty_like(scores)
         ordered[self._order(len(scores))] = scores
@@ -118,6 +118,24 @@ def sides(judging: Judging, store: Store) -> tuple[list[Scores], list[Scores]]:
     """
     sizes = [_pool_size(pool, store) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
     return judging.mixture.by_pool(store.read(judging.key).arrays["scores"], sizes)
+
+
+def patches_of(judging: Judging, pool: str, store: Store) -> Result:
+    """What a patch detector said of the patches of one pool of a judging.
+
+    Args:
+        judging: One whose patches were kept.
+        pool: Of its mixture.
+        store: Where the scores are, and the pools.
+
+    Returns:
+        Record: :class:`fakeoff.protocols.score.patches.Patches`. Array ``patches``: float32 ``(n, h', w')``, P(fake) in
+        the order of the pool.
+    """
+    pools = (*judging.mixture.reals, *judging.mixture.fakes)
+    judged = store.read(judging.key)
+    reals, fakes = judging.mixture.by_pool(judged.arrays["patches"], [_pool_size(each, store) for each in pools])
+    return Result(record=judged.record["patches"], arrays={"patches": [*reals, *fakes][pools.index(pool)]})
 
 
 def _pool_size(pool: str, store: Store) -> int:
@@ -222,6 +240,7 @@ __all__ = [
     "OnVal",
     "Scores",
     "on_val",
+    "patches_of",
     "read_match",
     "read_on_val",
     "sides",

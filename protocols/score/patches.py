@@ -5,6 +5,7 @@ Chai et al., "What makes fake images detectable?", ECCV 2020, section 4.2 and Fi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +19,19 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 Labels: TypeAlias = npt.NDArray[np.uint8]
 Truth: TypeAlias = Literal["real", "fake"]
 TRUTHS: tuple[Truth, Truth] = ("real", "fake")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patches:
+    """Whose scores of patches they are.
+
+    Attributes:
+        receptive_field: The detector's.
+        side: Pixels a side at which it was shown the images, which the receptive field counts; None is the pool's.
+    """
+
+    receptive_field: ReceptiveField
+    side: int | None
 
 
 def windows(units: Indices, field: ReceptiveField, *, size: tuple[int, int]) -> Indices:

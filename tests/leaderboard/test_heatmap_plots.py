@@ -12,14 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.parsers import PARTS
-from fakeoff.detectors import ReceptiveField
+from fakeoff.arena.typed import as_record
+from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, averages, exhibits, match_heatmaps, picture_heatmaps
 from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.protocols.looking.look import look
+from fakeoff.protocols.rules import referee
 from fakeoff.protocols.score import patches
-from fakeoff.protocols.score.patches import TRUTHS, Truth
+from fakeoff.protocols.score.patches import TRUTHS, Patches, Truth
 
 Array = npt.NDArray[Any]
 
@@ -204,20 +207,21 @@ def _looked(n: int, *, detector: str = "toy_brightness") -> tuple[dict[Truth, Re
     fake = (fake * np.linspace(0.2, 1, n)[rng.permutation(n), None, None, None]).astype(np.uint8)
     pools: dict[Truth, Array] = {"real": real, "fake": fake}
     found: dict[Truth, Result] = {}
+    judge = referee.build_detector({"plugin": detector, "parameters": {}, "fingerprint": {}})
+    assert isinstance(judge, PatchDetector)
+    said = Patches(receptive_field=judge.receptive_field, side=judge.side)
     for truth, pixels in pools.items():
         labels = rng.integers(0, len(PARTS), (n, SIDE, SIDE), dtype=np.uint8)
-        inputs = {"pool": {"images": pixels}, "labels": {"labels": labels}, "version": {}}
+        scores = referee.judge_patches(judge, Pool(pixels)).numpy()
+        inputs = {
+            "patches": Result(record=as_record(said), arrays={"patches": scores}),
+            "labels": Result(record={}, arrays={"labels": labels}),
+        }
         given = Context(
             key=truth,
-            payload={
-                "detector": {"plugin": detector, "parameters": {}, "fingerprint": {}},
-                "truth": truth,
-                "draws": 2,
-                "resamples": 100,
-                "confidence": 0.95,
-            },
+            payload={"truth": truth, "draws": 2, "resamples": 100, "confidence": 0.95},
             places={},
-            inputs={name: Result(record={}, arrays=arrays) for name, arrays in inputs.items()},
+            inputs=inputs,
             report=lambda done, total, note="": None,
         )
         found[truth] = look(given)

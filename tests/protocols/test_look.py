@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from fakeoff.arena import images
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError
+from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Context, Job, Outcome, Result
 from fakeoff.arena.jobs.executors import SerialExecutor
@@ -31,7 +33,9 @@ from fakeoff.protocols.looking import look
 from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.judging import judge
 from fakeoff.protocols.score import patches
+from fakeoff.protocols.score.blind import Judging, Mixture, patches_of
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 Array = npt.NDArray[Any]
@@ -112,12 +116,32 @@ def test_a_parser_is_held_to_its_interface(parsers: Path, name: str, reason: str
 # -- look ---------------------------------------------------------------------------------------------------------
 
 
-def looked(pixels: Array, labels: Array, *, truth: Truth = "fake", key: str = "a job", **over: Any) -> Result:
-    """Runs the job with the detector of bright patches."""
-    payload = {"detector": BRIGHTNESS, "truth": truth, "draws": 8, "resamples": 100, "confidence": 0.95, **over}
-    version = Result(record={"threshold": 0.5}, arrays=state_arrays(referee.build_detector(payload["detector"])))
+def looked(
+    pixels: Array,
+    labels: Array,
+    *,
+    truth: Truth = "fake",
+    key: str = "a job",
+    detector: Mapping[str, Any] = BRIGHTNESS,
+    **over: Any,
+) -> Result:
+    """Runs the job on what the detector of bright patches said in a judging."""
+    payload = {"truth": truth, "draws": 8, "resamples": 100, "confidence": 0.95, **over}
     parsed = Result(record={}, arrays={"labels": labels})
-    return look.look(context(payload, key=key, version=version, pool=pool(pixels), labels=parsed))
+    return look.look(context(payload, key=key, patches=judged(pixels, detector=detector), labels=parsed))
+
+
+def judged(pixels: Array, *, detector: Mapping[str, Any] = BRIGHTNESS) -> Result:
+    """What a patch detector said of the patches of a pool, judged by itself."""
+    mixture = Mixture(reals=("pool",), fakes=(), seed=0)
+    results = {"pool": Result(record={"n": len(pixels)}, arrays={"images": pixels})}
+    version = Result(record={"threshold": 0.5}, arrays=state_arrays(referee.build_detector(dict(detector))))
+    arguments = {"detector": detector, "sample": 0, "patches": True}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.write("pool", results["pool"])
+        store.write("judged", judge(context(arguments, version=version, images=mixture.mix(results.__getitem__))))
+        return patches_of(Judging(key="judged", mixture=mixture), "pool", store)
 
 
 def spotted(truth: Truth, n: int = 12) -> tuple[Array, Array]:
@@ -229,8 +253,11 @@ def test_one_image_is_enough(toys: Path, truth: Truth, part: str) -> None:
     ],
 )
 def test_a_patch_detector_is_held_to_its_interface(bad_players: Path, name: str, reason: str) -> None:
+    pixels, _ = spotted("fake")
+    made = referee.build_detector({"plugin": name, "parameters": {}, "fingerprint": {}})
+    assert isinstance(made, PatchDetector)
     with pytest.raises(JobFailed) as caught:
-        looked(*spotted("fake"), detector={"plugin": name, "parameters": {}, "fingerprint": {}})
+        referee.judge_patches(made, Pool(pixels))
     assert caught.value.reason == reason
 
 
@@ -381,13 +408,16 @@ def test_the_reals_are_the_same_whoever_the_opponent_is(mixed: Mixed) -> None:
     # One job for each detector version and real pool, and one for each match's fakes.
     [pools] = record.real_pools.values()
     versions = {look.detector.key for look in record.looks}
-    looked_at = [(job.inputs["version"], job.inputs["pool"]) for job in observer.of("look")]
+    looked_at = [job.inputs["patches"] for job in observer.of("look")]
     truths = [job.payload["truth"] for job in observer.of("look")]
-    assert sorted(pair for pair, truth in zip(looked_at, truths, strict=True) if truth == "real") == sorted(
-        (version, pools["test"]) for version in versions
-    )
+    assert truths.count("real") == len(versions)
     assert truths.count("fake") == len(record.looks)
     assert len(set(looked_at)) == len(looked_at)
+    # No player is there, and what it said of reals was said once.
+    assert not any("detector" in job.payload or "version" in job.inputs for job in observer.of("look"))
+    alone = Mixture(reals=(pools["test"],), fakes=(), seed=record.config.seed)
+    asked = [job.inputs["version"] for job in observer.of("judge") if job.inputs["images"] == alone.key]
+    assert sorted(asked) == sorted(versions)
 
 
 def test_every_test_pool_is_parsed_once_before_detectors_are_trained(mixed: Mixed) -> None:
@@ -400,7 +430,6 @@ def test_every_test_pool_is_parsed_once_before_detectors_are_trained(mixed: Mixe
     for of, key in labels.items():
         assert store.read(key).arrays["labels"].shape == store.read(of).arrays["images"].shape[:3]
     assert {job.inputs["labels"] for job in observer.of("look")} == set(labels.values())
-    assert all(job.inputs["labels"] == labels[job.inputs["pool"]] for job in observer.of("look"))
     assert [job.round for job in observer.of("parse")] == [0, 0, 0, 1, 2]
     for round_ in range(3):
         stages = [job.stage for job in observer.jobs if job.round == round_]
@@ -469,7 +498,7 @@ def test_without_a_parser_everything_else_is_the_same(
 
 BAD_PATCHES = {
     "patches_nan": "NaN",
-    "patches_flat": "shape (64, 16)",
+    "patches_flat": "16), not (",
     "patches_out_of_range": "values from 1.5",
     "patches_off_the_image": "they do not fit",
     "patches_raise": "raised RuntimeError: the plugin's own bug",
@@ -544,7 +573,8 @@ def test_a_parser_that_fails_stops_the_tournament_before_anybody_is_trained_and_
     assert len(record.matches) == 4
     # And with a parser that works, only what depends on it is left.
     _, ran = play(toy_config(parts=QUADRANTS))
-    assert {job.task.rpartition(":")[2] for job in ran.ran} == {"parse", "look", "shift"}
+    assert {job.task.rpartition(":")[2] for job in ran.ran} == {"parse", "judge", "look", "shift"}
+    assert {job.stage for job in ran.ran if job.task.endswith(":judge")} == {"look"}  # of reals by themselves
 
 
 class InterruptedAtTheThirdLook(SerialExecutor):
@@ -566,7 +596,9 @@ def test_an_interrupt_between_looks_loses_none_of_them(play: Play, toy_config: C
         play(config, executor=InterruptedAtTheThirdLook())
     resumed, ran = play(config)
     # Two detectors at the reals and at two generators' fakes, less the two that were kept.
-    assert [job.task.rpartition(":")[2] for job in ran.ran if job.stage == "look"] == ["look"] * 4
+    left = [job.task.rpartition(":")[2] for job in ran.ran if job.stage == "look"]
+    assert left.count("look") == 4
+    assert set(left) <= {"look", "judge"}  # and reals that nobody had judged by themselves
     assert {job.stage for job in ran.ran} <= {"look", "cost"}
     whole, _ = play(config, home="another")
     assert resumed == whole

@@ -141,21 +141,26 @@ def defended() -> Case:
 
 def judged() -> Case:
     judge, version = detector()
-    return judging.judge, judging.JudgeArguments(detector=judge, sample=3), {"version": version, "images": pool(0)}
+    return (
+        judging.judge,
+        judging.JudgeArguments(detector=judge, sample=3, patches=False),
+        {"version": version, "images": pool(0)},
+    )
+
+
+def judged_with_patches() -> Case:
+    judge, version = detector()
+    arguments = judging.JudgeArguments(detector=judge, sample=0, patches=True)
+    return judging.judge, arguments, {"version": version, "images": pool(0)}
 
 
 def parsed() -> Case:
     return look.parse, look.ParseArguments(parser=identity(parsers, "face_unet")), {"pool": pool(0)}
 
 
-def looked() -> Case:
-    judge, version = detector()
-    labels = Result(record={}, arrays={"labels": np.ones((12, SIDE, SIDE), dtype=np.uint8)})
-    arguments = look.LookArguments(detector=judge, truth="fake", draws=2, resamples=100, confidence=0.95)
-    return look.look, arguments, {"version": version, "pool": pool(0), "labels": labels}
-
-
-@pytest.mark.parametrize("case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, looked])
+@pytest.mark.parametrize(
+    "case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, judged_with_patches]
+)
 def test_it_does_on_a_device_what_it_does_here(
     case: Callable[[], Case],
     monkeypatch: pytest.MonkeyPatch,

@@ -137,7 +137,7 @@ def test_training_never_reads_a_test_pool(play: Play, toy_config: Config) -> Non
     test_pools = {version.pools["test"] for version in record.versions if version.pools}
     test_pools |= {pools["test"] for pools in record.real_pools.values()}
     readers = {job.task.rpartition(":")[2] for job in ran.ran if test_pools & set(job.inputs.values())}
-    assert readers == {"audit", "cost", "floor", "parse", "look"}
+    assert readers == {"audit", "cost", "floor", "parse"}
 
 
 def test_splits_share_no_fake_image(play: Play, toy_config: Config, tmp_path: Path) -> None:
