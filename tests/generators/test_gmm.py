@@ -23,7 +23,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def gmm(**over: Any) -> GaussianMixture:
-    small = {"resolution": 4, "components": 3, "factors": 2, "weights": None}
+    small = {"resolution": 4, "components": 3, "factors": 2, "least_noise": LEAST_NOISE, "weights": None}
     return GaussianMixture(**{**small, **over})  # type: ignore[arg-type]
 
 
