@@ -38,7 +38,7 @@ _NAME = "gmm-orl-64"
 _SIDE = 64
 _FAKES = 280
 _SEEDS = 5
-_SEARCHED = {"components": (1, 4, 8, 12, 16), "factors": (10, 20, 30, 40), "least_noise": (0.03, 0.06, 0.09, 0.12)}
+_SEARCHED = {"components": (1, 4, 8, 12, 16), "factors": (10, 20, 30), "least_noise": (0.03, 0.06, 0.09, 0.12)}
 
 
 def _with_flips(photographs: Tensor) -> Tensor:
