@@ -113,7 +113,7 @@ def _draw(player: GaussianMixture, train: images.Pixels, test: images.Pixels) ->
             ("held-out real people", test[:: len(test) // 14][:14]),
         ]
     )
-    return Image.fromarray(to_pixels(figure))
+    return Image.fromarray(to_pixels(figure)).convert("L")
 
 
 @click.command()
