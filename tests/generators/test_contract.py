@@ -58,6 +58,18 @@ class TestPGANThatGrowsAllTheWay(BuiltIn):
         assert all(parameter.requires_grad for parameter in player.synthesis.blocks.parameters())  # type: ignore[union-attr]
 
 
+class TestMixture(BuiltIn):
+    player = "gmm"
+    parameters: ClassVar = {"resolution": 16, "components": 3, "factors": 4, "weights": ""}
+
+
+class TestMixtureInColourWithNoise(BuiltIn):
+    player = "gmm"
+    parameters: ClassVar = {
+        "resolution": 16, "channels": 3, "components": 2, "factors": 3, "noise": 0.5, "weights": "",
+    }  # fmt: skip
+
+
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py
@@ -66,3 +78,7 @@ def test_every_generator_that_ships_has_its_contract_here() -> None:
 
 def test_the_papers_attacker_is_there_and_can_attack() -> None:
     assert set(abilities(players.load("pgan"))) == {"trainable", "attackable", "latent"}
+
+
+def test_the_mixture_can_attack_and_be_inverted() -> None:
+    assert set(abilities(players.load("gmm"))) == {"trainable", "attackable", "latent", "invertible"}
