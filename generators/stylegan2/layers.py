@@ -181,7 +181,7 @@ class ToImage(nn.Module):
         n, inputs, height, width = x.shape
         pixels = x.permute(0, 2, 3, 1).reshape(n, -1, inputs)
         # A product over pixels: convolutions to one or three channels are slow, and change the memory's layout.
-        image: Tensor = (pixels @ weights.to(x.dtype).transpose(1, 2)).float() + self.bias
+        image: Tensor = (pixels @ weights.to(x.dtype).transpose(1, 2)).to(w.dtype) + self.bias
         return image.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 

@@ -53,7 +53,7 @@ class Mapping(nn.Module):
         """Args: z ``(n, dim)``. Returns w, float32 ``(n, dim)``."""
         # Weights here are a hundred times those of other layers: in bfloat16, faces move by steps.
         with torch.autocast(z.device.type, enabled=False):
-            w = pixel_norm(z.float())
+            w = pixel_norm(z.to(self.w_avg.dtype))
             for index in range(self.layers):
                 w = lrelu(self.get_submodule(f"fc{index}")(w))
         return w
@@ -144,7 +144,7 @@ class Synthesis(nn.Module):
                 x = conv(x, ws[:, layer], noise=next(maps))
                 layer += 1
             own = block.torgb(x, ws[:, layer])
-            image = own if image is None else upsample(image).float() + own
+            image = own if image is None else upsample(image).to(own.dtype) + own
         assert image is not None
         return image
 
