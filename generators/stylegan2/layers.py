@@ -32,19 +32,27 @@ def resample_filter() -> Tensor:
     return torch.outer(line, line) / line.sum().square()
 
 
-def _kernel(like: Tensor, *, gain: float = 1.0) -> Tensor:
-    """The filter for each feature of ``like`` by itself, ``(c, 1, 4, 4)``."""
-    return (resample_filter() * gain).to(like).expand(like.shape[1], 1, 4, 4)
+def blur(x: Tensor, low_pass: Tensor, *, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
+    """Filters each feature by itself.
+
+    Args:
+        x: ``(n, c, h, w)``.
+        low_pass: :func:`resample_filter`, where ``x`` lies.
+        padding: Zeros at each side.
+        stride: 2 keeps every other pixel.
+        gain: Multiplies the result; 4 makes up for zeros between the pixels.
+
+    Returns:
+        ``(n, c, (h + 2 * padding - 4) / stride + 1, ...)``.
+    """
+    kernel = (low_pass * gain).to(x.dtype).expand(x.shape[1], 1, 4, 4)
+    return F.conv2d(x, kernel, stride=stride, padding=padding, groups=x.shape[1])
 
 
-def blur(x: Tensor, *, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """Filters with [1, 3, 3, 1] both ways; ``(n, c, h, w)`` to ``(n, c, (h + 2 * padding - 4) / stride + 1, ...)``."""
-    return F.conv2d(x, _kernel(x, gain=gain), stride=stride, padding=padding, groups=x.shape[1])
-
-
-def upsample(image: Tensor) -> Tensor:
+def upsample(image: Tensor, low_pass: Tensor) -> Tensor:
     """Doubles the resolution: zeros between the pixels, then the filter; ``(n, c, h, w)`` to ``(n, c, 2h, 2w)``."""
-    return F.conv_transpose2d(image, _kernel(image, gain=4.0), stride=2, padding=1, groups=image.shape[1])
+    kernel = (low_pass * 4).to(image.dtype).expand(image.shape[1], 1, 4, 4)
+    return F.conv_transpose2d(image, kernel, stride=2, padding=1, groups=image.shape[1])
 
 
 class Linear(nn.Module):
@@ -83,6 +91,7 @@ class Conv2d(nn.Module):
     """
 
     bias: Tensor | None
+    low_pass: Tensor
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, down: bool = False, bias: bool = True, gain: float = GAIN
@@ -95,6 +104,8 @@ class Conv2d(nn.Module):
         self.gain = gain
         self.kernel = kernel
         self.down = down
+        # Always the same, so that no state holds it; a buffer, so that it lies where the weights do.
+        self.register_buffer("low_pass", resample_filter(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight * self.scale
@@ -102,8 +113,8 @@ class Conv2d(nn.Module):
         if not self.down:
             return F.conv2d(x, weight, bias, padding=self.kernel // 2)
         if self.kernel == 1:  # of a single pixel: leaving out before or after is the same
-            return F.conv2d(blur(x, padding=1, stride=2), weight, bias)
-        return F.conv2d(blur(x, padding=2), weight, bias, stride=2)
+            return F.conv2d(blur(x, self.low_pass, padding=1, stride=2), weight, bias)
+        return F.conv2d(blur(x, self.low_pass, padding=2), weight, bias, stride=2)
 
 
 class ModulatedConv2d(nn.Module):
@@ -122,6 +133,7 @@ class ModulatedConv2d(nn.Module):
     """
 
     noise_const: Tensor
+    low_pass: Tensor
 
     def __init__(self, style_dim: int, inputs: int, outputs: int, *, side: int, up: bool) -> None:
         super().__init__()
@@ -130,6 +142,7 @@ class ModulatedConv2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.zeros(side, side))
+        self.register_buffer("low_pass", resample_filter(), persistent=False)
         self.deviation = 1.0
         self.side = side
         self.up = up
@@ -153,7 +166,7 @@ class ModulatedConv2d(nn.Module):
         x = x * style.to(x.dtype)[..., None, None]
         if self.up:
             x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-            x = blur(x, padding=1, gain=4.0)
+            x = blur(x, self.low_pass, padding=1, gain=4.0)
         else:
             x = F.conv2d(x, self.weight, padding=1)
         x = torch.addcmul((self.bias * GAIN).to(x.dtype).view(1, -1, 1, 1), x, factor.to(x.dtype)[..., None, None])

@@ -16,7 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from fakeoff.generators.pgan_networks import minibatch_stddev, pixel_norm
-from fakeoff.generators.stylegan2.layers import GAIN, Conv2d, Linear, ModulatedConv2d, ToImage, lrelu, upsample
+from fakeoff.generators.stylegan2.layers import (
+    GAIN,
+    Conv2d,
+    Linear,
+    ModulatedConv2d,
+    ToImage,
+    lrelu,
+    resample_filter,
+    upsample,
+)
 
 _MAPPING_RATE = 0.01
 _MEAN_DECAY = 0.995
@@ -95,8 +104,11 @@ class Synthesis(nn.Module):
         channels: 1 or 3.
     """
 
+    low_pass: Tensor
+
     def __init__(self, style_dim: int, *, features: dict[int, int], channels: int) -> None:
         super().__init__()
+        self.register_buffer("low_pass", resample_filter(), persistent=False)
         self.sides = list(features)
         for before, side in itertools.pairwise([0, *self.sides]):
             inputs = features[before] if before else 0
@@ -144,7 +156,7 @@ class Synthesis(nn.Module):
                 x = conv(x, ws[:, layer], noise=next(maps))
                 layer += 1
             own = block.torgb(x, ws[:, layer])
-            image = own if image is None else upsample(image).to(own.dtype) + own
+            image = own if image is None else upsample(image, self.low_pass).to(own.dtype) + own
         assert image is not None
         return image
 

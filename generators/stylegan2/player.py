@@ -1,8 +1,8 @@
 """StyleGAN2: styles that modulate convolutions.
 
-Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020: modulated and demodulated convolutions, a
-skip generator, a residual critic, lazy R1 and path-length regularisation, moving averages of weights and of w. Added for
-small data: differentiable augmentation.
+Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020: modulated and demodulated
+convolutions, a skip generator, a residual critic, lazy R1 and path-length regularisation, moving averages of weights
+and of w. Added for small data: differentiable augmentation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from fakeoff.generators.stylegan2.published import from_published, is_published
 # The moving average may not look back further than this share of what the current training has seen, or a
 # short finetuning would hardly show in the images (the published code's ramp-up).
 _EMA_RAMP = 0.05
-_SAMPLE_BATCH = 64
+_PIXELS_AT_A_TIME = 64 * 128 * 128
+_MOST_AT_A_TIME = 64
 _LOSS: gan_losses.Loss = "non_saturating"
 
 
@@ -135,7 +136,8 @@ class StyleGAN2(Generator):
 
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         made = []
-        for part in z.split(_SAMPLE_BATCH):
+        at_a_time = max(1, min(_MOST_AT_A_TIME, _PIXELS_AT_A_TIME // self.resolution**2))
+        for part in z.split(at_a_time):
             ws = self.average.styles(part, psi=self.truncation)
             made.append(self.average.synthesis(ws, noise=self._noise_of_samples(len(part), rng)))
         return self._to_rgb(torch.cat(made))

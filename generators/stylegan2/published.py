@@ -17,7 +17,7 @@ _PARTS = {"G_ema.": "average.", "D.": "critic."}
 
 
 def is_published(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict has NVIDIA's names: those of ``G_ema`` alone, or behind ``G_ema.``, with or without ``D.``."""
+    """Whether a state dict has NVIDIA's names: those of ``G_ema`` alone, or behind ``G_ema.``, ``D.`` or not."""
     return any(name.startswith(("synthesis.b4.", "G_ema.synthesis.b4.")) for name in state)
 
 

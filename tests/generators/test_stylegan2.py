@@ -95,10 +95,10 @@ def test_constant_noise_is_the_same_in_every_image_and_needs_no_source() -> None
 
 
 def test_truncation_draws_samples_towards_the_mean_face() -> None:
-    spread = []
+    spread, trained = [], _trained()
     for psi in (1.0, 0.5, 0.0):
         player = stylegan2(truncation=psi)
-        player.load_state_dict(_trained().state_dict())
+        player.load_state_dict(trained.state_dict())
         spread.append(player.decode(player.latents(8, rng=rng())).std(0).mean().item())
     assert spread[0] > spread[1] > spread[2]
     assert spread[2] < 1e-5

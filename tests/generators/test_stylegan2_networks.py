@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from fakeoff.generators.stylegan2.layers import Conv2d, Linear, ModulatedConv2d, blur, draw_weights, upsample
+from fakeoff.arena.players.specs import load_weights
+from fakeoff.generators.stylegan2.layers import (
+    Conv2d,
+    Linear,
+    ModulatedConv2d,
+    blur,
+    draw_weights,
+    resample_filter,
+    upsample,
+)
 from fakeoff.generators.stylegan2.networks import Critic, Network, widths
 from fakeoff.generators.stylegan2.player import StyleGAN2
 from fakeoff.generators.stylegan2.published import from_published
@@ -113,17 +124,19 @@ def doubles(network: torch.nn.Module) -> dict[str, Tensor]:
 @pytest.mark.parametrize("side", [4, 7])
 def test_upsampling_and_blur_are_the_filter_written_out(side: int) -> None:
     image = torch.randn(2, 3, side, side, generator=rng())
-    assert (upsample(image) - upsampled(image.double())).abs().max() < 1e-5
-    assert (blur(image, padding=2) - filtered(image.double(), 2, 2, 1.0)).abs().max() < 1e-5
-    assert (blur(image, padding=1, stride=2) - filtered(image.double(), 1, 1, 1.0)[..., ::2, ::2]).abs().max() < 1e-5
+    assert (upsample(image, resample_filter()) - upsampled(image.double())).abs().max() < 1e-5
+    assert (blur(image, resample_filter(), padding=2) - filtered(image.double(), 2, 2, 1.0)).abs().max() < 1e-5
+    assert (
+        blur(image, resample_filter(), padding=1, stride=2) - filtered(image.double(), 1, 1, 1.0)[..., ::2, ::2]
+    ).abs().max() < 1e-5
 
 
 def test_the_filter_keeps_the_brightness_and_the_place() -> None:
     flat = torch.full((1, 1, 8, 8), 0.7)
-    assert torch.allclose(upsample(flat)[..., 2:-2, 2:-2], torch.tensor(0.7))
-    assert torch.allclose(blur(flat, padding=1, stride=2)[..., 1:-1, 1:-1], torch.tensor(0.7))
+    assert torch.allclose(upsample(flat, resample_filter())[..., 2:-2, 2:-2], torch.tensor(0.7))
+    assert torch.allclose(blur(flat, resample_filter(), padding=1, stride=2)[..., 1:-1, 1:-1], torch.tensor(0.7))
     slope = torch.arange(8.0).expand(1, 1, 8, 8)
-    assert torch.allclose(upsample(slope)[0, 0, 5, 2:-2], torch.arange(0.75, 6.5, 0.5), atol=1e-5)
+    assert torch.allclose(upsample(slope, resample_filter())[0, 0, 5, 2:-2], torch.arange(0.75, 6.5, 0.5), atol=1e-5)
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -342,11 +355,12 @@ def small_player(**over: object) -> StyleGAN2:
     return StyleGAN2(**{**small, "most_features": 512, **over})  # type: ignore[arg-type]
 
 
-def test_a_player_makes_the_images_of_the_published_weights_it_loads() -> None:
+def test_a_player_makes_the_images_of_the_published_weights_it_loads(tmp_path: Path) -> None:
     state = small_published()
     player = small_player(truncation=0.7, noise="constant")
     critic = {name: value.clone() for name, value in player.critic.state_dict().items()}
-    player.load_state_dict(state)
+    save_file(state, tmp_path / "published.safetensors")
+    load_weights(player, tmp_path / "published.safetensors")
     z = torch.randn(2, 24, generator=rng())
     double = {name: value.double() for name, value in state.items()}
     w = z.double() / torch.sqrt((z.double() ** 2).mean(1, keepdim=True))
