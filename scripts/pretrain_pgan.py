@@ -1,9 +1,11 @@
-"""Pretrains a Progressive GAN on the training people of a source of reals; resumes where it stopped.
+"""Pretrains a Progressive GAN, or another adversarial generator, on the training people of a source of reals; resumes
+where it stopped.
 
     python scripts/pretrain_pgan.py --out scratch/pgan-orl-64
+    python scripts/pretrain_pgan.py --generator stylegan2 --penalty-weight 0.1 --out scratch/stylegan2-orl-64
 
-made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never trained on; the log
-says how far the fakes are from those of test (see ``fakeoff.protocols.score.distances``).
+The first made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never trained
+on; the log says how far the fakes are from those of test (see ``fakeoff.protocols.score.distances``).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -21,8 +24,7 @@ from safetensors.torch import save_file
 from fakeoff.arena import compute, images
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.seeds import rng_from
-from fakeoff.generators import Batch
-from fakeoff.generators.pgan import ProgressiveGAN
+from fakeoff.generators import Batch, players
 from fakeoff.protocols.score import distances
 
 
@@ -33,14 +35,28 @@ def _write(path: Path, data: object) -> None:
     partial.replace(path)
 
 
+def _read(settings: tuple[str, ...]) -> dict[str, Any]:
+    """``name=value`` as parameters; values are JSON, or text where they are not."""
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            parameters[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parameters[name] = value
+    return parameters
+
+
 @click.command()
+@click.option("--generator", default="pgan", show_default=True, help="Whom to train: it needs training_state.")
+@click.option("--set", "settings", multiple=True, help="A parameter of the generator: latent_dim=64. Repeatable.")
 @click.option("--reals", default="orl", show_default=True, help="'orl' or a folder of images.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint, log and samples.")
 @click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
 @click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
 @click.option("--batch", default=16, show_default=True, help="Images a step.")
-@click.option("--fade", default=16_000, show_default=True, help="Images to fade a level in.")
-@click.option("--stable", default=16_000, show_default=True, help="Images to train a level for.")
+@click.option("--fade", default=16_000, show_default=True, help="pgan: images to fade a level in.")
+@click.option("--stable", default=16_000, show_default=True, help="pgan: images to train a level for.")
 @click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
 @click.option("--generator-lr", default=1e-3, show_default=True)
 @click.option("--critic-lr", default=1e-3, show_default=True)
@@ -48,6 +64,8 @@ def _write(path: Path, data: object) -> None:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
+    generator: str,
+    settings: tuple[str, ...],
     reals: str,
     out: Path,
     resolution: int,
@@ -68,17 +86,18 @@ def main(
     train, held_out = (source.load(split, resolution=resolution, colour=source.colour) for split in ("train", "test"))
     photographs = images.to_tensor(train)
     out.mkdir(parents=True, exist_ok=True)
-    player = ProgressiveGAN(
-        resolution=resolution,
-        channels=1 if source.colour == "grey" else 3,
-        fade_images=fade,
-        stable_images=stable,
-        generator_lr=generator_lr,
-        critic_lr=critic_lr,
-        penalty_weight=penalty_weight,
-        weights=None,
-        init_seed=seed,
-    )
+    parameters: dict[str, Any] = {
+        "resolution": resolution,
+        "channels": 1 if source.colour == "grey" else 3,
+        "generator_lr": generator_lr,
+        "critic_lr": critic_lr,
+        "penalty_weight": penalty_weight,
+        "weights": None,
+        "init_seed": seed,
+    }
+    if generator == "pgan":
+        parameters |= {"fade_images": fade, "stable_images": stable}
+    player: Any = players.load(generator)(**parameters, **_read(settings))
     player = compute.channels_last(player)
     rng = rng_from("pretrain", seed)
     checkpoint = out / "checkpoint.pt"
@@ -110,7 +129,8 @@ def main(
                 "swd": distances.sliced_wasserstein(fakes, held_out, rng=np.random.default_rng(seed)),
             }
             figures = {name: round(value, 4) for name, value in {**distance, **sums}.items()}
-            line = {"images": seen, "level": player.level, "seconds": round(time.monotonic() - started, 1), **figures}
+            level = {"level": player.level} if generator == "pgan" else {}
+            line = {"images": seen, **level, "seconds": round(time.monotonic() - started, 1), **figures}
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             click.echo(json.dumps(line))

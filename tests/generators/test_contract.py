@@ -70,6 +70,11 @@ class TestMixtureInColourWithNoise(BuiltIn):
     }  # fmt: skip
 
 
+class TestStyleGAN2(BuiltIn):
+    player = "stylegan2"
+    parameters: ClassVar = {**SMALL, "mapping_layers": 2}
+
+
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py
