@@ -19,6 +19,8 @@ register = players.register
 
 players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=3)
 
+players.add("glow", "fakeoff.generators.glow:Glow", origin="fakeoff", version=1)
+
 players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", version=1)
 
 __all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Player", "Wanted", "abilities", "players", "register"]
