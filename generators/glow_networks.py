@@ -131,20 +131,22 @@ class _Conv(nn.Module):
 class _ZeroConv(nn.Module):
     """A 3x3 convolution that starts at zero, with a learned scale of its outputs (section 3.3).
 
-    Its learning rate is equalised (Karras et al., ICLR 2018, section 4.1): a step of Adam moves every weight by the
-    same, and over hundreds of inputs that would be a jump, which one coupling hands on to the next until nothing is
+    Its bias is one for each place, not only for each channel: faces are aligned, and what is usual differs between
+    places. Its learning rate is equalised (Karras et al., ICLR 2018, section 4.1): a step of Adam moves every weight by
+    the same, and over hundreds of inputs that would be a jump, which one coupling hands on to the next until nothing is
     finite.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, side: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(outputs, inputs, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs, side, side))
         self.log_gain = nn.Parameter(torch.zeros(outputs, 1, 1))
         self.scale = 1 / math.sqrt(inputs * 9)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight * self.scale, self.bias, padding=1) * (_ZERO_GAIN * self.log_gain).exp()
+        raw = F.conv2d(x, self.weight * self.scale, padding=1) + self.bias
+        return raw * (_ZERO_GAIN * self.log_gain).exp()
 
 
 class AffineCoupling(nn.Module):
@@ -155,11 +157,12 @@ class AffineCoupling(nn.Module):
 
     Args:
         channels: Even.
+        side: Of what it changes, in places.
         width: Channels inside the network.
         rng: Draws its weights.
     """
 
-    def __init__(self, channels: int, *, width: int, rng: torch.Generator) -> None:
+    def __init__(self, channels: int, *, side: int, width: int, rng: torch.Generator) -> None:
         super().__init__()
         self.network = nn.Sequential(
             _Conv(channels // 2, width, 3, rng=rng),
@@ -168,7 +171,7 @@ class AffineCoupling(nn.Module):
             _Conv(width, width, 1, rng=rng),
             ActNorm(width),
             nn.ReLU(),
-            _ZeroConv(width, channels),
+            _ZeroConv(width, channels, side=side),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,11 +193,11 @@ class AffineCoupling(nn.Module):
 class FlowStep(nn.Module):
     """Actnorm, invertible 1x1 convolution, affine coupling: one step of the flow (Figure 2a, Table 1)."""
 
-    def __init__(self, channels: int, *, width: int, rng: torch.Generator) -> None:
+    def __init__(self, channels: int, *, side: int, width: int, rng: torch.Generator) -> None:
         super().__init__()
         self.norm = ActNorm(channels)
         self.mixing = InvertibleConv(channels, rng=rng)
-        self.coupling = AffineCoupling(channels, width=width, rng=rng)
+        self.coupling = AffineCoupling(channels, side=side, width=width, rng=rng)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, log_det = self.coupling(self.mixing(self.norm(x)))
@@ -211,11 +214,12 @@ class SplitPrior(nn.Module):
 
     Args:
         channels: That leave, and as many that stay.
+        side: Of both, in places.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, side: int) -> None:
         super().__init__()
-        self.moments = _ZeroConv(channels, 2 * channels)
+        self.moments = _ZeroConv(channels, 2 * channels, side=side)
 
     def forward(self, leaving: Tensor, staying: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_deviation = self._of(staying)
@@ -232,10 +236,7 @@ class SplitPrior(nn.Module):
 
 
 class TopPrior(nn.Module):
-    """The learned prior of what is left at the coarsest level: a mean and a deviation for each dimension.
-
-    Faces are aligned, so that a mean for each place says more than one for each channel.
-    """
+    """The learned prior of what is left at the coarsest level: a mean and a deviation for each dimension."""
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
@@ -270,10 +271,10 @@ class Flow(nn.Module):
         self.shapes: list[tuple[int, int, int]] = []
         for level in range(levels):
             channels, side = 4 * channels, side // 2
-            self.levels.append(nn.ModuleList(FlowStep(channels, width=width, rng=rng) for _ in range(steps)))
+            self.levels.append(nn.ModuleList(FlowStep(channels, side=side, width=width, rng=rng) for _ in range(steps)))
             if level < levels - 1:
                 channels //= 2
-                self.splits.append(SplitPrior(channels))
+                self.splits.append(SplitPrior(channels, side=side))
             self.shapes.append((channels, side, side))
         self.top = TopPrior(channels, side)
         self.register_buffer("is_started", torch.zeros((), dtype=torch.bool))

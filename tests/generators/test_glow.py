@@ -114,7 +114,7 @@ def test_the_log_determinant_is_that_of_the_jacobian(channels: int, levels: int)
         assert abs(expected.item()) > 0.1
 
 
-@pytest.mark.parametrize("part", [ActNorm(8), InvertibleConv(8, rng=rng()), FlowStep(8, width=4, rng=rng())])
+@pytest.mark.parametrize("part", [ActNorm(8), InvertibleConv(8, rng=rng()), FlowStep(8, side=4, width=4, rng=rng())])
 def test_each_part_is_undone_by_its_inverse(part: nn.Module) -> None:
     part = part.double()
     shake(part)
@@ -135,7 +135,7 @@ def test_the_invertible_convolution_starts_as_a_rotation() -> None:
 
 def test_a_coupling_starts_as_the_identity() -> None:
     x = torch.randn(2, 8, 4, 4, generator=rng(1))
-    y, log_det = AffineCoupling(8, width=4, rng=rng())(x)
+    y, log_det = AffineCoupling(8, side=4, width=4, rng=rng())(x)
     assert torch.equal(y, x)
     assert not log_det.any()
 
