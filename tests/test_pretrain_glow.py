@@ -51,6 +51,9 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bytes(script: click.Com
     assert [line["images"] for line in log(parts)] == [8, 40, 64]
     assert (whole / "weights.safetensors").read_bytes() == (parts / "weights.safetensors").read_bytes()
 
+    fewest = load_file(parts / "fewest-val-bits.safetensors")["images_seen"]
+    assert int(fewest) == min(log(parts), key=lambda line: line["val_bits"])["images"]
+
     last = log(whole)[-1]
     assert last["processor"]
     assert 0 < last["train_bits"] < 5.3
