@@ -23,4 +23,6 @@ players.add("glow", "fakeoff.generators.glow:Glow", origin="fakeoff", version=1)
 
 players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", version=1)
 
+players.add("gmm", "fakeoff.generators.gmm:GaussianMixture", origin="fakeoff", version=1)
+
 __all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Player", "Wanted", "abilities", "players", "register"]

@@ -313,6 +313,31 @@ class PatchesFlat(_BadPatches):
         return torch.zeros(len(images), 16)
 
 
+@register_detector("patches_by_batch")
+class PatchesByBatch(_BadPatches):
+    """Leaves out a column where a batch is odd: each batch is right by itself."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return torch.full((len(images), 4, 4 - len(images) % 2), 0.5)
+
+
+@register_detector("patches_out_of_memory")
+class PatchesOutOfMemory(_BadPatches):
+    def patch_scores(self, images: Tensor) -> Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+
+@register_detector("patches_of_numpy")
+class PatchesOfNumpy(_BadPatches):
+    """Not bad at all: its field and its side are numpy's integers."""
+
+    receptive_field = ReceptiveField(size=np.int64(4), stride=np.int64(4))  # type: ignore[arg-type]
+    side = np.int64(16)  # type: ignore[assignment]
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(images.mean(1), 4)
+
+
 @register_detector("patches_out_of_range")
 class PatchesOutOfRange(_BadPatches):
     def patch_scores(self, images: Tensor) -> Tensor:

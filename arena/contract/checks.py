@@ -75,6 +75,27 @@ def check_tensor(
     return value
 
 
+def brought_home(said: Mapping[str, Tensor], device: torch.device, *, what: str) -> dict[str, Tensor]:
+    """Holds answers to the device of the images that they are about, and brings them to the CPU.
+
+    Args:
+        said: By the name of the call.
+        device: Where the images are.
+        what: The answers are, for people: ``scores``.
+
+    Raises:
+        ContractBreach: One is elsewhere.
+    """
+    for name, value in said.items():
+        if value.device != device:
+            raise ContractBreach(
+                expected=f"{name} returns {what} on the device of the images, {device}",
+                came=f"{what} on {value.device}",
+                mend="make what you need where the images are: torch.zeros(..., device=images.device)",
+            )
+    return {name: value.cpu() for name, value in said.items()}
+
+
 def _mend_shape(value: Tensor, shape: tuple[int | str, ...]) -> str:
     if len(shape) == 4 and value.ndim == 4:
         if value.shape[1] == 1:

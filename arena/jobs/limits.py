@@ -65,9 +65,14 @@ def run_limited(work: Callable[[], ValueT], *, seconds: float, gigabytes: float)
     except torch.OutOfMemoryError as error:
         raise JobFailed(NO_GPU_MEMORY) from error
     except (MemoryError, RuntimeError) as error:
-        if gigabytes and (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+        if gigabytes and wants_memory(error):
             raise JobFailed(too_large(gigabytes)) from error
         raise
+
+
+def wants_memory(error: BaseException) -> bool:
+    """Whether something failed for want of memory, here or on a GPU: another machine, or another day, may have it."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def machine_gigabytes() -> float:

@@ -16,6 +16,7 @@ from torch import Tensor
 from fakeoff.arena import compute
 from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import (
+    brought_home,
     check_tensor,
     does_not_write,
     leaves_as_it_was,
@@ -49,15 +50,7 @@ class ParserContract(Travels[FaceParser]):
 
     def answer(self, player: FaceParser, device: torch.device = _CPU) -> dict[str, Tensor]:
         images = _images(2, 64, 64).to(device)
-        said = self._say(player, images)
-        for name, value in said.items():
-            if value.device != device:
-                raise ContractBreach(
-                    expected=f"{name} answers on the device of the images, {device}",
-                    came=f"an answer on {value.device}",
-                    mend="make what you need where the images are: torch.zeros(..., device=images.device)",
-                )
-        return {name: value.cpu() for name, value in said.items()}
+        return brought_home(self._say(player, images), device, what="labels")
 
     def answers(self) -> None:
         self.needs(self.test_pixels_are_labelled)

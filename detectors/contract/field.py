@@ -107,10 +107,21 @@ def _moves(
         # The first ones change the pixels inside.
         changed.append(torch.where(inside == (len(changed) <= len(within)), 1 - image, image))
     scores = _scores(player, torch.cat(changed))
+    alone = _scores(player, image)
+    if scores.shape[1:] != alone.shape[1:]:
+        raise ContractBreach(
+            expected="patch_scores gives as many patches of an image, be it alone or among others",
+            came=f"{_grid(alone)} of one by itself, {_grid(scores)} of each of {len(scores)}",
+            mend="let the grid follow from the image's size alone",
+        )
     return [
         (scores[index, unit, unit] - scores[0, unit, unit]).abs().item()
         for index, unit in enumerate((*within, *outside), start=1)
     ]
+
+
+def _grid(scores: Tensor) -> str:
+    return f"{scores.shape[1]} x {scores.shape[2]}"
 
 
 def _follow_gradient(player: PatchDetector, image: Tensor, unit: int, field: ReceptiveField) -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from fakeoff.arena import compute
 from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import (
+    brought_home,
     check_tensor,
     does_not_write,
     leaves_as_it_was,
@@ -51,14 +52,7 @@ class Judges(Learns[Detector]):
             said["patch_scores"] = self.patch_scores(player, images)
         if self.passes(self.test_the_evasion_loss_is_a_number):
             said["evasion_loss"] = self.evasion_loss(player, images).detach()
-        for name, value in said.items():
-            if value.device != device:
-                raise ContractBreach(
-                    expected=f"{name} returns scores on the device of the images, {device}",
-                    came=f"scores on {value.device}",
-                    mend="make what you need where the images are: torch.zeros(..., device=images.device)",
-                )
-        return {name: value.cpu() for name, value in said.items()}
+        return brought_home(said, device, what="scores")
 
     def answers(self) -> None:
         self.needs(self.test_scores_are_probabilities)

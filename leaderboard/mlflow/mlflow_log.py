@@ -6,7 +6,6 @@ under their player, the attack and defence jobs with their training curves.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +23,7 @@ from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
-from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, scoreboard_text
 from fakeoff.protocols.config import LIMITS, Parts, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -125,7 +124,7 @@ class MlflowLog:
                 self._client.log_param(run, key[:250], str(value)[:6000])
         self._client.set_tag(run, "rounds", str(record.config.rounds))
         self._client.set_tag(run, "on_leak", record.config.audit.on_leak)
-        self._client.log_text(run, json.dumps(scoreboard.to_json(), indent=2), "scoreboard.json")
+        self._client.log_text(run, scoreboard_text(scoreboard), "scoreboard.json")
         self._client.log_text(run, print_config(record.config), "config.toml")
         self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
         matrix = plots.payoff_matrix(scoreboard) if scoreboard.cells else None

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.plots.sheet import DPI, INK, title_inches
+from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.looking.figures import PartsOfSide
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
@@ -104,16 +104,9 @@ def _counted(side: PartsOfSide, truth: str) -> str:
 def _rows(n: int, *, title: str) -> tuple[Figure, list[Axes]]:
     """A figure with a title and room for a legend below; sizes are known, so no layout engine has to try them."""
     above, row = title_inches(title), _CAPTION + _BARS + _NAMES
-    height = above + n * row + _LEGEND
-    figure = Figure(figsize=(_WIDTH, height), dpi=DPI)
-    figure.suptitle(title, fontsize=10, x=0.01, y=1 - 0.06 / height, ha="left", va="top")
-    rows = []
-    for index in range(n):
-        bottom = height - above - index * row - _CAPTION - _BARS
-        rows.append(
-            figure.add_axes((_LEFT / _WIDTH, bottom / height, (_WIDTH - _LEFT - _RIGHT) / _WIDTH, _BARS / height))
-        )
-    return figure, rows
+    page = Sheet(_WIDTH, above + n * row + _LEGEND, title=title)
+    tops = [above + index * row + _CAPTION for index in range(n)]
+    return page.figure, [page.axes(_LEFT, top, _WIDTH - _LEFT - _RIGHT, _BARS) for top in tops]
 
 
 def _shown(distributions: Iterable[Mapping[str, float]]) -> list[str]:

@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels, grid
 from fakeoff.leaderboard.plots.duels import find_duels
-from fakeoff.leaderboard.plots.sheet import DPI, INK, Sheet
+from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
 
 _TARGET = "#d1242f"
 _CHARACTER_INCHES = 0.088  # of a label in 10 points
 _FACES_INCHES = 11.0
+_TITLE_INCHES = 7.0  # what the payoff matrix's title needs
+_BARS_INCHES = 2.15
 _CAPTION_INCHES = 0.3
 
 
@@ -31,10 +33,14 @@ def payoff_matrix(scoreboard: Scoreboard) -> Figure:
     accuracy = np.full((len(rows), len(columns)), np.nan)
     column_names, row_names = ([f"{name}@{round_}" for name, round_ in versions] for versions in (columns, rows))
     column_inches = max(1.0, _CHARACTER_INCHES * max(map(len, column_names)) + 0.15)
-    # Beside the cells: the row names, the axis labels and the colour bar.
-    width = column_inches * len(columns) + _CHARACTER_INCHES * max(map(len, row_names)) + 1.8
-    figure = Figure(figsize=(max(7.0, width), max(3.2, 1.5 + 0.55 * len(rows))), dpi=DPI, layout="constrained")
-    axes = figure.subplots()
+    title = (
+        f"Who catches whom, after round {scoreboard.round}: accuracy at 0.5 and AP on held-out images\n"
+        "50%: every fake passes; framed: the attack's frozen target"
+    )
+    above, left = title_inches(title), _CHARACTER_INCHES * max(map(len, row_names)) + 0.45
+    across, down = max(column_inches * len(columns), _TITLE_INCHES - left - 1.0), max(1.6, 0.55 * len(rows))
+    page = Sheet(left + across + 1.0, above + down + 0.65, title=title)
+    axes = page.axes(left, above, across, down)
     for cell in cells:
         row = rows.index((cell.detector, cell.detector_round))
         column = columns.index((cell.generator, cell.generator_round))
@@ -55,16 +61,10 @@ def payoff_matrix(scoreboard: Scoreboard) -> Figure:
     axes.set_yticks(range(len(rows)), row_names)
     axes.set_xlabel("generator version")
     axes.set_ylabel("detector version")
-    figure.suptitle(
-        f"Who catches whom, after round {scoreboard.round}: accuracy at 0.5 and AP on held-out images\n"
-        "50%: every fake passes; framed: the attack's frozen target",
-        fontsize=10,
-        x=0.01,
-        ha="left",
-    )
-    bar = figure.colorbar(picture, ax=axes, ticks=[0.5, 0.75, 1.0], label="accuracy")
+    beside = page.axes(left + across + 0.15, above, 0.14, down)
+    bar = page.figure.colorbar(picture, cax=beside, ticks=[0.5, 0.75, 1.0], label="accuracy")
     bar.ax.set_yticklabels(["50%", "75%", "100%"])
-    return figure
+    return page.figure
 
 
 def duel_chart(scoreboard: Scoreboard) -> Figure:
@@ -72,8 +72,13 @@ def duel_chart(scoreboard: Scoreboard) -> Figure:
     duels = find_duels(scoreboard)
     names = [(f"{d.generator}@{d.generator_round}", f"against {d.detector}@{d.detector_round}") for d in duels]
     duel_inches = max(2.4, _CHARACTER_INCHES * max(len(name) for pair in names for name in pair) + 0.2)
-    figure = Figure(figsize=(max(8.0, duel_inches * len(duels) + 1.0), 5.6), dpi=DPI, layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
+    confidence = 100 * scoreboard.confidence
+    title = f"Every attack, on held-out images ({confidence:g}% bootstrap intervals; dotted: chance)"
+    above, across = title_inches(title), max(7.3, duel_inches * len(duels))
+    page = Sheet(across + 0.75, above + 2 * _BARS_INCHES + 1.05, title=title)
+    upper = page.axes(0.65, above, across, _BARS_INCHES)
+    lower = page.axes(0.65, above + _BARS_INCHES + 0.15, across, _BARS_INCHES, sharex=upper)
+    upper.tick_params(labelbottom=False)
     sides = (
         ("before", "frozen detector, before the attack", "#57606a"),
         ("after", "the same frozen detector, after", _TARGET),
@@ -100,12 +105,8 @@ def duel_chart(scoreboard: Scoreboard) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     lower.set_xticks(range(len(duels)), ["\n".join(pair) for pair in names])
     lower.set_xlim(-0.55, len(duels) - 0.45)
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    confidence = 100 * scoreboard.confidence
-    figure.suptitle(
-        f"Every attack, on held-out images ({confidence:g}% bootstrap intervals; dotted: chance)", fontsize=10
-    )
-    return figure
+    page.figure.legend(*upper.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8, frameon=False)
+    return page.figure
 
 
 def before_and_after(rows: Sequence[tuple[str, Pixels]]) -> Figure:

@@ -1,4 +1,4 @@
-"""A page of images and captions, laid out in inches.
+"""A page of images, captions and axes, laid out in inches.
 
 Each axes of matplotlib costs some ten milliseconds, and a layout engine draws every text several times to find room for
 it. A picture of a match holds twenty images: on one axes, with all sizes known, it takes a third of the time.
@@ -6,10 +6,12 @@ it. A picture of a match holds twenty images: on one axes, with all sizes known,
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -27,7 +29,7 @@ def title_inches(title: str) -> float:
 
 
 class Sheet:
-    """A figure with one axes, whose coordinates are inches from its upper left corner.
+    """A figure, all of whose coordinates are inches from its upper left corner.
 
     Args:
         width: In inches.
@@ -37,10 +39,30 @@ class Sheet:
 
     def __init__(self, width: float, height: float, *, title: str = "") -> None:
         self.figure = Figure(figsize=(width, height), dpi=DPI)
-        self._axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
-        self._axes.set_axis_off()
+        self._width, self._height = width, height
         if title:
             self.figure.suptitle(title, fontsize=10, x=0.01, y=1 - _TITLE_TOP / height, ha="left", va="top")
+
+    def axes(self, left: float, top: float, width: float, height: float, **given: Any) -> Axes:
+        """New axes of their own, for bars and the like.
+
+        Args:
+            left: Of their frame, in inches from the left, as the following.
+            top: From above.
+            width: Of their frame.
+            height: Likewise.
+            given: What else matplotlib is told: ``sharex``.
+        """
+        across, down = self._width, self._height
+        place = (left / across, 1 - (top + height) / down, width / across, height / down)
+        return self.figure.add_axes(place, **given)
+
+    @cached_property
+    def _page(self) -> Axes:
+        """Where images and texts are: its coordinates are inches."""
+        page = self.figure.add_axes((0, 0, 1, 1), xlim=(0, self._width), ylim=(self._height, 0), autoscale_on=False)
+        page.set_axis_off()
+        return page
 
     def image(
         self,
@@ -66,22 +88,22 @@ class Sheet:
         """
         given = {"interpolation": "nearest", **given}
         extent = (left, left + width, top + height, top)
-        self._axes.imshow(values, extent=extent, aspect="auto", **given)
+        self._page.imshow(values, extent=extent, aspect="auto", **given)
         if frame:
             self.frame(left=left, top=top, width=width, height=height, colour=INK, thickness=0.8)
 
     def frame(self, *, left: float, top: float, width: float, height: float, colour: str, thickness: float) -> None:
         """Draws a rectangle; the thickness is in points."""
         box = Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=thickness)
-        self._axes.add_patch(box)
+        self._page.add_patch(box)
 
     def text(self, text: str, *, x: float, y: float, size: float = 8, ha: str = "left", va: str = "top") -> None:
         """Writes; the size is in points, ``ha`` and ``va`` say which point of the text lies there."""
-        self._axes.text(x, y, text, fontsize=size, ha=ha, va=va, color=INK)
+        self._page.text(x, y, text, fontsize=size, ha=ha, va=va, color=INK)
 
     def upright(self, text: str, *, x: float, y: float, size: float = 8) -> None:
         """Writes from below upwards, its middle there."""
-        self._axes.text(x, y, text, fontsize=size, ha="center", va="center", rotation=90, color=INK)
+        self._page.text(x, y, text, fontsize=size, ha="center", va="center", rotation=90, color=INK)
 
     def scale(
         self, low: float, high: float, *, cmap: str, left: float, top: float, width: float, height: float, unit: str

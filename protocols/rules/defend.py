@@ -219,17 +219,27 @@ def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str, precision: 
 
     In the training's precision: a look in float32 took as long as three steps in bfloat16, and decides no score.
     """
-    detector.eval()
-    if isinstance(detector, PatchDetector):
-        images, patches = referee.judge_both(detector, mixed.pool, precision=precision)
-        patches = patches.flatten(1)
-        scores = images[:, None] if perfect == "images" else patches
-    else:
-        patches = scores = referee.judge(detector, mixed.pool, precision=precision)[:, None]
+    try:
+        images, patches = _judge_val(detector, mixed.pool, precision=precision)
+    except Exception:
+        # What scores in float32 is right by the interface, and need not work in anything else.
+        if precision == "float32":
+            raise
+        images, patches = _judge_val(detector, mixed.pool, precision=None)
+    scores = images if perfect == "images" else patches
     is_fake = mixed.is_fake[:, None]
     right = ((patches >= THRESHOLD) == is_fake).double().mean(1)
     accuracy = (right[mixed.is_fake].mean().item() + right[~mixed.is_fake].mean().item()) / 2
     return _Look(perfect=bool(((scores >= THRESHOLD) == is_fake).all()), accuracy=accuracy)
+
+
+def _judge_val(detector: Detector, pool: Pool, *, precision: Precision | None) -> tuple[Tensor, Tensor]:
+    """Scores of images, float32 ``(n, 1)``, and of their patches, ``(n, patches)``, or of the images once more."""
+    if isinstance(detector, PatchDetector):
+        images, patches = referee.judge_both(detector, pool, precision=precision)
+        return images[:, None], patches.flatten(1)
+    images = referee.judge(detector, pool, precision=precision)[:, None]
+    return images, images
 
 
 def _mixed(context: Context) -> _Mixed:

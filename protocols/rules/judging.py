@@ -18,6 +18,7 @@ from torch import Tensor
 from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.jobs.limits import wants_memory
 from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import seed_from
 from fakeoff.arena.typed import as_record
@@ -147,22 +148,32 @@ def judge(context: Context) -> Result:
 def _judge_patches(
     detector: PatchDetector, batches: Sequence[Tensor], *, record: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]
 ) -> Tensor | None:
-    """Keeps the scores of patches, or why there are none: who scores images by other means keeps its scores of them.
+    """Keeps the scores of patches, or why there are none: whoever scores images by other means keeps those scores.
 
     Returns:
-        float32 ``(n,)``: the scores of the images; None where there are none of patches.
+        float32 ``(n,)``: the scores of the images; None where what is asked for patches fails.
     """
+    scores = None
     try:
         both = [referee.judge_both(detector, batch) for batch in batches]
+        scores = torch.cat([images for images, _ in both])
+        grids = list(dict.fromkeys(tuple(patches.shape[1:]) for _, patches in both))
+        if len(grids) > 1:
+            (h, w), (other_h, other_w) = grids[:2]
+            raise JobFailed(
+                f"patch_scores gave {h} x {w} patches of each image of one batch and {other_h} x {other_w} of another's"
+            )
+        said = Patches.of(detector)
     except JobFailed as error:
         record["no_patches"] = error.reason
     except Exception as error:
+        if wants_memory(error):  # the machine's failure, not the detector's: tried again another time
+            raise
         record["no_patches"] = f"raised {one_line(error)}"
     else:
-        record["patches"] = as_record(Patches(receptive_field=detector.receptive_field, side=detector.side))
+        record["patches"] = as_record(said)
         arrays["patches"] = torch.cat([patches for _, patches in both]).numpy()
-        return torch.cat([scores for scores, _ in both])
-    return None
+    return scores
 
 
 def judge_again(context: Context) -> Result:

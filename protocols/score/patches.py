@@ -6,13 +6,13 @@ Chai et al., "What makes fake images detectable?", ECCV 2020, section 4.2 and Fi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.detectors import ReceptiveField
+from fakeoff.detectors import PatchDetector, ReceptiveField
 
 Floats: TypeAlias = npt.NDArray[np.floating]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -32,6 +32,13 @@ class Patches:
 
     receptive_field: ReceptiveField
     side: int | None
+
+    @classmethod
+    def of(cls, detector: PatchDetector) -> Self:
+        """What a detector says of its patches, in Python's own integers."""
+        field, side = detector.receptive_field, detector.side
+        plain = ReceptiveField(size=int(field.size), stride=int(field.stride), offset=int(field.offset))
+        return cls(receptive_field=plain, side=None if side is None else int(side))
 
 
 def windows(units: Indices, field: ReceptiveField, *, size: tuple[int, int]) -> Indices:

@@ -295,6 +295,17 @@ class SeesTheWholeImage(Good):
         return super().patch_logits(images * (0.9 + 0.1 * images.mean((1, 2, 3), keepdim=True)))
 
 
+class AnotherGridInABatch(Good):
+    """Gives fewer patches of each image where there are a few; its scores of images are none the wiser."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        scores = super().patch_scores(images)
+        return scores if len(images) in (1, 3) else scores[:, :3, :3]
+
+    def score(self, images: Tensor) -> Tensor:
+        return super().patch_scores(images).mean((1, 2))
+
+
 class SeesNothing(Bright, PatchDetector):
     receptive_field = ReceptiveField.of([(4, 4, 0)])
 
@@ -420,6 +431,7 @@ CASES = [
     case(FieldOfAnotherStride, FIELD, came="pixels outside", mend=OF_LAYERS),
     case(FieldShifted, FIELD, came="pixels outside", mend=OF_LAYERS),
     case(SeesTheWholeImage, FIELD, came="pixels outside", mend="derive from Detector"),
+    case(AnotherGridInABatch, FIELD, came="of one by itself", mend="follow from the image's size"),
     case(SeesNothing, FIELD, came="when all of them changed", mend="derive patch_scores from", also=(LEADS,)),
     case(MakesTensorsHere, DEVICE, came="cross_entropy was given", mend="device=x.device"),
     case(DrawsOnTheDevice, DEVICE, came="a generator of the CPU", mend="generator=rng).to(device)"),

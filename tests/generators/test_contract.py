@@ -68,6 +68,18 @@ class TestGlowInColourOfEightBits(BuiltIn):
     parameters: ClassVar = {"resolution": 16, "channels": 3, "levels": 1, "steps": 1, "width": 8, "bits": 8}
 
 
+class TestMixture(BuiltIn):
+    player = "gmm"
+    parameters: ClassVar = {"resolution": 16, "components": 3, "factors": 4, "weights": ""}
+
+
+class TestMixtureInColourWithNoise(BuiltIn):
+    player = "gmm"
+    parameters: ClassVar = {
+        "resolution": 16, "channels": 3, "components": 2, "factors": 3, "noise": 0.5, "weights": "",
+    }  # fmt: skip
+
+
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py
@@ -80,3 +92,7 @@ def test_the_papers_attacker_is_there_and_can_attack() -> None:
 
 def test_a_flow_is_invertible_too() -> None:
     assert set(abilities(players.load("glow"))) == {"trainable", "attackable", "latent", "invertible"}
+
+
+def test_the_mixture_can_attack_and_be_inverted() -> None:
+    assert set(abilities(players.load("gmm"))) == {"trainable", "attackable", "latent", "invertible"}

@@ -120,6 +120,21 @@ class Products(PatchDetector):
         return scores
 
 
+class InFloat32Alone(Products):
+    """Scores by way of numpy, which has no bfloat16."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(super().patch_scores(images).numpy().copy())
+
+
+def test_who_scores_in_float32_alone_is_looked_at_in_float32() -> None:
+    pixels = np.concatenate([np.full((4, 16, 16, 3), 10, np.uint8), np.full((4, 16, 16, 3), 240, np.uint8)])
+    detector, mixed = InFloat32Alone(), _Mixed(pool=Pool(pixels), is_fake=torch.arange(8) >= 4)
+    look = _look_at_val(detector, mixed, perfect="images", precision="bfloat16")
+    assert (look.perfect, look.accuracy) == (True, 1.0)
+    assert detector.made == [torch.bfloat16, torch.float32]
+
+
 class WholeImages(Products):
     """Likewise; its score of an image is not the mean of its patches."""
 

@@ -261,6 +261,33 @@ def test_a_patch_detector_is_held_to_its_interface(bad_players: Path, name: str,
     assert caught.value.reason == reason
 
 
+def judging_of(name: str, *, n: int = 150) -> Result:
+    """What a judging leaves of a detector with a score of its own; batches of 32 to 64, some of them odd."""
+    detector = {"plugin": name, "parameters": {}, "fingerprint": {}}
+    version = Result(record={}, arrays=state_arrays(referee.build_detector(detector)))
+    images = np.random.default_rng(0).integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
+    arguments = {"detector": detector, "sample": 0, "patches": True}
+    return judge(context(arguments, version=version, images=pool(images)))
+
+
+def test_patches_that_differ_from_batch_to_batch_cost_no_score(bad_players: Path) -> None:
+    result = judging_of("patches_by_batch", n=151)  # at least one batch is odd
+    assert result.record["no_patches"].startswith("patch_scores gave 4 x ")
+    assert {name: array.shape for name, array in result.arrays.items()} == {"scores": (151,), "sample": (0,)}
+
+
+def test_a_field_of_numpys_integers_is_a_field(bad_players: Path) -> None:
+    result = judging_of("patches_of_numpy")
+    assert result.record["patches"] == {"receptive_field": {"size": 4, "stride": 4, "offset": 0}, "side": 16}
+    canonical_json(result.record)
+    assert result.arrays["patches"].shape == (150, 4, 4)
+
+
+def test_want_of_memory_is_kept_nowhere(bad_players: Path) -> None:
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        judging_of("patches_out_of_memory")
+
+
 # -- shift --------------------------------------------------------------------------------------------------------
 
 
