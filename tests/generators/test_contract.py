@@ -58,6 +58,16 @@ class TestPGANThatGrowsAllTheWay(BuiltIn):
         assert all(parameter.requires_grad for parameter in player.synthesis.blocks.parameters())  # type: ignore[union-attr]
 
 
+class TestGlow(BuiltIn):
+    player = "glow"
+    parameters: ClassVar = {"resolution": 16, "steps": 2, "width": 8}
+
+
+class TestGlowInColourOfEightBits(BuiltIn):
+    player = "glow"
+    parameters: ClassVar = {"resolution": 16, "channels": 3, "levels": 1, "steps": 1, "width": 8, "bits": 8}
+
+
 class TestMixture(BuiltIn):
     player = "gmm"
     parameters: ClassVar = {"resolution": 16, "components": 3, "factors": 4, "weights": ""}
@@ -83,6 +93,10 @@ def test_every_generator_that_ships_has_its_contract_here() -> None:
 
 def test_the_papers_attacker_is_there_and_can_attack() -> None:
     assert set(abilities(players.load("pgan"))) == {"trainable", "attackable", "latent"}
+
+
+def test_a_flow_is_invertible_too() -> None:
+    assert set(abilities(players.load("glow"))) == {"trainable", "attackable", "latent", "invertible"}
 
 
 def test_the_mixture_can_attack_and_be_inverted() -> None:

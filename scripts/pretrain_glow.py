@@ -1,0 +1,183 @@
+"""Pretrains a Glow on the training people of a source of reals; stops after some minutes and resumes where it stopped.
+
+    python scripts/pretrain_glow.py --out scratch/glow-orl-64 --minutes 60
+
+Called again with the same options it goes on, to the last bit as if it had never stopped. The people of the val and
+test splits are never trained on. The log says what photographs of the training people and of the people of val cost in
+bits per dimension: where the second rises, the first are learned by heart. ``weights.safetensors`` is the latest
+checkpoint, ``fewest-val-bits.safetensors`` the one at which the people of val cost least.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fakeoff.arena import compute, images
+from fakeoff.arena.images.reals import open_source
+from fakeoff.arena.seeds import rng_from
+from fakeoff.generators import Batch, Plan
+from fakeoff.generators.glow import Glow
+from fakeoff.protocols.score import distances
+
+_SHOWN = 40
+_FAKES = 160
+_MEASURED_AT_A_TIME = 40
+
+
+def processor() -> str:
+    """What computes here, as its maker calls it."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def bits_per_dimension(player: Glow, photographs: Tensor, *, device: torch.device) -> float:
+    """The mean over photographs, with the same noise each time."""
+    rng = rng_from("bits per dimension")
+    costs = [
+        player.bits_per_dimension(compute.image_layout(part.to(device)), rng=rng)
+        for part in photographs.split(_MEASURED_AT_A_TIME)
+    ]
+    return torch.cat(costs).mean().item()
+
+
+def draw(photographs: Tensor, batch: int, *, rng: torch.Generator) -> Tensor:
+    """Photographs, each mirrored or not; ``(batch, 3, h, w)``."""
+    index = torch.randint(len(photographs), (batch,), generator=rng)
+    flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
+    return torch.where(flip, photographs[index].flip(-1), photographs[index])
+
+
+def write(path: Path, data: object) -> None:
+    """Replaces a checkpoint in one step, so that a kill never leaves half a file."""
+    partial = path.with_suffix(".partial")
+    torch.save(data, partial)
+    partial.replace(path)
+
+
+@click.command()
+@click.option("--reals", default="orl", show_default=True, help="'orl' or a folder of images.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint, weights, samples.")
+@click.option("--log", type=click.Path(path_type=Path), help="JSON lines; by default log.jsonl in --out.")
+@click.option("--minutes", default=60.0, show_default=True, help="To train for now, of the clock.")
+@click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
+@click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
+@click.option("--batch", default=16, show_default=True, help="Images a step.")
+@click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
+@click.option("--steps", default=8, show_default=True, help="Of the flow at each level.")
+@click.option("--width", default=64, show_default=True, help="Channels inside the coupling networks.")
+@click.option("--bits", type=click.Choice(["5", "8"]), default="5", show_default=True, help="Of a pixel.")
+@click.option("--learning-rate", type=float, help="Another one than the training has; 0.001 at its start.")
+@click.option("--threads", default=1, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(
+    reals: str,
+    out: Path,
+    log: Path | None,
+    minutes: float,
+    total: int,
+    every: int,
+    batch: int,
+    resolution: int,
+    steps: int,
+    width: int,
+    bits: str,
+    learning_rate: float | None,
+    threads: int,
+    seed: int,
+) -> None:
+    device = compute.torch_device("cuda" if torch.cuda.is_available() else "cpu")
+    compute.prepare_process(threads=threads, device=device)
+    source = open_source(reals)
+    train, val = (source.load(split, resolution=resolution, colour=source.colour) for split in ("train", "val"))
+    photographs, unseen = images.to_tensor(train), images.to_tensor(val)
+    out.mkdir(parents=True, exist_ok=True)
+    log = log or out / "log.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    shape: dict[str, Any] = {
+        "resolution": resolution,
+        "channels": 1 if source.colour == "grey" else 3,
+        "steps": steps,
+        "width": width,
+        "bits": int(bits),
+    }
+    player = compute.channels_last(Glow(**shape, init_seed=seed)).to(device)
+    rng = rng_from("pretrain", seed)
+    checkpoint = out / "checkpoint.pt"
+    seconds, fewest = 0.0, math.inf
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        if saved["shape"] != shape:
+            raise click.UsageError(f"{out} holds a training of {saved['shape']}; give the same, or another --out")
+        player.load_state_dict(saved["player"])
+        player.load_training_state(saved["training"], rate=learning_rate)
+        rng.set_state(saved["rng"])
+        seconds, fewest = saved["seconds"], saved["fewest_val_bits"]
+        click.echo(f"carries on at {int(player.images_seen)} images")
+    else:
+        player.start(Plan(purpose="pretrain", steps=total // batch, batch=batch, rate=learning_rate))
+
+    started, last = time.monotonic(), int(player.images_seen)
+    sums: dict[str, float] = {}
+    while int(player.images_seen) < total:
+        reals_now = compute.image_layout(draw(photographs, batch, rng=rng).to(device))
+        for name, value in player.train_step(Batch(images=reals_now), rng=rng).items():
+            sums[name] = 0.98 * sums.get(name, value) + 0.02 * value
+        seen = int(player.images_seen)
+        is_over = seen >= total or time.monotonic() - started > 60 * minutes
+        if seen // every == last // every and not is_over:
+            continue
+        last = seen
+        fakes = images.quantise(player.sample(_FAKES, rng=rng_from("grid", seed)).cpu(), colour=source.colour)
+        sheet = Image.fromarray(images.grid(fakes[:_SHOWN], columns=10))
+        sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.NEAREST).save(out / "samples.png")
+        line: dict[str, Any] = {
+            "images": seen,
+            "seconds": round(seconds + time.monotonic() - started, 1),
+            "processor": processor(),
+            "threads": threads,
+            "train_bits": round(bits_per_dimension(player, photographs, device=device), 4),
+            "val_bits": round(bits_per_dimension(player, unseen, device=device), 4),
+            "kid": round(distances.eigenface_kid(fakes, val, basis=train), 2),
+            "swd": round(distances.sliced_wasserstein(fakes, val, rng=np.random.default_rng(seed)), 2),
+            "rate": player.training_state()["rate"],
+            **{name: round(value, 4) for name, value in sums.items()},
+        }
+        with log.open("a") as lines:
+            lines.write(json.dumps(line) + "\n")
+        click.echo(json.dumps(line))
+        save_file(player.shipped_state(), out / "weights.safetensors")
+        if line["val_bits"] < fewest:
+            fewest = line["val_bits"]
+            save_file(player.shipped_state(), out / "fewest-val-bits.safetensors")
+        write(
+            checkpoint,
+            {
+                "shape": shape,
+                "player": player.state_dict(),
+                "training": player.training_state(),
+                "rng": rng.get_state(),
+                "seconds": seconds + time.monotonic() - started,
+                "fewest_val_bits": fewest,
+            },
+        )
+        if is_over:
+            break
+
+
+if __name__ == "__main__":
+    main()
