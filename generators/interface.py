@@ -72,7 +72,7 @@ class Generator(Player):
             float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
         """
         with torch.no_grad():
-            return self.decode(self.latents(n, rng=rng)).clamp(0, 1)
+            return self.decode(self.latents(n, rng=rng), rng=rng).clamp(0, 1)
 
     def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
         """Makes the fakes that the arena asks for; by default samples, some at a time.
@@ -156,8 +156,8 @@ class Generator(Player):
             rng: For what is random besides the latents, such as noise maps; where it is None that is left out.
 
         Returns:
-            float32 ``(n, 3, resolution, resolution)``, RGB, meant to lie in [0, 1]. Of ``latents(n, rng=rng)`` it is
-            what :meth:`sample` gives, before that cuts it to [0, 1].
+            float32 ``(n, 3, resolution, resolution)``, RGB, meant to lie in [0, 1]. Of ``latents(n, rng=rng)``, and
+            with the same ``rng``, it is what :meth:`sample` gives, before that cuts it to [0, 1].
         """
         raise NotImplementedError
 

@@ -123,7 +123,8 @@ class GeneratorContract(Samples):
         """Decoding latents is what sampling does."""
         self.needs(self.test_latents_decode_to_images, self.test_other_seeds_make_other_samples)
         player = self.build().eval()
-        decoded = self.decode(player, self.latents(player)).detach().clamp(0, 1)
+        rng = rng_from("latents")  # one for both: noise besides the latents is drawn after them
+        decoded = self.decode(player, self.latents(player, rng), rng).detach().clamp(0, 1)
         sampled = self.sample(player, 3, rng=rng_from("latents"))
         if how := same_tensors({"sample": decoded}, {"sample": sampled}, tolerance=_TOLERANCE):
             raise ContractBreach(

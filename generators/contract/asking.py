@@ -65,8 +65,9 @@ class Asked(Learns[Generator]):
             images = player.sample(n, rng=rng or rng_from("sample", seed))
         return check_tensor(images, (n, 3, player.resolution, player.resolution), call=call, bounds=(0, 1))
 
-    def latents(self, player: Generator) -> Tensor:
+    def latents(self, player: Generator, rng: torch.Generator | None = None) -> Tensor:
         __tracebackhide__ = True
+        rng = rng or rng_from("latents")
         dim = getattr(player, "latent_dim", None)
         if not isinstance(dim, int):
             raise ContractBreach(
@@ -76,14 +77,15 @@ class Asked(Learns[Generator]):
             )
         call = "latents(3, rng=rng)"
         with asking(call):
-            latents = player.latents(3, rng=rng_from("latents"))
+            latents = player.latents(3, rng=rng)
         return check_tensor(latents, (3, dim), call=call)
 
-    def decode(self, player: Generator, z: Tensor) -> Tensor:
+    def decode(self, player: Generator, z: Tensor, rng: torch.Generator | None = None) -> Tensor:
         __tracebackhide__ = True
-        with asking("decode(z)"):
-            images = player.decode(z)
-        return check_tensor(images, (len(z), 3, player.resolution, player.resolution), call="decode(z)")
+        call = "decode(z)" if rng is None else "decode(z, rng=rng)"
+        with asking(call):
+            images = player.decode(z) if rng is None else player.decode(z, rng=rng)
+        return check_tensor(images, (len(z), 3, player.resolution, player.resolution), call=call)
 
     def manipulate(self, player: Generator, sources: Tensor, targets: Tensor) -> Batch:
         __tracebackhide__ = True

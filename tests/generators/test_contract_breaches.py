@@ -296,6 +296,16 @@ class ForgetsAParameter(Good):
         return [self.mean]
 
 
+class NoiseBesideItsLatents(Good):
+    """Inherits ``sample``: what is random besides the latents comes from the same ``rng``, after them."""
+
+    sample = Generator.sample
+
+    def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        images = super().decode(z)
+        return images if rng is None else images + 0.2 * torch.rand(len(z), 1, 8, 8, generator=rng).to(images) - 0.1
+
+
 class CutsAParameterOff(Good):
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         return torch.sigmoid(z @ self.weight.detach() + self.mean).view(-1, 3, 8, 8)
@@ -592,6 +602,7 @@ def test_a_breach_is_named_with_what_was_expected_what_came_and_how_to_mend_it(
 SKIPPED: dict[type[Generator], set[str]] = {
     Good: {"it learns by steps"},
     RestsOnPurpose: {"it learns by steps"},
+    NoiseBesideItsLatents: {"it learns by steps"},
     OnlySamples: {
         PLAYS_AS_IT_CAME,
         "it is not latent",
