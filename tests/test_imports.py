@@ -38,3 +38,25 @@ def driver() -> set[str]:
 
 def test_whoever_watches_the_workers_needs_no_pytorch() -> None:
     assert "torch" not in _imported("import fakeoff.arena.watch")
+
+
+LATE = """
+import random
+import numpy as np
+from fakeoff.detectors.resnet import TruncatedResNet18
+from fakeoff.protocols.forensics.probing import probe
+from fakeoff.protocols.forensics.sides import take_pools
+from fakeoff.protocols.score.distances import eigenface_kid, ssim
+before = random.getstate()
+images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+eigenface_kid(images, images[::-1], basis=images)
+ssim(images, images)
+probe([image for image, _ in take_pools({"test": images}, "real")], np.random.default_rng(0))
+TruncatedResNet18()
+assert random.getstate() == before, "an import drew"
+"""
+
+
+def test_what_is_imported_late_draws_from_nobody() -> None:
+    # scikit-learn imports rich where it is installed, and that draws from Python's own generator.
+    assert {"sklearn", "skimage", "torchvision", "rich.style"} <= _imported(LATE)
