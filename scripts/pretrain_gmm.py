@@ -2,8 +2,9 @@
 
     python scripts/pretrain_gmm.py
 
-writes ``generators/weights/gmm-orl-64.safetensors``, ``docs/results/gmm-orl-64.json`` and ``docs/pictures/gmm.png``. It
-takes a minute, so there is nothing to resume. ``--search`` also fits the other sizes that were considered, and logs
+writes ``generators/gmm/weights/gmm-orl-64.safetensors``, ``docs/results/gmm-orl-64.json`` and
+``docs/pictures/gmm.png``. It takes a minute, so there is nothing to resume.
+``--search`` also fits the other sizes that were considered, and logs
 their likelihoods on the people of val; the people of test decide nothing.
 """
 
@@ -131,7 +132,7 @@ def main(search: bool, seed: int, threads: int) -> None:
     started = time.monotonic()
     measured = player.fit(lambda: iter([Batch(images=train)]), rng=rng_from("gmm", seed))
     seconds = time.monotonic() - started
-    weights = _ROOT / "generators" / "weights" / f"{_NAME}.safetensors"
+    weights = _ROOT / "generators" / "gmm" / "weights" / f"{_NAME}.safetensors"
     save_file(player.shipped_state(), weights)
     player.load_state_dict(load_file(weights))  # as it ships, in half precision, is how it is measured
     player.eval()

@@ -50,6 +50,7 @@ def test_the_wheel_holds_every_module(wheel: list[str]) -> None:
 
 def test_the_wheel_holds_the_weights_and_nothing_private(wheel: list[str]) -> None:
     assert "fakeoff/generators/weights/pgan-orl-64.safetensors" in wheel
+    assert "fakeoff/generators/gmm/weights/gmm-orl-64.safetensors" in wheel
     assert not [
         name for name in wheel if name.startswith(("fakeoff/tests", "fakeoff/scripts", "tests", "fakeoff/docs"))
     ]
