@@ -19,6 +19,7 @@ from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.augment import augment
+from fakeoff.generators.gan.training import adam, follow, restore, start_from_average, without_current
 from fakeoff.generators.interface import ExtraLoss, Generator
 from fakeoff.generators.pgan_networks import Critic, Synthesis, draw_weights, widths
 
@@ -178,11 +179,7 @@ class ProgressiveGAN(Generator):
 
     def shipped_state(self) -> dict[str, Tensor]:
         """The state dict in a third of its size: without the weights that the average stands for, in float16."""
-        return {
-            name: value.half().contiguous() if value.dtype == torch.float32 else value
-            for name, value in self.state_dict().items()
-            if not name.startswith("synthesis.")
-        }
+        return without_current(self.state_dict(), current="synthesis.")
 
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs beyond the state dict: optimisers and session counters."""
@@ -196,11 +193,8 @@ class ProgressiveGAN(Generator):
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Restores what :meth:`training_state` returned; load the state dict first."""
         generator_lr, critic_lr = self.learning_rates
-        self._optimisers = (_adam(self.synthesis, generator_lr), _adam(self.critic, critic_lr))
-        for optimiser, saved, rate in zip(self._optimisers, state["optimisers"], self.learning_rates, strict=True):
-            optimiser.load_state_dict(saved)
-            for group in optimiser.param_groups:
-                group["lr"] = rate  # the saved rate would undo a change of the argument
+        self._optimisers = (adam(self.synthesis, generator_lr), adam(self.critic, critic_lr))
+        restore(self._optimisers, state["optimisers"], self.learning_rates)
         self._session_images, self._session_steps = state["session"]
 
     def _train_critic(
@@ -242,14 +236,12 @@ class ProgressiveGAN(Generator):
         # A version is its averaged weights, so that is where training goes on from.
         if int(self.images_seen):
             self.synthesis.load_state_dict(self.average.state_dict())
-        return _adam(self.synthesis, rates[0]), _adam(self.critic, rates[1])
+        return adam(self.synthesis, rates[0]), adam(self.critic, rates[1])
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
         half_life = min(self.ema_images, self._session_images * _EMA_RAMP)
-        keep = 0.5 ** (images / max(half_life, 1e-8))
-        for average, current in zip(self.average.parameters(), self.synthesis.parameters(), strict=True):
-            average.lerp_(current, 1 - keep)
+        follow(self.average, self.synthesis, images=images, half_life=half_life)
 
     def _latents(self, n: int, rng: torch.Generator) -> Tensor:
         return torch.randn(n, self.latent_dim, generator=rng).to(self.grown.device)
@@ -279,17 +271,7 @@ class ProgressiveGAN(Generator):
 
 def _start_from_average(_module: nn.Module, state: dict[str, Any], *_: Any) -> None:
     """Fills in the generator's current weights where a file ships only their average."""
-    if not any(name.startswith("synthesis.") for name in state):
-        state |= {
-            name.replace("average.", "synthesis.", 1): value
-            for name, value in state.items()
-            if name.startswith("average.")
-        }
-
-
-def _adam(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    # beta1 = 0, beta2 = 0.99 (appendix A.1).
-    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.0, 0.99))
+    start_from_average(state, current="synthesis.")
 
 
 __all__ = ["ProgressiveGAN"]

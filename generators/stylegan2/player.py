@@ -17,6 +17,7 @@ from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.augment import augment
+from fakeoff.generators.gan.training import adam, follow, restore, start_from_average, without_current
 from fakeoff.generators.interface import ExtraLoss, Generator
 from fakeoff.generators.stylegan2.layers import draw_weights
 from fakeoff.generators.stylegan2.networks import Critic, Network, Noise, widths
@@ -184,11 +185,7 @@ class StyleGAN2(Generator):
 
     def shipped_state(self) -> dict[str, Tensor]:
         """The state dict in a third of its size: without the weights that the average stands for, in float16."""
-        return {
-            name: value.half().contiguous() if value.dtype == torch.float32 else value
-            for name, value in self.state_dict().items()
-            if not name.startswith("generator.")
-        }
+        return without_current(self.state_dict(), current="generator.")
 
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs beyond the state dict: optimisers and session counters."""
@@ -202,12 +199,9 @@ class StyleGAN2(Generator):
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Restores what :meth:`training_state` returned; load the state dict first."""
         networks = (self.generator, self.critic)
-        generator, critic = (_adam(network, rate) for network, rate in zip(networks, self.learning_rates, strict=True))
+        generator, critic = (adam(network, rate) for network, rate in zip(networks, self.learning_rates, strict=True))
         self._optimisers = (generator, critic)
-        for optimiser, saved, rate in zip(self._optimisers, state["optimisers"], self.learning_rates, strict=True):
-            optimiser.load_state_dict(saved)
-            for group in optimiser.param_groups:
-                group["lr"] = rate  # the saved rate would undo a change of the argument
+        restore(self._optimisers, state["optimisers"], self.learning_rates)
         self._session_images, self._session_steps = state["session"]
 
     def _fakes(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -254,14 +248,14 @@ class StyleGAN2(Generator):
         # A version is its averaged weights, so that is where training goes on from.
         if int(self.images_seen):
             self.generator.load_state_dict(self.average.state_dict())
-        return _adam(self.generator, rates[0]), _adam(self.critic, rates[1])
+        # Regularisation is part of a step and not a step of its own: appendix B's correction of Adam for lazy
+        # regularisation is not needed.
+        return adam(self.generator, rates[0]), adam(self.critic, rates[1])
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
         half_life = min(self.ema_images, self._session_images * _EMA_RAMP)
-        keep = 0.5 ** (images / max(half_life, 1e-8))
-        for average, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            average.lerp_(current, 1 - keep)
+        follow(self.average, self.generator, images=images, half_life=half_life)
         self.average.mapping.w_avg.copy_(self.generator.mapping.w_avg)
 
     def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
@@ -282,18 +276,7 @@ def _complete(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
         state.clear()
         state |= module.state_dict() | renamed
         return
-    if not any(name.startswith("generator.") for name in state):
-        state |= {
-            name.replace("average.", "generator.", 1): value
-            for name, value in state.items()
-            if name.startswith("average.")
-        }
-
-
-def _adam(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    # beta1 = 0, beta2 = 0.99 as in Karras et al., CVPR 2019. Regularisation is part of a step here and not a step of
-    # its own, so that appendix B's correction of both for lazy regularisation is not needed.
-    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.0, 0.99))
+    start_from_average(state, current="generator.")
 
 
 __all__ = ["StyleGAN2"]

@@ -1,0 +1,57 @@
+"""What adversarial generators share beside their losses: optimisers that resume, and a moving average of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def adam(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """Adam with beta1 = 0 and beta2 = 0.99 (Karras et al., ICLR 2018, appendix A.1, and CVPR 2019)."""
+    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.0, 0.99))
+
+
+def restore(optimisers: Sequence[torch.optim.Adam], saved: Sequence[Any], rates: Sequence[float]) -> None:
+    """Loads what optimisers' ``state_dict`` returned, and keeps to the rates that are given now."""
+    for optimiser, state, rate in zip(optimisers, saved, rates, strict=True):
+        optimiser.load_state_dict(state)
+        for group in optimiser.param_groups:
+            group["lr"] = rate  # the saved rate would undo a change of the argument
+
+
+@torch.no_grad()
+def follow(average: nn.Module, current: nn.Module, *, images: int, half_life: float) -> None:
+    """Moves averaged weights towards current ones.
+
+    Args:
+        average: Whose weights move.
+        current: What they follow.
+        images: How many were trained on since the last time.
+        half_life: In images.
+    """
+    keep = 0.5 ** (images / max(half_life, 1e-8))
+    for averaged, weight in zip(average.parameters(), current.parameters(), strict=True):
+        averaged.lerp_(weight, 1 - keep)
+
+
+def without_current(state: Mapping[str, Tensor], *, current: str) -> dict[str, Tensor]:
+    """A state dict to ship: without the weights that the average stands for, which begin so, and in float16."""
+    return {
+        name: value.half().contiguous() if value.dtype == torch.float32 else value
+        for name, value in state.items()
+        if not name.startswith(current)
+    }
+
+
+def start_from_average(state: dict[str, Any], *, current: str) -> None:
+    """Fills in the current weights, whose names begin so, where a file ships only their average."""
+    if not any(name.startswith(current) for name in state):
+        state |= {
+            name.replace("average.", current, 1): value for name, value in state.items() if name.startswith("average.")
+        }
+
+
+__all__ = ["adam", "follow", "restore", "start_from_average", "without_current"]
