@@ -55,11 +55,28 @@ def bits_per_dimension(player: Glow, photographs: Tensor, *, device: torch.devic
     return torch.cat(costs).mean().item()
 
 
-def draw(photographs: Tensor, batch: int, *, rng: torch.Generator) -> Tensor:
-    """Photographs, each mirrored or not; ``(batch, 3, h, w)``."""
+def draw(photographs: Tensor, batch: int, *, jitter: float = 0.0, rng: torch.Generator) -> Tensor:
+    """Photographs, each mirrored or not and moved a little; ``(batch, 3, h, w)``.
+
+    Args:
+        photographs: ``(n, 3, h, w)``.
+        batch: How many to draw.
+        jitter: The most that a photograph is shifted each way and made larger or smaller, as a share of its side;
+            it is turned by as much in radians.
+        rng: The only source of randomness.
+    """
     index = torch.randint(len(photographs), (batch,), generator=rng)
     flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
-    return torch.where(flip, photographs[index].flip(-1), photographs[index])
+    drawn = torch.where(flip, photographs[index].flip(-1), photographs[index])
+    if not jitter:
+        return drawn
+    turn, scale, right, down = (torch.rand(4, batch, generator=rng) * 2 - 1) * jitter
+    cos, sin = turn.cos() * (1 + scale), turn.sin() * (1 + scale)
+    moved = torch.stack([cos, -sin, 2 * right, sin, cos, 2 * down], dim=1).view(batch, 2, 3)
+    grid = torch.nn.functional.affine_grid(moved, list(drawn.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(
+        drawn, grid, mode="bicubic", padding_mode="border", align_corners=False
+    ).clamp(0, 1)
 
 
 def write(path: Path, data: object) -> None:
@@ -81,6 +98,7 @@ def write(path: Path, data: object) -> None:
 @click.option("--steps", default=8, show_default=True, help="Of the flow at each level.")
 @click.option("--width", default=64, show_default=True, help="Channels inside the coupling networks.")
 @click.option("--bits", type=click.Choice(["5", "8"]), default="5", show_default=True, help="Of a pixel.")
+@click.option("--jitter", default=0.0, show_default=True, help="Shift, turn and scale of photographs: 0.02 of a side.")
 @click.option("--learning-rate", type=float, help="Another one than the training has; 0.001 at its start.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("--seed", default=0, show_default=True)
@@ -96,6 +114,7 @@ def main(
     steps: int,
     width: int,
     bits: str,
+    jitter: float,
     learning_rate: float | None,
     threads: int,
     seed: int,
@@ -134,7 +153,7 @@ def main(
     started, last = time.monotonic(), int(player.images_seen)
     sums: dict[str, float] = {}
     while int(player.images_seen) < total:
-        reals_now = compute.image_layout(draw(photographs, batch, rng=rng).to(device))
+        reals_now = compute.image_layout(draw(photographs, batch, jitter=jitter, rng=rng).to(device))
         for name, value in player.train_step(Batch(images=reals_now), rng=rng).items():
             sums[name] = 0.98 * sums.get(name, value) + 0.02 * value
         seen = int(player.images_seen)

@@ -30,7 +30,7 @@ from fakeoff.protocols.forensics.sides import SMALLEST_SIDE, AuditedImage, draw,
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
 
-VERSION = 3
+VERSION = 4
 
 
 _FEWEST_FOR_PERIODS = 32

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -120,17 +120,21 @@ def find_grid_phase(images: Sequence[Floats] | Floats) -> Phase:
 
 
 @lru_cache(maxsize=1)
-def _tables() -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], Floats], ...]:
-    """For each quality: the AC frequencies whose step is small enough to leave a comb, the steps, their weights."""
-    tables = []
-    for quality in _QUALITIES:
-        steps = quantisation_table(int(quality))
-        frequencies = np.flatnonzero((steps <= _LARGEST_STEP) & (np.arange(BLOCK**2) > 0))
-        steps = steps[frequencies]
-        # What rounding to 8 bits leaves of the comb: the characteristic function of its noise.
-        weights = np.exp(-2 * np.pi**2 * ROUNDING_VARIANCE / steps**2).astype(np.float32)
-        tables.append((frequencies, steps - 1, weights))
-    return tuple(tables)
+def _tables() -> tuple[Mapping[int, npt.NDArray[np.intp]], Floats]:
+    """For each step the AC frequencies that some quality's table has it at, and all of these in each table.
+
+    Returns:
+        The frequencies by their step, and float32 ``(pairs, qualities)``: what a pair of step and frequency weighs in
+        a quality's fit, 0 where its table has another step there.
+    """
+    tables = np.stack([quantisation_table(int(quality)) for quality in _QUALITIES], axis=1)
+    # Larger steps leave too few coefficients beyond their zero bin.
+    frequencies = {step: np.flatnonzero((tables[1:] == step).any(1)) + 1 for step in range(1, _LARGEST_STEP + 1)}
+    # What rounding to 8 bits leaves of the comb: the characteristic function of its noise.
+    weights = [
+        (tables[at] == step) * np.exp(-2 * np.pi**2 * ROUNDING_VARIANCE / step**2) for step, at in frequencies.items()
+    ]
+    return frequencies, np.concatenate(weights).astype(np.float32)
 
 
 def _comb(images: Floats, phase: Phase) -> Floats:
@@ -139,17 +143,18 @@ def _comb(images: Floats, phase: Phase) -> Floats:
     rows, columns = (h - phase[0]) // BLOCK, (w - phase[1]) // BLOCK
     whole = images[:, phase[0] : phase[0] + rows * BLOCK, phase[1] : phase[1] + columns * BLOCK]
     spectrum = dctn(whole.reshape(n, rows, BLOCK, columns, BLOCK), axes=(2, 4), norm="ortho")
-    size = np.abs(spectrum.transpose(0, 2, 4, 1, 3).reshape(n, BLOCK**2, rows * columns))
-    cosines = np.empty((n, BLOCK**2, _LARGEST_STEP), np.float32)
-    counts = np.empty_like(cosines)
-    for q in range(1, _LARGEST_STEP + 1):
-        beyond_zero = size > q / 2
-        wave = np.cos(size * np.float32(2 * np.pi / q))
-        cosines[:, :, q - 1] = np.where(beyond_zero, wave, 0).sum(-1)
-        counts[:, :, q - 1] = beyond_zero.sum(-1)
-    fits = []
-    for frequencies, step, weights in _tables():
-        # A cosine of a random phase has the variance 1/2; one more keeps a few coefficients from being sure.
-        variance = counts[:, frequencies, step] @ weights**2 / 2 + 1
-        fits.append(cosines[:, frequencies, step] @ weights / np.sqrt(variance))
-    return np.stack(fits, axis=1)
+    sizes = np.abs(spectrum.transpose(2, 4, 0, 1, 3).reshape(BLOCK**2, n, rows * columns))
+    frequencies, weights = _tables()
+    cosines, counts = [], []
+    for step, at in frequencies.items():
+        wave = sizes[at]
+        beyond_zero = wave > step / 2
+        wave *= np.float32(2 * np.pi / step)
+        np.cos(wave, out=wave)
+        wave *= beyond_zero
+        cosines.append(wave.sum(-1))
+        counts.append(beyond_zero.sum(-1, dtype=np.float32))
+    # A cosine of a random phase has the variance 1/2; one more keeps a few coefficients from being sure.
+    variance = np.concatenate(counts).T @ weights**2 / 2 + 1
+    fits: Floats = (np.concatenate(cosines).T @ weights / np.sqrt(variance)).astype(np.float32)
+    return fits
