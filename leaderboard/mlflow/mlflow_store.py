@@ -18,6 +18,7 @@ from typing import Any
 from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.empty_database import put_empty_database
 from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.mlflow.views import VIEWS, view_tag
 
@@ -63,6 +64,7 @@ class MlflowStore:
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
             logging.getLogger("alembic").setLevel(logging.WARNING)
+            put_empty_database(self._home.database.resolve())
             self._client = MlflowClient(tracking_uri=database_uri(self._home))
         return self._client
 
