@@ -2,6 +2,7 @@
 where it stopped.
 
     python scripts/pretrain_pgan.py --out scratch/pgan-orl-64
+    python scripts/pretrain_pgan.py --generator stylegan --penalty-weight 0.1 --out scratch/stylegan-orl-64
     python scripts/pretrain_pgan.py --generator stylegan2 --penalty-weight 0.1 --out scratch/stylegan2-orl-64
 
 The first made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never trained

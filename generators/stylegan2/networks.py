@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fakeoff.generators.pgan_networks import minibatch_stddev
 from fakeoff.generators.stylegan2.layers import Conv2d, ModulatedConv2d, ToImage, resample_filter, upsample
-from fakeoff.generators.styles import GAIN, Linear, Mapping, lrelu, mix
+from fakeoff.generators.styles import GAIN, Linear, Mapping, lrelu, mix, widths
 
 Noise = Sequence[Tensor] | None
 """A map for each modulated 3x3 convolution, ``(n, 1, side, side)`` or ``(side, side)``; None for no noise."""
@@ -198,3 +198,6 @@ class Critic(nn.Module):
             x = block(x)
         value: Tensor = self.b4(x)
         return value
+
+
+__all__ = ["Critic", "Mapping", "Network", "Noise", "Synthesis", "widths"]

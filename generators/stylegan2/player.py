@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from fakeoff.generators.gan.player import AdversarialGenerator
 from fakeoff.generators.stylegan2.layers import draw_weights
-from fakeoff.generators.stylegan2.networks import Critic, Network, Noise
+from fakeoff.generators.stylegan2.networks import Critic, Network, Noise, widths
 from fakeoff.generators.stylegan2.path_length import path_lengths, path_penalty
 from fakeoff.generators.stylegan2.published import from_published, is_published
-from fakeoff.generators.styles import at_a_time, widths
+from fakeoff.generators.styles import at_a_time
 
 
 class StyleGAN2(AdversarialGenerator):
