@@ -19,6 +19,8 @@ register = players.register
 
 players.add("pgan", "fakeoff.generators.pgan:ProgressiveGAN", origin="fakeoff", version=3)
 
+players.add("stylegan", "fakeoff.generators.stylegan.player:StyleGAN", origin="fakeoff", version=1)
+
 players.add("stylegan2", "fakeoff.generators.stylegan2.player:StyleGAN2", origin="fakeoff", version=1)
 
 players.add("glow", "fakeoff.generators.glow:Glow", origin="fakeoff", version=1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,10 +29,14 @@ _BFLOAT16_VECTOR = 32
 class EqualisedConv2d(nn.Module):
     """Convolution whose weights are N(0, 1) and scaled by He's constant at run time (section 4.1)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, padding: int = 0, gain: float = 2**0.5) -> None:
+    bias: Tensor | None
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, padding: int = 0, gain: float = 2**0.5, bias: bool = True
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_parameter("bias", nn.Parameter(torch.zeros(outputs)) if bias else None)
         self.scale = gain / math.sqrt(inputs * kernel * kernel)
         self.padding = padding
 
@@ -61,8 +66,8 @@ class UpsamplingConv2d(EqualisedConv2d):
     ``fused_scale``).
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1)
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] < _FUSED_FROM:
@@ -92,7 +97,8 @@ def draw_weights(module: nn.Module, *, rng: torch.Generator) -> None:
         if isinstance(layer, EqualisedConv2d | EqualisedLinear):
             with torch.no_grad():
                 layer.weight.normal_(generator=rng)
-                layer.bias.zero_()
+                if layer.bias is not None:
+                    layer.bias.zero_()
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -210,7 +216,9 @@ class Synthesis(nn.Module):
         return torch.lerp(coarse, fine, level - done)
 
 
-class _CriticBlock(nn.Module):
+class CriticBlock(nn.Module):
+    """Two convolutions, and the mean over 2x2 pixels."""
+
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv1 = EqualisedConv2d(inputs, inputs, 3, padding=1)
@@ -221,12 +229,20 @@ class _CriticBlock(nn.Module):
 
 
 class Critic(nn.Module):
-    """Images to one realness value each, the mirror of :class:`Synthesis` (Table 2)."""
+    """Images to one realness value each, the mirror of :class:`Synthesis` (Table 2).
 
-    def __init__(self, *, features: list[int], channels: int) -> None:
+    Args:
+        features: Feature maps at 4, 8, ... pixels.
+        channels: 1 or 3.
+        block: Makes what halves the resolution, of the features before and after.
+    """
+
+    def __init__(
+        self, *, features: list[int], channels: int, block: Callable[[int, int], nn.Module] = CriticBlock
+    ) -> None:
         super().__init__()
         self.from_image = nn.ModuleList(PointwiseConv2d(channels, f) for f in features)
-        self.blocks = nn.ModuleList(_CriticBlock(b, a) for a, b in itertools.pairwise(features))
+        self.blocks = nn.ModuleList(block(b, a) for a, b in itertools.pairwise(features))
         self.conv = EqualisedConv2d(features[0] + 1, features[0], 3, padding=1)
         self.dense = EqualisedLinear(features[0] * 16, features[0])
         self.out = EqualisedLinear(features[0], 1, gain=1.0)

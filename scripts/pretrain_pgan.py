@@ -2,6 +2,7 @@
 where it stopped.
 
     python scripts/pretrain_pgan.py --out scratch/pgan-orl-64
+    python scripts/pretrain_pgan.py --generator stylegan --penalty-weight 0.1 --out scratch/stylegan-orl-64
     python scripts/pretrain_pgan.py --generator stylegan2 --penalty-weight 0.1 --out scratch/stylegan2-orl-64
 
 The first made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never trained
@@ -26,6 +27,8 @@ from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, players
 from fakeoff.protocols.score import distances
+
+_GROWING = ("pgan", "stylegan")
 
 
 def _write(path: Path, data: object) -> None:
@@ -55,8 +58,8 @@ def _read(settings: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
 @click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
 @click.option("--batch", default=16, show_default=True, help="Images a step.")
-@click.option("--fade", default=16_000, show_default=True, help="pgan: images to fade a level in.")
-@click.option("--stable", default=16_000, show_default=True, help="pgan: images to train a level for.")
+@click.option("--fade", default=16_000, show_default=True, help="pgan, stylegan: images to fade a level in.")
+@click.option("--stable", default=16_000, show_default=True, help="pgan, stylegan: images to train a level for.")
 @click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
 @click.option("--generator-lr", default=1e-3, show_default=True)
 @click.option("--critic-lr", default=1e-3, show_default=True)
@@ -95,7 +98,7 @@ def main(
         "weights": None,
         "init_seed": seed,
     }
-    if generator == "pgan":
+    if generator in _GROWING:
         parameters |= {"fade_images": fade, "stable_images": stable}
     player: Any = players.load(generator)(**parameters, **_read(settings))
     player = compute.channels_last(player)
@@ -129,7 +132,7 @@ def main(
                 "swd": distances.sliced_wasserstein(fakes, held_out, rng=np.random.default_rng(seed)),
             }
             figures = {name: round(value, 4) for name, value in {**distance, **sums}.items()}
-            level = {"level": player.level} if generator == "pgan" else {}
+            level = {"level": player.level} if generator in _GROWING else {}
             line = {"images": seen, **level, "seconds": round(time.monotonic() - started, 1), **figures}
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")

@@ -1,1 +1,1 @@
-"""What generative adversarial networks have in common: losses and augmentation."""
+"""What generative adversarial networks have in common: losses, augmentation, the frame of a step, and growing."""

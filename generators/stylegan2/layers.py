@@ -12,18 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.generators.styles import GAIN, Linear, lrelu
+
 FILTER = (1.0, 3.0, 3.0, 1.0)
 """The low-pass filter of every change of resolution, one way, before it is scaled to sum to 1."""
-
-GAIN = 2**0.5
-"""What makes up for the half that a leaky ReLU takes away."""
-
-_SLOPE = 0.2
-
-
-def lrelu(x: Tensor) -> Tensor:
-    """Leaky ReLU with slope 0.2, without its gain: layers scale what comes before it, which is the same."""
-    return F.leaky_relu(x, _SLOPE)
 
 
 def resample_filter() -> Tensor:
@@ -53,29 +45,6 @@ def upsample(image: Tensor, low_pass: Tensor) -> Tensor:
     """Doubles the resolution: zeros between the pixels, then the filter; ``(n, c, h, w)`` to ``(n, c, 2h, 2w)``."""
     kernel = (low_pass * 4).to(image.dtype).expand(image.shape[1], 1, 4, 4)
     return F.conv_transpose2d(image, kernel, stride=2, padding=1, groups=image.shape[1])
-
-
-class Linear(nn.Module):
-    """A fully connected layer with an equalised learning rate.
-
-    Args:
-        inputs: Features before.
-        outputs: Features after.
-        rate: Multiplies the learning rate: weights are held larger by its inverse, and scaled down when used.
-        bias: What the biases start from.
-        gain: Multiplies the result; :data:`GAIN` where a leaky ReLU follows.
-    """
-
-    def __init__(self, inputs: int, outputs: int, *, rate: float = 1.0, bias: float = 0.0, gain: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.full((outputs,), bias))
-        self.deviation = 1 / rate
-        self.scale = gain * rate / math.sqrt(inputs)
-        self.bias_scale = gain * rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.scale, self.bias * self.bias_scale)
 
 
 class Conv2d(nn.Module):

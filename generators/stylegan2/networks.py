@@ -8,73 +8,18 @@ classes), less the filters, which are always the same.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from fakeoff.generators.pgan_networks import minibatch_stddev, pixel_norm
-from fakeoff.generators.stylegan2.layers import (
-    GAIN,
-    Conv2d,
-    Linear,
-    ModulatedConv2d,
-    ToImage,
-    lrelu,
-    resample_filter,
-    upsample,
-)
-
-_MAPPING_RATE = 0.01
-_MEAN_DECAY = 0.995
-_FEWEST = 8
+from fakeoff.generators.pgan_networks import minibatch_stddev
+from fakeoff.generators.stylegan2.layers import Conv2d, ModulatedConv2d, ToImage, resample_filter, upsample
+from fakeoff.generators.styles import GAIN, Linear, Mapping, lrelu, mix, widths
 
 Noise = Sequence[Tensor] | None
 """A map for each modulated 3x3 convolution, ``(n, 1, side, side)`` or ``(side, side)``; None for no noise."""
-
-
-def widths(resolution: int, *, features: int, most: int) -> dict[int, int]:
-    """Feature maps at 4, 8, ..., ``resolution`` pixels: ``min(features / side, most)``, and never below 8."""
-    sides = [2**power for power in range(2, int(math.log2(resolution)) + 1)]
-    return {side: max(_FEWEST, min(most, features // side)) for side in sides}
-
-
-class Mapping(nn.Module):
-    """Latents to styles: z of unit length through fully connected layers that learn at a hundredth of the rate.
-
-    Args:
-        dim: Length of z and of w.
-        layers: How many; the published networks have 8.
-    """
-
-    w_avg: Tensor
-
-    def __init__(self, dim: int, *, layers: int) -> None:
-        super().__init__()
-        self.layers = layers
-        for index in range(layers):
-            self.add_module(f"fc{index}", Linear(dim, dim, rate=_MAPPING_RATE, gain=GAIN))
-        self.register_buffer("w_avg", torch.zeros(dim))
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Args: z ``(n, dim)``. Returns w, float32 ``(n, dim)``."""
-        # Weights here are a hundred times those of other layers: in bfloat16, faces move by steps.
-        with torch.autocast(z.device.type, enabled=False):
-            w = pixel_norm(z.to(self.w_avg.dtype))
-            for index in range(self.layers):
-                w = lrelu(self.get_submodule(f"fc{index}")(w))
-        return w
-
-    @torch.no_grad()
-    def follow(self, w: Tensor) -> None:
-        """Moves the mean of w towards that of a batch, ``(n, dim)``."""
-        self.w_avg.lerp_(w.detach().mean(0), 1 - _MEAN_DECAY)
-
-    def truncate(self, w: Tensor, psi: float) -> Tensor:
-        """Draws w, ``(n, dim)``, towards the mean: ``w_avg + psi * (w - w_avg)``."""
-        return w if psi == 1 else self.w_avg.lerp(w, psi)
 
 
 class SynthesisBlock(nn.Module):
@@ -193,13 +138,7 @@ class Network(nn.Module):
         Returns:
             float32 ``(n, layers, dim)``.
         """
-        n, layers = len(z), self.synthesis.layers
-        cut = torch.randint(1, layers, (n,), generator=rng)
-        mixed = torch.rand(n, generator=rng) < share
-        cut = torch.where(mixed, cut, layers).to(z.device)
-        first = torch.arange(layers, device=z.device)[None] < cut[:, None]  # (n, layers)
-        one, two = self.mapping(torch.cat([z, other])).chunk(2)
-        return torch.where(first[..., None], one[:, None], two[:, None])
+        return mix(self.mapping, z, other, share, layers=self.synthesis.layers, rng=rng)
 
 
 class CriticBlock(nn.Module):
@@ -259,3 +198,6 @@ class Critic(nn.Module):
             x = block(x)
         value: Tensor = self.b4(x)
         return value
+
+
+__all__ = ["Critic", "Mapping", "Network", "Noise", "Synthesis", "widths"]

@@ -80,6 +80,18 @@ class TestMixtureInColourWithNoise(BuiltIn):
     }  # fmt: skip
 
 
+class TestStyleGAN(BuiltIn):
+    player = "stylegan"
+    parameters: ClassVar = {**SMALL, "mapping_layers": 2}
+
+
+class TestStyleGANThatGrowsAllTheWay(BuiltIn):
+    player = "stylegan"
+    parameters: ClassVar = {
+        **SMALL, "mapping_layers": 2, "channels": 3, "first_side": 4, "fade_images": 8, "stable_images": 8,
+    }  # fmt: skip
+
+
 class TestStyleGAN2(BuiltIn):
     player = "stylegan2"
     parameters: ClassVar = {**SMALL, "mapping_layers": 2}

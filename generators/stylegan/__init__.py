@@ -1,0 +1,1 @@
+"""StyleGAN: its layers, its networks and its player."""
