@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.players.checkpoints import FACTS
 from fakeoff.arena.players.plan import Plan
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.augment import augment
 from fakeoff.generators.gan.training import adam, follow, restore, start_from_average, without_current
+from fakeoff.generators.gan_zoo import from_gan_zoo, is_gan_zoo, settings
 from fakeoff.generators.interface import ExtraLoss, Generator
 from fakeoff.generators.pgan_networks import Critic, Synthesis, draw_weights, widths
 
@@ -50,7 +52,8 @@ class ProgressiveGAN(Generator):
         ema_images: Half-life of the moving average of weights, in images.
         fade_images: Images over which a level is faded in.
         stable_images: Images for which a level is trained before the next one is faded in.
-        weights: Pretrained weights: a name that ships (``pgan-orl-64``), a ``.safetensors`` file, or none (``""``).
+        weights: Pretrained weights: a name that ships (``pgan-orl-64``), a file of the player's, a checkpoint of
+            Facebook's ``pytorch_GAN_zoo``, either as ``.safetensors``, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -104,7 +107,7 @@ class ProgressiveGAN(Generator):
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("images_at_level", torch.zeros((), dtype=torch.int64))
         self.register_buffer("grown", torch.zeros((), dtype=torch.float64))
-        self.register_load_state_dict_pre_hook(_start_from_average)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_complete)  # type: ignore[no-untyped-call]
         self._optimisers: tuple[torch.optim.Adam, torch.optim.Adam] | None = None
         self._session_images = 0
         self._session_steps = 0
@@ -269,9 +272,29 @@ class ProgressiveGAN(Generator):
         return images.expand(-1, 3, -1, -1)
 
 
-def _start_from_average(_module: nn.Module, state: dict[str, Any], *_: Any) -> None:
-    """Fills in the generator's current weights where a file ships only their average."""
-    start_from_average(state, current="synthesis.")
+def _complete(
+    module: nn.Module,
+    state: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    strict: bool,
+    missing: list[str],
+    unexpected: list[str],
+    errors: list[str],
+) -> None:
+    """Fills in what a file leaves out: current weights where it ships only their average, and what others' lack."""
+    if not is_gan_zoo(state):
+        start_from_average(state, current="synthesis.")
+        return
+    renamed = from_gan_zoo(state, metadata.get(FACTS, {}))
+    if (theirs := settings(renamed)) != (ours := settings(module.state_dict())):
+        differ = ", ".join(f"{name} = {value}" for name, value in theirs.items() if value != ours.get(name))
+        errors.append(f"the file's network has {differ}: give these parameters.")
+    given = tuple({f"{name.partition('.')[0]}." for name in renamed})
+    # Only what such files do not have; a name that is missing else is an error.
+    kept = {name: value for name, value in module.state_dict().items() if not name.startswith(given)}
+    state.clear()
+    state |= kept | renamed
 
 
 __all__ = ["ProgressiveGAN"]
