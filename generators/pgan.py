@@ -8,13 +8,15 @@ generator's weights. Added for small data: differentiable augmentation and a non
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from fakeoff.arena.players.checkpoints import FACTS
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.growing import GrowingGenerator
+from fakeoff.generators.gan_zoo import from_gan_zoo, is_gan_zoo, settings
 from fakeoff.generators.pgan_networks import Critic, Synthesis, draw_weights, widths
 
 _SAMPLE_BATCH = 64
@@ -41,7 +43,8 @@ class ProgressiveGAN(GrowingGenerator):
         ema_images: Half-life of the moving average of weights, in images.
         fade_images: Images over which a level is faded in.
         stable_images: Images for which a level is trained before the next one is faded in.
-        weights: Pretrained weights: a name that ships (``pgan-orl-64``), a ``.safetensors`` file, or none (``""``).
+        weights: Pretrained weights: a name that ships (``pgan-orl-64``), a file of the player's, a checkpoint of
+            Facebook's ``pytorch_GAN_zoo``, either as ``.safetensors``, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -94,6 +97,7 @@ class ProgressiveGAN(GrowingGenerator):
         draw_weights(self.synthesis, rng=rng)
         draw_weights(self.critic, rng=rng)
         self.average = copy.deepcopy(self.synthesis).requires_grad_(False)
+        self.register_load_state_dict_pre_hook(_take_gan_zoo)  # type: ignore[no-untyped-call]
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         z = self._latents(n, rng)
@@ -115,6 +119,30 @@ class ProgressiveGAN(GrowingGenerator):
 
     def _latents(self, n: int, rng: torch.Generator) -> Tensor:
         return torch.randn(n, self.latent_dim, generator=rng).to(self.grown.device)
+
+
+def _take_gan_zoo(
+    module: nn.Module,
+    state: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    strict: bool,
+    missing: list[str],
+    unexpected: list[str],
+    errors: list[str],
+) -> None:
+    """Renames and rescales the zoo's weights, and fills in what they lack."""
+    if not is_gan_zoo(state):
+        return
+    renamed = from_gan_zoo(state, metadata.get(FACTS, {}))
+    if (theirs := settings(renamed)) != (ours := settings(module.state_dict())):
+        differ = ", ".join(f"{name} = {value}" for name, value in theirs.items() if value != ours.get(name))
+        errors.append(f"the file's network has {differ}: give these parameters.")
+    given = tuple({f"{name.partition('.')[0]}." for name in renamed})
+    # Only what such files do not have; a name that is missing else is an error.
+    kept = {name: value for name, value in module.state_dict().items() if not name.startswith(given)}
+    state.clear()
+    state |= kept | renamed
 
 
 __all__ = ["ProgressiveGAN"]

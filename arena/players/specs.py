@@ -14,13 +14,12 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.images.assets import extract
+from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
 from fakeoff.arena.players.provisions import Provision
 from fakeoff.arena.players.registry import Entry, Registry
 from fakeoff.arena.seeds import canonical_json
@@ -228,8 +227,8 @@ def find_weights(name: str, player: type) -> Path:
             return path
     ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
     raise PluginError(
-        f"{player.__name__} has no weights '{name}': give a .safetensors or .pt file, asset:NAME, or what ships with "
-        f"it ({ships})"
+        f"{player.__name__} has no weights '{name}': give a .safetensors, .pt or .pkl file, asset:NAME, or what ships "
+        f"with it ({ships})"
     )
 
 
@@ -245,21 +244,24 @@ def weights_folders(player: type) -> tuple[Path, ...]:
 
 
 def load_weights(player: nn.Module, path: Path) -> None:
-    """Loads safetensors, or a torch checkpoint of tensors only, into a player. Never unpickles code.
+    """Loads a checkpoint into a player: safetensors, or a pickle, of which nothing is run.
+
+    What the file says beside its tensors is in the metadata that hooks of ``load_state_dict`` are shown
+    (:data:`~fakeoff.arena.players.checkpoints.FACTS`).
 
     Raises:
         PluginError: Not such a file, or it does not fit the player.
     """
     try:
-        if path.suffix == ".safetensors":
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        player.load_state_dict(state)
-    except (SafetensorError, RuntimeError, OSError, TypeError, AttributeError, EOFError) as error:
+        checkpoint = read_checkpoint(path)
+    except NoTensors as error:
+        raise PluginError(f"the weights '{path.name}' do not fit {type(player).__name__}: {error}") from error
+    except Unreadable as error:
+        raise PluginError(f"the weights '{path.name}' cannot be read: {error}") from error
+    try:
+        player.load_state_dict(checkpoint.state_dict())
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise PluginError(f"the weights '{path.name}' do not fit {type(player).__name__}: {one_line(error)}") from error
-    except Exception as error:  # torch raises pickle.UnpicklingError for anything but tensors
-        raise PluginError(f"the weights '{path.name}' are not plain tensors: {one_line(error)[:200]}") from error
 
 
 def state_arrays(player: nn.Module) -> dict[str, npt.NDArray[Any]]:

@@ -8,16 +8,18 @@ and of w. Added for small data: differentiable augmentation.
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from fakeoff.arena.players.checkpoints import FACTS
 from fakeoff.generators.gan.player import AdversarialGenerator
 from fakeoff.generators.stylegan2.layers import draw_weights
 from fakeoff.generators.stylegan2.networks import Critic, Network, Noise, widths
 from fakeoff.generators.stylegan2.path_length import path_lengths, path_penalty
-from fakeoff.generators.stylegan2.published import from_published, is_published
+from fakeoff.generators.stylegan2.published import from_published, is_published, settings
+from fakeoff.generators.stylegan2.rosinality import from_rosinality, is_rosinality
 from fakeoff.generators.styles import at_a_time
 
 
@@ -25,7 +27,7 @@ class StyleGAN2(AdversarialGenerator):
     """A StyleGAN2 of any power-of-two resolution from 16 to 1024 pixels.
 
     The published network of 1024 pixels (config F) is ``resolution = 1024, channels = 3, latent_dim = 512,
-    mapping_layers = 8, features = 32768, most_features = 512``; its weights load under NVIDIA's own names.
+    mapping_layers = 8, features = 32768, most_features = 512``; its weights load as NVIDIA publishes them.
 
     Args:
         resolution: Height and width of the images in pixels.
@@ -48,7 +50,8 @@ class StyleGAN2(AdversarialGenerator):
         critic_lr: Adam's learning rate of the critic.
         attack_lr: Adam's learning rate of both in an attack.
         ema_images: Half-life of the moving average of weights, in images.
-        weights: Pretrained weights: a ``.safetensors`` file, the player's or in NVIDIA's names, or none (``""``).
+        weights: Pretrained weights: a file of the player's, a ``.pkl`` of NVIDIA's ``stylegan2-ada-pytorch``, a ``.pt``
+            of rosinality's ``stylegan2-pytorch``, any of these as ``.safetensors``, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -165,12 +168,37 @@ class StyleGAN2(AdversarialGenerator):
         self.average.mapping.w_avg.copy_(self.generator.mapping.w_avg)
 
 
-def _take_published(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
-    """Renames NVIDIA's weights, and fills in what they lack."""
-    if is_published(state):
-        renamed = from_published(state)
-        state.clear()
-        state |= module.state_dict() | renamed
+def _take_published(
+    module: nn.Module,
+    state: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    strict: bool,
+    missing: list[str],
+    unexpected: list[str],
+    errors: list[str],
+) -> None:
+    """Renames others' weights, and fills in what they lack."""
+    if is_rosinality(state):
+        renamed = from_rosinality(state)
+    elif is_published(state):
+        renamed = from_published(state, metadata.get(FACTS))
+    else:
+        return
+    own = cast("StyleGAN2", module)
+    if (theirs := settings(renamed)) != (ours := settings(own.state_dict())):
+        differ = ", ".join(f"{name} = {value}" for name, value in theirs.items() if value != ours.get(name))
+        errors.append(f"the file's network has {differ}: give these parameters.")
+    networks = ["average.", "generator.", *(["critic."] if any(name.startswith("critic.") for name in renamed) else [])]
+    has_maps = any(name.endswith("noise_const") for name in renamed)
+    # Only what such files do not have; a name that is missing else is an error.
+    kept = {
+        name: value
+        for name, value in module.state_dict().items()
+        if not name.startswith(tuple(networks)) or (name.endswith("noise_const") and not has_maps)
+    }
+    state.clear()
+    state |= kept | renamed
 
 
 __all__ = ["StyleGAN2"]
