@@ -138,7 +138,7 @@ ASSETS: dict[str, Asset] = {
             sha256="41d85a8447dfec9a08cdda6e9833b53c66a63be2f7b93dc87494044b632762bd",
             mapping="mobilestylegan_ffhq_mnet",
             synthesis="mobilestylegan_ffhq_snet",
-            trait=", an earlier one with a visible grid",
+            trait=", an earlier one with a stronger grid",
         ),
     )
 }
