@@ -23,6 +23,8 @@ players.add("stylegan", "fakeoff.generators.stylegan.player:StyleGAN", origin="f
 
 players.add("stylegan2", "fakeoff.generators.stylegan2.player:StyleGAN2", origin="fakeoff", version=1)
 
+players.add("mobilestylegan", "fakeoff.generators.mobilestylegan.player:MobileStyleGAN", origin="fakeoff", version=1)
+
 players.add("glow", "fakeoff.generators.glow:Glow", origin="fakeoff", version=1)
 
 players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", version=1)

@@ -45,6 +45,8 @@ class Asset:
         use: What it is for; one line.
         members: The files in the wheel that are used.
         reals: The members are colour photographs of people who are not known by name: a source of reals.
+        networks: Where the members are networks in OpenVINO's format: what each is called, and its two files without
+            ``.xml`` and ``.bin``. They are converted when somebody asks for the asset as weights.
     """
 
     name: str
@@ -57,6 +59,25 @@ class Asset:
     use: str
     members: tuple[str, ...]
     reals: bool = False
+    networks: tuple[tuple[str, str], ...] = ()
+
+
+def _mobilestylegan(
+    name: str, *, version: str, size: int, sha256: str, mapping: str, synthesis: str, trait: str
+) -> Asset:
+    networks = (("mapping", f"random_face/data/{mapping}"), ("synthesis", f"random_face/data/{synthesis}"))
+    return Asset(
+        name=name,
+        package="random_face",
+        version=version,
+        wheel=f"random_face-{version}-py3-none-any.whl",
+        size=size,
+        sha256=sha256,
+        licence="Apache-2.0 (Sergei Belousov); its teacher, StyleGAN2, and FFHQ are for non-commercial use only",
+        use=f"weights of a MobileStyleGAN of faces, 1024 pixels{trait}: generator mobilestylegan",
+        members=tuple(f"{path}.{suffix}" for _, path in networks for suffix in ("xml", "bin")),
+        networks=networks,
+    )
 
 
 ASSETS: dict[str, Asset] = {
@@ -100,6 +121,24 @@ ASSETS: dict[str, Asset] = {
                 "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
                 "mediapipe/python/solutions/face_mesh_connections.py",
             ),
+        ),
+        _mobilestylegan(
+            "mobilestylegan-july",
+            version="2021.7.21.1",
+            size=37_588_926,
+            sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+            mapping="MappingNetwork",
+            synthesis="SynthesisNetwork",
+            trait="",
+        ),
+        _mobilestylegan(
+            "mobilestylegan-april",
+            version="2021.4.10.1",
+            size=37_593_170,
+            sha256="41d85a8447dfec9a08cdda6e9833b53c66a63be2f7b93dc87494044b632762bd",
+            mapping="mobilestylegan_ffhq_mnet",
+            synthesis="mobilestylegan_ffhq_snet",
+            trait=", an earlier one with a stronger grid",
         ),
     )
 }

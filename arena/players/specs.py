@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.images.assets import extract
+from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
 from fakeoff.arena.players.provisions import Provision
 from fakeoff.arena.players.registry import Entry, Registry
@@ -212,7 +212,7 @@ def find_weights(name: str, player: type) -> Path:
 
     Args:
         name: Of a ``.safetensors`` file in a folder ``weights`` beside the player's module or that of a class that it
-            derives from; ``asset:NAME`` for the first member of an asset; or a path.
+            derives from; ``asset:NAME`` for those of an asset; or a path.
         player: The class.
 
     Raises:
@@ -220,7 +220,7 @@ def find_weights(name: str, player: type) -> Path:
         PluginError: There are none.
     """
     if name.startswith(_ASSET):
-        return extract(name.removeprefix(_ASSET))[0][0]
+        return find_asset_weights(name.removeprefix(_ASSET))
     folders = weights_folders(player)
     for path in (*(folder / f"{name}.safetensors" for folder in folders), Path(name)):
         if path.is_file():

@@ -394,3 +394,8 @@ def test_the_table_is_sound() -> None:
     assert "non-commercial research only" in ASSETS["celeba-999"].licence
     assert ASSETS["dcgan-digiface"].members == ("gan_face_generate/weights.tar",)  # weights="asset:..." takes the first
     assert "non-commercial research only" in ASSETS["dcgan-digiface"].licence
+    for name in ("mobilestylegan-july", "mobilestylegan-april"):
+        asset = ASSETS[name]
+        assert [network for network, _ in asset.networks] == ["mapping", "synthesis"]
+        assert {f"{path}.{suffix}" for _, path in asset.networks for suffix in ("xml", "bin")} == set(asset.members)
+        assert asset.licence.startswith("Apache-2.0")

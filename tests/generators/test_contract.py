@@ -97,6 +97,19 @@ class TestStyleGAN2(BuiltIn):
     parameters: ClassVar = {**SMALL, "mapping_layers": 2}
 
 
+class TestMobileStyleGAN(BuiltIn):
+    player = "mobilestylegan"
+    parameters: ClassVar = {
+        "resolution": 16, "side": 32, "latent_dim": 16, "mapping_layers": 2, "features": 64, "most_features": 16,
+        "critic_features": 64, "most_critic_features": 16, "generator_lr": 5e-3, "weights": "",
+    }  # fmt: skip
+
+
+class TestMobileStyleGANOfAllItsPixels(BuiltIn):
+    player = "mobilestylegan"
+    parameters: ClassVar = {**TestMobileStyleGAN.parameters, "resolution": 32, "augmentation": False}
+
+
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py

@@ -1,0 +1,1 @@
+"""MobileStyleGAN: its networks, its player, and the published weights in its place."""
