@@ -70,6 +70,7 @@ class AttackDefend(Protocol):
         bench.parse(generators)
         bench.look(makers, judges)
         bench.costs(generators)
+        bench.gate(generators)
         bench.end_round(0)
         for round_ in range(1, bench.config.rounds + 1):
             attacked = bench.attack(generators, targets=bench.targets(detectors))
@@ -84,6 +85,7 @@ class AttackDefend(Protocol):
             bench.look(makers, judges)
             bench.shift(generators, attacked, frozen=detectors, retrained=retrained)
             bench.costs(attacked)
+            bench.gate(attacked)
             bench.end_round(round_)
             generators, detectors = latest, retrained
         rows: list[dict[str, Cell]] = [

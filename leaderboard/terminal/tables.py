@@ -177,7 +177,7 @@ def _passed_over(scoreboard: Scoreboard) -> Table:
 
 
 def _unranked(scoreboard: Scoreboard) -> Table:
-    table = Table(title="Unranked: whose scores cannot be compared", title_justify="left", title_style="bold")
+    table = Table(title="Unranked: who takes no place", title_justify="left", title_style="bold")
     for heading in ("player", "why"):
         table.add_column(heading, overflow="fold")
     for one in scoreboard.unranked:

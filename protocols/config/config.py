@@ -113,6 +113,9 @@ class Score(_Section):
         int,
         Field(description="images of each match, scored again in another order, alone and in a fresh process", ge=0),
     ] = 16
+    quality_gate: Annotated[
+        bool, Field(description="whether a generator of noise, of one face or of copies is left without a place")
+    ] = True
 
 
 class PlayedProtocol(_Section):

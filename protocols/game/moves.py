@@ -320,6 +320,7 @@ class Moves:
         found = await measure.take(self, *subjects)
         if found is not None:
             self._tally.keep(found)
+            self._tally.leave_unranked(found.generator, found.disqualifies, round_=found.round)
         return found
 
     async def _reals(self, resolution: int) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures import MEASURES, Measured
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Forfeit, PassedOver, Place, Unranked, Version, place
+from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Place, Unranked, Version, place
 from fakeoff.protocols.score.blind import TOLERANCE, OnVal, Scores
 
 
@@ -44,7 +44,7 @@ class Tally:
     versions: dict[Place, Version] = field(default_factory=dict)
     measured: dict[str, dict[tuple[Place, ...], Measured[Any]]] = field(default_factory=dict)
     passed_over: set[PassedOver] = field(default_factory=set)
-    _unranked: set[tuple[str, int, int, str]] = field(default_factory=set)  # player, version, round of the game, why
+    _unranked: set[tuple[Kind, str, int, int, str]] = field(default_factory=set)  # who, version, round of the game, why
     _envelopes: dict[tuple[str, str], _Envelope] = field(default_factory=dict)
 
     def forfeit(self, forfeit: Forfeit) -> None:
@@ -53,16 +53,16 @@ class Tally:
         kept = self.forfeits.setdefault(place, forfeit)
         self.forfeits[place] = min(kept, forfeit, key=lambda one: one.reason)
 
-    def leave_unranked(self, detector: Version, reason: str, *, round_: int) -> None:
-        """Keeps that a detector version takes no place.
+    def leave_unranked(self, version: Version, reason: str, *, round_: int) -> None:
+        """Keeps that a version takes no place.
 
         Args:
-            detector: Which.
+            version: Which.
             reason: One line; nothing is done where it is empty.
             round_: Of the game, in which it was found.
         """
         if reason:
-            self._unranked.add((detector.player, detector.round, round_, reason))
+            self._unranked.add((version.kind, version.player, version.round, round_, reason))
 
     def keep(self, measured: Measured[Any]) -> None:
         """Keeps what was measured."""
@@ -125,10 +125,10 @@ class Tally:
 
     def _unranked_until(self, round_: int) -> Iterator[Unranked]:
         seen = set()
-        for player, version, found, why in sorted(self._unranked):
-            if found <= round_ and (player, version) not in seen:
-                seen.add((player, version))
-                yield Unranked(kind="detector", player=player, round=version, reason=why)
+        for kind, player, version, found, why in sorted(self._unranked):
+            if found <= round_ and (kind, player, version) not in seen:
+                seen.add((kind, player, version))
+                yield Unranked(kind=kind, player=player, round=version, reason=why)
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, Shift
+from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Shift
 from fakeoff.protocols.record.versions import Forfeit, Kind, Version
 from fakeoff.protocols.rules.desk import Desk
 
@@ -329,6 +329,18 @@ class Verbs:
             PluginError: A version is of a detector.
         """
         return self.measure(Cost, versions)
+
+    def gate(self, versions: Iterable[Version]) -> Line[QualityGate]:
+        """Whether the fakes of generator versions are worth ranking; who makes noise, one face or copies takes no place.
+
+        Returns:
+            What they measure on val; see :mod:`fakeoff.protocols.score.quality`. Nothing where the configuration
+            leaves the gate out.
+
+        Raises:
+            PluginError: A version is of a detector.
+        """
+        return self.measure(QualityGate, versions if self.config.score.quality_gate else ())
 
     def measure(self, measure: type[M], makers: Iterable[Version], judges: Iterable[Version] | None = None) -> Line[M]:
         """Takes a measure: of every generator version, or of every one and every detector version.

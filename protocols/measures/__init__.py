@@ -9,8 +9,9 @@ from fakeoff.protocols.measures.cost import Cost
 from fakeoff.protocols.measures.looks import Look, Shift
 from fakeoff.protocols.measures.match import Judged, Match
 from fakeoff.protocols.measures.measured import Kept, Measured
+from fakeoff.protocols.measures.quality import QualityGate
 
-MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift)
+MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift, QualityGate)
 """All of them, in the order of the scoreboard's sections."""
 
-__all__ = ["MEASURES", "Audit", "Cost", "Judged", "Kept", "Look", "Match", "Measured", "Shift"]
+__all__ = ["MEASURES", "Audit", "Cost", "Judged", "Kept", "Look", "Match", "Measured", "QualityGate", "Shift"]

@@ -50,6 +50,11 @@ class Measured(Generic[R]):
         """Of the game, from which on there is such a result."""
         return max(version.round for version in self.subjects)
 
+    @property
+    def disqualifies(self) -> str:
+        """Why the generator version takes no place; empty where it does not."""
+        return ""
+
     @classmethod
     async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
         """Takes the measure.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Version, newest
+from fakeoff.protocols.record.versions import Kind, Version, newest
 from fakeoff.protocols.score.blind import OnVal
 
 
@@ -74,18 +74,14 @@ def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
 
 
 def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
-    """Ranks the newest version of each detector, best first; who is unranked takes no place."""
-    unranked = {(one.player, one.round) for one in record.unranked}
-    ranked = [v for v in newest(record.versions, "detector") if (v.player, v.round) not in unranked]
-    return rank_detectors(record.matches, ranked)
+    """Ranks the newest version of each detector, best first; who is unranked takes no place, and its matches do not count."""
+    return rank_detectors(_counted(record), _ranked(record, "detector"))
 
 
 def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
-    """Ranks the newest version of each generator, best first; matches of who is unranked do not count."""
+    """Ranks the newest version of each generator, best first; likewise."""
     lineage = [version for version in record.versions if version.kind == "generator"]
-    unranked = {(one.player, one.round) for one in record.unranked}
-    matches = [m for m in record.matches if (m.detector.player, m.detector.round) not in unranked]
-    return rank_generators(matches, newest(record.versions, "generator"), lineage=lineage)
+    return rank_generators(_counted(record), _ranked(record, "generator"), lineage=lineage)
 
 
 def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> list[DetectorStanding]:
@@ -144,6 +140,16 @@ def rank_generators(
             )
         )
     return sorted(standings, key=lambda s: (-s.evasion, -(s.target_evasion or 0.0), s.player, s.round))
+
+
+def _ranked(record: TournamentRecord, kind: Kind) -> list[Version]:
+    """The newest version of each player of a kind, less those that are unranked."""
+    return [version for version in newest(record.versions, kind) if record.is_ranked(version)]
+
+
+def _counted(record: TournamentRecord) -> list[Match]:
+    """The matches in which both sides are worth ranking."""
+    return [match for match in record.matches if all(map(record.is_ranked, match.subjects))]
 
 
 def _mean(values: Sequence[float]) -> float:

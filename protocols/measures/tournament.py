@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.measures import Audit, Cost, Look, Match, Measured, Shift
+from fakeoff.protocols.measures import Audit, Cost, Look, Match, Measured, QualityGate, Shift
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 
 M = TypeVar("M", bound=Measured[Any])
@@ -46,6 +46,12 @@ class TournamentRecord:
         """All results of a measure: ``record.of(Cost)``."""
         return cast("tuple[M, ...]", self.measured.get(measure.name, ()))
 
+    def is_ranked(self, version: Version) -> bool:
+        """Whether a version takes a place, and its matches count for others."""
+        return (version.kind, version.player, version.round) not in {
+            (one.kind, one.player, one.round) for one in self.unranked
+        }
+
     @property
     def matches(self) -> tuple[Match, ...]:
         """Every version against every version."""
@@ -60,6 +66,11 @@ class TournamentRecord:
     def audits(self) -> tuple[Audit, ...]:
         """One for each generator version."""
         return self.of(Audit)
+
+    @property
+    def quality(self) -> tuple[QualityGate, ...]:
+        """One for each generator version, where the gate is not left out."""
+        return self.of(QualityGate)
 
     @property
     def looks(self) -> tuple[Look, ...]:

@@ -128,10 +128,10 @@ class PassedOver:
 
 @dataclass(frozen=True, kw_only=True)
 class Unranked:
-    """A version whose scores cannot be compared with anybody's: it takes no place and is no champion.
+    """A version that takes no place: a detector whose scores cannot be compared, or a generator below the quality gate.
 
     Attributes:
-        kind: ``detector``.
+        kind: ``generator`` or ``detector``.
         player: Its name.
         round: Its version.
         reason: One line.

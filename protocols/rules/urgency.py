@@ -14,6 +14,7 @@ _URGENCY = {
     "look": 2,
     "shift": 1,
     "cost": 1,
+    "quality": 1,
 }
 
 

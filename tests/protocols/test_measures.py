@@ -110,7 +110,7 @@ class _Played(AttackDefend):
 def entered(monkeypatch: pytest.MonkeyPatch) -> None:
     """``Bright`` among the measures: the one other place that a new one touches."""
     for module in (measures, tally, ledger, scoreboards):
-        monkeypatch.setattr(module, "MEASURES", (*measures.MEASURES[:5], Bright))
+        monkeypatch.setattr(module, "MEASURES", (*measures.MEASURES[:6], Bright))
     monkeypatch.setattr("fakeoff.leaderboard.terminal.tables.MEASURES", measures.MEASURES)
     monkeypatch.setattr("fakeoff.leaderboard.mlflow.mlflow_log.MEASURES", measures.MEASURES)
 

@@ -1,0 +1,69 @@
+"""Quality: whether a generator's fakes are worth ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.seeds import seed_from
+from fakeoff.arena.typed import as_record
+from fakeoff.protocols.record.versions import Version
+from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.score.quality import Quality, faults, measure_quality
+
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityFigures:
+    """What a generator version's fakes measure, and what is wrong with them.
+
+    Attributes:
+        quality: None where there are too few images to say.
+        faults: Why it takes no place, one clause each.
+    """
+
+    quality: Quality | None
+    faults: tuple[str, ...]
+
+
+def write_quality(desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
+    """Whether a generator version's fakes are worth ranking, by its val pool: test decides nothing.
+
+    Args:
+        desk: What is played.
+        generator: Which version.
+        first: Its version 0.
+        reals: Keys of the real pools by split.
+    """
+    return desk.job(
+        quality,
+        VERSION,
+        label=f"quality of {generator.label}",
+        player=generator.player,
+        payload={},  # all that it is told are its inputs
+        inputs={
+            "fake": generator.pools["val"],
+            "fake_0": first.pools["val"],
+            "real": reals["val"],
+            "real_train": reals["train"],
+        },
+        stage="quality",
+        round_=generator.round,
+    )
+
+
+def quality(context: Context) -> Result:
+    """Measures whether a generator version's fakes are worth ranking.
+
+    Inputs: ``fake``, ``fake_0`` (val pools from the same latents), ``real`` (val), ``real_train``.
+    """
+    fake, first, real, train = (
+        context.inputs[name].arrays["images"] for name in ("fake", "fake_0", "real", "real_train")
+    )
+    rng = np.random.default_rng(seed_from(context.key, "quality"))
+    found = measure_quality(fake, first, real, train, rng=rng)
+    return Result(record=as_record(QualityFigures(quality=found, faults=() if found is None else faults(found))))

@@ -1,0 +1,170 @@
+"""Whether fakes are worth ranking: faces like the reals, many of them, and none that it was shown.
+
+A generator that evades detectors as noise, as one face or as copies of the training photographs has won nothing. (In
+the DFGC-21 competition noise came first until a term of image quality was added: Peng et al., "DFGC 2021: A DeepFake
+Game Competition", IJCB 2021.) Each figure is held to what photographs of other people measure, so that it means the
+same in every arena:
+
+- ``kid_share`` and ``swd_share``: how far the fakes are from the reals, on the way from other reals (0) to uniform noise
+  (1), as whole faces and as texture (:mod:`fakeoff.protocols.score.distances`).
+- ``variety``: how far a fake is from the fake nearest to it, against photographs of training people. 0 is one face.
+- ``novelty``: how far a fake is from the nearest training photograph, mirrored or moved a little, against photographs of other
+  people. 0 is a copy.
+
+The last two compare small blurred images (16 pixels a side), in which noise on top of a face changes little. All images are uint8
+``(n, h, w, 3)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+
+from fakeoff.arena.images import LUMA, Pixels, to_arena
+from fakeoff.protocols.score import distances
+
+FEWEST = 8
+"""Fakes and reals that it takes to say anything."""
+
+MOST_KID_SHARE = 0.5
+MOST_SWD_SHARE = 0.75
+LEAST_VARIETY = 0.25
+LEAST_NOVELTY = 0.5
+LEAST_SSIM = 0.1
+
+Floats = npt.NDArray[np.float64]
+
+_SIDE = 32
+_SHIFTS = range(-2, 3)  # of the 32 pixels
+_EDGE = 2  # of 16: what a shift may have brought from the other side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """What a set of fakes measures; see the module.
+
+    Attributes:
+        kid_share: From other reals (0) to uniform noise (1), of whole faces.
+        swd_share: Likewise, of texture.
+        variety: 0 is one face over and over; training photographs measure 1.
+        novelty: 0 is copies of training photographs; photographs of other people measure 1.
+        ssim_to_first: Mean structural similarity to version 0 of the same latents; 1 for version 0 itself.
+    """
+
+    kid_share: float
+    swd_share: float
+    variety: float
+    novelty: float
+    ssim_to_first: float
+
+
+def measure_quality(
+    fakes: Pixels, first: Pixels, reals: Pixels, train: Pixels, *, rng: np.random.Generator
+) -> Quality | None:
+    """Measures a set of fakes; None where there are fewer than :data:`FEWEST` of anything.
+
+    Args:
+        fakes: Of the version.
+        first: Of version 0, from the same latents.
+        reals: Photographs of people whom nobody trained on.
+        train: Photographs of the training people.
+        rng: Of the noise, of patches and of directions.
+    """
+    if min(map(len, (fakes, reals, train))) < FEWEST:
+        return None
+    noise = rng.integers(0, 256, reals.shape, dtype=np.uint8)
+    sets = (fakes, train, noise)
+    small = [to_arena(images, resolution=_SIDE) for images in (*sets, reals)]
+    kid = [distances.eigenface_kid(images, small[-1], basis=small[1]) for images in small[:-1]]
+    seed = int(rng.integers(2**31))
+    swd = [distances.sliced_wasserstein(images, reals, rng=np.random.default_rng(seed)) for images in sets]
+    return Quality(
+        kid_share=_share(*kid),
+        swd_share=_share(*swd),
+        variety=_variety(fakes, train, rng=rng),
+        novelty=_to_nearest(fakes, train) / max(_to_nearest(reals, train), _LEAST_DISTANCE),
+        ssim_to_first=1.0 if np.array_equal(fakes, first) else distances.ssim(fakes, first),
+    )
+
+
+def faults(quality: Quality) -> tuple[str, ...]:
+    """Why fakes take no place, one clause each; none where they pass."""
+    found = []
+    if quality.kid_share > MOST_KID_SHARE:
+        found.append(
+            f"its faces lie {quality.kid_share:.0%} of the way from the reals to noise (at most {MOST_KID_SHARE:.0%})"
+        )
+    if quality.swd_share > MOST_SWD_SHARE:
+        found.append(
+            f"its texture lies {quality.swd_share:.0%} of the way from the reals to noise (at most {MOST_SWD_SHARE:.0%})"
+        )
+    if quality.variety < LEAST_VARIETY:
+        found.append(
+            f"its fakes are nearly the same: they differ by {quality.variety:.0%} of what photographs do "
+            f"(at least {LEAST_VARIETY:.0%})"
+        )
+    if quality.novelty < LEAST_NOVELTY:
+        found.append(
+            f"its fakes copy training photographs: they are at {quality.novelty:.0%} of the distance that other people "
+            f"have to these (at least {LEAST_NOVELTY:.0%})"
+        )
+    if quality.ssim_to_first < LEAST_SSIM:
+        found.append(
+            f"nothing is left of the images it began with (SSIM {quality.ssim_to_first:.2f}, at least {LEAST_SSIM})"
+        )
+    return tuple(found)
+
+
+_LEAST_DISTANCE = 1e-6
+
+
+def _share(fakes: float, train: float, noise: float) -> float:
+    """Where the fakes lie, from other reals (0) to noise (1)."""
+    return (fakes - train) / max(noise - train, _LEAST_DISTANCE)
+
+
+def _variety(fakes: Pixels, train: Pixels, *, rng: np.random.Generator) -> float:
+    """The median distance to the nearest other fake, over the same of as many photographs."""
+    n = min(len(fakes), len(train))  # among more there is a nearer one
+    spread = []
+    for images in (fakes, train):
+        faces = _flat(_halved(_small(images[rng.permutation(len(images))[:n]])))
+        apart = cdist(faces, faces)
+        np.fill_diagonal(apart, np.inf)
+        spread.append(float(np.median(apart.min(1))))
+    return spread[0] / max(spread[1], _LEAST_DISTANCE)
+
+
+def _to_nearest(images: Pixels, photographs: Pixels) -> float:
+    """The median distance to the nearest photograph, mirrored or moved by up to a sixteenth of a side or not."""
+    whole = _small(photographs)
+    nearest = np.full(len(images), np.inf)
+    faces = _flat(_halved(_small(images))[:, _EDGE:-_EDGE, _EDGE:-_EDGE])
+    for both, down, right in product((whole, whole[:, :, ::-1]), _SHIFTS, _SHIFTS):
+        moved = _halved(np.roll(both, (down, right), axis=(1, 2)))[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+        nearest = np.minimum(nearest, cdist(faces, _flat(moved)).min(1))
+    return float(np.median(nearest))
+
+
+def _small(images: Pixels) -> Floats:
+    """Luma in [0, 1], ``(n, 32, 32)``."""
+    luma: Floats = to_arena(images, resolution=_SIDE).astype(np.float64) @ np.array(LUMA) / 255
+    return luma
+
+
+def _halved(images: Floats) -> Floats:
+    """Means of 2 x 2 pixels."""
+    n, h, w = images.shape
+    means: Floats = images.reshape(n, h // 2, 2, w // 2, 2).mean((2, 4))
+    return means
+
+
+def _flat(images: Floats) -> Floats:
+    return images.reshape(len(images), -1)
+
+
+__all__ = ["FEWEST", "Quality", "faults", "measure_quality"]
