@@ -49,7 +49,7 @@ class StyleGAN(GrowingGenerator):
         first_side: Pixels a side that training begins with; ``resolution`` does not grow at all.
         fade_images: Images over which a level is faded in.
         stable_images: Images for which a level is trained before the next one is faded in.
-        weights: Pretrained weights: a ``.safetensors`` file, or none (``""``).
+        weights: Pretrained weights: a name that ships (``stylegan-orl-64``), a ``.safetensors`` file, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -80,7 +80,7 @@ class StyleGAN(GrowingGenerator):
         first_side: int = 8,
         fade_images: int = 10_000,
         stable_images: int = 10_000,
-        weights: str | None = None,
+        weights: str | None = "stylegan-orl-64",
         init_seed: int = 0,
     ) -> None:
         if noise not in ("random", "none"):

@@ -50,8 +50,9 @@ class StyleGAN2(AdversarialGenerator):
         critic_lr: Adam's learning rate of the critic.
         attack_lr: Adam's learning rate of both in an attack.
         ema_images: Half-life of the moving average of weights, in images.
-        weights: Pretrained weights: a file of the player's, a ``.pkl`` of NVIDIA's ``stylegan2-ada-pytorch``, a ``.pt``
-            of rosinality's ``stylegan2-pytorch``, any of these as ``.safetensors``, or none (``""``).
+        weights: Pretrained weights: a name that ships (``stylegan2-orl-64``), a file of the player's, a ``.pkl`` of
+            NVIDIA's ``stylegan2-ada-pytorch``, a ``.pt`` of rosinality's ``stylegan2-pytorch``, any of these as
+            ``.safetensors``, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -80,7 +81,7 @@ class StyleGAN2(AdversarialGenerator):
         critic_lr: float = 2e-3,
         attack_lr: float = 1e-3,
         ema_images: float = 10_000.0,
-        weights: str | None = None,
+        weights: str | None = "stylegan2-orl-64",
         init_seed: int = 0,
     ) -> None:
         if noise not in ("random", "constant", "none"):

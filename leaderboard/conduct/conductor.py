@@ -65,6 +65,7 @@ class Conductor:
                 observer=Witness(home=self.home, display=display, beside=beside, on_round=on_round),
                 log=log or Unlogged(),
             )
+            _say(self.console, bench.warnings)
             try:
                 yield bench
             finally:

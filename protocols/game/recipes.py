@@ -120,6 +120,24 @@ def check_processes_find(
         check_processes_find(spec.members, registry, here=here, scored_again=scored_again)
 
 
+def warn_of_grey(desk: Desk) -> tuple[str, ...]:
+    """A line for each generator that is set to grey where the arena is in colour.
+
+    A generator with a parameter ``channels``, as those that come with Fakeoff have, says by it what it makes.
+
+    Args:
+        desk: What is played.
+    """
+    if desk.colour != "rgb":
+        return ()
+    return tuple(
+        f"warning: generator '{name}' makes grey images (channels = 1), and the arena is in colour: any detector tells "
+        f"them apart by that; give it channels = 3 and weights for it, or play in grey: --set arena.colour=grey"
+        for name, spec in desk.generators.items()
+        if spec.parameters.get("channels") == 1
+    )
+
+
 def check_pairs(specs: Mapping[str, PlayerSpec], source: RealSource) -> None:
     """Refuses reals that a manipulator among the generators could not be shown pairs of.
 

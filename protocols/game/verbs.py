@@ -18,7 +18,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk
+from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, warn_of_grey
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Shift
@@ -39,6 +39,7 @@ class Verbs:
         seed: Of everything random. Every own job's key holds it.
         generators: Their names.
         detectors: Their names.
+        warnings: What to say before anything is played, one line each.
         code: By kind and name: what decides a player's behaviour besides its parameters.
 
     Raises:
@@ -66,6 +67,7 @@ class Verbs:
         self.code = {
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
+        self.warnings = warn_of_grey(self._desk)
         check_target(config.attack.target, self.detectors)
         self._tally = Tally(config=config, source_name=source.name, data=self.data)
         self._engine = Engine(store=store, executor=executor, observer=observer)
@@ -331,7 +333,7 @@ class Verbs:
         return self.measure(Cost, versions)
 
     def gate(self, versions: Iterable[Version]) -> Line[QualityGate]:
-        """Whether the fakes of generator versions are worth ranking; who makes noise, one face or copies takes no place.
+        """Whether the fakes of generator versions are worth ranking; noise, one face or copies take no place.
 
         Returns:
             What they measure on val; see :mod:`fakeoff.protocols.score.quality`. Nothing where the configuration

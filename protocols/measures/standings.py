@@ -74,7 +74,7 @@ def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
 
 
 def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
-    """Ranks the newest version of each detector, best first; who is unranked takes no place, and its matches do not count."""
+    """Ranks the newest version of each detector, best first; who is unranked takes no place and counts for nobody."""
     return rank_detectors(_counted(record), _ranked(record, "detector"))
 
 

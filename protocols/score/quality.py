@@ -2,16 +2,17 @@
 
 A generator that evades detectors as noise, as one face or as copies of the training photographs has won nothing. (In
 the DFGC-21 competition noise came first until a term of image quality was added: Peng et al., "DFGC 2021: A DeepFake
-Game Competition", IJCB 2021.) Each figure is held to what photographs of other people measure, so that it means the
-same in every arena:
+Game Competition", IJCB 2021.) Each figure is held to what photographs measure, so that it means the same in every
+arena:
 
-- ``kid_share`` and ``swd_share``: how far the fakes are from the reals, on the way from other reals (0) to uniform noise
-  (1), as whole faces and as texture (:mod:`fakeoff.protocols.score.distances`).
+- ``kid_share`` and ``swd_share``: how far the fakes are from the reals, on the way from other reals (0) to uniform
+  noise (1), as whole faces and as texture (:mod:`fakeoff.protocols.score.distances`).
 - ``variety``: how far a fake is from the fake nearest to it, against photographs of training people. 0 is one face.
-- ``novelty``: how far a fake is from the nearest training photograph, mirrored or moved a little, against photographs of other
-  people. 0 is a copy.
+- ``novelty``: how far a fake is from the nearest training photograph, mirrored or moved a little, against photographs
+  of other people. 0 is a copy.
 
-The last two compare small blurred images (16 pixels a side), in which noise on top of a face changes little. All images are uint8
+The last two compare small blurred images (16 pixels a side), in which noise on top of a face changes little. The limits
+were set between what generators that ship measure and what cheats do (docs/scoreboard.md). All images are uint8
 ``(n, h, w, 3)``.
 """
 
@@ -100,7 +101,8 @@ def faults(quality: Quality) -> tuple[str, ...]:
         )
     if quality.swd_share > MOST_SWD_SHARE:
         found.append(
-            f"its texture lies {quality.swd_share:.0%} of the way from the reals to noise (at most {MOST_SWD_SHARE:.0%})"
+            f"its texture lies {quality.swd_share:.0%} of the way from the reals to noise "
+            f"(at most {MOST_SWD_SHARE:.0%})"
         )
     if quality.variety < LEAST_VARIETY:
         found.append(

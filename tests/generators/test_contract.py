@@ -60,12 +60,20 @@ class TestPGANThatGrowsAllTheWay(BuiltIn):
 
 class TestGlow(BuiltIn):
     player = "glow"
-    parameters: ClassVar = {"resolution": 16, "steps": 2, "width": 8}
+    parameters: ClassVar = {"resolution": 16, "steps": 2, "width": 8, "weights": ""}
 
 
 class TestGlowInColourOfEightBits(BuiltIn):
     player = "glow"
-    parameters: ClassVar = {"resolution": 16, "channels": 3, "levels": 1, "steps": 1, "width": 8, "bits": 8}
+    parameters: ClassVar = {
+        "resolution": 16,
+        "channels": 3,
+        "levels": 1,
+        "steps": 1,
+        "width": 8,
+        "bits": 8,
+        "weights": "",
+    }
 
 
 class TestMixture(BuiltIn):

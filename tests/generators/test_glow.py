@@ -86,7 +86,10 @@ def test_it_is_invertible_in_both_directions(over: dict[str, Any]) -> None:
         assert latents.shape == (4, player.latent_dim)
         assert torch.allclose(player.decode(latents), images, atol=1e-4)
         drawn = player.latents(4, rng=rng())
-        assert torch.allclose(player.encode(player.decode(drawn)), drawn, atol=1e-4)
+        decoded = player.decode(drawn)
+        # This network's images reach far beyond [0, 1], and an error of float32 grows with what it is an error of.
+        scale = decoded.abs().max().clamp(min=1).item()
+        assert torch.allclose(player.encode(decoded), drawn, atol=1e-4 * scale)
         assert not torch.allclose(latents, glow(**over).encode(images), atol=0.1)  # no identity was tested
 
 

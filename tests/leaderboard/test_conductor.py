@@ -141,3 +141,19 @@ def test_without_a_meaning_rounds_pass_in_silence(
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "toy_generator" in printed
     assert "round 0" not in printed
+
+
+@pytest.mark.parametrize(("colour", "channels", "warned"), [("rgb", 1, True), ("rgb", 3, False), ("grey", 1, False)])
+def test_a_grey_generator_in_a_colour_arena_is_told_before_anything_is_played(
+    tmp_path: Path, make_config: Make, console: Console, colour: str, channels: int, warned: bool
+) -> None:
+    grey = {"name": "forger", "plugin": "pgan", "parameters": {"channels": channels, "weights": ""}}
+    config = make_config(generators=[grey], arena={"resolution": 64, "colour": colour})
+    executor = Watched()
+    with (
+        conducted(config, home=Home(tmp_path), executor=executor, console=console) as conductor,
+        conductor.bench(tournament_spec(config)),
+    ):
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ("generator 'forger' makes grey images" in said and "channels = 3" in said) == warned
+    assert "started" not in executor.left

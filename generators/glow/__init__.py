@@ -49,7 +49,7 @@ class Glow(Generator):
         warmup_steps: Over which the rate rises at the start of a training, of which it takes a tenth at most.
         gradient_clip: The largest norm of a step's gradient; a larger one is scaled down to it.
         average_images: Half-life of the moving average of weights, in images.
-        weights: Pretrained weights: a ``.safetensors`` file, or none.
+        weights: Pretrained weights: a name that ships (``glow-orl-64``), a ``.safetensors`` file, or none (``""``).
         init_seed: Of the initial weights.
     """
 
@@ -68,7 +68,7 @@ class Glow(Generator):
         warmup_steps: int = 200,
         gradient_clip: float = 10.0,
         average_images: float = 10_000.0,
-        weights: str | None = None,
+        weights: str | None = "glow-orl-64",
         init_seed: int = 0,
     ) -> None:
         super().__init__()
