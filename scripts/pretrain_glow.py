@@ -10,9 +10,7 @@ checkpoint, ``fewest-val-bits.safetensors`` the one at which the people of val c
 
 from __future__ import annotations
 
-import json
 import math
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from PIL import Image
+from pretraining import processor, write_checkpoint, write_line, write_samples
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -31,18 +29,8 @@ from fakeoff.generators import Batch, Plan
 from fakeoff.generators.glow import Glow
 from fakeoff.protocols.score import distances
 
-_SHOWN = 40
 _FAKES = 160
 _MEASURED_AT_A_TIME = 40
-
-
-def processor() -> str:
-    """What computes here, as its maker calls it."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def bits_per_dimension(player: Glow, photographs: Tensor, *, device: torch.device) -> float:
@@ -77,13 +65,6 @@ def draw(photographs: Tensor, batch: int, *, jitter: float = 0.0, rng: torch.Gen
     return torch.nn.functional.grid_sample(
         drawn, grid, mode="bicubic", padding_mode="border", align_corners=False
     ).clamp(0, 1)
-
-
-def write(path: Path, data: object) -> None:
-    """Replaces a checkpoint in one step, so that a kill never leaves half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(data, partial)
-    partial.replace(path)
 
 
 @click.command()
@@ -162,12 +143,11 @@ def main(
             continue
         last = seen
         fakes = images.quantise(player.sample(_FAKES, rng=rng_from("grid", seed)).cpu(), colour=source.colour)
-        sheet = Image.fromarray(images.grid(fakes[:_SHOWN], columns=10))
-        sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.NEAREST).save(out / "samples.png")
+        write_samples(out / "samples.png", fakes)
         line: dict[str, Any] = {
             "images": seen,
             "seconds": round(seconds + time.monotonic() - started, 1),
-            "processor": processor(),
+            "processor": processor(device),
             "threads": threads,
             "train_bits": round(bits_per_dimension(player, photographs, device=device), 4),
             "val_bits": round(bits_per_dimension(player, unseen, device=device), 4),
@@ -176,14 +156,12 @@ def main(
             "rate": player.training_state()["rate"],
             **{name: round(value, 4) for name, value in sums.items()},
         }
-        with log.open("a") as lines:
-            lines.write(json.dumps(line) + "\n")
-        click.echo(json.dumps(line))
+        write_line(log, line)
         save_file(player.shipped_state(), out / "weights.safetensors")
         if line["val_bits"] < fewest:
             fewest = line["val_bits"]
             save_file(player.shipped_state(), out / "fewest-val-bits.safetensors")
-        write(
+        write_checkpoint(
             checkpoint,
             {
                 "shape": shape,

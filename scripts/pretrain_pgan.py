@@ -11,7 +11,6 @@ on; the log says how far the fakes are from those of test (see ``fakeoff.protoco
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from PIL import Image
+from pretraining import processor, read_settings, write_checkpoint, write_line, write_samples
 from safetensors.torch import save_file
 
 from fakeoff.arena import compute, images
@@ -29,25 +28,6 @@ from fakeoff.generators import Batch, players
 from fakeoff.protocols.score import distances
 
 _GROWING = ("pgan", "stylegan")
-
-
-def _write(path: Path, data: object) -> None:
-    """Replaces a checkpoint in one step, so that a kill never leaves half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(data, partial)
-    partial.replace(path)
-
-
-def _read(settings: tuple[str, ...]) -> dict[str, Any]:
-    """``name=value`` as parameters; values are JSON, or text where they are not."""
-    parameters: dict[str, Any] = {}
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        try:
-            parameters[name] = json.loads(value)
-        except json.JSONDecodeError:
-            parameters[name] = value
-    return parameters
 
 
 @click.command()
@@ -100,15 +80,17 @@ def main(
     }
     if generator in _GROWING:
         parameters |= {"fade_images": fade, "stable_images": stable}
-    player: Any = players.load(generator)(**parameters, **_read(settings))
+    player: Any = players.load(generator)(**parameters, **read_settings(settings))
     player = compute.channels_last(player)
     rng = rng_from("pretrain", seed)
     checkpoint = out / "checkpoint.pt"
+    seconds = 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         player.load_state_dict(saved["player"])
         player.load_training_state(saved["training"])
         rng.set_state(saved["rng"])
+        seconds = saved.get("seconds", 0.0)  # older checkpoints do not say
         click.echo(f"carries on at {int(player.images_seen)} images")
 
     started, last = time.monotonic(), int(player.images_seen)
@@ -125,20 +107,25 @@ def main(
         if seen // every > last // every or seen >= total:
             last = seen
             fakes = images.quantise(player.sample(160, rng=rng_from("grid", seed)), colour=source.colour)
-            sheet = Image.fromarray(images.grid(fakes[:40], columns=10))
-            sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.NEAREST).save(out / "samples.png")
+            write_samples(out / "samples.png", fakes)
             distance = {
                 "kid": distances.eigenface_kid(fakes, held_out, basis=train),
                 "swd": distances.sliced_wasserstein(fakes, held_out, rng=np.random.default_rng(seed)),
             }
             figures = {name: round(value, 4) for name, value in {**distance, **sums}.items()}
             level = {"level": player.level} if generator in _GROWING else {}
-            line = {"images": seen, **level, "seconds": round(time.monotonic() - started, 1), **figures}
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            click.echo(json.dumps(line))
-            _write(
-                checkpoint, {"player": player.state_dict(), "training": player.training_state(), "rng": rng.get_state()}
+            taken = seconds + time.monotonic() - started
+            machine = {"processor": processor(), "threads": threads}
+            line = {"images": seen, **level, "seconds": round(taken, 1), **machine, **figures}
+            write_line(out / "log.jsonl", line)
+            write_checkpoint(
+                checkpoint,
+                {
+                    "player": player.state_dict(),
+                    "training": player.training_state(),
+                    "rng": rng.get_state(),
+                    "seconds": taken,
+                },
             )
             save_file(player.shipped_state(), out / "weights.safetensors")
 

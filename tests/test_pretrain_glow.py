@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def script() -> click.Command:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(SCRIPT.parent), *sys.path])  # scripts find each other, as where they are called
+        spec.loader.exec_module(module)
     return module.main  # type: ignore[no-any-return]
 
 
