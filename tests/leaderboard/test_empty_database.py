@@ -23,9 +23,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path)
     return kept
 
 
-def _tables(database: Path) -> set[str]:
+def _tables(database: Path) -> dict[str, list[tuple[str, str]]]:
+    """Names and types of columns, by table; MLflow writes the values that a column may have in a random order."""
     with closing(sqlite3.connect(database)) as connection:
-        return {statement for (statement,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL")}
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {name: connection.execute(f"PRAGMA table_info('{name}')").fetchall() for name in sorted(names)}
+    return {name: [(column[1], column[2]) for column in found] for name, found in columns.items()}
 
 
 def test_nothing_in_the_cache_has_mlflow_make_it_and_keeps_it(
