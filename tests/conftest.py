@@ -94,7 +94,7 @@ def toy_config(toys: Path) -> Callable[..., TournamentConfig]:
             "pools": {"train_fakes": 32, "val_fakes": 16, "test_fakes": 16},
             "attack": {"steps": 4, "batch": 4},
             "defend": {"steps": 20, "batch": 8, "check_every": 10},
-            "score": {"resamples": 100, "scored_again": 0},
+            "score": {"resamples": 100, "scored_again": 0, "quality_gate": False},  # toys make no faces
             "compute": {"attack_threads": 1, "device": "cpu", "precision": "float32"},
         }
         return parse_config({**small, **over}, where="test")

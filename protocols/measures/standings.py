@@ -144,12 +144,22 @@ def rank_generators(
 
 def _ranked(record: TournamentRecord, kind: Kind) -> list[Version]:
     """The newest version of each player of a kind, less those that are unranked."""
-    return [version for version in newest(record.versions, kind) if record.is_ranked(version)]
+    unranked = _unranked(record)
+    return [one for one in newest(record.versions, kind) if (kind, one.player, one.round) not in unranked]
 
 
 def _counted(record: TournamentRecord) -> list[Match]:
     """The matches in which both sides are worth ranking."""
-    return [match for match in record.matches if all(map(record.is_ranked, match.subjects))]
+    unranked = _unranked(record)
+    return [
+        match
+        for match in record.matches
+        if not any((one.kind, one.player, one.round) in unranked for one in (match.generator, match.detector))
+    ]
+
+
+def _unranked(record: TournamentRecord) -> set[tuple[Kind, str, int]]:
+    return {(one.kind, one.player, one.round) for one in record.unranked}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -46,12 +46,6 @@ class TournamentRecord:
         """All results of a measure: ``record.of(Cost)``."""
         return cast("tuple[M, ...]", self.measured.get(measure.name, ()))
 
-    def is_ranked(self, version: Version) -> bool:
-        """Whether a version takes a place, and its matches count for others."""
-        return (version.kind, version.player, version.round) not in {
-            (one.kind, one.player, one.round) for one in self.unranked
-        }
-
     @property
     def matches(self) -> tuple[Match, ...]:
         """Every version against every version."""

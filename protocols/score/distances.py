@@ -13,6 +13,8 @@ only names these functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -55,13 +57,25 @@ def eigenface_kid(images: Pixels, others: Pixels, *, basis: Pixels) -> float:
     Returns:
         About 0 for two samples of one distribution; it may be slightly negative.
     """
+    [distance] = eigenface_kids([images], others, basis=basis)
+    return distance
+
+
+def eigenface_kids(sets: Sequence[Pixels], others: Pixels, *, basis: Pixels) -> list[float]:
+    """:func:`eigenface_kid` of several sets, on the same eigenfaces."""
     with sealed("import", "scikit-learn"):  # it draws from Python's own generator
         from sklearn.decomposition import PCA
-        from sklearn.metrics.pairwise import polynomial_kernel
 
     components = min(_EIGENFACES, len(basis) - 1)
     pca = PCA(components, whiten=True, svd_solver="full").fit(_flat(basis))
-    x, y = pca.transform(_flat(images)), pca.transform(_flat(others))
+    y = pca.transform(_flat(others))
+    return [_kernel_distance(pca.transform(_flat(images)), y) for images in sets]
+
+
+def _kernel_distance(x: Array, y: Array) -> float:
+    with sealed("import", "scikit-learn"):
+        from sklearn.metrics.pairwise import polynomial_kernel
+
     xx, yy, xy = (polynomial_kernel(a, b, degree=3, coef0=1) for a, b in ((x, x), (y, y), (x, y)))
     n, m = len(x), len(y)
     within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))

@@ -33,12 +33,13 @@ FEWEST = 8
 
 MOST_KID_SHARE = 0.5
 MOST_SWD_SHARE = 0.75
-LEAST_VARIETY = 0.25
+LEAST_VARIETY = 0.35
 LEAST_NOVELTY = 0.5
 LEAST_SSIM = 0.1
 
 Floats = npt.NDArray[np.float64]
 
+_KID_SIDE = 16
 _SIDE = 32
 _SHIFTS = range(-2, 3)  # of the 32 pixels
 _EDGE = 2  # of 16: what a shift may have brought from the other side
@@ -79,8 +80,8 @@ def measure_quality(
         return None
     noise = rng.integers(0, 256, reals.shape, dtype=np.uint8)
     sets = (fakes, train, noise)
-    small = [to_arena(images, resolution=_SIDE) for images in (*sets, reals)]
-    kid = [distances.eigenface_kid(images, small[-1], basis=small[1]) for images in small[:-1]]
+    *small, small_reals = (to_arena(images, resolution=_KID_SIDE) for images in (*sets, reals))
+    kid = distances.eigenface_kids(small, small_reals, basis=small[1])
     seed = int(rng.integers(2**31))
     swd = [distances.sliced_wasserstein(images, reals, rng=np.random.default_rng(seed)) for images in sets]
     return Quality(
@@ -142,13 +143,16 @@ def _variety(fakes: Pixels, train: Pixels, *, rng: np.random.Generator) -> float
 
 
 def _to_nearest(images: Pixels, photographs: Pixels) -> float:
-    """The median distance to the nearest photograph, mirrored or moved by up to a sixteenth of a side or not."""
+    """The median distance to the nearest photograph, mirrored or not, moved by up to a sixteenth of a side or not.
+
+    Brightness and contrast are taken out: they are the cheapest change of all.
+    """
     whole = _small(photographs)
     nearest = np.full(len(images), np.inf)
-    faces = _flat(_halved(_small(images))[:, _EDGE:-_EDGE, _EDGE:-_EDGE])
+    faces = _structure(_halved(_small(images)))
     for both, down, right in product((whole, whole[:, :, ::-1]), _SHIFTS, _SHIFTS):
-        moved = _halved(np.roll(both, (down, right), axis=(1, 2)))[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
-        nearest = np.minimum(nearest, cdist(faces, _flat(moved)).min(1))
+        moved = _structure(_halved(np.roll(both, (down, right), axis=(1, 2))))
+        nearest = np.minimum(nearest, cdist(faces, moved).min(1))
     return float(np.median(nearest))
 
 
@@ -163,6 +167,14 @@ def _halved(images: Floats) -> Floats:
     n, h, w = images.shape
     means: Floats = images.reshape(n, h // 2, 2, w // 2, 2).mean((2, 4))
     return means
+
+
+def _structure(images: Floats) -> Floats:
+    """The inner part of each image, with mean 0 and length 1; a plain one stays 0."""
+    inner = _flat(images[:, _EDGE:-_EDGE, _EDGE:-_EDGE])
+    inner = inner - inner.mean(1, keepdims=True)
+    whole: Floats = inner / np.maximum(np.linalg.norm(inner, axis=1, keepdims=True), _LEAST_DISTANCE)
+    return whole
 
 
 def _flat(images: Floats) -> Floats:

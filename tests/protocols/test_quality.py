@@ -1,0 +1,170 @@
+"""The quality gate: noise, one face and copies take no place; what ships does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from fakeoff.arena.images import Pixels, quantise
+from fakeoff.arena.images.reals import open_source
+from fakeoff.arena.jobs.executors import SerialExecutor
+from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.players.specs import write_spec
+from fakeoff.generators import players
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.terminal.tables import print_scoreboard
+from fakeoff.protocols.attack_defend import play_tournament
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.game.observer import GameObserver
+from fakeoff.protocols.measures import QualityGate
+from fakeoff.protocols.measures.standings import detector_standings, generator_standings
+from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.rules.referee import build_generator
+from fakeoff.protocols.score.quality import FEWEST, Quality, faults, measure_quality
+
+CHEATS = Path(__file__).parents[1] / "cheats.py"
+
+
+@pytest.fixture(scope="module")
+def photographs() -> dict[str, Pixels]:
+    source = open_source("orl")
+    return {split: source.load(split, resolution=64, colour="grey") for split in ("train", "val", "test")}
+
+
+@pytest.fixture(scope="module")
+def faces() -> Pixels:
+    """Of the Progressive GAN that ships."""
+    spec = write_spec(players, name="pgan", plugin="pgan", parameters={})
+    player = build_generator(spec.identity(), places=spec.places())
+    return quantise(player.sample(60, rng=torch.Generator().manual_seed(1)), colour="grey")
+
+
+def _measured(fakes: Pixels, photographs: Mapping[str, Pixels], *, first: Pixels | None = None) -> Quality:
+    quality = measure_quality(
+        fakes,
+        fakes if first is None else first,
+        photographs["val"],
+        photographs["train"],
+        rng=np.random.default_rng(0),
+    )
+    assert quality is not None
+    return quality
+
+
+def test_what_ships_and_other_people_pass(photographs: dict[str, Pixels], faces: Pixels) -> None:
+    for images in (faces, photographs["test"]):
+        assert faults(_measured(images, photographs)) == ()
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.parametrize("change", ["none", "mirrored", "brighter", "noisy"])
+def test_copies_are_told_by_what_they_are_near_to(photographs: dict[str, Pixels], change: str, shift: int) -> None:
+    copies = np.roll(photographs["train"][::6], (shift, 2 * shift), axis=(1, 2))
+    rng = np.random.default_rng(1)
+    changed = {
+        "none": copies,
+        "mirrored": copies[:, :, ::-1],
+        "brighter": np.clip(copies * 1.1, 0, 255).astype(np.uint8),
+        "noisy": np.clip(copies + rng.normal(0, 15, copies.shape[:3])[..., None], 0, 255).astype(np.uint8),
+    }[change]
+    quality = _measured(changed, photographs)
+    assert "copy" in " ".join(faults(quality)), quality
+
+
+def test_one_face_is_told_by_its_variety(photographs: dict[str, Pixels], faces: Pixels) -> None:
+    rng = np.random.default_rng(1)
+    one = np.repeat(faces[:1], 40, axis=0)
+    noisy = np.clip(one + rng.normal(0, 10, one.shape[:3])[..., None], 0, 255).astype(np.uint8)
+    for images in (one, noisy):
+        assert any("nearly the same" in fault for fault in faults(_measured(images, photographs)))
+
+
+def test_noise_is_told_by_whole_faces_and_by_texture(photographs: dict[str, Pixels], faces: Pixels) -> None:
+    rng = np.random.default_rng(1)
+    noise = np.repeat(rng.integers(0, 256, (40, 64, 64, 1), dtype=np.uint8), 3, axis=-1)
+    face, texture = faults(_measured(noise, photographs))
+    assert ("faces lie" in face, "texture lies" in texture) == (True, True)
+    grainy = np.clip(faces + rng.normal(0, 80, faces.shape[:3])[..., None], 0, 255).astype(np.uint8)
+    [found] = faults(_measured(grainy, photographs))
+    assert "texture lies" in found
+
+
+def test_an_attack_that_leaves_nothing_of_its_faces_is_told(photographs: dict[str, Pixels], faces: Pixels) -> None:
+    inverted = 255 - faces
+    assert any("nothing is left" in found for found in faults(_measured(inverted, photographs, first=faces)))
+    assert _measured(faces, photographs).ssim_to_first == 1.0
+
+
+def test_too_few_images_say_nothing(photographs: dict[str, Pixels], faces: Pixels) -> None:
+    few = faces[: FEWEST - 1]
+    rng = np.random.default_rng(0)
+    assert measure_quality(few, few, photographs["val"], photographs["train"], rng=rng) is None
+    assert measure_quality(faces, faces, photographs["val"][: FEWEST - 1], photographs["train"], rng=rng) is None
+
+
+@pytest.fixture(scope="module")
+def played(toy_config: Callable[..., TournamentConfig], tmp_path_factory: pytest.TempPathFactory) -> TournamentRecord:
+    """A round of nobody: what enters is scored."""
+    load_plugin_file(CHEATS)
+    config = toy_config(
+        rounds=0,
+        generators=[{"plugin": "pgan"}, {"plugin": "cheat_noise"}, {"plugin": "cheat_copies"}],
+        arena={"resolution": 64},
+        score={"resamples": 100, "scored_again": 0},
+        parts={"parser": ""},
+        audit={"on_leak": "skip"},
+    )
+    store = Store(tmp_path_factory.mktemp("gated"))
+    return play_tournament(
+        config, source=open_source("orl"), store=store, executor=SerialExecutor(), observer=Mock(spec=GameObserver)
+    )
+
+
+def test_cheats_are_listed_with_the_reason_and_take_no_place(played: TournamentRecord) -> None:
+    reasons = {one.player: one.reason for one in played.unranked}
+    assert set(reasons) == {"cheat_noise", "cheat_copies"}
+    assert "noise" in reasons["cheat_noise"]
+    assert "copy training photographs" in reasons["cheat_copies"]
+    assert {(one.kind, one.round) for one in played.unranked} == {("generator", 0)}
+    assert [one.player for one in generator_standings(played)] == ["pgan"]
+
+
+def test_their_matches_are_played_and_count_for_nobody(played: TournamentRecord) -> None:
+    assert {match.generator.player for match in played.matches} == {"pgan", "cheat_noise", "cheat_copies"}
+    [detector] = detector_standings(played)
+    assert (detector.matches, detector.worst_against) == (1, "pgan@0")
+
+
+def test_the_scoreboard_says_so(played: TournamentRecord) -> None:
+    scoreboard = build_scoreboard(played)
+    again = Scoreboard.from_json(scoreboard.to_json())
+    assert again.unranked == scoreboard.unranked == played.unranked
+    rows = {row.generator: row for row in again.of(QualityGate)}
+    assert rows["pgan"].faults == ()
+    assert rows["cheat_copies"].novelty < 0.1
+    out = io.StringIO()
+    print_scoreboard(again, Console(file=out, width=140))
+    assert "cheat_copies@0" in out.getvalue()
+
+
+def test_without_the_gate_everybody_takes_a_place(
+    toy_config: Callable[..., TournamentConfig], tmp_path: Path, played: TournamentRecord
+) -> None:
+    config = toy_config(rounds=0, generators=[{"plugin": "toy_generator"}])
+    record = play_tournament(
+        config,
+        source=open_source("orl"),
+        store=Store(tmp_path),
+        executor=SerialExecutor(),
+        observer=Mock(spec=GameObserver),
+    )
+    assert (record.unranked, record.quality) == ((), ())
+    assert len(generator_standings(record)) == 1
