@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.players.checkpoints import FACTS
+from fakeoff.arena.players.checkpoints import FACTS, flatten
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.growing import GrowingGenerator
 from fakeoff.generators.gan_zoo import from_gan_zoo, is_gan_zoo, settings
@@ -132,6 +132,7 @@ def _take_gan_zoo(
     errors: list[str],
 ) -> None:
     """Renames and rescales the zoo's weights, and fills in what they lack."""
+    flatten(state)
     if not is_gan_zoo(state):
         return
     renamed = from_gan_zoo(state, metadata.get(FACTS, {}))

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.players.checkpoints import FACTS
+from fakeoff.arena.players.checkpoints import FACTS, flatten
 from fakeoff.generators.gan.player import AdversarialGenerator
 from fakeoff.generators.stylegan2.layers import draw_weights
 from fakeoff.generators.stylegan2.networks import Critic, Network, Noise, widths
@@ -180,6 +180,7 @@ def _take_published(
     errors: list[str],
 ) -> None:
     """Renames others' weights, and fills in what they lack."""
+    flatten(state)
     if is_rosinality(state):
         renamed = from_rosinality(state)
     elif is_published(state):

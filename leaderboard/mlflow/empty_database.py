@@ -60,7 +60,7 @@ def _make(database: Path) -> None:
 def _moved_into(path: Path) -> Iterator[Path]:
     """A file in a folder of its own beside ``path``, moved there in one step at the end."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow-") as folder:
-        partial = Path(folder) / "mlflow.db"
+        partial = Path(folder) / path.name
         yield partial
         partial.replace(path)
 

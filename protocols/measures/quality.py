@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import Column, GeneratorRow, Newest, of_generator
+from fakeoff.protocols.measures.rows import GeneratorRow, Newest, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
 from fakeoff.protocols.rules.quality import QualityFigures, write_quality
 from fakeoff.protocols.score.quality import Quality
@@ -37,10 +37,6 @@ class QualityGate(Measured[QualityRow]):
     name: ClassVar[str] = "quality"
     section: ClassVar[str] = "quality"
     row_type: ClassVar[type[QualityRow]] = QualityRow
-    columns: ClassVar[tuple[Column[QualityRow], ...]] = (
-        Column(heading="variety", text=lambda row: f"{row.variety:.2f}"),
-        Column(heading="novelty", text=lambda row: f"{row.novelty:.2f}"),
-    )
 
     key: str
     figures: QualityFigures

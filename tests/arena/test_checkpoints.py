@@ -22,7 +22,15 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.players.checkpoints import FACTS, Checkpoint, NoTensors, Unreadable, convert, read_checkpoint
+from fakeoff.arena.players.checkpoints import (
+    FACTS,
+    Checkpoint,
+    NoTensors,
+    Unreadable,
+    convert,
+    flatten,
+    read_checkpoint,
+)
 from fakeoff.arena.players.specs import load_weights
 from fakeoff.cli import main
 
@@ -251,3 +259,25 @@ def test_a_file_is_the_same_bytes_in_memory(tmp_path: Path) -> None:
     pickle.dump({"a": torch.ones(2)}, buffer)
     (tmp_path / "x.pkl").write_bytes(buffer.getvalue() + b"more")
     assert read_checkpoint(tmp_path / "x.pkl").tensors["a"].tolist() == [1, 1]
+
+
+def test_a_hook_is_shown_dicts_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    class Nested(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+            self.register_load_state_dict_pre_hook(  # type: ignore[no-untyped-call]
+                lambda _, state, *__: state.update(state.pop("model"))
+            )
+
+    source, player = nn.Module(), Nested()
+    source.norm = nn.BatchNorm1d(2)
+    nn.init.normal_(source.norm.weight, generator=rng())
+    path = tmp_path / "weights.pt"
+    torch.save({"model": source.state_dict(), "epoch": 3}, path)
+    load_weights(player, path)
+    assert torch.equal(player.norm.weight, source.norm.weight)
+    state: dict[str, Any] = dict(read_checkpoint(path).state_dict())
+    assert list(state) == ["model"]
+    flatten(state)
+    assert torch.equal(state["model.norm.weight"], source.norm.weight)

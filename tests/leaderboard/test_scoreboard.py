@@ -65,7 +65,7 @@ def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> Non
         "passed_over",
         "unranked",
     }
-    assert set(scoreboard) == played | {"cells", "parts", "part_shifts"}
+    assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality"}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
     for cell in scoreboard["cells"]:
         assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS)}

@@ -217,7 +217,7 @@ def test_who_was_passed_over_is_shown_with_the_whole_reason(printed: Callable[..
 def test_who_is_unranked_is_shown_with_the_whole_reason(printed: Callable[..., str]) -> None:
     unranked = [{"kind": "detector", "player": "crowd", "round": 1, "reason": "it gave the same image [b]0.1[/b]"}]
     text = printed(_scoreboard(unranked=unranked))
-    assert "Unranked: whose scores cannot be compared" in text
+    assert "Unranked: who takes no place" in text
     for words in ("crowd@1", "it gave the same image [b]0.1[/b]"):
         assert words in text
     for nobody in (_scoreboard(unranked=[]), _scoreboard()):

@@ -86,7 +86,10 @@ def test_what_differs_is_said_with_both_scores() -> None:
     assert "0.9000 in its batch and 0.2000 in a fresh process" in why_unranked(_judged([0.1, 0.9], [0.1], [0.1]), fresh)
 
 
-CLEAR = {"defend": {"steps": 60, "batch": 16, "check_every": 20}, "score": {"resamples": 100, "scored_again": 16}}
+CLEAR = {
+    "defend": {"steps": 60, "batch": 16, "check_every": 20},
+    "score": {"resamples": 100, "scored_again": 16, "quality_gate": False},
+}
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +145,7 @@ def test_an_honest_detector_is_scored_again_and_ranked(play: Play, toy_config: C
     assert not record.unranked
     again = [job for job in ran.ran if job.task.endswith(":judge_again")]
     assert [job.fresh for job in again] == [True, True]
-    none, ran = play(toy_config(score={"resamples": 100, "scored_again": 0}), home="without")
+    none, ran = play(toy_config(score={"resamples": 100, "scored_again": 0, "quality_gate": False}), home="without")
     assert not [job for job in ran.ran if job.task.endswith(":judge_again")]
     assert not none.unranked
 

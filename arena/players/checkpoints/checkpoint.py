@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -53,16 +54,28 @@ class Checkpoint:
         facts: By name.
         left_out: What is in the file and was not taken, and how many of it.
         versions: Of modules' state dicts by the modules' names, as ``state_dict()`` keeps them.
+        groups: Names that hold a dict of their own at the top of the file, such as ``model``.
     """
 
     tensors: dict[str, Tensor]
     facts: dict[str, Fact] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
-        """The tensors as ``load_state_dict`` takes them, the facts as the root's metadata under :data:`FACTS`."""
-        state: Any = OrderedDict(self.tensors)
+    def state_dict(self) -> OrderedDict[str, Any]:
+        """What ``load_state_dict`` takes, the facts as the root's metadata under :data:`FACTS`.
+
+        A group stays a dict of its own, as in the file and as ``torch.load`` gives it: players' hooks know it so.
+        :func:`flatten` joins the names.
+        """
+        state: Any = OrderedDict()
+        for name, tensor in self.tensors.items():
+            group, _, rest = name.partition(".")
+            if group in self.groups and rest:
+                state.setdefault(group, OrderedDict())[rest] = tensor
+            else:
+                state[name] = tensor
         metadata: dict[str, dict[str, Any]] = {name: {"version": version} for name, version in self.versions.items()}
         metadata.setdefault("", {})[FACTS] = self.facts
         state._metadata = metadata
@@ -95,7 +108,23 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not walk.stored:
         raise NoTensors(f"there are no tensors by name in it, but {_what(objects)}")
     tensors = {name: tensor for name, value in walk.stored.items() if (tensor := value.tensor()) is not None}
-    return Checkpoint(tensors, walk.facts, dict(walk.left_out), _versions(objects))
+    return Checkpoint(tensors, walk.facts, dict(walk.left_out), _versions(objects), _groups(objects))
+
+
+def flatten(state: dict[str, Any]) -> None:
+    """Joins the names of dicts in a state dict, in place: ``{"model": {"weight": ...}}`` gets ``model.weight``."""
+    for group, entries in list(state.items()):
+        if isinstance(entries, Mapping):
+            del state[group]
+            state |= {f"{group}.{name}": value for name, value in entries.items()}
+
+
+def _groups(objects: Any) -> tuple[str, ...]:
+    if not isinstance(objects, dict):
+        return ()
+    return tuple(
+        name for name, value in objects.items() if isinstance(name, str) and "." not in name and isinstance(value, dict)
+    )
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
