@@ -174,7 +174,7 @@ def test_any_weights_are_measured_and_drawn(tmp_path: Path, quality: ModuleType,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["mobilestylegan"], "'mobilestylegan' comes without weights: give those to show with --weights FILE"),
+        (["glow", "--set", "weights="], "'glow' comes without weights: give those to show with --weights FILE"),
         (["images"], "'images' has no latents"),
         (["nobody"], "unknown generator 'nobody'"),
         (["gmm", "--weights", "nowhere.safetensors"], "has no weights 'nowhere.safetensors'"),

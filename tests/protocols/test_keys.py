@@ -110,6 +110,7 @@ def test_every_job_has_the_key_that_it_had_before(tmp_path: Path) -> None:
 def test_the_list_has_a_job_of_every_rule() -> None:
     tasks = {label.partition(",")[0] for label in json.loads(KEPT.read_text())}
     rules = {"real_pool", "enter", "attack", "fake_pools", "defend", "judge", "judge_again", "cost", "floor", "audit"}
+    rules |= {"quality"}
     assert tasks == rules | {"parse", "look", "shift", "pretrain"}
 
 

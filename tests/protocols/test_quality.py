@@ -30,7 +30,7 @@ from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.rules.referee import build_generator
 from fakeoff.protocols.score.quality import FEWEST, Quality, faults, measure_quality
 
-CHEATS = Path(__file__).parents[1] / "cheats.py"
+CHEATS = Path(__file__).parents[1] / "cheating_generators.py"
 
 
 @pytest.fixture(scope="module")
