@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
+from fakeoff.generators.gan.training import follow, start_from_average, without_current
 from fakeoff.generators.glow_networks import Flow
 from fakeoff.generators.interface import ExtraLoss, Generator
 
@@ -184,11 +185,7 @@ class Glow(Generator):
 
     def shipped_state(self) -> dict[str, Tensor]:
         """The state dict in a quarter of its size: without the weights that the average stands for, in float16."""
-        return {
-            name: value.half().contiguous() if value.dtype == torch.float32 else value
-            for name, value in self.state_dict().items()
-            if not name.startswith("flow.")
-        }
+        return without_current(self.state_dict(), current="flow.")
 
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs beyond the state dict: the optimiser, its rate, and the session's counters."""
@@ -226,9 +223,7 @@ class Glow(Generator):
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
         half_life = min(self.average_images, self._session_images * _AVERAGE_RAMP)
-        keep = 0.5 ** (images / max(half_life, 1e-8))
-        for average, current in zip(self.average.parameters(), self.flow.parameters(), strict=True):
-            average.lerp_(current, 1 - keep)
+        follow(self.average, self.flow, images=images, half_life=half_life)
 
     def _bits_per_dimension(self, flow: Flow, x: Tensor) -> Tensor:
         """Eq. 2 and 3 in bits, of dequantised images as they enter the flow; ``(n,)``."""
@@ -279,10 +274,7 @@ def _full_precision(x: Tensor) -> torch.autocast:
 
 def _start_from_average(_module: nn.Module, state: dict[str, Any], *_: Any) -> None:
     """Fills in the current weights where a file ships only their average."""
-    if not any(name.startswith("flow.") for name in state):
-        state |= {
-            name.replace("average.", "flow.", 1): value for name, value in state.items() if name.startswith("average.")
-        }
+    start_from_average(state, current="flow.")
 
 
 def _adam(flow: Flow, rate: float) -> torch.optim.Adam:
