@@ -27,6 +27,17 @@ for _block in range(1, 6):
         version=1,
         preset={"block": _block},
     )
+players.add("resnet18", "fakeoff.detectors.resnet:ResNet18", origin="fakeoff", version=1)
+players.add("xception", "fakeoff.detectors.xception:Xception", origin="fakeoff", version=1)
+players.add("meso_inception4", "fakeoff.detectors.meso:MesoInception4", origin="fakeoff", version=1)
+for _name, _probability in (("cnn_aug_p01", 0.1), ("cnn_aug_p05", 0.5)):
+    players.add(
+        _name,
+        "fakeoff.detectors.cnn_aug:AugmentedResNet50",
+        origin="fakeoff",
+        version=1,
+        preset={"probability": _probability},
+    )
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 
 __all__ = [
