@@ -15,7 +15,7 @@ from fakeoff.arena.compute import image_layout
 from fakeoff.arena.players.checkpoints import flatten
 from fakeoff.arena.seeds import sealed
 from fakeoff.detectors.degradation import degrade
-from fakeoff.detectors.trained import flip_some, initialise
+from fakeoff.detectors.trained import flip_some, initialise, without_weights
 from fakeoff.detectors.whole import WholeNetwork
 
 # Of ImageNet; every published ResNet-50 was trained on images that were normalised so.
@@ -24,6 +24,7 @@ _STD = (0.229, 0.224, 0.225)
 # The authors crop 224 pixels of 256.
 _CROP = 7 / 8
 _OWN, _THEIRS, _HEAD = "network.", "model.", "fc."
+_NOT_IN_OLD_FILES = "num_batches_tracked"
 
 
 class AugmentedResNet50(WholeNetwork):
@@ -50,7 +51,8 @@ class AugmentedResNet50(WholeNetwork):
         with sealed("import", "torchvision"):  # here: it imports half of a compiler, which takes two seconds
             from torchvision.models import resnet50
 
-        super().__init__(resnet50(weights=None, num_classes=1), learning_rate=learning_rate, mean=_MEAN, std=_STD)
+        network = without_weights(lambda: resnet50(weights=None, num_classes=1))
+        super().__init__(network, learning_rate=learning_rate, mean=_MEAN, std=_STD)
         self.probability = probability
         initialise(self, seed=init_seed)
         self.register_load_state_dict_pre_hook(_take_published)  # type: ignore[no-untyped-call]
@@ -85,15 +87,21 @@ def _take_published(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
     flatten(state)
     if any(name.startswith(_OWN) for name in state):
         return
-    theirs = {name.removeprefix(_THEIRS): value for name, value in state.items()}
-    head = theirs.get(f"{_HEAD}weight")
-    if not isinstance(head, Tensor):
-        return  # something else, and what it lacks is said by name
+    theirs: dict[str, Tensor] = {name.removeprefix(_THEIRS): value for name, value in state.items()}
+    ours: dict[str, Tensor] = module.get_submodule("network").state_dict()
+    for name, value in ours.items():
+        if name.startswith(_HEAD) or name.endswith(_NOT_IN_OLD_FILES):
+            continue
+        if name not in theirs:
+            raise ValueError(f"it has no '{name}'; give a ResNet-50 as torchvision names its layers")
+        if theirs[name].shape != value.shape:
+            sizes = " x ".join(map(str, theirs[name].shape))
+            raise ValueError(f"its '{name}' is {sizes}, which is no ResNet-50's; give one as torchvision has it")
+    heads = {name: value for name, value in ours.items() if name.startswith(_HEAD)}
+    if all(name in theirs and theirs[name].shape == value.shape for name, value in heads.items()):
+        heads = {}  # theirs is of fakes and reals
     state.clear()
-    state |= {f"{_OWN}{name}": value for name, value in theirs.items()}
-    if len(head) != 1:
-        head_of_own = f"{_OWN}{_HEAD}"
-        state |= {name: value for name, value in module.state_dict().items() if name.startswith(head_of_own)}
+    state |= {f"{_OWN}{name}": value for name, value in (theirs | heads).items()}
 
 
 __all__ = ["AugmentedResNet50"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from fakeoff.arena.seeds import sealed
 from fakeoff.detectors.receptive_field import ReceptiveField
-from fakeoff.detectors.trained import initialise
+from fakeoff.detectors.trained import initialise, without_weights
 from fakeoff.detectors.truncated import TruncatedNetwork
 from fakeoff.detectors.whole import WholeNetwork
 
@@ -44,7 +44,7 @@ class ResNet18(WholeNetwork):
     """
 
     def __init__(self, *, learning_rate: float = 1e-3, init_seed: int = 0) -> None:
-        super().__init__(_resnet18(classes=2), learning_rate=learning_rate)
+        super().__init__(without_weights(lambda: _resnet18(classes=2)), learning_rate=learning_rate)
         initialise(self, seed=init_seed)
 
 

@@ -5,6 +5,9 @@ Chai et al., "What makes fake images detectable?", ECCV 2020, sections 3.1 and 4
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +16,8 @@ from fakeoff.arena.players.plan import Plan
 from fakeoff.detectors.interface import Detector
 
 _XAVIER_GAIN = 0.02
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class TrainedNetwork(Detector):
@@ -78,6 +83,20 @@ def flip_some(images: Tensor, *, rng: torch.Generator) -> Tensor:
     return torch.where(flip, images.flip(-1), images)
 
 
+def without_weights(make: Callable[[], ModuleT]) -> ModuleT:
+    """Makes a network whose weights are not drawn yet: for :func:`initialise`, which would draw them a second time.
+
+    Args:
+        make: Of convolutions, linear layers and batch normalisations.
+
+    Returns:
+        The network on the CPU; what its weights are is undefined.
+    """
+    with torch.device("meta"):
+        network = make()
+    return network.to_empty(device="cpu")
+
+
 def initialise(network: nn.Module, *, seed: int) -> None:
     """Draws initial weights as the paper's code does: Xavier with a gain of 0.02, biases of 0.
 
@@ -94,6 +113,7 @@ def initialise(network: nn.Module, *, seed: int) -> None:
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, _XAVIER_GAIN, generator=rng)
             nn.init.zeros_(layer.bias)
+            layer.reset_running_stats()
 
 
-__all__ = ["TrainedNetwork", "flip_some", "initialise"]
+__all__ = ["TrainedNetwork", "flip_some", "initialise", "without_weights"]

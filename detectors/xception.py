@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fakeoff.detectors.receptive_field import ReceptiveField
-from fakeoff.detectors.trained import initialise
+from fakeoff.detectors.trained import initialise, without_weights
 from fakeoff.detectors.truncated import TruncatedNetwork
 from fakeoff.detectors.whole import WholeNetwork
 
@@ -100,7 +100,7 @@ class Xception(WholeNetwork):
     least_side = 7
 
     def __init__(self, *, learning_rate: float = 1e-3, init_seed: int = 0) -> None:
-        super().__init__(xception(classes=2), learning_rate=learning_rate)
+        super().__init__(without_weights(lambda: xception(classes=2)), learning_rate=learning_rate)
         initialise(self, seed=init_seed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -11,6 +13,7 @@ from fakeoff.detectors.contract import DetectorContract
 
 # The ensemble has its contract beside its tests, tests/protocols/test_ensemble.py.
 NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name != "ensemble"]
+PATCH_NAMES = [name for name in NAMES if issubclass(players.load(name), PatchDetector)]
 
 
 def a_plain_toy(seed: int) -> Batch:
@@ -20,17 +23,10 @@ def a_plain_toy(seed: int) -> Batch:
     return Batch(images=noise * 0.3 + 0.6 * is_fake.view(-1, 1, 1, 1), is_fake=is_fake)
 
 
-class BuiltIn(DetectorContract):
-    """What the detectors that ship promise beyond the contract; without a player, so it is not collected."""
+class Shipped(DetectorContract):
+    """What the networks that ship promise beyond the contract; without a player, so it is not collected."""
 
     resolution = 32
-
-    def test_an_images_score_is_the_mean_of_its_patches(self) -> None:
-        player = self.trained()
-        assert isinstance(player, PatchDetector)
-        scores = self.score(player, self.images(3))
-        torch.testing.assert_close(self.patch_scores(player, self.images(3)).mean((1, 2)), scores)
-        assert scores.std() > 0
 
     def test_every_step_moves_the_weights_and_the_loss_falls(self) -> None:
         player = self.build()
@@ -44,7 +40,18 @@ class BuiltIn(DetectorContract):
         assert losses[-1] < 0.7 * losses[0]
 
 
-class Hurried(BuiltIn):
+class BuiltIn(Shipped):
+    """What those of them promise that judge patches."""
+
+    def test_an_images_score_is_the_mean_of_its_patches(self) -> None:
+        player = self.trained()
+        assert isinstance(player, PatchDetector)
+        scores = self.score(player, self.images(3))
+        torch.testing.assert_close(self.patch_scores(player, self.images(3)).mean((1, 2)), scores)
+        assert scores.std() > 0
+
+
+class Hurry(DetectorContract):
     """Running statistics follow faster, so that a few steps stand for many."""
 
     def build(self) -> Detector:
@@ -53,6 +60,14 @@ class Hurried(BuiltIn):
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 0.5
         return player
+
+
+class Hurried(Hurry, BuiltIn):
+    """Both."""
+
+
+class Whole(Hurry, Shipped):
+    """Those that judge images."""
 
 
 class TestXceptionBlock1(BuiltIn):
@@ -79,10 +94,37 @@ class TestXceptionBlock5(Hurried):
     player = "xception_block5"
 
 
+class TestResNet18(Whole):
+    player = "resnet18"
+
+
+class TestXception(Whole):
+    player = "xception"
+
+
+class TestMesoInception4(Whole):
+    player = "meso_inception4"
+    parameters: ClassVar = {"side": 32}
+
+
+class TestCNNAugP01(Whole):
+    player = "cnn_aug_p01"
+
+
+class TestCNNAugP05(Whole):
+    player = "cnn_aug_p05"
+
+
 def test_every_detector_that_ships_has_its_contract_here() -> None:
-    assert sorted(c.player for kind in (BuiltIn, Hurried) for c in kind.__subclasses__() if c.__test__) == NAMES
+    assert sorted(c.player for kind in (BuiltIn, Hurried, Whole) for c in kind.__subclasses__() if c.__test__) == NAMES
 
 
 def test_all_six_of_the_papers_patch_detectors_are_there() -> None:
-    assert ["resnet18_layer1", *(f"xception_block{block}" for block in range(1, 6))] == NAMES
-    assert all(abilities(players.load(name)) == ("trainable", "differentiable", "patch") for name in NAMES)
+    assert ["resnet18_layer1", *(f"xception_block{block}" for block in range(1, 6))] == PATCH_NAMES
+    assert all(abilities(players.load(name)) == ("trainable", "differentiable", "patch") for name in PATCH_NAMES)
+
+
+def test_all_five_of_its_rivals_are_there() -> None:
+    rivals = [name for name in NAMES if name not in PATCH_NAMES]
+    assert rivals == ["cnn_aug_p01", "cnn_aug_p05", "meso_inception4", "resnet18", "xception"]
+    assert all(abilities(players.load(name)) == ("trainable", "differentiable") for name in rivals)
