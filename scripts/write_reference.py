@@ -40,6 +40,7 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.protocols.record.versions": ("Version", "Forfeit"),
         "fakeoff.protocols.measures": ("Measured", "Match", "Judged", "Cost", "Look", "Shift", "Audit"),
         "fakeoff.protocols.score.metrics": ("MatchFigures",),
+        "fakeoff.protocols.score.calibration": ("Thresholds",),
         "fakeoff.arena.jobs": ("Context", "Result"),
     },
     "Contracts": {
