@@ -14,15 +14,17 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import DamagedResultError, Store
 from fakeoff.arena.seeds import digest, seed_from
 from fakeoff.arena.typed import as_record
+from fakeoff.detectors.decision import Decision, decide
 from fakeoff.protocols.score.calibration import Thresholds, fpr_threshold
 from fakeoff.protocols.score.metrics import THRESHOLD, MatchFigures, area_under_roc, best_threshold, evaluate
 
-FIGURES_VERSION = 2
+FIGURES_VERSION = 3
 
 TOLERANCE = 1e-4
 """By how much two scores of the same image may differ: what rounding makes of batches of other sizes, and more."""
@@ -178,7 +180,9 @@ def read_match(
     Returns:
         Its figures, and P(fake) of the reals, float32 ``(n,)``.
     """
-    [real], [fake] = sides(judging, store)
+    sizes = [_pool_size(pool, store) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
+    judged = store.read(judging.key)
+    [real], [fake] = judging.mixture.by_pool(judged.arrays["scores"], sizes)
     decided = [FIGURES_VERSION, judging.key, judging.mixture.key, as_record(thresholds), resamples, confidence]
     key = digest(["figures", *decided])
     if key in store:
@@ -186,12 +190,17 @@ def read_match(
             return store.figures(key, MatchFigures), real
         if keep:
             store.discard(key)
+    decisions = {}
+    for decision, scores in _other_decisions(judged).items():
+        [pooled_real], [pooled_fake] = judging.mixture.by_pool(scores, sizes)
+        decisions[decision] = (pooled_real, pooled_fake)
     found = evaluate(
         real,
         fake,
         val_threshold=thresholds.accuracy,
         at_5_fpr=thresholds.at_5_fpr,
         at_1_fpr=thresholds.at_1_fpr,
+        decisions=decisions,
         resamples=resamples,
         confidence=confidence,
         rng=np.random.default_rng(seed_from(judging.key, "bootstrap")),
@@ -199,6 +208,22 @@ def read_match(
     if keep:
         store.write(key, Result(record=as_record(found)))
     return found, real
+
+
+def _other_decisions(judged: Result) -> dict[str, Scores]:
+    """What images score where their patches are pooled in other ways; nothing where a score is not the patches' mean.
+
+    From what was said of the patches in the same judging, so that nobody is asked again. In float64, in which the order
+    of images that are all but certain is kept.
+    """
+    if "patches" not in judged.arrays:
+        return {}
+    patches = torch.from_numpy(judged.arrays["patches"].astype(np.float64))
+    gaps = np.abs(decide(patches, "after_softmax").numpy() - judged.arrays["scores"])
+    if gaps.max() > TOLERANCE:
+        return {}
+    others: tuple[Decision, Decision] = ("before_softmax", "vote")
+    return {decision: decide(patches, decision).numpy() for decision in others}
 
 
 def on_val(reals: Sequence[Scores], fakes: Sequence[Scores]) -> OnVal:

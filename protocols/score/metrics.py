@@ -5,7 +5,7 @@ Everything is at 50/50 prevalence: reals and fakes weigh the same in total, howe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,6 +31,27 @@ METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall
 ``OPERATING`` name the others."""
 
 Interval: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionFigures:
+    """What a patch detector's match would have come to under another decision, each with its interval.
+
+    Attributes:
+        ap: Average precision; fake is positive.
+        ap_ci: Its interval.
+        auc: The area under the ROC curve.
+        auc_ci: Its interval.
+        accuracy: At 0.5.
+        accuracy_ci: Its interval.
+    """
+
+    ap: float
+    ap_ci: Interval
+    auc: float
+    auc_ci: Interval
+    accuracy: float
+    accuracy_ci: Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +86,9 @@ class MatchFigures:
         tpr_at_1_fpr_ci: Its interval.
         fpr_at_1_fpr: What became of that 1%.
         fpr_at_1_fpr_ci: Its interval.
+        before_softmax: What the same patches say where their logits are pooled, in place of their P(fake); None where
+            the score is not the mean of patches.
+        vote: Where they vote; likewise.
     """
 
     n_real: int
@@ -93,6 +117,8 @@ class MatchFigures:
     tpr_at_1_fpr_ci: Interval | None = None
     fpr_at_1_fpr: float | None = None
     fpr_at_1_fpr_ci: Interval | None = None
+    before_softmax: DecisionFigures | None = None
+    vote: DecisionFigures | None = None
 
     def value(self, metric: str) -> float:
         """A metric by its name, one of :data:`METRICS`."""
@@ -114,6 +140,7 @@ def evaluate(
     rng: np.random.Generator,
     at_5_fpr: float | None = None,
     at_1_fpr: float | None = None,
+    decisions: Mapping[str, tuple[Scores, Scores]] | None = None,
 ) -> MatchFigures:
     """Computes every metric of a match and its percentile interval by bootstrap over images.
 
@@ -128,6 +155,7 @@ def evaluate(
         rng: The source of the resamples.
         at_5_fpr: The threshold that at most 5% of val's reals reach; None where there is none.
         at_1_fpr: That for 1%.
+        decisions: P(fake) of the same images, real and fake, under other decisions: ``before_softmax`` and ``vote``.
     """
     # In float32 a midpoint of two neighbouring scores would round to one of them.
     real, fake = real.astype(np.float64), fake.astype(np.float64)
@@ -135,10 +163,18 @@ def evaluate(
     calibration = measure_calibration(real, fake)
     thresholds = Thresholds(accuracy=val_threshold, at_5_fpr=at_5_fpr, at_1_fpr=at_1_fpr)
     operation = measure_operation(real, fake, thresholds)
+    pooled = {
+        name: (one.astype(np.float64), other.astype(np.float64)) for name, (one, other) in (decisions or {}).items()
+    }
 
     def measure(*weights: Weights) -> dict[str, npt.NDArray[np.float64]]:
         measured = _figures(real, fake, *weights, val_threshold=val_threshold)
-        return measured | calibration(*weights) | operation(*weights)
+        measured |= calibration(*weights) | operation(*weights)
+        for name, sides in pooled.items():
+            ap, auc = _ap_and_auc(*sides, *weights)
+            accuracy = _accuracy(*sides, *weights, threshold=THRESHOLD)
+            measured |= {f"{name} ap": ap, f"{name} auc": auc, f"{name} accuracy": accuracy}
+        return measured
 
     figures = measure(*ones)
     draws: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in figures}
@@ -161,6 +197,9 @@ def evaluate(
             n = len(fake) if name.startswith("tpr") else len(real)
             low, high = bound_of_all(value, low, high, n=n, confidence=confidence)
         found |= {name: value, f"{name}_ci": (low, high)}
+    for decision in pooled:
+        mine = [name for name in found if name.startswith(f"{decision} ")]
+        found[decision] = DecisionFigures(**{name.removeprefix(f"{decision} "): found.pop(name) for name in mine})
     return MatchFigures(n_real=len(real), n_fake=len(fake), **found)
 
 

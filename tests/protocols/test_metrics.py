@@ -81,7 +81,8 @@ def test_the_curves_see_only_the_order_of_scores(real: Scores, fake: Scores) -> 
 def test_figures_are_shares_and_intervals_are_in_order(real: Scores, fake: Scores) -> None:
     found = figures(real, fake)
     names = (*METRICS, *CALIBRATION, *OPERATING)
-    assert set(found) == {"n_real", "n_fake", *names, *(f"{name}_ci" for name in names)}
+    pooled = {"before_softmax", "vote"}
+    assert set(found) == {"n_real", "n_fake", *names, *(f"{name}_ci" for name in names), *pooled}
     for name in METRICS:
         low, high = found[f"{name}_ci"]
         assert 0 <= low <= high <= 1
