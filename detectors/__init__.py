@@ -27,6 +27,7 @@ for _block in range(1, 6):
         version=1,
         preset={"block": _block},
     )
+players.add("power_spectrum", "fakeoff.detectors.spectrum:PowerSpectrum", origin="fakeoff", version=1)
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 
 __all__ = [

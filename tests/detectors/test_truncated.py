@@ -10,7 +10,11 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, PatchDetector, players
 from fakeoff.detectors.truncated import TruncatedNetwork
 
-NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name != "ensemble"]
+NAMES = [
+    entry.name
+    for entry in players
+    if entry.origin == "fakeoff" and issubclass(players.load(entry.name), TruncatedNetwork)
+]
 
 
 def build(name: str = "xception_block1", **parameters: float) -> TruncatedNetwork:
