@@ -80,7 +80,7 @@ def _columns(columns: Sequence[Column[R]], rows: Sequence[R], version: tuple[str
 
 def _duels(scoreboard: Scoreboard) -> Table:
     duels = find_duels(scoreboard)
-    calibrated = any(duel.after.ece is not None for duel in duels)  # files from before it was measured know nothing
+    calibrated = any(duel.after.brier is not None for duel in duels)  # files from before it was measured know nothing
     table = Table(
         title="Attack by attack: the frozen detector before and after, and its retrained successor after",
         title_justify="left",
@@ -93,9 +93,9 @@ def _duels(scoreboard: Scoreboard) -> Table:
         table.add_column(heading, justify="right", no_wrap=calibrated)
     table.add_column("retrained AP", justify="right")
     if calibrated:
-        table.add_column("ECE", justify="right")
+        table.add_column("Brier", justify="right")
     for duel in duels:
-        table.add_row(*_duel_row(duel), *([_change(duel, "ece", _whole_percent)] if calibrated else []))
+        table.add_row(*_duel_row(duel), *([_change(duel, "brier", _coarse)] if calibrated else []))
     return table
 
 
@@ -208,5 +208,5 @@ def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
-def _whole_percent(value: float) -> str:
-    return f"{value:.0%}"
+def _coarse(value: float) -> str:
+    return f"{value:.2f}"
