@@ -38,6 +38,7 @@ for _name, _probability in (("cnn_aug_p01", 0.1), ("cnn_aug_p05", 0.5)):
         version=1,
         preset={"probability": _probability},
     )
+players.add("power_spectrum", "fakeoff.detectors.spectrum:PowerSpectrum", origin="fakeoff", version=1)
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 
 __all__ = [

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.detectors.decision import Decision
 from fakeoff.detectors.interface import PatchDetector
 from fakeoff.detectors.trained import TrainedNetwork, initialise
 
@@ -24,10 +25,20 @@ class TruncatedNetwork(TrainedNetwork, PatchDetector):
         features: The backbone's output channels.
         learning_rate: Adam's.
         init_seed: Of the initial weights.
+        decision: What is pooled to an image's score: ``after_softmax`` (Eq. 2), ``before_softmax`` or ``vote``.
     """
 
-    def __init__(self, backbone: nn.Module, *, features: int, learning_rate: float, init_seed: int) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        features: int,
+        learning_rate: float,
+        init_seed: int,
+        decision: Decision = "after_softmax",
+    ) -> None:
         super().__init__(learning_rate=learning_rate)
+        self.decision = decision
         self.backbone = backbone
         self.head = nn.Conv2d(features, 2, 1)
         initialise(self, seed=init_seed)
