@@ -17,8 +17,9 @@ from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Version
 from fakeoff.protocols.score.falls import Fall, measure_fall
 
-Means: TypeAlias = Literal["attack", "followed", "search", "transfer"]
-"""An attack of Eq. 4 on it; its gradient, followed over latents; a search of latents; an attack of Eq. 4 on another."""
+Means: TypeAlias = Literal["attack", "followed", "search", "transfer", "joint"]
+"""How somebody tried: an attack of Eq. 4 on it alone; its gradient, followed over latents; a search of latents; an
+attack of Eq. 4 on others; one on it and others at once, whose gradients it may have followed instead."""
 
 SMALL = 0.1
 """An attack did not move a detector where its interval reaches down to this fall of the recall of fakes."""
@@ -32,6 +33,7 @@ _IN_WORDS: dict[Means, str] = {
     "followed": "following its gradient over the latents of {}",
     "search": "a search of the latents of {}, by scores alone,",
     "transfer": "the attack that made {}, against another detector,",
+    "joint": "the attack that made {}, against it and others at once,",
 }
 
 
@@ -126,7 +128,8 @@ def _attempts(
     for version in record.versions:
         before = f"{version.player}@{version.round - 1}"
         if version.kind == "generator" and version.targets and {version.label, before} <= recalls.keys():
-            means: Means = "attack" if detector.label in version.targets else "transfer"
+            means: Means = "transfer" if detector.label not in version.targets else "joint"
+            means = "attack" if version.targets == (detector.label,) else means
             fall = measure_fall(recalls[before], recalls[version.label], confidence=confidence)
             yield Attempt(means=means, generator=version.label, fall=fall)
     for search in record.searches:

@@ -30,7 +30,7 @@ VERSION = 1
 Part: TypeAlias = Literal["start", "found", "followed"]
 """Fakes of a search: as the latents came, after the search, and after following the gradient from the same latents."""
 
-_FIRST_STEP = 0.5
+_FIRST_STEP = 1.0
 _SMALLEST_STEP = 0.02
 _GROWTH = 1.5
 _STRIDE = 0.1
@@ -129,8 +129,8 @@ def search(context: Context) -> Result:
     proposal: Cotter et al., Statistical Science 28, 2013), brought back to the length that ``z`` began with: of normal
     latents of one length none is likelier than another, so what is found are fakes that the generator makes anyway, and
     selection cannot drive lengths up. A proposal with a lower P(fake), or the same, is taken. The step ``s`` grows then
-    and shrinks otherwise: it comes to rest where one of five proposals succeeds. Where scores are flat all succeed, and
-    ``s`` grows to 1, which is fresh directions.
+    and shrinks otherwise: it comes to rest where one of five proposals succeeds. It begins at 1, which is fresh
+    directions, and stays there where scores are flat, since all succeed then.
 
     The detector sees fakes as in every pool: quantised to 8 bits, through luminance where the arena is grey, resized
     with Lanczos. It is asked for scores, in eval mode and without gradients, and told nothing else.
