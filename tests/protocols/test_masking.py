@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from scipy.stats import binomtest
 
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.executors import SerialExecutor
@@ -91,10 +92,16 @@ def test_a_fall_has_the_interval_of_the_textbook() -> None:
     assert fall.ci == pytest.approx((0.0524, 0.3339), abs=1e-4)
 
 
+@pytest.mark.parametrize(("k", "n", "confidence"), [(0, 8, 0.95), (3, 8, 0.9), (40, 41, 0.95), (41, 41, 0.99)])
+def test_the_interval_of_a_share_is_scipys(k: int, n: int, confidence: float) -> None:
+    found = binomtest(k, n).proportion_ci(confidence, method="wilson")
+    assert share_interval(k / n, n, confidence=confidence) == pytest.approx((found.low, found.high))
+
+
 def test_a_perfect_share_is_no_point() -> None:
     low, high = share_interval(1, 30, confidence=0.95)
     assert 0.85 < low < 0.9
-    assert high == 1
+    assert high == pytest.approx(1)
     assert measure_fall((1, 30), (1, 30), confidence=0.95).ci == pytest.approx((low - 1, 1 - low))
 
 
