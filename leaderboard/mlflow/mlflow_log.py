@@ -24,7 +24,7 @@ from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
 from fakeoff.leaderboard.scoreboard import Scoreboard, scoreboard_text
-from fakeoff.protocols.config import LIMITS, Parts, print_config
+from fakeoff.protocols.config import LIMITS, Parts, Search, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Curves, Version, newest
@@ -56,11 +56,13 @@ def tournament_id(record: TournamentRecord) -> str:
     """What tells tournaments apart: configuration and data.
 
     The number of rounds may grow, what to do about a leak and what a job may take decide no figure, the protocol is the
-    same for all, and parts as they are by default were not in the configuration before 0.2.
+    same for all, and as they are by default parts were not in the configuration before 0.2 and searches before 0.5.
     """
     left_out: dict[str, Any] = {"rounds": True, "audit": True, "protocol": True, "compute": set(LIMITS)}
     if record.config.parts == Parts():
         left_out["parts"] = True
+    if record.config.search == Search():
+        left_out["search"] = True
     config = record.config.model_dump(mode="json", exclude=left_out)
     config["reals"]["source"] = record.source_name
     return digest([config, record.data])[:10]
@@ -171,6 +173,10 @@ class MlflowLog:
                 self._log_faces(run, version, record)
             self._log_parts(run, version, record, scoreboard)
         self._log_forfeits(record, name)
+        for detector in {one.detector: None for one in scoreboard.masking}:
+            lines = [one.sentence for one in scoreboard.masking if one.detector == detector]
+            run = self._player_run("detector", detector, name)
+            self._client.set_tag(run, "arena.masking", "\n".join(lines)[:4000])
 
     def _log_forfeits(self, record: TournamentRecord, name: str) -> None:
         reasons: dict[tuple[str, str], list[str]] = {}

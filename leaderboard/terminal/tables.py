@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.rows import Column, R
@@ -30,11 +31,13 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
     _print_audits(scoreboard, console)
     if starts := describe_starts(config):
         console.print(Text(f"Pretrained weights: {starts}"))
-    for table in (_detectors, _generators, _duels, _part_shifts, _forfeits, _passed_over, _unranked):
+    tables = (_detectors, _generators, _duels, searches_table, _part_shifts, _forfeits, _passed_over, _unranked)
+    for table in tables:
         found = table(scoreboard)
         if found.row_count:
             console.print()
             console.print(found)
+    print_masking(scoreboard, console)
 
 
 def _detectors(scoreboard: Scoreboard) -> Table:
@@ -44,7 +47,7 @@ def _detectors(scoreboard: Scoreboard) -> Table:
     for place, row in enumerate(scoreboard.detectors, start=1):
         table.add_row(
             str(place),
-            f"{row.player}@{row.round}",
+            f"{row.player}@{row.round}{masks(scoreboard, row.player)}",
             _share(row.worst_auc),
             row.worst_against,
             _share(row.mean_auc),

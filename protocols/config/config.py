@@ -118,6 +118,17 @@ class Score(_Section):
     ] = True
 
 
+class Search(_Section):
+    """How detectors are attacked without their gradient: by looking through generators' latents."""
+
+    when: Annotated[
+        Literal["no_gradient", "always", "never"],
+        Field(description="only where 'no_gradient' flows, 'always' (beside every attack, too) or 'never'"),
+    ] = "no_gradient"
+    queries: Annotated[int, Field(description="images of each fake that the detector is shown", ge=2)] = 64
+    fakes: Annotated[int, Field(description="latents, each searched by itself", ge=8)] = 32
+
+
 class PlayedProtocol(_Section):
     """What is played."""
 
@@ -201,6 +212,7 @@ class TournamentConfig(_Section):
     attack: Attack = Attack()
     defend: Defend = Defend()
     score: Score = Score()
+    search: Search = Search()
     parts: Parts = Parts()
     audit: Audit = Audit()
     compute: Compute = Compute()

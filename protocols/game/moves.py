@@ -217,9 +217,17 @@ class Moves:
         """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
         for judging in judgings:
             if reason := self._store.record(judging.key).get("no_patches"):
-                self._tally.forfeit(replace(blame, reason=reason))
+                self.forfeit(blame, reason)
                 return False
         return True
+
+    def forfeit(self, blame: Forfeit, reason: str) -> None:
+        """Whoever is to blame forfeits for a failure that is on record, in a job that did not fail."""
+        self._tally.forfeit(replace(blame, reason=reason))
+
+    def leave_unranked(self, version: Version, reason: str, *, round_: int) -> None:
+        """Says that a version takes no place."""
+        self._tally.leave_unranked(version, reason, round_=round_)
 
     def derive(self, key: str, make: Callable[[], Result]) -> None:
         """Names something that jobs read and that nobody keeps: it is made of stored results when it is handed over."""

@@ -112,8 +112,8 @@ class Forfeit:
         kind: ``generator`` or ``detector``.
         player: Its name.
         round: When.
-        stage: ``enter``, ``attack``, ``sample``, ``defend``, ``score`` or ``look``.
-        against: Of ``score`` and ``look``: the generator version that could not be judged.
+        stage: ``enter``, ``attack``, ``sample``, ``defend``, ``score``, ``look`` or ``search``.
+        against: Of ``score``, ``look`` and ``search``: the generator version that could not be judged.
         reason: One line.
     """
 

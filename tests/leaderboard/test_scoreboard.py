@@ -68,8 +68,9 @@ def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> Non
         "forfeits",
         "passed_over",
         "unranked",
+        "masking",
     }
-    assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality"}
+    assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality", "searches"}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
     for cell in scoreboard["cells"]:
         assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS), "before_softmax", "vote"}
