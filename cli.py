@@ -310,7 +310,8 @@ def score(
             paths=paths,
             detector=None if everybody else detector or "champion",
             home=Home(home),
-            listed=read_list(sys.stdin.buffer, separator=b"\0" if nulls else b"\n"),
+            # Unbuffered: a thread that waits for it holds no lock that the interpreter needs at its end.
+            listed=read_list(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), separator=b"\0" if nulls else b"\n"),
             framing=framing,
             labels=read_labels(labelled) if labelled else None,
             workers=workers,

@@ -19,7 +19,6 @@ from fakeoff.protocols.scoring.judges import Judge
 from fakeoff.protocols.scoring.scored import COLUMNS, Scored, ScoredPicture
 
 _JSON_BEGINS = b'{"picture": "'
-_SAME = 1e-8  # thresholds stand there in nine digits
 
 
 class RowFile:
@@ -33,6 +32,7 @@ class RowFile:
         form: ``csv`` or ``json``.
         judges: Who judges, in the order of each picture's rows.
         framing: How pictures are brought to the arena's resolution.
+        side: That resolution in pixels.
         earlier: Told the rows of each picture that are there.
 
     Raises:
@@ -46,11 +46,12 @@ class RowFile:
         form: Form,
         judges: Sequence[Judge],
         framing: Framing,
+        side: int,
         earlier: Callable[[Sequence[ScoredPicture]], None],
     ) -> None:
         self._path, self._form = path, form
         self._judges = {judge.version.label: judge.threshold for judge in judges}
-        self._framing = framing
+        self._framing, self._side = framing, side
         self._earlier = earlier
         self._there: Counter[str] = Counter()
 
@@ -156,10 +157,12 @@ class RowFile:
     def _check(self, row: ScoredPicture, expected: str) -> None:
         if row.detector != expected:
             raise self._refusal(f"it holds rows of {row.detector or 'nobody'}, and now it is {expected}'s turn")
-        if abs(row.threshold - self._judges[expected]) > _SAME:
+        if row.threshold != self._judges[expected]:
             raise self._refusal(f"{expected} was played anew since: it has another threshold")
-        ways = {self._framing, "crop"} if self._framing == "tiles" else {self._framing}
-        if row.how and row.how not in ways:
+        wanted: str = self._framing
+        if wanted == "tiles" and min(row.width or 0, row.height or 0) < self._side:
+            wanted = "crop"  # it is smaller than a tile
+        if row.how not in ("", wanted):
             raise self._refusal(f"its pictures were judged with --size {row.how}, and now it is {self._framing}")
 
     def _refusal(self, why: str) -> ConfigError:

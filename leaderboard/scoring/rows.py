@@ -15,7 +15,6 @@ Form: TypeAlias = Literal["text", "csv", "json"]
 """``json`` is JSON Lines: one object a row, so that rows can be read as they come."""
 
 _EMPTY_IS_NONE = {"p_fake", "p_fake_max", "width", "height", "tiles"}
-_DIGITS = ".9g"  # a float32 comes back as it was
 
 
 def header(form: Form, *, detector_width: int = 0) -> bytes:
@@ -44,10 +43,9 @@ def row_bytes(row: ScoredPicture, form: Form, *, detector_width: int = 0) -> byt
     """
     if form == "text":
         return _text_line(row, detector_width)
-    values = {name: _rounded(value) for name, value in vars(row).items()}
     if form == "json":
-        return json.dumps(values).encode() + b"\n"
-    return _csv_line(["" if values[name] is None else _plain(values[name]) for name in COLUMNS])
+        return json.dumps(vars(row)).encode() + b"\n"
+    return _csv_line(["" if value is None else str(value) for value in vars(row).values()])
 
 
 def parse_row(form: Form, values: Mapping[str, Any]) -> ScoredPicture:
@@ -65,14 +63,6 @@ def parse_row(form: Form, values: Mapping[str, Any]) -> ScoredPicture:
     if form == "csv":
         values = {name: None if name in _EMPTY_IS_NONE and not value else value for name, value in values.items()}
     return read_as(ScoredPicture, values)
-
-
-def _rounded(value: object) -> object:
-    return float(_plain(value)) if isinstance(value, float) else value
-
-
-def _plain(value: object) -> str:
-    return format(value, _DIGITS) if isinstance(value, float) else str(value)
 
 
 def _csv_line(values: Sequence[str]) -> bytes:

@@ -138,7 +138,8 @@ def score_to(
 
     given: Iterable[str] = paths or (labels.pictures() if labels else ())
     found = find_pictures(given, listed=listed, search=search)
-    with _rows(output, judges=judges, framing=framing, earlier=earlier) as rows:
+    side = record.config.arena.resolution
+    with _rows(output, judges=judges, framing=framing, side=side, earlier=earlier) as rows:
         for scored in score_pictures(
             (one for one in found if not rows.knows(one.name)),
             judges=judges,
@@ -192,12 +193,17 @@ class _Printed:
 
 @contextlib.contextmanager
 def _rows(
-    output: Output, *, judges: Sequence[Judge], framing: Framing, earlier: Callable[[Sequence[ScoredPicture]], None]
+    output: Output,
+    *,
+    judges: Sequence[Judge],
+    framing: Framing,
+    side: int,
+    earlier: Callable[[Sequence[ScoredPicture]], None],
 ) -> Iterator[_Rows]:
     if output.path is None:
         yield _Printed(output, judges)
         return
-    with RowFile(output.path, form=output.form, judges=judges, framing=framing, earlier=earlier) as file:
+    with RowFile(output.path, form=output.form, judges=judges, framing=framing, side=side, earlier=earlier) as file:
         yield file
 
 

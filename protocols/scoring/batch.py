@@ -51,8 +51,8 @@ class _Answer:
         return ScoredPicture(
             picture=found.name,
             detector=self.judge.version.label,
-            p_fake=p_fake,
-            p_fake_max=float(scores.max()) if tiles else None,
+            p_fake=_rounded(p_fake),
+            p_fake_max=_rounded(scores.max()) if tiles else None,
             verdict="fake" if p_fake >= threshold else "real",
             threshold=threshold,
             width=views.width,
@@ -158,6 +158,11 @@ class BatchScorer:
                 _Answer(judge=judge, detector=detector, scores=scores.numpy().astype(np.float64), patches=said)
             )
         return answers
+
+
+def _rounded(score: float) -> float:
+    """In nine digits, which tell all float32 apart: rows are read as well."""
+    return float(f"{score:.9g}")
 
 
 def _side_by_side(tiles: npt.NDArray[K], columns: int) -> npt.NDArray[K]:
