@@ -11,7 +11,7 @@ import click
 
 from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, FakeoffError
-from fakeoff.leaderboard.terminal.console import open_console
+from fakeoff.leaderboard.terminal.console import open_console, open_error_console
 from fakeoff.leaderboard.terminal.one_line_errors import OneLineErrors, end
 
 DEFAULT_HOME = Path("fakeoff-home")
@@ -283,8 +283,6 @@ def score(
     PATH is a file, a folder, or '-' for a list of paths on the standard input. A picture that cannot be judged is a row
     with the reason. Exit code 0 if all were judged, 1 if some could not be, 2 if there is something to mend.
     """
-    from rich.console import Console
-
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.scoring.score import Output, score_to
     from fakeoff.leaderboard.terminal.scoring import ScoringProgress, print_figures
@@ -298,7 +296,7 @@ def score(
     if not paths and not labelled:
         raise click.UsageError("give a PATH, or --labels")
     _load(plugins)
-    errors = Console(stderr=True)
+    errors = open_error_console()
     with ScoringProgress(errors, live=out is not None or not sys.stdout.isatty()) as progress:
         summary = score_to(
             Output(

@@ -11,7 +11,7 @@ from fakeoff.protocols.scoring.figures import BINS, LabelledFigures
 
 _SIDE = 2.7  # inches of a diagram
 _COUNTS = 0.8  # of the bars below it
-_LEFT, _GAP, _BETWEEN, _BELOW = 0.75, 0.12, 0.75, 0.85
+_LEFT, _GAP, _BETWEEN, _BELOW = 0.75, 0.12, 0.75, 0.6
 _HEAD = 0.5  # who it is, and how it does
 _PER_ROW = 4
 _FEWEST = 2  # whose title would not fit above one
@@ -72,7 +72,8 @@ def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> Non
         lower.bar([(place + shift) / BINS for place in places], counts, width=0.36 / BINS, color=colour, label=name)
     lower.set_ylabel("pictures", fontsize=8)
     lower.set_xlabel("P(fake)", fontsize=8)
-    lower.legend(loc="upper center", fontsize=7, frameon=False, ncols=2)
+    legend = lower.legend(loc="upper center", fontsize=7, ncols=2, framealpha=1, edgecolor="none", borderpad=0.2)
+    legend.set_zorder(3)  # over the threshold
     lower.set_ylim(0, 1.35 * max(max(each.n_real, each.n_fake) for each in one.reliability))
     for axes in (upper, lower):
         axes.axvline(one.threshold, color=INK, linewidth=0.9, linestyle="--")

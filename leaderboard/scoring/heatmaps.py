@@ -60,7 +60,7 @@ def _draw(row: ScoredPicture, sight: Sight, path: Path) -> None:
         labels=[f"{row.p_fake:.2f} {row.verdict}"],
     )
     title = (
-        f"{row.detector}: P(fake) {row.p_fake:.3f}, fake from {row.threshold:.2f}\n"
+        f"{row.detector}: P(fake) {row.p_fake:.3f}, fake from {row.threshold:.3f}\n"
         "yellow: the most predictive patch\nnormalised: the picture's own range\nraw: P(fake) from 0 to 1"
     )
     picture_heatmaps(title, exhibit).savefig(path, format="png")
