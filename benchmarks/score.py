@@ -125,12 +125,12 @@ def _in_turns(ways: dict[str, Callable[[], None]], *, turns: int) -> dict[str, d
     return taken
 
 
-def _command(home: Path, detector: str, pictures: Sequence[Path], *, out: Path) -> dict[str, float]:
-    """The whole command on files or folders: seconds, CPU seconds, and the most memory that it held."""
+def _command(home: Path, detector: str, pictures: Path, *, out: Path) -> dict[str, float]:
+    """The whole command on a folder: seconds, CPU seconds, and the most memory that it held."""
     out.unlink(missing_ok=True)
     given = [sys.executable, "-m", "fakeoff.cli", "score", "--home", str(home), "--detector", detector]
     started = time.perf_counter()
-    process = subprocess.Popen([*given, *map(str, pictures), "--out", str(out)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*given, str(pictures), "--out", str(out)], stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -159,8 +159,17 @@ def _ways(judge: Judge, folder: Path, record: TournamentRecord) -> Iterator[tupl
 )
 @click.option("--turns", default=5, show_default=True)
 @click.option("--most", default=10_000, show_default=True, help="Pictures in the largest folder.")
-def main(home: Path | None, turns: int, most: int) -> None:
-    console = Console(width=120)
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(["small", "large", "command"]),
+    multiple=True,
+    default=("small", "large", "command"),
+    help="Only this one; the others keep their stored results.",
+)
+def main(home: Path | None, turns: int, most: int, parts: tuple[str, ...]) -> None:
+    console = Console(width=150)
+    result: dict[str, Any] = json.loads(_RESULTS.read_text()) if _RESULTS.exists() and len(parts) < 3 else {}
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         if home is None:
@@ -168,66 +177,65 @@ def main(home: Path | None, turns: int, most: int) -> None:
             _play(home)
         store = Home(home).open_store()
         record = read_ledger(Home(home), store)
-        folders = {count: _write_pictures(root / str(count), count) for count in (100, 1000, most)}
-        large = _write_pictures(root / "large", 100, suffix=".jpg", side=1024)
         judges = choose_judges(None, record=record, store=store)
         compute.prepare_process(threads=1)
-        result: dict[str, Any] = {
-            **processes.machine(),
-            "usable_cores": cores(),
-            "resolution": record.config.arena.resolution,
-            "pictures": {
-                judge.version.player: _in_turns(dict(_ways(judge, folders[1000], record)), turns=turns)
-                for judge in judges
-            },
-            "large_pictures": {
-                judge.version.player: _in_turns(dict(_ways(judge, large, record)), turns=min(turns, 2))
-                for judge in judges[:1]
-            },
-        }
-        one = judges[-1].version.player
-        result["command"] = {
-            "detector": one,
-            "1": _command(home, one, [folders[100] / "00000.png"], out=root / "out.csv"),
-            **{str(n): _command(home, one, [folder], out=root / "out.csv") for n, folder in folders.items()},
-        }
+        result |= {**processes.machine(), "usable_cores": cores(), "resolution": record.config.arena.resolution}
+        if "small" in parts:
+            folder = _write_pictures(root / "small", 1000)
+            result["small"] = {
+                judge.version.player: _in_turns(dict(_ways(judge, folder, record)), turns=turns) for judge in judges
+            }
+        if "large" in parts:
+            folder = _write_pictures(root / "large", 100, suffix=".jpg", side=1024)
+            result["large"] = {
+                judges[-1].version.player: _in_turns(dict(_ways(judges[-1], folder, record)), turns=turns)
+            }
+        if "command" in parts:
+            one, out = judges[-1].version.player, root / "out.csv"
+            result["command"] = {"detector": one, "pictures": {}}
+            for count in (1, 100, 1000, most):
+                folder = _write_pictures(root / str(count), count)
+                result["command"]["pictures"][str(count)] = _command(home, one, folder, out=out)
     _RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    _print(console, result, most)
+    _print(console, result)
 
 
-def _print(console: Console, result: dict[str, Any], most: int) -> None:
-    for heading, name, count in (
-        ("1,000 small PNG files", "pictures", 1000),
-        ("100 large JPEG files", "large_pictures", 100),
-    ):
-        table = Table(title=f"{heading}, milliseconds a picture (CPU milliseconds)", title_justify="left")
-        table.add_column("detector")
-        ways = list(next(iter(result[name].values())))
-        for way in (*ways, "of the faster bare one"):
-            table.add_column(way)
-        for detector, taken in result[name].items():
+def _print(console: Console, result: dict[str, Any]) -> None:
+    console.print(f"{result['processor']}, {result['usable_cores']} cores; the arena has {result['resolution']} px")
+    for heading, part, count in (("1,000 small PNG files", "small", 1000), ("100 large JPEG files", "large", 100)):
+        if part not in result:
+            continue
+        ways = list(next(iter(result[part].values())))
+        table = Table(
+            title=f"{heading}: milliseconds a picture, and in brackets CPU milliseconds", title_justify="left"
+        )
+        for column in ("detector", *ways, "speed", "by CPU time"):
+            table.add_column(column)
+        for detector, taken in result[part].items():
             cells = [
-                f"{1000 * statistics.median(taken[way]['seconds']) / count:.2f} "
-                f"({1000 * statistics.median(taken[way]['cpu_seconds']) / count:.2f})"
+                f"{_median(taken[way]['seconds'], count):.2f} ({_median(taken[way]['cpu_seconds'], count):.2f})"
                 for way in ways
             ]
-            table.add_row(detector, *cells, f"{share(taken):.2f}")
+            table.add_row(detector, *cells, f"{share(taken, 'seconds'):.2f}", f"{share(taken, 'cpu_seconds'):.2f}")
         console.print(table)
-    command = result["command"]
-    for pictures in ("1", "100", "1000", str(most)):
-        found = command[pictures]
+    for pictures, found in result.get("command", {"pictures": {}})["pictures"].items():
         console.print(
-            f"{pictures:>6} pictures before {command['detector']}: {found['seconds']:.1f} s, "
+            f"{pictures:>6} pictures before {result['command']['detector']}: {found['seconds']:.1f} s, "
             f"{found['cpu_seconds']:.1f} s of CPU time, {found['peak_megabytes']:.0f} MB at most",
             highlight=False,
         )
 
 
-def share(taken: dict[str, dict[str, list[float]]]) -> float:
-    """The speed of `fakeoff score` as a share of the faster bare way: the median over turns."""
-    bare = [taken[way]["seconds"] for way in taken if way.startswith("bare")]
+def _median(taken: Sequence[float], count: int) -> float:
+    """Milliseconds a picture."""
+    return 1000 * statistics.median(taken) / count
+
+
+def share(taken: dict[str, dict[str, list[float]]], clock: str) -> float:
+    """The speed of `fakeoff score` as a share of the faster bare way in the same turn: the median over turns."""
+    bare = [taken[way][clock] for way in taken if way.startswith("bare")]
     return statistics.median(
-        min(each[turn] for each in bare) / seconds for turn, seconds in enumerate(taken["fakeoff score"]["seconds"])
+        min(each[turn] for each in bare) / spent for turn, spent in enumerate(taken["fakeoff score"][clock])
     )
 
 
