@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fakeoff.arena.players.abilities import left_to_players
 from fakeoff.arena.players.interface import Player
+from fakeoff.detectors.decision import Decision, decide
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 
@@ -56,9 +57,11 @@ class PatchDetector(Detector):
 
     Attributes:
         receptive_field: What one patch sees.
+        decision: What is pooled to the image's score, if not their mean: :func:`fakeoff.detectors.decision.decide`.
     """
 
     receptive_field: ReceptiveField
+    decision: Decision = "after_softmax"
 
     @left_to_players("patch")
     def patch_scores(self, images: Tensor) -> Tensor:
@@ -73,7 +76,7 @@ class PatchDetector(Detector):
         raise NotImplementedError
 
     def score(self, images: Tensor) -> Tensor:
-        return self.patch_scores(images).mean((1, 2))
+        return decide(self.patch_scores(images), self.decision)
 
     def evasion_loss(self, images: Tensor) -> Tensor:
         """The cross entropy of every patch against *real*: the second term of Eq. 4."""

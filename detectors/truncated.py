@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
+from fakeoff.detectors.decision import Decision
 from fakeoff.detectors.interface import PatchDetector
 
 _XAVIER_GAIN = 0.02
@@ -27,10 +28,20 @@ class TruncatedNetwork(PatchDetector):
         features: The backbone's output channels.
         learning_rate: Adam's.
         init_seed: Of the initial weights.
+        decision: What is pooled to an image's score: ``after_softmax`` (Eq. 2), ``before_softmax`` or ``vote``.
     """
 
-    def __init__(self, backbone: nn.Module, *, features: int, learning_rate: float, init_seed: int) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        features: int,
+        learning_rate: float,
+        init_seed: int,
+        decision: Decision = "after_softmax",
+    ) -> None:
         super().__init__()
+        self.decision = decision
         self.backbone = backbone
         self.head = nn.Conv2d(features, 2, 1)
         self.learning_rate = learning_rate

@@ -10,6 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from fakeoff.detectors.decision import DecisionParameter
 from fakeoff.detectors.receptive_field import ReceptiveField
 from fakeoff.detectors.truncated import TruncatedNetwork
 
@@ -57,9 +58,18 @@ class TruncatedXception(TruncatedNetwork):
         block: The last block kept, 1 to 5.
         learning_rate: Adam's.
         init_seed: Of the initial weights.
+        decision: What is pooled to an image's score: the patches' ``after_softmax`` (the paper's), their logits
+            ``before_softmax``, or their ``vote``.
     """
 
-    def __init__(self, *, block: Literal[1, 2, 3, 4, 5], learning_rate: float = 1e-3, init_seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        block: Literal[1, 2, 3, 4, 5],
+        learning_rate: float = 1e-3,
+        init_seed: int = 0,
+        decision: DecisionParameter = "after_softmax",
+    ) -> None:
         layers: list[nn.Module] = [
             nn.Conv2d(3, 32, 3, 2, bias=False),
             nn.BatchNorm2d(32),
@@ -79,5 +89,11 @@ class TruncatedXception(TruncatedNetwork):
                 field = field.through(kernel=3, padding=1)
             if stride > 1:
                 field = field.through(kernel=3, stride=stride, padding=1)
-        super().__init__(nn.Sequential(*layers), features=channels, learning_rate=learning_rate, init_seed=init_seed)
+        super().__init__(
+            nn.Sequential(*layers),
+            features=channels,
+            learning_rate=learning_rate,
+            init_seed=init_seed,
+            decision=decision,
+        )
         self.receptive_field = field

@@ -40,6 +40,14 @@ class NamesPlayers:
     """Marks a parameter that names other players of the same kind: their recipes are part of this one."""
 
 
+@dataclass(frozen=True)
+class AddedLater:
+    """Marks a parameter that players which ship had not always, and whose default is what they did before.
+
+    At its default it is left out of the recipe, so that results of before are read and not computed again.
+    """
+
+
 Folder: TypeAlias = Annotated[str, NamesFolder()]
 """The path of a folder of images; empty where what was in it comes with the state."""
 
@@ -52,7 +60,8 @@ class Identity(TypedDict):
 
     Attributes:
         plugin: The registered name.
-        parameters: Keyword arguments of its constructor, defaults included, less what :meth:`PlayerSpec.places` tells.
+        parameters: Keyword arguments of its constructor, defaults included, less what :meth:`PlayerSpec.places` tells
+            and defaults of what was :class:`AddedLater`.
         fingerprint: What decides its behaviour besides the parameters: its code's version, the hash of its weights.
     """
 
@@ -68,7 +77,8 @@ class PlayerSpec:
     Attributes:
         name: What the player is called in this tournament.
         plugin: The registered name.
-        parameters: All keyword arguments of its constructor, defaults included.
+        parameters: All keyword arguments of its constructor, defaults included but for those of what was
+            :class:`AddedLater`.
         fingerprint: What decides the player's behaviour besides the parameters: its code's version and the
             hash of its weights.
         weights: Where its pretrained weights lie, where it has any.
@@ -166,7 +176,8 @@ def _only_in(entry: Entry) -> str:
 def _named(
     registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any]
 ) -> tuple[dict[str, str], tuple[PlayerSpec, ...]]:
-    """Puts what parameters name in the place of the names: contents of folders, recipes of players."""
+    """Puts what parameters name in the place of the names: contents of folders, recipes of players; and leaves out what
+    goes without saying."""
     files: dict[str, str] = {}
     members: list[PlayerSpec] = []
     for parameter in registry.parameters(plugin):
@@ -177,6 +188,9 @@ def _named(
             if str(path) != ".":
                 fingerprint[key] = _folder_hash(registry, plugin, key, path)
                 files[key] = str(path.resolve())
+        elif any(isinstance(mark, AddedLater) for mark in marks):
+            if complete[key] == parameter.default:
+                del complete[key]
         elif any(isinstance(mark, NamesPlayers) for mark in marks):
             named: list[dict[str, Any]] = [
                 {"plugin": one} if isinstance(one, str) else dict(one) for one in complete[key]

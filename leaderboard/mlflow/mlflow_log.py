@@ -28,11 +28,13 @@ from fakeoff.protocols.config import LIMITS, Parts, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Curves, Version, newest
+from fakeoff.protocols.score.calibration import Thresholds
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
+_OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
 _CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
-_CONTENTS = 2  # raised when a round logs more than before: a home is then brought up to date
+_CONTENTS = 3  # raised when a round logs more than before: a home is then brought up to date
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
@@ -237,7 +239,7 @@ class MlflowLog:
             if version.targets:
                 self._client.set_tag(run, "arena.targets", ", ".join(version.targets))
             if version.kind == "detector":
-                self._metrics(run, {"threshold": version.threshold(self._store)}, 0)
+                self._metrics(run, _threshold_points(version.thresholds(self._store)), 0)
             self._client.set_terminated(run, status="FINISHED")
 
     def _curves(self, run: str, result: Result) -> None:
@@ -340,10 +342,21 @@ def _standing_points(scoreboard: Scoreboard) -> dict[tuple[str, str], dict[str, 
 
 def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
     return {
-        f"frozen target/{title}: {metric} {side}": cell.value(metric)
+        f"frozen target/{title}: {metric} {side}": value
         for side, cell in duel.sides.items()
-        for metric in ("accuracy", "ap")
+        for metric in _OF_A_DUEL
+        if (value := getattr(cell, metric)) is not None
     }
+
+
+def _threshold_points(thresholds: Thresholds) -> dict[str, float]:
+    """``threshold`` is that with the best balanced accuracy."""
+    points = {
+        "threshold": thresholds.accuracy,
+        "threshold_at_5_fpr": thresholds.at_5_fpr,
+        "threshold_at_1_fpr": thresholds.at_1_fpr,
+    }
+    return {name: value for name, value in points.items() if value is not None}
 
 
 def _attacked(version: Version) -> str:

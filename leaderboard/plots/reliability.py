@@ -12,7 +12,7 @@ from fakeoff.protocols.scoring.figures import BINS, LabelledFigures
 _SIDE = 2.7  # inches of a diagram
 _COUNTS = 0.8  # of the bars below it
 _LEFT, _GAP, _BETWEEN, _BELOW = 0.75, 0.12, 0.75, 0.6
-_HEAD = 0.5  # who it is, and how it does
+_HEAD = 0.6  # who it is, and how it does
 _PER_ROW = 4
 _FEWEST = 2  # whose title would not fit above one
 _REAL, _FAKE, _LINE = "#cf222e", "#0969da", "#1a7f37"  # as in heatmaps: real is red, fake is blue
@@ -44,7 +44,8 @@ def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> Non
     (ap_low, ap_high), (auc_low, auc_high) = figures.ap_ci, figures.auc_ci
     sheet.text(one.detector, x=left, y=top + 0.05, size=10)
     sheet.text(
-        f"AP {figures.ap:.3f} ({ap_low:.3f} to {ap_high:.3f}), AUC {figures.auc:.3f} ({auc_low:.3f} to {auc_high:.3f})",
+        f"AP {figures.ap:.3f} ({ap_low:.3f} to {ap_high:.3f}), AUC {figures.auc:.3f} ({auc_low:.3f} to {auc_high:.3f})\n"
+        f"Brier score {figures.brier:.3f}, expected calibration error {figures.ece:.3f}",
         x=left,
         y=top + 0.25,
         size=7,

@@ -74,12 +74,22 @@ def print_figures(figures: Sequence[LabelledFigures], console: Console) -> None:
         title_style="bold",
     )
     table.add_column("detector", no_wrap=True)
-    for heading in ("AP", "AUC", "threshold, from val", "accuracy there"):
+    for heading in ("AP", "AUC", "from val: threshold", "accuracy there", "Brier", "ECE"):
         table.add_column(heading, justify="right")
     for one in figures:
         cells = [_with_interval(one, metric) for metric in ("ap", "auc", "accuracy_val_threshold")]
-        table.add_row(one.detector, *cells[:2], f"{one.threshold:.3f}", cells[2])
+        table.add_row(
+            one.detector,
+            *cells[:2],
+            f"{one.threshold:.3f}",
+            cells[2],
+            *map(_plain, (one.figures.brier, one.figures.ece)),
+        )
     console.print(table)
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _with_interval(one: LabelledFigures, metric: str) -> str:

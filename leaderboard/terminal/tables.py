@@ -79,34 +79,42 @@ def _columns(columns: Sequence[Column[R]], rows: Sequence[R], version: tuple[str
 
 
 def _duels(scoreboard: Scoreboard) -> Table:
+    duels = find_duels(scoreboard)
+    calibrated = any(duel.after.ece is not None for duel in duels)  # files from before it was measured know nothing
     table = Table(
         title="Attack by attack: the frozen detector before and after, and its retrained successor after",
         title_justify="left",
         title_style="bold",
+        pad_edge=not calibrated,  # long names and six columns just fit into a hundred characters
     )
     table.add_column("attack", no_wrap=True)
     table.add_column("frozen target", no_wrap=True)
-    for heading in ("accuracy", "AP", "retrained AP"):
-        table.add_column(heading, justify="right")
-    for duel in find_duels(scoreboard):
-        table.add_row(*_duel_row(duel))
+    for heading in ("accuracy", "AP"):
+        table.add_column(heading, justify="right", no_wrap=calibrated)
+    table.add_column("retrained AP", justify="right")
+    if calibrated:
+        table.add_column("ECE", justify="right")
+    for duel in duels:
+        table.add_row(*_duel_row(duel), *([_change(duel, "ece", _whole_percent)] if calibrated else []))
     return table
 
 
 def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
-    def change(metric: str, form: Callable[[float], str]) -> str:
-        before = form(duel.before.value(metric)) if duel.before else "?"
-        return f"{before} -> {form(duel.after.value(metric))}"
-
-    accuracy = Text(change("accuracy", _percent), style="red" if duel.after.accuracy < 0.65 else "")
+    accuracy = Text(_change(duel, "accuracy", _percent), style="red" if duel.after.accuracy < 0.65 else "")
     retrained = duel.retrained
     return (
         f"{duel.generator}@{duel.generator_round}",
         f"{duel.detector}@{duel.detector_round}",
         accuracy,
-        change("ap", _share),
+        _change(duel, "ap", _share),
         "-" if retrained is None else Text(_share(retrained.ap), style="green" if retrained.ap > 0.99 else ""),
     )
+
+
+def _change(duel: Duel, metric: str, form: Callable[[float], str]) -> str:
+    """A figure of the frozen target, before the attack and after it."""
+    before, after = (None if cell is None else getattr(cell, metric) for cell in (duel.before, duel.after))
+    return f"{'?' if before is None else form(before)} -> {'?' if after is None else form(after)}"
 
 
 def _print_audits(scoreboard: Scoreboard, console: Console) -> None:
@@ -198,3 +206,7 @@ def _share(value: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{value:.1%}"
+
+
+def _whole_percent(value: float) -> str:
+    return f"{value:.0%}"

@@ -36,6 +36,7 @@ from fakeoff.protocols.rules.pools import (
     write_sample,
 )
 from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
+from fakeoff.protocols.score.calibration import Thresholds
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Measured[Any])
@@ -198,7 +199,7 @@ class Moves:
         judged = Judging(key=job.key, mixture=mixture)
         figures, real = read_match(
             judged,
-            threshold=self.threshold(judge),
+            thresholds=self.thresholds(judge),
             resamples=self._config.score.resamples,
             confidence=self._config.score.confidence,
             store=self._store,
@@ -288,11 +289,11 @@ class Moves:
         if reason := self._store.figures(target.key, Trained).not_attackable:
             raise PluginError(f"attack() was given {target.label}, which cannot be attacked: {reason}")
 
-    def threshold(self, detector: Version) -> float:
+    def thresholds(self, detector: Version) -> Thresholds:
         """Chosen on val."""
         if detector.on_val is not None:
-            return self._tally.on_val[detector.key].threshold
-        return detector.threshold(self._store)
+            return self._tally.on_val[detector.key].thresholds
+        return detector.thresholds(self._store)
 
     async def _judge_on_val(self, version: Version, val: Mixture) -> tuple[Judging, str] | None:
         """Lets a detector judge val and, some of it, again in a fresh process; and says why its scores are in doubt."""

@@ -24,6 +24,7 @@ from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import Identity, load_arrays, load_weights, weights_hash
 from fakeoff.arena.seeds import sealed
 from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.detectors.decision import decide
 from fakeoff.generators import Batch, Generator, Wanted
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
@@ -238,8 +239,8 @@ def judge_both(
         JobFailed: See there.
     """
     patches = judge_patches(detector, images, precision=precision)
-    if type(detector).score is PatchDetector.score:  # the mean of its patches: no second look at the images
-        return patches.mean((1, 2)), patches
+    if type(detector).score is PatchDetector.score:  # it follows from its patches: no second look at the images
+        return decide(patches, detector.decision), patches
     return judge(detector, images, precision=precision), patches
 
 

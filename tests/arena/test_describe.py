@@ -119,7 +119,7 @@ def test_a_description_says_what_pgan_is() -> None:
 def test_what_the_name_fixes_is_no_parameter() -> None:
     entry = detectors.players.entry("xception_block3")
     description = describe(entry, interface=detectors.Detector, capabilities=detectors.abilities)
-    assert _names(description) == ("learning_rate", "init_seed")
+    assert _names(description) == ("learning_rate", "init_seed", "decision")
 
 
 INIT = "from .players import MyGAN as MyGAN\n"
