@@ -41,11 +41,14 @@ def reliability_diagrams(figures: Sequence[LabelledFigures]) -> Figure:
 
 def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> None:
     figures = one.figures
-    (ap_low, ap_high), (auc_low, auc_high) = figures.ap_ci, figures.auc_ci
+    ap, auc = (
+        f"{name} {figures.value(metric):.3f} ({low:.3f} to {high:.3f})"
+        for name, metric in (("AP", "ap"), ("AUC", "auc"))
+        for low, high in (figures.interval(metric),)
+    )
     sheet.text(one.detector, x=left, y=top + 0.05, size=10)
     sheet.text(
-        f"AP {figures.ap:.3f} ({ap_low:.3f} to {ap_high:.3f}), AUC {figures.auc:.3f} ({auc_low:.3f} to {auc_high:.3f})\n"
-        f"Brier score {figures.brier:.3f}, expected calibration error {figures.ece:.3f}",
+        f"{ap}, {auc}\nBrier score {figures.brier:.3f}, expected calibration error {figures.ece:.3f}",
         x=left,
         y=top + 0.25,
         size=7,
