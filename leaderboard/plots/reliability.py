@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
+from fakeoff.protocols.score.metrics import MatchFigures
 from fakeoff.protocols.scoring.figures import BINS, LabelledFigures
 
 _SIDE = 2.7  # inches of a diagram
@@ -41,14 +42,10 @@ def reliability_diagrams(figures: Sequence[LabelledFigures]) -> Figure:
 
 def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> None:
     figures = one.figures
-    ap, auc = (
-        f"{name} {figures.value(metric):.3f} ({low:.3f} to {high:.3f})"
-        for name, metric in (("AP", "ap"), ("AUC", "auc"))
-        for low, high in (figures.interval(metric),)
-    )
     sheet.text(one.detector, x=left, y=top + 0.05, size=10)
     sheet.text(
-        f"{ap}, {auc}\nBrier score {figures.brier:.3f}, expected calibration error {figures.ece:.3f}",
+        f"AP {_with_interval(figures, 'ap')}, AUC {_with_interval(figures, 'auc')}\n"
+        f"Brier score {figures.brier:.3f}, expected calibration error {figures.ece:.3f}",
         x=left,
         y=top + 0.25,
         size=7,
@@ -84,6 +81,11 @@ def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> Non
         axes.set_xlim(0, 1)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
+
+
+def _with_interval(figures: MatchFigures, metric: str) -> str:
+    low, high = figures.interval(metric)
+    return f"{figures.value(metric):.3f} ({low:.3f} to {high:.3f})"
 
 
 __all__ = ["reliability_diagrams"]
