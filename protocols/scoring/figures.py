@@ -10,7 +10,8 @@ import numpy as np
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.seeds import seed_from
-from fakeoff.protocols.score.metrics import MatchFigures, Scores, evaluate
+from fakeoff.protocols.score.calibration import Scores
+from fakeoff.protocols.score.metrics import MatchFigures, evaluate
 from fakeoff.protocols.scoring.labels import Labels
 from fakeoff.protocols.scoring.scored import ScoredPicture
 
