@@ -57,11 +57,13 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.arena.errors": ("FakeoffError", "PluginError"),
     },
     "From Python": {
-        "fakeoff": ("play", "load", "judge", "Game"),
+        "fakeoff": ("play", "load", "judge", "score", "Game"),
         "fakeoff.protocols.measures.tournament": ("TournamentRecord",),
         "fakeoff.protocols.measures.standings": ("DetectorStanding", "GeneratorStanding"),
         "fakeoff.leaderboard.scoreboard": ("Scoreboard",),
         "fakeoff.protocols.pictures": ("Pictures", "Verdict"),
+        "fakeoff.protocols.scoring.scored": ("ScoredPicture",),
+        "fakeoff.protocols.scoring.framing": ("Framing",),
     },
 }
 

@@ -122,18 +122,31 @@ def read_image(path: Path) -> Image.Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as opened:
-                if opened.width * opened.height > _MOST_PIXELS:
-                    raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
-                opened.load()
-                return _to_eight_bits(ImageOps.exif_transpose(opened))
-        except (UnidentifiedImageError, DataError):
-            raise
-        except Image.DecompressionBombError as error:
-            raise DataError("larger than Pillow's safety limit") from error
-        except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
-            raise DataError(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
+        return decode_image(path)
+
+
+def decode_image(path: Path) -> Image.Image:
+    """As :func:`read_image`, for threads: whoever starts them silences warnings, which belong to the whole process.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnidentifiedImageError: Not an image.
+        DataError: An image, but damaged or too large.
+    """
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
+            opened.load()
+            return _to_eight_bits(ImageOps.exif_transpose(opened))
+    except (UnidentifiedImageError, DataError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError("larger than Pillow's safety limit") from error
+    except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
+        raise DataError(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -23,6 +23,8 @@ from fakeoff.protocols.score.calibration import (
     measure_operation,
 )
 
+People = npt.NDArray[np.integer]
+
 THRESHOLD = 0.5
 _CHUNK = 256
 
@@ -138,13 +140,15 @@ def evaluate(
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
+    people: tuple[People, People] | None = None,
     at_5_fpr: float | None = None,
     at_1_fpr: float | None = None,
     decisions: Mapping[str, tuple[Scores, Scores]] | None = None,
 ) -> MatchFigures:
-    """Computes every metric of a match and its percentile interval by bootstrap over images.
+    """Computes every metric of a match and its percentile interval by bootstrap over images, or over people.
 
-    Reals and fakes are resampled by themselves, so prevalence stays, and every metric is of the same resamples.
+    Reals and fakes are resampled by themselves, so prevalence stays, and every metric is of the same resamples. People
+    are resampled with all images of theirs, on both sides at once; each side's weights then sum to 1 again.
 
     Args:
         real: P(fake) of the real test images, ``(n_real,)``.
@@ -153,6 +157,8 @@ def evaluate(
         resamples: Bootstrap resamples.
         confidence: Of the intervals, as a share.
         rng: The source of the resamples.
+        people: Who is on each real and on each fake, counted from 0: ``(n_real,)`` and ``(n_fake,)``. None resamples
+            images.
         at_5_fpr: The threshold that at most 5% of val's reals reach; None where there is none.
         at_1_fpr: That for 1%.
         decisions: P(fake) of the same images, real and fake, under other decisions: ``before_softmax`` and ``vote``.
@@ -181,8 +187,12 @@ def evaluate(
     for start in range(0, resamples, _CHUNK):
         rows = min(_CHUNK, resamples - start)
         weights = (
-            rng.multinomial(len(real), np.full(len(real), 1 / len(real)), size=rows) / len(real),
-            rng.multinomial(len(fake), np.full(len(fake), 1 / len(fake)), size=rows) / len(fake),
+            _of_people(*people, rows=rows, rng=rng)
+            if people
+            else (
+                rng.multinomial(len(real), np.full(len(real), 1 / len(real)), size=rows) / len(real),
+                rng.multinomial(len(fake), np.full(len(fake), 1 / len(fake)), size=rows) / len(fake),
+            )
         )
         for name, values in measure(*weights).items():
             draws[name].append(values)
@@ -229,6 +239,18 @@ def best_threshold(real: Scores, fake: Scores) -> float:
     accuracy = real_right + fake_right
     best = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
     return float(candidates[best[len(best) // 2]])
+
+
+def _of_people(real: People, fake: People, *, rows: int, rng: np.random.Generator) -> tuple[Weights, Weights]:
+    """Weights of reals and of fakes in resamples of people; a resample that has no image of a side is drawn again."""
+    count = int(max(real.max(), fake.max())) + 1
+    times = np.empty((0, count), dtype=np.int64)
+    while len(times) < rows:
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=rows)
+        both = drawn[:, real].any(axis=1) & drawn[:, fake].any(axis=1)
+        times = np.concatenate([times, drawn[both]])[:rows]
+    sides = (times[:, real].astype(np.float64), times[:, fake].astype(np.float64))
+    return sides[0] / sides[0].sum(axis=1, keepdims=True), sides[1] / sides[1].sum(axis=1, keepdims=True)
 
 
 def _figures(
