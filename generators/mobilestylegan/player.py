@@ -87,7 +87,7 @@ class MobileStyleGAN(AdversarialGenerator):
         augmentation: bool = True,
         generator_lr: float = 5e-4,
         critic_lr: float = 1e-3,
-        attack_lr: float = 5e-4,
+        attack_lr: float = 1e-4,
         ema_images: float = 10_000.0,
         weights: str | None = "asset:mobilestylegan-july",
         init_seed: int = 0,
