@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -21,6 +24,17 @@ class Player(nn.Module):
     It learns by steps or at once: it has a :meth:`train_step` or a :meth:`fit` of its own, or plays with the weights
     that it came with. Of one that has both, steps are taken.
     """
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, Any]) -> None:
+        """Refuses parameters that are right one by one and do not go together, before anything is played.
+
+        Args:
+            parameters: All of the constructor's, by name, defaults included.
+
+        Raises:
+            ValueError: With the reason, in one line.
+        """
 
     @left_to_players()
     def start(self, plan: Plan) -> None:
