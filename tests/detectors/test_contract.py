@@ -13,8 +13,9 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
-# The ensemble has its contract beside its tests, tests/protocols/test_ensemble.py.
-NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name != "ensemble"]
+# Theirs are beside their tests: tests/protocols/test_ensemble.py, tests/detectors/test_classifiers.py.
+ELSEWHERE = ("ensemble", "truncated")
+NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name not in ELSEWHERE]
 PATCH_NAMES = [name for name in NAMES if issubclass(players.load(name), PatchDetector)]
 
 
