@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.rows import Column, R
 
@@ -27,6 +28,8 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
         f"{config['pools']['test_fakes']} fakes of each version"
     )
     _print_audits(scoreboard, console)
+    if starts := describe_starts(config):
+        console.print(Text(f"Pretrained weights: {starts}"))
     for table in (_detectors, _generators, _duels, _part_shifts, _forfeits, _passed_over, _unranked):
         found = table(scoreboard)
         if found.row_count:

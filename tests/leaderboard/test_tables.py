@@ -110,6 +110,13 @@ def _row(text: str, *words: str) -> str:
     return row
 
 
+def test_it_says_which_detectors_had_pretrained_weights(printed: Callable[..., str]) -> None:
+    scoreboard = _scoreboard()
+    assert "weights" not in printed(scoreboard)
+    scoreboard["config"]["detectors"] = [{"name": "wang", "plugin": "cnn_aug_p05", "parameters": {}}]
+    assert "Pretrained weights: wang from scratch\n" in printed(scoreboard)
+
+
 @pytest.mark.parametrize("rounds", [2, 12])
 def test_nothing_is_cut_off_at_100_columns(rounds: int, printed: Callable[..., str]) -> None:
     shifts = [_shift(generator, round_ + 1) for generator in GENERATORS for round_ in range(rounds)]
