@@ -10,7 +10,7 @@ import pytest
 DRIVER = """
 from fakeoff import detectors, generators
 from fakeoff.leaderboard.game import play
-for name in ("resnet18_layer1", "xception_block1", "ensemble"):
+for name in ("resnet18_layer1", "xception_block1", "meso_inception4", "cnn_aug_p05", "ensemble"):
     detectors.players.load(name)
 generators.players.load("pgan")
 """

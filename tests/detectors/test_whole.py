@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,9 @@ from fakeoff.detectors.whole import WholeNetwork
 from fakeoff.detectors.xception import xception
 
 NAMES = ("resnet18", "xception", "meso_inception4", "cnn_aug_p01", "cnn_aug_p05")
-# Without what batch normalisation only follows; of a thousand classes, and what a head of ours lacks of theirs.
+# Of a thousand classes, without what batch normalisation only follows.
 PUBLISHED = {"resnet18": 11_689_512, "xception": 22_855_952, "cnn_aug_p05": 25_557_032}
+PAGE = Path(__file__).parents[2] / "docs" / "detectors.md"
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -56,6 +58,8 @@ def test_parameters_are_as_many_as_published(name: str) -> None:
     (*_, head) = (layer for layer in ours.modules() if isinstance(layer, nn.Linear))
     missing = (1000 - head.out_features) * (head.in_features + 1)
     assert size(ours) + missing == PUBLISHED[name]
+    documented = next(line for line in PAGE.read_text().splitlines() if line.startswith("| ") and f"`{name}`" in line)
+    assert documented.split(" | ")[2:4] == [f"{size(ours):,}", f"{PUBLISHED[name]:,}"]
 
 
 def test_the_whole_xception_of_a_thousand_classes_is_the_published_one() -> None:
