@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
 import torch
 
 from fakeoff.arena.images.batch import Batch
@@ -18,7 +22,7 @@ from fakeoff.detectors.architectures import (
     normalisation_of,
     own_side,
 )
-from fakeoff.detectors.pretrained import Channels, Deviations, normalise_by, take_published
+from fakeoff.detectors.pretrained import Channels, Deviations, normalise_by, other_head, take_published
 from fakeoff.detectors.whole import WholeNetwork
 
 _NETWORK = "network."
@@ -28,8 +32,7 @@ class Classifier(WholeNetwork):
     """A library's classifier with two classes, real and fake.
 
     Args:
-        library: Whose it is.
-        architecture: Its name there.
+        architecture: Its name in the library.
         learning_rate: Adam's.
         side: Height and width in pixels that images are resized to; 0 is as they are, or what the architecture is made
             for, where it takes one size alone.
@@ -38,10 +41,12 @@ class Classifier(WholeNetwork):
         init_seed: Of the initial weights, which are drawn as the library does.
     """
 
+    library: ClassVar[Library]
+    """Whose classifiers they are."""
+
     def __init__(
         self,
         *,
-        library: Library,
         architecture: str,
         learning_rate: float,
         side: int,
@@ -49,7 +54,7 @@ class Classifier(WholeNetwork):
         std: Deviations,
         init_seed: int,
     ) -> None:
-        name = f"{library}:{architecture}"
+        name = f"{self.library}:{architecture}"
         if side < 0:
             raise ValueError(f"side is {side}; give pixels, or 0 for the images' own")
         super().__init__(build_network(name, seed=init_seed, side=side), learning_rate=learning_rate)
@@ -58,6 +63,11 @@ class Classifier(WholeNetwork):
         normalise_by(self, mean=mean, std=std)
         given = [key for key, values in (("mean", mean), ("std", std)) if values]
         take_published(self, prefix=_NETWORK, published=normalisation_of(name), given=given, is_whole=True)
+
+    @classmethod
+    def left_out(cls, weights: Path, parameters: Mapping[str, Any]) -> str:
+        network = build_network(f"{cls.library}:{parameters['architecture']}", seed=0, side=parameters["side"])
+        return other_head(network, weights)
 
     def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
         with global_draws(rng):  # dropout and stochastic depth know no other
@@ -81,6 +91,8 @@ class TorchvisionClassifier(Classifier):
         init_seed: Of the initial weights that no file brings, which are drawn as torchvision does.
     """
 
+    library = "torchvision"
+
     def __init__(
         self,
         *,
@@ -94,7 +106,6 @@ class TorchvisionClassifier(Classifier):
     ) -> None:
         del weights  # the arena loads them into the state dict
         super().__init__(
-            library="torchvision",
             architecture=architecture,
             learning_rate=learning_rate,
             side=side,
@@ -121,6 +132,8 @@ class TimmClassifier(Classifier):
         init_seed: Of the initial weights that no file brings, which are drawn as timm does.
     """
 
+    library = "timm"
+
     def __init__(
         self,
         *,
@@ -134,7 +147,6 @@ class TimmClassifier(Classifier):
     ) -> None:
         del weights  # the arena loads them into the state dict
         super().__init__(
-            library="timm",
             architecture=architecture,
             learning_rate=learning_rate,
             side=side,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import torch
 from pydantic import AfterValidator
 from torch import Tensor, nn
 
-from fakeoff.arena.players.checkpoints import flatten
+from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, flatten, read_checkpoint
 from fakeoff.detectors.architectures import CENTRED, Normalisation
 
 
@@ -73,6 +74,30 @@ def take_published(
     player.register_load_state_dict_pre_hook(hook)
 
 
+def other_head(network: nn.Module, weights: Path) -> str:
+    """Says which head of a file is not taken by a network of two classes.
+
+    Args:
+        network: As it is built.
+        weights: Published ones.
+
+    Returns:
+        Such as ``the head for 1000 classes (fc.bias, fc.weight)``; empty where all is taken, or nobody can say.
+    """
+    try:
+        theirs = _renamed(read_checkpoint(weights).tensors)
+    except (NoTensors, Unreadable):  # who loads it is told so
+        return ""
+    own = network.state_dict()
+    names = sorted(name for name in own.keys() & theirs.keys() if _is_other_head(theirs[name], own[name]))
+    return f"the head for {len(theirs[names[0]])} classes ({', '.join(names)})" if names else ""
+
+
+def _renamed(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The names that the libraries' modules have now."""
+    return {_OLD_DENSENET.sub(r"\1\2.", _WRAPPERS.sub("", name)): value for name, value in state.items()}
+
+
 def _take(
     module: nn.Module,
     state: dict[str, Any],
@@ -87,7 +112,7 @@ def _take(
         return
     own = module.state_dict()
     network = {name.removeprefix(prefix): value for name, value in own.items() if name.startswith(prefix)}
-    theirs = {_OLD_DENSENET.sub(r"\1\2.", _WRAPPERS.sub("", name)): value for name, value in state.items()}
+    theirs = _renamed(state)
     if not network.keys() & theirs.keys():
         return  # something else, and what it lacks is said by name
     state.clear()
@@ -116,4 +141,4 @@ def _is_other_head(theirs: Any, own: Tensor) -> bool:
     )
 
 
-__all__ = ["Channels", "Deviations", "normalise_by", "take_published"]
+__all__ = ["Channels", "Deviations", "normalise_by", "other_head", "take_published"]

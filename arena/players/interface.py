@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +36,19 @@ class Player(nn.Module):
         Raises:
             ValueError: With the reason, in one line.
         """
+
+    @classmethod
+    def left_out(cls, weights: Path, parameters: Mapping[str, Any]) -> str:
+        """Says what of a weights file is not taken, where a user would think that it is; nothing by default.
+
+        Args:
+            weights: The file.
+            parameters: All of the constructor's, by name, defaults included.
+
+        Returns:
+            Such as ``the head for 1000 classes``; empty where all is taken.
+        """
+        return ""
 
     @left_to_players()
     def start(self, plan: Plan) -> None:

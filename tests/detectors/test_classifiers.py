@@ -134,6 +134,18 @@ def test_published_weights_are_taken_but_for_the_head_of_other_classes(tmp_path:
     assert not torch.equal(given.std, torch.full_like(given.std, 0.5))
 
 
+def test_that_a_head_is_left_out_is_said(tmp_path: Path) -> None:
+    published(tmp_path / "file.pth")
+    published(tmp_path / "two.pth", classes=2)
+    (tmp_path / "broken.pth").write_bytes(b"nothing")
+    classifier = players.load(SMALL)
+    said = {
+        file: classifier.left_out(tmp_path / file, {"architecture": "shufflenet_v2_x0_5", "side": 0})
+        for file in ("file.pth", "two.pth", "broken.pth")
+    }
+    assert said == {"file.pth": "the head for 1000 classes (fc.bias, fc.weight)", "two.pth": "", "broken.pth": ""}
+
+
 def test_a_head_of_two_classes_is_taken_and_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     state = published(tmp_path / "two.pth", classes=2)
     player = build(SMALL)
