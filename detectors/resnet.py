@@ -36,7 +36,7 @@ class TruncatedResNet18(TruncatedNetwork):
 class ResNet18(WholeNetwork):
     """ResNet-18, whole: a rival of the paper's patch detectors.
 
-    It judges images of any size; from 32 pixels a side, its last map is more than one value of padding.
+    It judges images of any size; one of less than 32 pixels a side is less than a step of its last map.
 
     Args:
         learning_rate: Adam's.
