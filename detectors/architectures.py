@@ -10,6 +10,7 @@ import difflib
 import functools
 import importlib
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -152,8 +153,10 @@ def least_side_of(network: str) -> int:
     library, architecture = library_of(network)
     if library == "timm":
         return int((_published(architecture).get("min_input_size") or (1,))[-1])
-    published = _imported("torchvision.models").get_model_weights(architecture)
-    return max(min(weights.meta.get("min_size", (1, 1))) for weights in published) if not own_side(network) else 1
+    weights = _imported("torchvision.models").get_model_weights(architecture)
+    said = max(min(each.meta.get("min_size", (1, 1))) for each in weights)
+    # Of Swin it is the size that its weights were trained at; Swin itself pads smaller images.
+    return said if said < _SIDE else 1
 
 
 def normalisation_of(network: str) -> Normalisation:
@@ -185,9 +188,11 @@ def cut_after(whole: nn.Module, network: str, block: str) -> nn.Module:
         near = difflib.get_close_matches(block, blocks, n=4, cutoff=0.4) or [name for name, _ in whole.named_children()]
         raise ValueError(f"{network} has no block '{block}'; near: {', '.join(near)}")
     tracing = _imported("torchvision.models.feature_extraction" if library == "torchvision" else "timm.layers")
-    options = {"suppress_diff_warning": True} if library == "torchvision" else {}
     try:
-        cut = tracing.create_feature_extractor(whole, [block], **options)
+        with warnings.catch_warnings():
+            # In train mode there are further operations, such as stochastic depth: there is a graph for each mode.
+            warnings.simplefilter("ignore", UserWarning)
+            cut = tracing.create_feature_extractor(whole, [block])
     except Exception as error:
         raise ValueError(f"{network} cannot be cut after '{block}': {one_line(error)}") from error
     assert isinstance(cut, nn.Module)

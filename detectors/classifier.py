@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import torch
+from pydantic import Field
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.seeds import global_draws
@@ -26,6 +27,9 @@ from fakeoff.detectors.pretrained import Channels, Deviations, normalise_by, oth
 from fakeoff.detectors.whole import WholeNetwork
 
 _NETWORK = "network."
+
+Side: TypeAlias = Annotated[int, Field(ge=0)]
+"""Pixels; 0 leaves it to the images and the architecture."""
 
 
 class Classifier(WholeNetwork):
@@ -49,20 +53,24 @@ class Classifier(WholeNetwork):
         *,
         architecture: str,
         learning_rate: float,
-        side: int,
+        side: Side,
         mean: Channels,
         std: Deviations,
         init_seed: int,
     ) -> None:
         name = f"{self.library}:{architecture}"
-        if side < 0:
-            raise ValueError(f"side is {side}; give pixels, or 0 for the images' own")
         super().__init__(build_network(name, seed=init_seed, side=side), learning_rate=learning_rate)
         self.side = side or own_side(name) or None
         self.least_side = least_side_of(name)
         normalise_by(self, mean=mean, std=std)
         given = [key for key, values in (("mean", mean), ("std", std)) if values]
         take_published(self, prefix=_NETWORK, published=normalisation_of(name), given=given, is_whole=True)
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, Any]) -> None:
+        name = f"{cls.library}:{parameters['architecture']}"
+        if parameters["side"] and own_side(name):  # not every size can be built
+            build_network(name, seed=0, side=parameters["side"])
 
     @classmethod
     def left_out(cls, weights: Path, parameters: Mapping[str, Any]) -> str:
@@ -98,7 +106,7 @@ class TorchvisionClassifier(Classifier):
         *,
         architecture: TorchvisionArchitecture,
         learning_rate: float = 1e-3,
-        side: int = 0,
+        side: Side = 0,
         weights: str | None = "",
         mean: Channels = (),
         std: Deviations = (),
@@ -139,7 +147,7 @@ class TimmClassifier(Classifier):
         *,
         architecture: TimmArchitecture,
         learning_rate: float = 1e-3,
-        side: int = 0,
+        side: Side = 0,
         weights: str | None = "",
         mean: Channels = (),
         std: Deviations = (),

@@ -100,7 +100,7 @@ def _seen_after(network: str, after: str) -> FeatureMap:
         return proved_map(cut_after(whole, network, after))
     except UnknownGeometry as error:
         side = own_side(network)
-        hint = f"; it is made for images of {side} px, and a patch detector takes any" if side else ""
+        hint = f"; it is made for images of {side} px" if side else ""
         raise UnknownGeometry(f"{network} after '{after}' is no patch detector: {error}{hint}") from error
 
 

@@ -40,7 +40,9 @@ def follow(network: nn.Module) -> FeatureMap:
             shapes.run(torch.empty(1, 3, *_SHOWN, device="meta"))
     except Exception as error:
         sides = " x ".join(map(str, _SHOWN))
-        raise UnknownGeometry(f"it does not run on images of {sides} pixels: {first_line(error)}") from error
+        raise UnknownGeometry(
+            f"it does not run on images of {sides} pixels, and a patch detector takes any: {first_line(error)}"
+        ) from error
     known: dict[fx.Node, Any] = {}
     for node in graph.nodes:
         if node.op == "placeholder":

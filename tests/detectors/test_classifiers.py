@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.players.specs import load_weights, weights_hash, write_spec
 from fakeoff.detectors import Batch, Detector, PatchDetector, ReceptiveField, players
-from fakeoff.detectors.architectures import architectures, normalisation_of, own_side
+from fakeoff.detectors.architectures import architectures, least_side_of, normalisation_of, own_side
 from fakeoff.detectors.contract import DetectorContract
 
 SMALL = "torchvision:shufflenet_v2_x0_5"
@@ -66,6 +66,8 @@ def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
         ("torchvision:resnet19", {}, "torchvision has no classifier 'resnet19'; near: resnet18"),
         ("torchvision:fasterrcnn_resnet50_fpn", {}, "has no classifier"),
         (SMALL, {"mean": [0.5]}, "parameter 'mean' = .*: give three numbers"),
+        (SMALL, {"side": -1}, "parameter 'side' = -1: Input should be"),
+        ("torchvision:maxvit_t", {"side": 100}, "torchvision:maxvit_t cannot be built: ValueError: Input size"),
         (SMALL, {"std": [0.5, 0, 1]}, "parameter 'std' = .*: give numbers above 0"),
         ("truncated", {"network": "resnet18"}, "'resnet18' names no network; write torchvision:ARCHITECTURE"),
         ("truncated", {"network": "torchvision:resnet19"}, "near: resnet18"),
@@ -207,6 +209,8 @@ def test_architectures_that_take_one_size_are_shown_it() -> None:
 
 
 def test_images_that_are_too_small_are_refused_in_words() -> None:
+    assert least_side_of("torchvision:swin_t") == least_side_of("torchvision:resnet18") == 1
+    assert least_side_of("torchvision:inception_v3") == 75
     player = build("torchvision:alexnet").eval()
     with pytest.raises(ValueError, match="it judges images of 63 pixels a side or more, not of 32 x 32"):
         player.score(toy(side=32).images)
