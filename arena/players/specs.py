@@ -20,8 +20,9 @@ from typing_extensions import TypedDict
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
+from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.provisions import Provision
-from fakeoff.arena.players.registry import Entry, Registry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.seeds import canonical_json
 
 WEIGHTS = "weights"

@@ -18,7 +18,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, warn_of_grey
+from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, warn
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Search, Shift
@@ -67,7 +67,7 @@ class Verbs:
         self.code = {
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
-        self.warnings = warn_of_grey(self._desk)
+        self.warnings = warn(self._desk)
         check_target(config.attack.target, self.detectors)
         self._tally = Tally(config=config, source_name=source.name, data=self.data)
         self._engine = Engine(store=store, executor=executor, observer=observer)

@@ -13,8 +13,9 @@ import pytest
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
+from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.plugins import load_plugin_file
-from fakeoff.arena.players.registry import Entry, Registry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.static.describe import Capabilities, Description, describe, describe_class
 
 KINDS: tuple[tuple[Registry[Any], type, Capabilities], ...] = (
