@@ -175,20 +175,20 @@ class Search(Measured[SearchRow]):
             return cls._skipped(maker, judge)
         key = kept.results["search"]
         reals = kept.real_pools[maker.resolution]["test"]
-        threshold, score = kept.thresholds[judge.label], kept.config.score
+        thresholds, score = kept.thresholds[judge.label], kept.config.score
         judged: dict[Part, Judged] = {}
         for part in kept.store.figures(key, Searched).sizes:
             mixture = Mixture(reals=(reals,), fakes=(f"{key}:{part}",), seed=kept.config.seed)
             judging = Judging(key=kept.results[part], mixture=mixture)
             figures, _ = read_match(
                 judging,
-                threshold=threshold,
+                thresholds=thresholds,
                 resamples=score.resamples,
                 confidence=score.confidence,
                 store=kept.store,
             )
             judged[part] = Judged(detector=judge, judging=judging, figures=figures)
-        return cls._of(maker, key, judged, threshold=threshold, confidence=score.confidence, store=kept.store)
+        return cls._of(maker, key, judged, threshold=thresholds.accuracy, confidence=score.confidence, store=kept.store)
 
     def row(self) -> SearchRow:
         return SearchRow(
