@@ -12,14 +12,12 @@ from typing import BinaryIO
 from PIL import Image
 
 from fakeoff.arena.errors import DataError
+from fakeoff.arena.images.reals import picture_formats
 
 LIST = "-"
 """As a path: a list of paths is read from the standard input."""
 
 _READ_BYTES = 1 << 16
-
-# They run other programs (EPS), are no pictures, or only announce a plugin that would read them.
-_NEVER = frozenset({"EPS", "PDF", "MPEG", "BUFR", "GRIB", "HDF5", "WMF"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +89,8 @@ def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str]:
 @cache
 def picture_suffixes() -> frozenset[str]:
     """The suffixes, in small letters, of the formats that are looked for in folders."""
-    Image.init()
-    readable = Image.OPEN.keys() - _NEVER
-    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in readable)
+    formats = picture_formats()
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in formats)
 
 
 def _is_folder(path: str) -> bool:
