@@ -1,10 +1,9 @@
-"""Detectors that an attack along their gradient does not move, and that are no safer for it.
+"""A detector that an attack along its gradient does not move, and that is no safer for it.
 
     fakeoff run examples/masked_gradient.toml --plugin examples/masked_gradient.py
 
-Both are the patch detector `resnet18_layer1`. One shows its network images whose brightness is rounded, which it calls
-a defence: what flows back is the gradient of a ripple. The other gives scores and no gradient at all. A search of the
-generator's latents, which asks for scores alone, fools both.
+It is the patch detector `resnet18_layer1`, shown images whose brightness is rounded, which it calls a defence. All that
+flows back is the gradient of a ripple. A search of the generator's latents, which asks for scores alone, fools it.
 """
 
 import torch
@@ -28,16 +27,5 @@ class SteppedResNet18(TruncatedResNet18):
 
     def patch_logits(self, images: Tensor) -> Tensor:
         stepped = (images * _LEVELS).round() / _LEVELS  # its gradient is zero
-        return super().patch_logits(stepped + _RIPPLE * torch.sin(images * 500))
-
-
-@register("black_box_resnet18_layer1")
-class BlackBoxResNet18(TruncatedResNet18):
-    """`resnet18_layer1` behind a counter: it hands out scores.
-
-    Args:
-        learning_rate: Adam's.
-        init_seed: Of the initial weights.
-    """
-
-    differentiable = False
+        mean = images.mean((1, 2, 3), keepdim=True)
+        return super().patch_logits(stepped + _RIPPLE * torch.sin(mean * 10_000))

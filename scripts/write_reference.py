@@ -38,7 +38,7 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.protocols.game.own_jobs": ("Results",),
         "fakeoff.protocols.game.line": ("Line",),
         "fakeoff.protocols.record.versions": ("Version", "Forfeit"),
-        "fakeoff.protocols.measures": ("Measured", "Match", "Judged", "Cost", "Look", "Shift", "Audit"),
+        "fakeoff.protocols.measures": ("Measured", "Match", "Judged", "Cost", "Look", "Shift", "Audit", "Search"),
         "fakeoff.protocols.score.metrics": ("MatchFigures", "DecisionFigures"),
         "fakeoff.protocols.score.calibration": ("Thresholds",),
         "fakeoff.arena.jobs": ("Context", "Result"),

@@ -40,7 +40,8 @@ _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
     + _ROUNDS
     + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
-    "show it.",
+    "show it. `search`, where it is there, is what a search of latents by its scores alone found, and the tag "
+    "`arena.masking` says that its gradient is masked.",
     "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
     "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
     "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "

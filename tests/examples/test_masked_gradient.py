@@ -26,35 +26,32 @@ def faces() -> torch.Tensor:
 @pytest.fixture(scope="module")
 def detectors() -> dict[str, Detector]:
     load_plugin_file(ROOT / "examples" / "masked_gradient.py")
-    names = ("resnet18_layer1", "stepped_resnet18_layer1", "black_box_resnet18_layer1")
+    names = ("resnet18_layer1", "stepped_resnet18_layer1")
     return {name.removesuffix("resnet18_layer1").strip("_"): players.build(name, {}).eval() for name in names}
 
 
-def test_one_has_a_gradient_that_says_nothing_and_the_other_none(
+def test_its_gradient_is_there_and_says_one_thing_of_all_pixels(
     detectors: dict[str, Detector], faces: torch.Tensor
 ) -> None:
-    assert why_not_attackable(detectors[""], faces) == why_not_attackable(detectors["stepped"], faces) == ""
-    assert "not differentiable" in why_not_attackable(detectors["black_box"], faces)
-    gradients = []
-    for name in ("", "stepped"):
-        images = faces.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(detectors[name].evasion_loss(images), images)
-        gradients.append(gradient.flatten())
-    assert abs(torch.cosine_similarity(*gradients, dim=0).item()) < 0.1
+    assert why_not_attackable(detectors["stepped"], faces) == ""
+    images = faces.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(detectors["stepped"].evasion_loss(images), images)
+    assert torch.allclose(gradient, gradient.mean((1, 2, 3), keepdim=True).expand_as(gradient))
+    assert len(set(gradient.mean((1, 2, 3)).sign().tolist())) == 2  # brighter for some, darker for others
 
 
-def test_both_say_what_the_plain_network_says(detectors: dict[str, Detector], faces: torch.Tensor) -> None:
+def test_it_says_what_the_plain_network_says(detectors: dict[str, Detector], faces: torch.Tensor) -> None:
     with torch.no_grad():
-        plain, stepped, black_box = (detectors[name].score(faces) for name in ("", "stepped", "black_box"))
-    assert torch.equal(plain, black_box)
+        plain, stepped = (detectors[name].score(faces) for name in ("", "stepped"))
     assert (plain - stepped).abs().max() < 0.01
 
 
-def test_the_stored_game_names_the_one_and_not_the_other() -> None:
+def test_the_stored_game_names_it_and_that_of_the_plain_network_nobody() -> None:
     stored = json.loads((ROOT / "docs" / "results" / "masked-gradient-scoreboard.json").read_text())
     scoreboard = Scoreboard.from_json(stored)
     assert {one.detector for one in scoreboard.masking} == {"stepped"}
-    assert {row.detector for row in scoreboard.searches} == {"stepped", "black_box"}
+    [row] = scoreboard.searches
+    assert row.detector == "stepped"
     honest = json.loads((ROOT / "docs" / "results" / "search-scoreboard.json").read_text())
     assert Scoreboard.from_json(honest).masking == ()
     assert Scoreboard.from_json(honest).searches
