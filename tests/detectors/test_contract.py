@@ -13,8 +13,9 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
-# Theirs are beside their tests: tests/protocols/test_ensemble.py, tests/detectors/test_classifiers.py.
-ELSEWHERE = ("ensemble", "truncated")
+# Theirs are beside their tests: tests/protocols/test_ensemble.py, tests/detectors/test_classifiers.py,
+# tests/detectors/test_fixed.py.
+ELSEWHERE = ("ensemble", "fixed", "truncated")
 NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name not in ELSEWHERE]
 PATCH_NAMES = [name for name in NAMES if issubclass(players.load(name), PatchDetector)]
 
