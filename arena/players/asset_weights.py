@@ -23,8 +23,8 @@ def find_asset_weights(name: str, *, member: str = "") -> Path:
 
     Returns:
         Its first member, or the one that was asked for; or, where its members are networks in OpenVINO's format, a
-        ``.safetensors`` beside it in the cache. That has one tensor for each constant, named ``NETWORK.NUMBER.OPERATION.PORT``: what the asset's table
-        calls the network, and the constant's place in what
+        ``.safetensors`` beside it in the cache. That has one tensor for each constant, named
+        ``NETWORK.NUMBER.OPERATION.PORT``: what the asset's table calls the network, and the constant's place in what
         :func:`~fakeoff.arena.players.openvino_ir.read_constants` returns, its consumer and its port.
 
     Raises:

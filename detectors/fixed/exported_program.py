@@ -29,7 +29,7 @@ _DTYPES = (
     torch.complex32, torch.complex64, torch.complex128, torch.bool, torch.bfloat16,
 )  # fmt: skip
 _MEMORY_FORMATS = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d, torch.preserve_format)
-_PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string")
+_PLAIN = ("as_int", "as_ints", "as_bool", "as_bools", "as_string")
 _TARGET = "torch.ops.aten."
 _GET_ITEM = "_operator.getitem"
 _KEYWORD = 2
@@ -108,6 +108,8 @@ class _Node:
             if why:
                 raise PluginError(f"the model calls the operator '{shown(target)}', and {why}; it is not run")
             self._operator = getattr(getattr(torch.ops.aten, name), overload)
+            if not isinstance(self._operator, torch._ops.OpOverload):
+                raise PluginError(f"the model calls '{shown(target)}', which is no operator; it is not run")
         self._arguments = [(str(one["name"]), one["arg"], one.get("kind") == _KEYWORD) for one in said["inputs"]]
         self._outputs = [_names(one) for one in said["outputs"]]
 
@@ -115,6 +117,8 @@ class _Node:
         given = [_value(arg, values, device) for _, arg, keyword in self._arguments if not keyword]
         named = {name: _value(arg, values, device) for name, arg, keyword in self._arguments if keyword}
         made = given[0][given[1]] if self._operator is None else self._operator(*given, **named)
+        if not self._outputs:  # a check
+            return
         if len(self._outputs) == 1:
             made = (made,)
         for name, value in zip(self._outputs, made, strict=False):
@@ -139,6 +143,10 @@ def _value(arg: Mapping[str, Any], values: Mapping[str, Any], device: torch.devi
     if kind in _PLAIN:
         return said
     match kind:
+        case "as_float":  # JSON has no infinity: it is text
+            return float(said)
+        case "as_floats":
+            return [float(one) for one in said]
         case "as_tensor":
             return values[said["name"]]
         case "as_tensors":

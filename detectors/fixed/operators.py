@@ -34,8 +34,9 @@ _VALUES = frozenset(
 _UNDERSCORED = frozenset(
     {
         "__and__", "__contains__", "__derive_index", "__getitem__", "__is__", "__isnot__", "__not__", "__or__",
-        "__range_length", "_adaptive_avg_pool2d", "_convolution", "_log_softmax",
-        "_native_batch_norm_legit_no_training", "_safe_softmax", "_scaled_dot_product_flash_attention_for_cpu", "_softmax", "_to_copy", "_unsafe_view",
+        "__range_length", "_adaptive_avg_pool2d", "_assert_tensor_metadata", "_convolution", "_log_softmax",
+        "_native_batch_norm_legit_no_training",
+        "_safe_softmax", "_scaled_dot_product_flash_attention_for_cpu", "_softmax", "_to_copy", "_unsafe_view",
         "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa",
     }
 )  # fmt: skip

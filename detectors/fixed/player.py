@@ -128,6 +128,10 @@ class Fixed(Detector):
         if not str(given["model"]).startswith(_ASSET) and Path(given["model"]).is_file():
             _check_file(Path(given["model"]), architecture)
 
+    @classmethod
+    def turn_round(cls, parameters: Mapping[str, Any]) -> str:
+        return f"set fake_class = {1 - parameters['fake_class']}"
+
     def score(self, images: Tensor) -> Tensor:
         values = self._values(images)
         if self._ends_in() == "probability":

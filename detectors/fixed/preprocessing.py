@@ -70,8 +70,13 @@ class Preprocessing:
             return images
         if self.kernel == "lanczos":
             return resized(images, side)
-        made = F.interpolate(images, size=(side, side), mode=self.kernel, antialias=self.antialias, align_corners=False)
-        return made.clamp(0, 1)  # a cubic overshoots, and what is cut off in 8 bits is cut off here
+        # Across, then down, as Pillow does it: a cubic overshoots next to edges, and what has no place in 8 bits is cut
+        # off after each.
+        for size in ((images.shape[-2], side), (side, side)):
+            images = F.interpolate(
+                images, size=size, mode=self.kernel, antialias=self.antialias, align_corners=False
+            ).clamp(0, 1)
+        return images
 
     def _cropped(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
