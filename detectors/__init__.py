@@ -51,6 +51,7 @@ for _library, _class in (("torchvision", "TorchvisionClassifier"), ("timm", "Tim
             argument="architecture",
         )
     )
+players.add("fixed", "fakeoff.detectors.fixed.player:Fixed", origin="fakeoff", version=1)
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 
 __all__ = [

@@ -110,13 +110,14 @@ TimmArchitecture: TypeAlias = Annotated[str, AfterValidator(functools.partial(ch
 """A classifier of timm's."""
 
 
-def build_network(network: str, *, seed: int, side: int = 0) -> nn.Module:
-    """Builds a classifier of two classes, with its library's own initial weights.
+def build_network(network: str, *, seed: int, side: int = 0, classes: int = 2) -> nn.Module:
+    """Builds a classifier, with its library's own initial weights.
 
     Args:
         network: ``library:architecture``.
         seed: Of the initial weights.
         side: Height and width in pixels of the images that it is made for, where it is made for one size; 0 is its own.
+        classes: How many logits it gives.
 
     Raises:
         PluginError: The library is not installed.
@@ -130,9 +131,11 @@ def build_network(network: str, *, seed: int, side: int = 0) -> nn.Module:
     with sealed("initial weights", network, seed):
         try:
             if library == "torchvision":
-                made = _imported("torchvision.models").get_model(architecture, weights=None, num_classes=2, **options)
+                made = _imported("torchvision.models").get_model(
+                    architecture, weights=None, num_classes=classes, **options
+                )
             else:
-                made = _imported("timm").create_model(architecture, pretrained=False, num_classes=2, **options)
+                made = _imported("timm").create_model(architecture, pretrained=False, num_classes=classes, **options)
         except Exception as error:
             raise ValueError(f"{network} cannot be built: {one_line(error)}") from error
     assert isinstance(made, nn.Module)

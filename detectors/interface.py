@@ -6,6 +6,9 @@ Randomness is an argument: a player draws from ``rng`` and never from, or into, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,6 +30,19 @@ class Detector(Player):
 
     differentiable: bool = True
     side: int | None = None
+
+    @classmethod
+    def turn_round(cls, parameters: Mapping[str, Any]) -> str:
+        """Says what to do where its scores are P(real): what a user reads who entered it so, and it cannot learn.
+
+        Args:
+            parameters: All of the constructor's, by name.
+
+        Returns:
+            A sentence without its end.
+        """
+        del parameters
+        return "let score return P(fake), not P(real)"
 
     def score(self, images: Tensor) -> Tensor:
         """Judges images, each by itself, without changing the detector.

@@ -37,6 +37,11 @@ class NamesFolder:
 
 
 @dataclass(frozen=True)
+class NamesFile:
+    """Marks a parameter that names a file, or one in an asset: its content, not the name, is part of the recipe."""
+
+
+@dataclass(frozen=True)
 class NamesPlayers:
     """Marks a parameter that names other players of the same kind: their recipes are part of this one."""
 
@@ -51,6 +56,9 @@ class AddedLater:
 
 Folder: TypeAlias = Annotated[str, NamesFolder()]
 """The path of a folder of images; empty where what was in it comes with the state."""
+
+File: TypeAlias = Annotated[str, NamesFile()]
+"""The path of a file, ``asset:NAME`` or ``asset:NAME/MEMBER``; empty where what was in it comes with the state."""
 
 Members: TypeAlias = Annotated[tuple[str | dict[str, Any], ...], NamesPlayers()]
 """Other players: names, or tables with ``plugin`` and ``parameters``."""
@@ -84,7 +92,7 @@ class PlayerSpec:
             hash of its weights.
         weights: Where its pretrained weights lie, where it has any.
         provision: What a worker needs to build it, unless it ships with Fakeoff.
-        files: Folders that its parameters name, by parameter: where they lie on the driver's machine.
+        files: Folders and files that its parameters name, by parameter: where they lie on the driver's machine.
         members: The recipes of the players that its parameters name.
         only_in: Where its class is defined, for people, if no other process will find it there; else empty.
     """
@@ -177,8 +185,8 @@ def _only_in(entry: Entry) -> str:
 def _named(
     registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any]
 ) -> tuple[dict[str, str], tuple[PlayerSpec, ...]]:
-    """Puts what parameters name in the place of the names: contents of folders, recipes of players; and leaves out what
-    goes without saying."""
+    """Puts what parameters name in the place of the names: contents of folders and files, recipes of players; and
+    leaves out what goes without saying."""
     files: dict[str, str] = {}
     members: list[PlayerSpec] = []
     for parameter in registry.parameters(plugin):
@@ -192,6 +200,12 @@ def _named(
         elif any(isinstance(mark, AddedLater) for mark in marks):
             if complete[key] == parameter.default:
                 del complete[key]
+        elif any(isinstance(mark, NamesFile) for mark in marks):
+            if name := str(complete.pop(key) or ""):
+                path = _find_file(registry, plugin, key, name)
+                with path.open("rb") as file:
+                    fingerprint[key] = hashlib.file_digest(file, "sha256").hexdigest()
+                files[key] = str(path.resolve())
         elif any(isinstance(mark, NamesPlayers) for mark in marks):
             named: list[dict[str, Any]] = [
                 {"plugin": one} if isinstance(one, str) else dict(one) for one in complete[key]
@@ -209,6 +223,16 @@ def _named(
             members += mine
             complete[key] = [member.identity() for member in mine]
     return files, tuple(members)
+
+
+def _find_file(registry: Registry[Any], plugin: str, key: str, name: str) -> Path:
+    if name.startswith(_ASSET):
+        asset, _, member = name.removeprefix(_ASSET).partition("/")
+        return find_asset_weights(asset, member=member)
+    path = Path(name)
+    if not path.is_file():
+        raise PluginError(f"{registry.kind} '{plugin}': {key} = '{path}' is no file; give a path, or asset:NAME")
+    return path
 
 
 def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> str:

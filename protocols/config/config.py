@@ -116,6 +116,9 @@ class Score(_Section):
     quality_gate: Annotated[
         bool, Field(description="whether a generator of noise, of one face or of copies is left without a place")
     ] = True
+    polarity_check: Annotated[
+        bool, Field(description="whether a detector that cannot learn and has real and fake swapped on val is refused")
+    ] = True
 
 
 class Search(_Section):
