@@ -39,6 +39,8 @@ for _name, _probability in (("cnn_aug_p01", 0.1), ("cnn_aug_p05", 0.5)):
         preset={"probability": _probability},
     )
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
+players.add("rounds", "fakeoff.detectors.rounds:Rounds", origin="fakeoff", version=1)
+players.add("patch_rounds", "fakeoff.detectors.rounds:PatchRounds", origin="fakeoff", version=1)
 
 __all__ = [
     "Batch",
