@@ -13,8 +13,12 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
-# The ensemble has its contract beside its tests, tests/protocols/test_ensemble.py.
-NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name != "ensemble"]
+# Detectors made of detectors have their contracts beside their tests: tests/protocols/test_ensemble.py, test_rounds.py.
+NAMES = [
+    entry.name
+    for entry in players
+    if entry.origin == "fakeoff" and entry.name not in ("ensemble", "rounds", "patch_rounds")
+]
 PATCH_NAMES = [name for name in NAMES if issubclass(players.load(name), PatchDetector)]
 
 
