@@ -104,7 +104,7 @@ class Rounds(Detector):
 
 
 class PatchRounds(PatchDetector, Rounds):
-    """The same of a member that judges patches: a patch's score is the mean of theirs.
+    """An ensemble over the rounds, of a member that judges patches: a patch's score is the mean of theirs.
 
     Args:
         member: What learns: a name, or a table with ``plugin`` and ``parameters``. It judges patches, and an image by
