@@ -53,6 +53,8 @@ for _library, _class in (("torchvision", "TorchvisionClassifier"), ("timm", "Tim
     )
 players.add("fixed", "fakeoff.detectors.fixed.player:Fixed", origin="fakeoff", version=1)
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
+players.add("rounds", "fakeoff.detectors.rounds:Rounds", origin="fakeoff", version=1)
+players.add("patch_rounds", "fakeoff.detectors.rounds:PatchRounds", origin="fakeoff", version=1)
 
 __all__ = [
     "Batch",

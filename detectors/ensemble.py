@@ -30,6 +30,11 @@ class Ensemble(Detector):
             if has_own(type(member), "fit") and not has_own(type(member), "train_step"):
                 name = type(member).__name__
                 raise ValueError(f"its member {name} learns by fit, and an ensemble by steps: enter {name} by itself")
+            if member.cumulative:
+                name = type(member).__name__
+                raise ValueError(
+                    f"its member {name} goes on from round to round, and it begins anew: enter it by itself"
+                )
         self.differentiable = all(member.differentiable for member in self._all())
         sides = sorted({member.side for member in self._all() if member.side is not None})
         if len(sides) > 1:

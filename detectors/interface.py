@@ -26,10 +26,13 @@ class Detector(Player):
     Attributes:
         differentiable: Whether a gradient flows from its evasion loss to the images, so that an attack can follow it.
         side: Height and width in pixels that it must be shown: the arena resizes for it; None takes any.
+        cumulative: Whether a defence goes on from the state of the round before; most begin anew. It is read from the
+            class.
     """
 
     differentiable: bool = True
     side: int | None = None
+    cumulative: bool = False
 
     @classmethod
     def turn_round(cls, parameters: Mapping[str, Any]) -> str:

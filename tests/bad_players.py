@@ -174,16 +174,16 @@ class Exits(_Trainable):
 
 @register_generator("tampers")
 class Tampers(_Trainable):
-    """Writes to the frozen detector through the closure that it was handed."""
+    """Writes to the frozen detector through the loss that it was handed."""
 
     def train_step(
         self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
         assert extra_loss is not None
         measured = super().train_step(batch, rng=rng, extra_loss=extra_loss)
-        cells = [cell.cell_contents for cell in extra_loss.__closure__ or ()]  # type: ignore[attr-defined]
+        held = vars(extra_loss).values()
         targets = [
-            player for found in cells if isinstance(found, list) for player in found if isinstance(player, nn.Module)
+            player for found in held if isinstance(found, list) for player in found if isinstance(player, nn.Module)
         ]
         assert targets
         for target in targets:

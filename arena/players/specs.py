@@ -63,6 +63,9 @@ File: TypeAlias = Annotated[str, NamesFile()]
 Members: TypeAlias = Annotated[tuple[str | dict[str, Any], ...], NamesPlayers()]
 """Other players: names, or tables with ``plugin`` and ``parameters``."""
 
+Member: TypeAlias = Annotated[str | dict[str, Any], NamesPlayers()]
+"""Another player: a name, or a table with ``plugin`` and ``parameters``."""
+
 
 class Identity(TypedDict):
     """What a job knows a player by; JSON-able. Neither names nor paths, so that results are shared between tournaments.
@@ -207,21 +210,22 @@ def _named(
                     fingerprint[key] = hashlib.file_digest(file, "sha256").hexdigest()
                 files[key] = str(path.resolve())
         elif any(isinstance(mark, NamesPlayers) for mark in marks):
-            named: list[dict[str, Any]] = [
-                {"plugin": one} if isinstance(one, str) else dict(one) for one in complete[key]
-            ]
+            alone = isinstance(complete[key], str | Mapping)
+            given = [complete[key]] if alone else complete[key]
+            named: list[dict[str, Any]] = [{"plugin": one} if isinstance(one, str) else dict(one) for one in given]
             for one in named:
                 if not isinstance(one.get("plugin"), str) or one.keys() - {"plugin", "parameters", "fingerprint"}:
                     raise PluginError(
-                        f"{registry.kind} '{plugin}': each of '{key}' is a name, or a table with 'plugin' and "
-                        f"'parameters', not {one!r}"
+                        f"{registry.kind} '{plugin}': {'' if alone else 'each of '}'{key}' is a name, or a table with "
+                        f"'plugin' and 'parameters', not {one!r}"
                     )
             mine = [
                 write_spec(registry, name=one["plugin"], plugin=one["plugin"], parameters=one.get("parameters", {}))
                 for one in named
             ]
             members += mine
-            complete[key] = [member.identity() for member in mine]
+            identities = [member.identity() for member in mine]
+            complete[key] = identities[0] if alone else identities
     return files, tuple(members)
 
 

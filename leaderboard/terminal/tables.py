@@ -182,7 +182,11 @@ def _forfeits(scoreboard: Scoreboard) -> Table:
 
 
 def _passed_over(scoreboard: Scoreboard) -> Table:
-    table = Table(title="Passed over: whom no attack could follow", title_justify="left", title_style="bold")
+    table = Table(
+        title="Passed over: whom no attack could follow, and who trained without adversaries",
+        title_justify="left",
+        title_style="bold",
+    )
     for heading in ("round", "detector", "why"):
         table.add_column(heading, overflow="fold")
     for passed in scoreboard.passed_over:

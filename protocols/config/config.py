@@ -102,6 +102,12 @@ class Defend(_Section):
         Literal["images", "patches"],
         Field(description="training stops at once when all 'images' of val are judged rightly, or all their 'patches'"),
     ] = "images"
+    adversarial: Annotated[
+        float,
+        Field(description="share of a batch's fakes that are finetuned against the detector as it learns", ge=0, le=1),
+    ] = 0.0
+    adversarial_every: Annotated[int, Field(description="steps between such finetunings", ge=1)] = 20
+    adversarial_steps: Annotated[int, Field(description="generator steps of each", ge=1)] = 10
 
 
 class Score(_Section):

@@ -20,13 +20,14 @@ from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.abilities import Ability, abilities
+from fakeoff.protocols.game.adversaries import choose_adversaries, what_was_left_out
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.looking.look import write_parse
 from fakeoff.protocols.measures import Judged, Measured
-from fakeoff.protocols.record.versions import Forfeit, Trained, Version, blame, place
+from fakeoff.protocols.record.versions import Forfeit, PassedOver, Trained, Version, blame, place
 from fakeoff.protocols.rules.attack import write_attack
-from fakeoff.protocols.rules.defend import write_defend
+from fakeoff.protocols.rules.defend import Defended, write_defend
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.judging import write_judge, write_judge_again
 from fakeoff.protocols.rules.pools import (
@@ -115,7 +116,7 @@ class Moves:
     async def defend(
         self, desk: Desk, name: str, history: Sequence[Slot[Any]], *, before: Slot[Any] | None
     ) -> Version | None:
-        """A detector trained on a history, judged on its val; ``before`` where its state is still the same."""
+        """A detector trained on a history, judged on its val; ``before`` is its version of the round before."""
         old = None if before is None else await before
         if before is not None and old is None:
             return None  # it forfeited
@@ -123,10 +124,8 @@ class Moves:
         if not makers:
             return None
         reals = {maker.resolution: await self.real_pools(maker.resolution) for maker in makers}
-        round_ = max(maker.round for maker in makers)
-        job = write_defend(desk, name, history=makers, reals=reals)
-        trained = Version(kind="detector", player=name, round=round_, key=job.key)
-        if not await self.settle(job, blame=blame(trained, "defend")):
+        trained = await self._train(desk, name, makers, reals=reals, before=old)
+        if trained is None:
             return None
         val = Mixture(
             reals=tuple(reals[resolution]["val"] for resolution in sorted(reals)),
@@ -148,7 +147,7 @@ class Moves:
             self._tally.on_val[version.key] = on_val
         self._tally.standing[version.key] = on_val
         self._tally.doubts[version.key] = doubt or self._tally.doubts.get(version.key, "")
-        self._tally.leave_unranked(version, doubt, round_=round_)
+        self._tally.leave_unranked(version, doubt, round_=trained.round)
         return self._tally.enter(version)
 
     async def judge(self, detector: Slot[Any], *, reals: str | Job, fakes: str | Job, what: str) -> Judged | None:
@@ -308,6 +307,38 @@ class Moves:
         if detector.on_val is not None:
             return self._tally.on_val[detector.key].thresholds
         return detector.thresholds(self._store)
+
+    async def _train(
+        self,
+        desk: Desk,
+        name: str,
+        makers: Sequence[Version],
+        *,
+        reals: Mapping[int, Mapping[str, str]],
+        before: Version | None,
+    ) -> Version | None:
+        """A detector trained on a history, against adversaries where the configuration asks for them.
+
+        Where such a training fails as a whole, whoever's fault that was, it is trained without them.
+        """
+        adversaries, missing = choose_adversaries(desk, name, makers)
+        job = write_defend(desk, name, history=makers, reals=reals, before=before, adversaries=adversaries)
+        round_ = max(maker.round for maker in makers)
+        trained = Version(kind="detector", player=name, round=round_, key=job.key)
+        if adversaries:
+            failure = await self._engine.submit(job)
+            if failure is None:
+                defended = self._store.figures(job.key, Defended)
+                self._tally.passed_over |= what_was_left_out(trained, defended, adversaries)
+                return trained
+            missing = f"it was trained without adversaries: with them, the defence {failure}"
+            job = write_defend(desk, name, history=makers, reals=reals, before=before)
+            trained = replace(trained, key=job.key)
+        if not await self.settle(job, blame=blame(trained, "defend")):
+            return None
+        if missing:
+            self._tally.passed_over.add(PassedOver(detector=trained.label, round=round_, reason=missing))
+        return trained
 
     async def _judge_on_val(self, version: Version, val: Mixture) -> tuple[Judging, str] | None:
         """Lets a detector judge val and, some of it, again in a fresh process; and says why its scores are in doubt."""

@@ -109,7 +109,9 @@ class Tally:
             measured={measure.name: self._measured_until(round_, measure) for measure in MEASURES},
             forfeits=tuple(forfeit for forfeit in self.sorted_forfeits() if forfeit.round <= round_),
             passed_over=tuple(
-                sorted((p for p in self.passed_over if p.round <= round_), key=lambda p: (p.round, p.detector))
+                sorted(
+                    (p for p in self.passed_over if p.round <= round_), key=lambda p: (p.round, p.detector, p.reason)
+                )
             ),
             unranked=tuple(self._unranked_until(round_)),
             real_pools=dict(sorted(self.real_pools.items())),

@@ -127,11 +127,11 @@ class Forfeit:
 
 @dataclass(frozen=True, kw_only=True)
 class PassedOver:
-    """A detector that would have been attacked, and could not be.
+    """A detector that would have been attacked, and could not be; or that adversarial training was to be for.
 
     Attributes:
         detector: Its version, such as ``forest@0``.
-        round: Of the attack that passed it over.
+        round: Of the attack that passed it over, or of its defence.
         reason: One line.
     """
 

@@ -6,23 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from fakeoff.arena import compute, images
 from fakeoff.arena.compute import Precision
-from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.images import Colour
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.detectors import Detector
-from fakeoff.generators import Batch, Generator
+from fakeoff.generators import Generator
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk, payload_of
-from fakeoff.protocols.rules.manipulating import is_manipulator, reals_to_manipulate
+from fakeoff.protocols.rules.finetuning import EvasionLoss, check_trained, draw_as_seen, finetune
+from fakeoff.protocols.rules.manipulating import is_manipulator
 from fakeoff.protocols.rules.pools import ATTACK_REALS
 from fakeoff.protocols.score.metrics import THRESHOLD
 
@@ -137,41 +134,16 @@ def attack(context: Context) -> Result:
         for index, identity in enumerate(arguments.targets)
     ]
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
-    resolution, colour, weight = arguments.arena_resolution, arguments.colour, arguments.weight
-
-    arrived: list[bool] = []  # one for each time that a gradient came back: whether there was anything in it
-    asked = 0
-
-    def evasion(fakes: Tensor) -> Tensor:
-        nonlocal asked
-        asked += 1
-        if not fakes.requires_grad:
-            raise JobFailed(
-                "gave extra_loss() fakes without a gradient, so that nothing would be attacked; hand over what the "
-                "generator made, not detach()ed, and outside of no_grad()"
-            )
-        fakes = fakes.view_as(fakes)
-        fakes.register_hook(lambda gradient: arrived.append(bool(gradient.any())))
-        seen = images.as_seen(fakes, resolution=resolution, colour=colour)
-        losses = [target.evasion_loss(referee.shown(target, seen)) for target in targets]
-        mean: Tensor = sum(losses[1:], losses[0]) / len(losses) * weight
-        if not mean.requires_grad:
-            raise JobFailed("was set against a detector that no gradient flows through, so that nothing is attacked")
-        if not torch.isfinite(mean):
-            raise JobFailed("drove the frozen detector's loss to a value that is not finite")
-        return mean
-
-    rng = context.rng("attack")
+    evasion = EvasionLoss(
+        targets, weight=arguments.weight, resolution=arguments.arena_resolution, colour=arguments.colour
+    )
+    plan = Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
     curves: dict[str, list[float]] = {}
-    generator.train()
-    generator.start(Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
     passed: list[list[float]] = []
+    steps = finetune(generator, reals, evasion, plan=plan, precision=arguments.precision, rng=context.rng("attack"))
     with referee.frozen(targets):
-        for step in range(arguments.steps):
-            batch = reals.draw(arguments.batch, rng=rng, flips=True)
-            with compute.autocast(arguments.precision, device):
-                measured = generator.train_step(Batch(images=batch), rng=rng, extra_loss=evasion)
-            for name, value in referee.check_measured(measured, step=step).items():
+        for step, measured in enumerate(steps):
+            for name, value in measured.items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
             if (step + 1) % arguments.look_every == 0 and arguments.until < 1:
@@ -182,35 +154,24 @@ def attack(context: Context) -> Result:
                     break
                 note = f"{note}, {passed[-1][1]:.0%} pass"
             context.report(step + 1, arguments.steps, note)
-    if not asked:
-        raise JobFailed(
-            "never called extra_loss(), so that it was trained and attacked nothing; add extra_loss(fakes) to the "
-            "generator's loss in train_step()"
-        )
-    if not (any(arrived) if weight else arrived):
-        raise JobFailed(
-            "called extra_loss(), but no gradient of it ever came back, so that nothing was attacked; add what it "
-            "returns to the loss that backward() is called on"
-        )
-    arrays = state_arrays(generator)
-    before = context.inputs["version"].arrays
-    if all(name in before and np.array_equal(array, before[name]) for name, array in arrays.items()):
-        raise JobFailed(f"is the same to the last weight after {arguments.steps} steps, so that nothing was trained")
-    return Result(record={"curves": curves, "steps": step + 1, "passed": passed}, arrays=arrays)
+    evasion.check_followed()
+    check_trained(generator, context.inputs["version"].arrays, steps=arguments.steps)
+    return Result(record={"curves": curves, "steps": step + 1, "passed": passed}, arrays=state_arrays(generator))
 
 
 def _share_that_passes(
     context: Context, arguments: AttackArguments, generator: Generator, targets: Sequence[Detector]
 ) -> float:
     """Of fakes that are in no pool, the share that all frozen detectors together take for real, on the mean."""
-    reals: Batch | None = None
-    if arguments.persons is not None:
-        pixels, persons = context.inputs["reals"].arrays["images"], arguments.persons
-        rng = context.rng("looked at")
-        reals = reals_to_manipulate({"train": pixels}, {"train": persons}, {"train": _LOOKED_AT}, rng=rng)
-    fakes = referee.draw(  # each time the same latents, or the same pairs
-        generator, _LOOKED_AT, rng=context.rng("looks"), reals=reals, sizes={"train": _LOOKED_AT}
-    ).images
-    pixels = images.to_arena(images.quantise(fakes, colour=arguments.colour), resolution=arguments.arena_resolution)
+    reals = context.inputs["reals"].arrays["images"]
+    pixels = draw_as_seen(
+        generator,
+        _LOOKED_AT,
+        rng=context.rng("looks"),  # each time the same latents, or the same pairs
+        arena_resolution=arguments.arena_resolution,
+        colour=arguments.colour,
+        manipulated=None if arguments.persons is None else (reals, arguments.persons),
+        pairs_rng=context.rng("looked at"),
+    )
     pool = Pool(pixels, device=context.device)
     return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fakeoff import detectors
 from fakeoff.arena import compute
 from fakeoff.arena.compute import Precision
 from fakeoff.arena.images import Pixels
@@ -19,14 +20,26 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity, state_arrays, weights_hash
+from fakeoff.arena.typed import as_record
 from fakeoff.detectors import Batch, Detector, PatchDetector
 from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.adversarial import (
+    AdversarialArguments,
+    AdversarialRecord,
+    AdversarialTraining,
+    adversarial_arguments,
+    adversary_resolutions,
+)
+from fakeoff.protocols.rules.desk import Desk, payload_of
+from fakeoff.protocols.rules.pools import ATTACK_REALS
 from fakeoff.protocols.score.metrics import THRESHOLD
 
 VERSION = 5
+
+BEFORE = "before"
+"""The input that a detector goes on from."""
 
 _TRIED_ON = 16
 _FEWEST_OF_A_VERSION = 16
@@ -46,6 +59,7 @@ class DefendArguments:
         perfect: What must be judged rightly for training to stop at once: all ``images`` of val, or all ``patches``.
         seed: The tournament's.
         precision: Of training.
+        adversarial: Whose fakes are moved against it meanwhile; None, and not in the payload, where nobody's are.
     """
 
     detector: Identity
@@ -57,10 +71,30 @@ class DefendArguments:
     perfect: Literal["images", "patches"]
     seed: int
     precision: Precision
+    adversarial: AdversarialArguments | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defended:
+    """What a defence says of its adversaries.
+
+    Attributes:
+        adversarial: How the sessions with them went; None where there were to be none.
+        steps: That were taken.
+    """
+
+    adversarial: AdversarialRecord | None = None
+    steps: int = 0
 
 
 def write_defend(
-    desk: Desk, detector: str, *, history: Sequence[Version], reals: Mapping[int, Mapping[str, str]]
+    desk: Desk,
+    detector: str,
+    *,
+    history: Sequence[Version],
+    reals: Mapping[int, Mapping[str, str]],
+    before: Version | None = None,
+    adversaries: Sequence[Version] = (),
 ) -> Job:
     """A detector trained on the fakes of a history of generator versions.
 
@@ -70,6 +104,10 @@ def write_defend(
         history: Generator versions, at least one.
         reals: Keys of the real pools by split, :func:`fakeoff.protocols.rules.pools.write_real_pools`, by resolution of
             the history's generators.
+        before: Its version before, if there was one. It is read where the detector goes on from there
+            (:attr:`fakeoff.detectors.Detector.cumulative`).
+        adversaries: Versions of the history that are moved against it while it learns,
+            :func:`fakeoff.protocols.rules.adversarial.find_adversaries`.
     """
     settings = desk.config.defend
     inputs: dict[str, str] = {}
@@ -78,7 +116,13 @@ def write_defend(
             inputs[f"real_{split}_{index}"] = reals[resolution][split]
         for index, version in enumerate(sorted(history, key=lambda v: (v.player, v.round))):
             inputs[f"fake_{split}_{index}"] = version.pools[split]
+    for index, version in enumerate(adversaries):
+        inputs[f"adversary_{index}"] = version.key
+    for index, resolution in enumerate(adversary_resolutions(adversaries)):
+        inputs[f"attack_reals_{index}"] = reals[resolution][ATTACK_REALS]
     spec = desk.detectors[detector]
+    if before is not None and detectors.players.load(spec.plugin).cumulative:
+        inputs[BEFORE] = before.key
     arguments = DefendArguments(
         detector=spec.identity(),
         steps=settings.steps,
@@ -89,16 +133,17 @@ def write_defend(
         perfect=settings.perfect,
         seed=desk.config.seed,
         precision=desk.precision,
+        adversarial=adversarial_arguments(desk, adversaries) if adversaries else None,
     )
     return desk.job(
         defend,
         VERSION,
         label=f"defend {detector}",
         player=detector,
-        specs=[spec],
+        specs=[spec, *(desk.generators[version.player] for version in adversaries)],
         threads=desk.config.compute.defend_threads,
         device=desk.device,
-        payload=asdict(arguments),
+        payload=payload_of(arguments),
         inputs=inputs,
         places=spec.places(),
         stage="defend",
@@ -119,11 +164,17 @@ def defend(context: Context) -> Result:
     What val says of it in the end is judged elsewhere, and blindly. ``not_attackable`` says why no attack could follow
     it, and is empty where one could; ``state`` is the hash of its weights.
 
+    Where it is asked for, a share of each batch's fakes are moved against the detector as it stands, after every so
+    many steps anew (:mod:`fakeoff.protocols.rules.adversarial`). Val has none of them: it decides as it always does.
+
     Payload: :class:`DefendArguments`. Inputs: ``real_train_0`` ..., ``real_val_0`` ..., ``fake_train_0`` ...,
-    ``fake_val_0`` .... Places: ``weights``.
+    ``fake_val_0`` ...; ``before`` where it goes on from a version; ``adversary_0`` ... and ``attack_reals_0`` ... where
+    fakes are moved. Places: ``weights``.
     """
     arguments = context.arguments(DefendArguments)
-    detector = referee.build_detector(arguments.detector, places=context.places, device=context.device)
+    detector = referee.build_detector(
+        arguments.detector, version=context.inputs.get(BEFORE), places=context.places, device=context.device
+    )
     pools = {name: Pool(*_inputs(context, name), device=context.device) for name in ("real_train", "fake_train")}
     look_at = _mixed(context)
     record: dict[str, Any] = {"trained": "trainable" in abilities(type(detector)), "curves": {}, "val_curve": []}
@@ -161,9 +212,16 @@ def _train(
     curves: dict[str, list[float]] = {}
     val_curve: list[list[float]] = []
     detector.start(Plan(purpose="defend", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
+    adversarial = arguments.adversarial and AdversarialTraining(
+        context, arguments.adversarial, precision=arguments.precision
+    )
+    needed = adversarial.moved_of(half) if adversarial else 0
+    moved: Pool | None = None
     best, best_state, worse = _Look(perfect=False, accuracy=-1.0), copy.deepcopy(detector.state_dict()), 0
     for step in range(1, arguments.steps + 1):
-        batch = batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
+        if adversarial and adversarial.is_due(step):
+            moved = adversarial.move(detector, step=step, fakes=pools["fake_train"], needed=needed)
+        batch = _batch(pools, half, moved=moved, of_them=needed, rng=rng)
         detector.train()
         with compute.autocast(arguments.precision, context.device):
             seen = Batch(images=referee.shown(detector, batch), is_fake=is_fake)
@@ -189,7 +247,16 @@ def _train(
         "val_accuracy": best.accuracy,
         "val_perfect": best.perfect,
         "steps": step,
+        **({"adversarial": as_record(adversarial.record)} if adversarial else {}),
     }
+
+
+def _batch(pools: Mapping[str, Pool], half: int, *, moved: Pool | None, of_them: int, rng: torch.Generator) -> Tensor:
+    """Reals, then as many fakes, the last of which are moved ones."""
+    if moved is None:
+        return batch_of([pools["real_train"], pools["fake_train"]], half, rng=rng)
+    drawn = [(pools["real_train"], half), (pools["fake_train"], half - of_them), (moved, of_them)]
+    return compute.image_layout(torch.cat([pool.draw(n, rng=rng) for pool, n in drawn if n]))
 
 
 def _fit(context: Context, arguments: DefendArguments, detector: Detector, pools: Mapping[str, Pool]) -> dict[str, Any]:

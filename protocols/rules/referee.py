@@ -347,18 +347,28 @@ def check_measured(measured: Any, *, step: int | None) -> dict[str, float]:
 def frozen(players: Sequence[Detector]) -> Iterator[None]:
     """Freezes detectors: eval mode, no gradient on their weights; their hash is checked at the end.
 
+    Modes, and which weights ask for a gradient, are as before when it ends: one may be in the middle of its training.
+
     Raises:
         JobFailed: Somebody changed the weights.
     """
+    modes = [(module, module.training) for player in players for module in player.modules()]
+    asking = [(weight, weight.requires_grad) for player in players for weight in player.parameters()]
     before = []
     for player in players:
         player.eval()
         player.requires_grad_(False)
         before.append(weights_hash(player.state_dict()))
-    yield
-    for player, expected in zip(players, before, strict=True):
-        if weights_hash(player.state_dict()) != expected:
-            raise JobFailed("changed the weights of the frozen detector that it was trained against")
+    try:
+        yield
+        for player, expected in zip(players, before, strict=True):
+            if weights_hash(player.state_dict()) != expected:
+                raise JobFailed("changed the weights of the frozen detector that it was trained against")
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for weight, asked in asking:
+            weight.requires_grad_(asked)
 
 
 def _check_tensor(

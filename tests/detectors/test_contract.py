@@ -13,9 +13,9 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
-# These have their contracts beside their tests: tests/protocols/test_ensemble.py, tests/detectors/test_spectrum.py,
-# tests/detectors/test_classifiers.py and tests/detectors/test_fixed.py.
-_BESIDE = ("ensemble", "fixed", "power_spectrum", "truncated")
+# These have their contracts beside their tests: tests/protocols/test_ensemble.py and test_rounds.py,
+# tests/detectors/test_spectrum.py, test_classifiers.py and test_fixed.py.
+_BESIDE = ("ensemble", "fixed", "patch_rounds", "power_spectrum", "rounds", "truncated")
 NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name not in _BESIDE]
 PATCH_NAMES = [name for name in NAMES if issubclass(players.load(name), PatchDetector)]
 
