@@ -53,7 +53,15 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
     "For use in plugins": {
         "fakeoff.arena.seeds": ("global_draws", "rng_from"),
         "fakeoff.arena.images": ("Pixels", "luminance", "quantise", "to_tensor", "as_seen"),
-        "fakeoff.arena.players.specs": ("Folder", "Identity", "Member", "Members", "find_weights", "state_arrays"),
+        "fakeoff.arena.players.specs": (
+            "File",
+            "Folder",
+            "Identity",
+            "Member",
+            "Members",
+            "find_weights",
+            "state_arrays",
+        ),
         "fakeoff.arena.errors": ("FakeoffError", "PluginError"),
     },
     "From Python": {

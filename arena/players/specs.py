@@ -323,5 +323,6 @@ def weights_hash(state: Mapping[str, Tensor]) -> str:
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         sha256.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-        sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        if value.numel():  # what has no values, and came from numpy, has strides of 0, which cannot be viewed as bytes
+            sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return sha256.hexdigest()
