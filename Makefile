@@ -27,6 +27,7 @@ check: $(ASSETS)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/parts.py
+	$(BIN)/python benchmarks/score.py
 
 bench-gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py

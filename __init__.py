@@ -11,11 +11,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fakeoff.leaderboard.game import Game, judge, load, play
+    from fakeoff.leaderboard.game import Game, judge, load, play, score
 
 __version__ = "0.4.0"
 
-__all__ = ["Game", "__version__", "judge", "load", "play"]
+__all__ = ["Game", "__version__", "judge", "load", "play", "score"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ class MyDetector(Detector):
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.abilities import abilities
+from fakeoff.arena.players.entries import Family
 from fakeoff.arena.players.interface import Player
 from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.registry import Registry
@@ -38,6 +39,19 @@ for _name, _probability in (("cnn_aug_p01", 0.1), ("cnn_aug_p05", 0.5)):
         version=1,
         preset={"probability": _probability},
     )
+players.add("power_spectrum", "fakeoff.detectors.spectrum:PowerSpectrum", origin="fakeoff", version=1)
+players.add("truncated", "fakeoff.detectors.truncated_classifier:TruncatedClassifier", origin="fakeoff", version=1)
+for _library, _class in (("torchvision", "TorchvisionClassifier"), ("timm", "TimmClassifier")):
+    players.add_family(
+        Family(
+            prefix=_library,
+            target=f"fakeoff.detectors.classifier:{_class}",
+            origin="fakeoff",
+            version=1,
+            argument="architecture",
+        )
+    )
+players.add("fixed", "fakeoff.detectors.fixed.player:Fixed", origin="fakeoff", version=1)
 players.add("ensemble", "fakeoff.detectors.ensemble:Ensemble", origin="fakeoff", version=1)
 players.add("rounds", "fakeoff.detectors.rounds:Rounds", origin="fakeoff", version=1)
 players.add("patch_rounds", "fakeoff.detectors.rounds:PatchRounds", origin="fakeoff", version=1)

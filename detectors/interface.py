@@ -6,11 +6,15 @@ Randomness is an argument: a player draws from ``rng`` and never from, or into, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from fakeoff.arena.players.abilities import left_to_players
 from fakeoff.arena.players.interface import Player
+from fakeoff.detectors.decision import Decision, decide
 from fakeoff.detectors.receptive_field import ReceptiveField
 
 
@@ -29,6 +33,19 @@ class Detector(Player):
     differentiable: bool = True
     side: int | None = None
     cumulative: bool = False
+
+    @classmethod
+    def turn_round(cls, parameters: Mapping[str, Any]) -> str:
+        """Says what to do where its scores are P(real): what a user reads who entered it so, and it cannot learn.
+
+        Args:
+            parameters: All of the constructor's, by name.
+
+        Returns:
+            A sentence without its end.
+        """
+        del parameters
+        return "let score return P(fake), not P(real)"
 
     def score(self, images: Tensor) -> Tensor:
         """Judges images, each by itself, without changing the detector.
@@ -59,9 +76,11 @@ class PatchDetector(Detector):
 
     Attributes:
         receptive_field: What one patch sees.
+        decision: What is pooled to the image's score, if not their mean: :func:`fakeoff.detectors.decision.decide`.
     """
 
     receptive_field: ReceptiveField
+    decision: Decision = "after_softmax"
 
     @left_to_players("patch")
     def patch_scores(self, images: Tensor) -> Tensor:
@@ -76,7 +95,7 @@ class PatchDetector(Detector):
         raise NotImplementedError
 
     def score(self, images: Tensor) -> Tensor:
-        return self.patch_scores(images).mean((1, 2))
+        return decide(self.patch_scores(images), self.decision)
 
     def evasion_loss(self, images: Tensor) -> Tensor:
         """The cross entropy of every patch against *real*: the second term of Eq. 4."""

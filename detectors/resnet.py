@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from fakeoff.arena.seeds import sealed
+from fakeoff.detectors.decision import DecisionParameter
 from fakeoff.detectors.receptive_field import ReceptiveField
 from fakeoff.detectors.trained import initialise, without_weights
 from fakeoff.detectors.truncated import TruncatedNetwork
@@ -22,15 +23,19 @@ class TruncatedResNet18(TruncatedNetwork):
     Args:
         learning_rate: Adam's.
         init_seed: Of the initial weights.
+        decision: What is pooled to an image's score: the patches' ``after_softmax`` (the paper's), their logits
+            ``before_softmax``, or their ``vote``.
     """
 
     # conv1, maxpool, then two basic blocks of two convolutions: (kernel, stride, padding)
     receptive_field = ReceptiveField.of([(7, 2, 3), (3, 2, 1), *[(3, 1, 1)] * 4])
 
-    def __init__(self, *, learning_rate: float = 1e-3, init_seed: int = 0) -> None:
+    def __init__(
+        self, *, learning_rate: float = 1e-3, init_seed: int = 0, decision: DecisionParameter = "after_softmax"
+    ) -> None:
         whole = _resnet18(classes=1000)
         backbone = nn.Sequential(whole.conv1, whole.bn1, whole.relu, whole.maxpool, whole.layer1)
-        super().__init__(backbone, features=64, learning_rate=learning_rate, init_seed=init_seed)
+        super().__init__(backbone, features=64, learning_rate=learning_rate, init_seed=init_seed, decision=decision)
 
 
 class ResNet18(WholeNetwork):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.detectors.decision import Decision
 from fakeoff.detectors.interface import PatchDetector
 from fakeoff.detectors.trained import TrainedNetwork, initialise
 
@@ -23,19 +24,34 @@ class TruncatedNetwork(TrainedNetwork, PatchDetector):
         backbone: ``(n, 3, h, w)`` in [-1, 1] to ``(n, features, h', w')``.
         features: The backbone's output channels.
         learning_rate: Adam's.
-        init_seed: Of the initial weights.
+        init_seed: Of the initial weights; None leaves them as they are.
+        decision: What is pooled to an image's score: ``after_softmax`` (Eq. 2), ``before_softmax`` or ``vote``.
     """
 
-    def __init__(self, backbone: nn.Module, *, features: int, learning_rate: float, init_seed: int) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        features: int,
+        learning_rate: float,
+        init_seed: int | None,
+        decision: Decision = "after_softmax",
+    ) -> None:
         super().__init__(learning_rate=learning_rate)
+        self.decision = decision
         self.backbone = backbone
         self.head = nn.Conv2d(features, 2, 1)
-        initialise(self, seed=init_seed)
+        if init_seed is not None:
+            initialise(self, seed=init_seed)
 
     def patch_logits(self, images: Tensor) -> Tensor:
         """Judges patches before the softmax; float32 ``(n, 2, h', w')``, real and fake."""
-        logits: Tensor = self.head(self.backbone(images * 2 - 1))
+        logits: Tensor = self.head(self.backbone(self.centred(images)))
         return logits.float()
+
+    def centred(self, images: Tensor) -> Tensor:
+        """Images as the backbone sees them: by default from [0, 1] to [-1, 1]."""
+        return images * 2 - 1
 
     def patch_scores(self, images: Tensor) -> Tensor:
         return self.patch_logits(images).softmax(1)[:, 1]

@@ -6,7 +6,6 @@ Chai et al., "What makes fake images detectable?", ECCV 2020, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +28,7 @@ class WholeNetwork(TrainedNetwork):
         std: Of each channel; divided by.
     """
 
-    least_side: ClassVar[int] = 1
+    least_side: int = 1
     """Height and width in pixels that an image must have for the network to come to a result."""
 
     def __init__(

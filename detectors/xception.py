@@ -10,6 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from fakeoff.detectors.decision import DecisionParameter
 from fakeoff.detectors.receptive_field import ReceptiveField
 from fakeoff.detectors.trained import initialise, without_weights
 from fakeoff.detectors.truncated import TruncatedNetwork
@@ -71,18 +72,30 @@ class TruncatedXception(TruncatedNetwork):
         block: The last block kept, 1 to 5.
         learning_rate: Adam's.
         init_seed: Of the initial weights.
+        decision: What is pooled to an image's score: the patches' ``after_softmax`` (the paper's), their logits
+            ``before_softmax``, or their ``vote``.
     """
 
-    def __init__(self, *, block: Literal[1, 2, 3, 4, 5], learning_rate: float = 1e-3, init_seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        block: Literal[1, 2, 3, 4, 5],
+        learning_rate: float = 1e-3,
+        init_seed: int = 0,
+        decision: DecisionParameter = "after_softmax",
+    ) -> None:
         field = ReceptiveField.of([(3, 2, 0), (3, 1, 0)])
         for _, convolutions, stride in _BLOCKS[:block]:
             for _ in range(convolutions):
                 field = field.through(kernel=3, padding=1)
             if stride > 1:
                 field = field.through(kernel=3, stride=stride, padding=1)
-        features = _BLOCKS[block - 1][0]
         super().__init__(
-            nn.Sequential(*_layers(block)), features=features, learning_rate=learning_rate, init_seed=init_seed
+            nn.Sequential(*_layers(block)),
+            features=_BLOCKS[block - 1][0],
+            learning_rate=learning_rate,
+            init_seed=init_seed,
+            decision=decision,
         )
         self.receptive_field = field
 

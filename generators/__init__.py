@@ -23,7 +23,7 @@ players.add("stylegan", "fakeoff.generators.stylegan.player:StyleGAN", origin="f
 
 players.add("stylegan2", "fakeoff.generators.stylegan2.player:StyleGAN2", origin="fakeoff", version=1)
 
-players.add("mobilestylegan", "fakeoff.generators.mobilestylegan.player:MobileStyleGAN", origin="fakeoff", version=1)
+players.add("mobilestylegan", "fakeoff.generators.mobilestylegan.player:MobileStyleGAN", origin="fakeoff", version=2)
 
 players.add("glow", "fakeoff.generators.glow:Glow", origin="fakeoff", version=1)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from fakeoff.arena.players.checkpoints import FACTS, flatten
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.growing import GrowingGenerator
+from fakeoff.generators.gan.training import take_over
 from fakeoff.generators.gan_zoo import from_gan_zoo, is_gan_zoo, settings
 from fakeoff.generators.pgan_networks import Critic, Synthesis, draw_weights, widths
 
@@ -135,15 +136,7 @@ def _take_gan_zoo(
     flatten(state)
     if not is_gan_zoo(state):
         return
-    renamed = from_gan_zoo(state, metadata.get(FACTS, {}))
-    if (theirs := settings(renamed)) != (ours := settings(module.state_dict())):
-        differ = ", ".join(f"{name} = {value}" for name, value in theirs.items() if value != ours.get(name))
-        errors.append(f"the file's network has {differ}: give these parameters.")
-    given = tuple({f"{name.partition('.')[0]}." for name in renamed})
-    # Only what such files do not have; a name that is missing else is an error.
-    kept = {name: value for name, value in module.state_dict().items() if not name.startswith(given)}
-    state.clear()
-    state |= kept | renamed
+    take_over(module, state, from_gan_zoo(state, metadata.get(FACTS, {})), errors, settings=settings)
 
 
 __all__ = ["ProgressiveGAN"]

@@ -9,7 +9,7 @@ game.detectors[0]
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +36,11 @@ from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.pictures import Pictures, Verdict, judge_pictures
 from fakeoff.protocols.record.versions import newest
 from fakeoff.protocols.score.blind import Scores
+from fakeoff.protocols.scoring.framing import FRAMINGS, Framing
+from fakeoff.protocols.scoring.judges import CHAMPION, choose_judges
+from fakeoff.protocols.scoring.scored import Scored, ScoredPicture
+from fakeoff.protocols.scoring.sources import find_pictures
+from fakeoff.protocols.scoring.stream import score_pictures
 
 Location: TypeAlias = str | os.PathLike[str]
 """A path."""
@@ -223,4 +228,55 @@ def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, 
     return judge_pictures(images, detector=detector, record=read_ledger(place, store), store=store).verdicts
 
 
-__all__ = ["Game", "judge", "load", "play"]
+def score(
+    pictures: Iterable[Location] | Location,
+    *,
+    home: Location,
+    detector: str = CHAMPION,
+    size: Framing = "crop",
+    workers: int | None = None,
+) -> Iterator[ScoredPicture]:
+    """Judges any number of picture files, a few of them in memory at a time; nothing is written.
+
+    While its result is iterated over, this process computes as a job does: one thread for an operation, and warnings
+    are silent. Both are as before when that ends.
+
+    Args:
+        pictures: Paths of files and folders, read as they are needed; or one of them. Folders are searched in depth.
+        home: Where the detector was trained.
+        detector: A player's name for its newest version, a version such as ``xception_block1@1``, or ``champion``: who
+            is best on val.
+        size: How a picture is brought to the arena's resolution: ``crop``, ``whole`` or ``tiles``; see
+            :data:`fakeoff.protocols.scoring.framing.Framing`.
+        workers: Threads; as many as there are cores by default.
+
+    Yields:
+        One for each picture, in their order, as they are judged; one that cannot be judged has an ``error`` in place of
+        a score.
+
+    Raises:
+        ConfigError: No such detector or size, or fewer than one worker.
+        PluginError: The detector misbehaves.
+        StoreError: Nothing was played there, or it is damaged.
+    """
+    if size not in FRAMINGS:
+        raise ConfigError(f"no size '{size}'{suggestion(size, FRAMINGS) or ';'} give {', '.join(FRAMINGS)}")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
+    place = Home(Path(home))
+    store = place.open_store()
+    record = read_ledger(place, store)
+    given = (pictures,) if isinstance(pictures, str | os.PathLike) else pictures
+    with undisturbed():
+        judges = choose_judges(detector, record=record, store=store)
+    found = (one for path in given for one in find_pictures([os.fspath(path)]))
+    return _scored(score_pictures(found, judges=judges, record=record, framing=size, workers=workers))
+
+
+def _scored(each: Iterator[Scored]) -> Iterator[ScoredPicture]:
+    with undisturbed():
+        for scored in each:
+            yield from scored.rows
+
+
+__all__ = ["Game", "judge", "load", "play", "score"]

@@ -17,12 +17,14 @@ from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import LIMITS, TournamentConfig
-from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measured, Shift
+from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measured, Search, Shift
 from fakeoff.protocols.measures.audits import AuditRow
 from fakeoff.protocols.measures.cost import CostRow
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
+from fakeoff.protocols.measures.masking import Masking, find_masking
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.measures.rows import R
+from fakeoff.protocols.measures.search import SearchRow
 from fakeoff.protocols.measures.standings import (
     DetectorStanding,
     GeneratorStanding,
@@ -66,6 +68,7 @@ class Scoreboard:
         forfeits: What failed.
         passed_over: Targets that could not be attacked.
         unranked: Who takes no place, and why.
+        masking: Detector versions that mask their gradient: robust against attacks that follow it, and no others.
         rows: What was measured, by the name of the measure; :meth:`of` gives them by its type.
     """
 
@@ -78,6 +81,7 @@ class Scoreboard:
     forfeits: tuple[Forfeit, ...]
     passed_over: tuple[PassedOver, ...]
     unranked: tuple[Unranked, ...]
+    masking: tuple[Masking, ...]
     rows: Mapping[str, tuple[Any, ...]]
 
     def of(self, measure: type[Measured[R]]) -> tuple[R, ...]:
@@ -110,6 +114,11 @@ class Scoreboard:
         return self.of(Shift)
 
     @property
+    def searches(self) -> tuple[SearchRow, ...]:
+        """Of generators' latents, against detectors."""
+        return self.of(Search)
+
+    @property
     def newest(self) -> dict[tuple[Kind, str], int]:
         """Of each player, by kind and name, the newest version that has a match."""
         found: dict[tuple[Kind, str], int] = {}
@@ -125,7 +134,7 @@ class Scoreboard:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the file: ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``,
-        ``forfeits``, ``passed_over``, ``unranked``, and a section for each measure."""
+        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, and a section for each measure."""
         sections = {measure.section: [as_record(row) for row in self.of(measure)] for measure in MEASURES}
         standings = {"detectors": self.detectors, "generators": self.generators}
         said = {
@@ -138,6 +147,7 @@ class Scoreboard:
             "forfeits": [as_record(forfeit) for forfeit in self.forfeits],
             "passed_over": [as_record(passed) for passed in self.passed_over],
             "unranked": [as_record(one) for one in self.unranked],
+            "masking": [{**as_record(one), "sentence": one.sentence} for one in self.masking],
         }
         return said | sections
 
@@ -162,6 +172,7 @@ class Scoreboard:
                 forfeits=_read(Forfeit, data.get("forfeits", ())),
                 passed_over=_read(PassedOver, data.get("passed_over", ())),
                 unranked=_read(Unranked, data.get("unranked", ())),
+                masking=_read(Masking, data.get("masking", ())),
                 rows={measure.name: _read(measure.row_type, data.get(measure.section, ())) for measure in MEASURES},
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -184,6 +195,7 @@ def build_scoreboard(record: TournamentRecord) -> Scoreboard:
         forfeits=record.forfeits,
         passed_over=record.passed_over,
         unranked=record.unranked,
+        masking=tuple(find_masking(record)),
         rows={
             measure.name: tuple(row for one in record.of(measure) if (row := one.row()) is not None)
             for measure in MEASURES

@@ -73,7 +73,9 @@ class AttackDefend(Protocol):
         bench.gate(generators)
         bench.end_round(0)
         for round_ in range(1, bench.config.rounds + 1):
-            attacked = bench.attack(generators, targets=bench.targets(detectors))
+            targets = bench.targets(detectors)
+            attacked = bench.attack(generators, targets=targets)
+            bench.search(generators, detectors, targets=targets)
             bench.audit(attacked)
             bench.parse(attacked)
             latest = bench.latest(generators, attacked)

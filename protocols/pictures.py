@@ -98,9 +98,9 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     version = record.find("detector", detector)
     spec = detector_spec(next(p for p in record.config.detectors if p.name == version.player))
     opened = _open(pictures)
-    pixels = np.stack([_into_arena(image, record) for _, image in opened])
+    pixels = np.stack([into_arena(image, record) for _, image in opened])
     compute.prepare_process(threads=1)
-    with _naming(version.label):
+    with naming(version.label):
         judge = referee.build_detector(spec.identity(), version=store.read(version.key))
         shown = images.to_tensor(pixels)
         scores = referee.judge_patches(judge, shown).numpy() if isinstance(judge, PatchDetector) else None
@@ -114,18 +114,10 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     ]
     heatmaps = None
     if isinstance(judge, PatchDetector) and scores is not None:
-        # Its patches count the pixels of what it was shown; verdicts count the arena's.
-        field, arena = judge.receptive_field, pixels.shape[1]
-        size = (judge.side or arena, judge.side or arena)
-        heatmaps = _resized(patches.align(scores, field, size=size), arena)
-        seen = np.stack(
-            [
-                _box(scores[index], fake=bool(fake), field=field, size=size, seed=pixels[index].tobytes())
-                for index, fake in enumerate(is_fake)
-            ]
-        )
-        boxes = np.rint(seen * (arena / size[0])).astype(seen.dtype)
-        whole = patches.sees_whole_image(field, grid=(scores.shape[1], scores.shape[2]), size=size)
+        heatmaps, boxes = locate(judge, scores, pixels=pixels, is_fake=is_fake)
+        side = judge.side or pixels.shape[1]
+        grid = (scores.shape[1], scores.shape[2])
+        whole = patches.sees_whole_image(judge.receptive_field, grid=grid, size=(side, side))
         parts = [""] * len(pixels) if whole else _parts(pixels, boxes, record)
         verdicts = [
             replace(verdict, part=part, patch=(top, left, bottom, right))
@@ -134,6 +126,34 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
     return JudgedPictures(
         detector=version, threshold=threshold, pixels=pixels, heatmaps=heatmaps, verdicts=tuple(verdicts)
     )
+
+
+def locate(
+    judge: PatchDetector, scores: patches.Floats, *, pixels: Pixels, is_fake: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float32], patches.Indices]:
+    """Lays a detector's patch scores over what it judged, and finds the patch that gave each picture away.
+
+    Args:
+        judge: Whose scores.
+        scores: float32 ``(n, h', w')``.
+        pixels: uint8 ``(n, h, w, 3)``, square.
+        is_fake: bool ``(n,)``: its verdicts.
+
+    Returns:
+        Heatmaps float32 ``(n, h, w)``, and int64 ``(n, 4)``: the most predictive patch for the verdict's class: top,
+        left, bottom, right.
+    """
+    # Its patches count the pixels of what it was shown; verdicts count the arena's.
+    field, arena = judge.receptive_field, pixels.shape[1]
+    size = (judge.side or arena, judge.side or arena)
+    heatmaps = _resized(patches.align(scores, field, size=size), arena)
+    seen = np.stack(
+        [
+            _box(scores[index], fake=bool(fake), field=field, size=size, seed=pixels[index].tobytes())
+            for index, fake in enumerate(is_fake)
+        ]
+    )
+    return heatmaps, np.rint(seen * (arena / size[0])).astype(seen.dtype)
 
 
 def _resized(heatmaps: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
@@ -154,7 +174,7 @@ def _box(
 
 
 @contextlib.contextmanager
-def _naming(who: str) -> Iterator[None]:
+def naming(who: str) -> Iterator[None]:
     """Turns whatever a plugin does wrong into one line that names it."""
     try:
         yield
@@ -192,19 +212,23 @@ def _read(picture: Path) -> Image.Image:
         raise DataError(f"'{picture}': {error}") from error
 
 
-def _into_arena(image: Image.Image, record: TournamentRecord) -> Pixels:
-    # As the tournament's reals: through the generators' resolution, where they agree on one, and then the arena's.
-    arena = record.config.arena.resolution
-    resolution = next(iter(record.real_pools)) if len(record.real_pools) == 1 else arena
+def into_arena(image: Image.Image, record: TournamentRecord) -> Pixels:
+    """Passes a picture through the pipeline of a tournament's reals; uint8 ``(h, w, 3)`` at the arena's resolution."""
+    arena, resolution = record.config.arena.resolution, generator_resolution(record)
     pixels = images.generator_transform(image, resolution=resolution, colour=record.data["colour"])
     return np.asarray(images.to_arena(pixels[None], resolution=arena)[0])
+
+
+def generator_resolution(record: TournamentRecord) -> int:
+    """Through which resolution reals pass on their way: the generators', where they agree on one, else the arena's."""
+    return next(iter(record.real_pools)) if len(record.real_pools) == 1 else record.config.arena.resolution
 
 
 def _parts(pixels: Pixels, boxes: patches.Indices, record: TournamentRecord) -> list[str]:
     spec = parser_spec(record.config.parts)
     if spec is None:
         return [""] * len(pixels)
-    with _naming(f"face parser '{spec.name}'"):
+    with naming(f"face parser '{spec.name}'"):
         parser = referee.build_parser(spec.identity(), places=spec.places())
         labels = referee.label(parser, images.to_tensor(pixels)).numpy()
     return [PARTS[part] for part in patches.assign_parts(labels, boxes[:, None])[:, 0]]

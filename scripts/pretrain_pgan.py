@@ -4,9 +4,11 @@ where it stopped.
     python scripts/pretrain_pgan.py --out scratch/pgan-orl-64
     python scripts/pretrain_pgan.py --generator stylegan --penalty-weight 0.1 --out scratch/stylegan-orl-64
     python scripts/pretrain_pgan.py --generator stylegan2 --penalty-weight 0.1 --out scratch/stylegan2-orl-64
+    python scripts/pretrain_pgan.py --reals celeba-999 --penalty-weight 0.1 --out scratch/pgan-celeba-999-64
 
 The first made ``generators/weights/pgan-orl-64.safetensors``. The people of the val and test splits are never trained
-on; the log says how far the fakes are from those of test (see ``fakeoff.protocols.score.distances``).
+on; the log says how far the fakes are from those of test (see ``fakeoff.protocols.score.distances``). The terms of an
+asset are shown, and written into the header of the weights.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from pretraining import processor, read_settings, write_checkpoint, write_line, write_samples
+from pretraining import header, licence, processor, read_settings, write_checkpoint, write_line, write_samples
 from safetensors.torch import save_file
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.errors import FakeoffError
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, players
@@ -33,7 +36,7 @@ _GROWING = ("pgan", "stylegan")
 @click.command()
 @click.option("--generator", default="pgan", show_default=True, help="Whom to train: it needs training_state.")
 @click.option("--set", "settings", multiple=True, help="A parameter of the generator: latent_dim=64. Repeatable.")
-@click.option("--reals", default="orl", show_default=True, help="'orl' or a folder of images.")
+@click.option("--reals", default="orl", show_default=True, help="'orl', 'celeba-999' or a folder of images.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint, log and samples.")
 @click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
 @click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
@@ -65,7 +68,12 @@ def main(
 ) -> None:
     compute.prepare_process(threads=threads)
     precision = compute.faster([compute.survey().cpu])
-    source = open_source(reals)
+    try:
+        source = open_source(reals)
+    except FakeoffError as error:
+        raise click.UsageError(str(error)) from error
+    if terms := licence(reals):
+        click.echo(f"{reals}: {terms}; so are weights that learn from it")
     train, held_out = (source.load(split, resolution=resolution, colour=source.colour) for split in ("train", "test"))
     photographs = images.to_tensor(train)
     out.mkdir(parents=True, exist_ok=True)
@@ -127,7 +135,7 @@ def main(
                     "seconds": taken,
                 },
             )
-            save_file(player.shipped_state(), out / "weights.safetensors")
+            save_file(player.shipped_state(), out / "weights.safetensors", header(reals))
 
 
 if __name__ == "__main__":

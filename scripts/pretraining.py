@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.images.assets import ASSETS, sources_of_reals
 
 _SHOWN, _COLUMNS = 40, 10
 
@@ -36,6 +37,18 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
         except json.JSONDecodeError:
             parameters[name] = value
     return parameters
+
+
+def licence(reals: str) -> str | None:
+    """The terms of a source of reals, where it is an asset: what learns from it is not free of them."""
+    return ASSETS[reals].licence if reals in sources_of_reals() else None
+
+
+def header(reals: str) -> dict[str, str] | None:
+    """What a file of weights says of the photographs that they learned from, where those have terms."""
+    terms = licence(reals)
+    # One entry: safetensors writes several in another order each time.
+    return None if terms is None else {"licence": f"{reals}: {terms}"}
 
 
 def write_checkpoint(path: Path, data: object) -> None:

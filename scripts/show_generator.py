@@ -2,12 +2,14 @@
 
     python scripts/show_generator.py pgan
     python scripts/show_generator.py glow --weights scratch/glow-orl-64/weights.safetensors --out scratch/glow-orl-64
+    python scripts/show_generator.py pgan --set channels=3 --reals celeba-999 --weights scratch/mine/weights.safetensors
     python scripts/show_generator.py --table
 
 The first is for weights that ship: it writes ``docs/results/pgan-orl-64.json`` and ``docs/pictures/pgan-orl-64.png``
 and puts the figures in the table of ``docs/generators.md``. With ``--out`` both files go into that folder, and the page
-stays as it is. ``--table`` writes the table again from what is stored, and prints it. The distances are to the people
-of test: nothing may be chosen by these figures.
+stays as it is. Of photographs whose terms are not ours to change, as those of an asset, the documents get figures and
+no picture. ``--table`` writes the tables again from what is stored, and prints the first. The distances are to the
+people of test: nothing may be chosen by these figures.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from typing import Any
 
 import click
 from PIL import Image
-from pretraining import processor, read_settings, training_time
-from quality_table import read_results, table, write_table
+from pretraining import licence, processor, read_settings, training_time
+from quality_table import read_results, table, write_tables
 from sample_quality import (
     Reals,
     bits_per_dimension,
@@ -100,7 +102,9 @@ def describe(name: str, generator: Generator, spec: PlayerSpec, reals: Reals, lo
 @click.argument("name", required=False)
 @click.option("--weights", help="Whose samples to show, in place of what ships with the generator.")
 @click.option("--set", "settings", multiple=True, help="A parameter of the generator: truncation=0.7. Repeatable.")
-@click.option("--reals", default="orl", show_default=True, help="'orl' or the folder that it was trained on.")
+@click.option(
+    "--reals", default="orl", show_default=True, help="What it was trained on: 'orl', 'celeba-999' or a folder."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the two files; the documents without it.")
 @click.option("--log", type=click.Path(path_type=Path), help="Of its training; that in docs/results, where it is.")
 @click.option("--threads", default=1, show_default=True)
@@ -128,16 +132,17 @@ def main(
             drawn = picture(name, generator, photographs)
         except (FakeoffError, JobFailed) as error:
             raise click.UsageError(str(error)) from error
-        result = {"processor": processor(), "threads": threads, "set": read_settings(settings), **result}
+        terms = {} if (said := licence(reals)) is None else {"licence": said}
+        result = {"processor": processor(), "threads": threads, "set": read_settings(settings), **terms, **result}
         results, pictures = (out, out) if out else (_DOCS / "results", _DOCS / "pictures")
         results.mkdir(parents=True, exist_ok=True)
         (results / f"{result['name']}.json").write_text(json.dumps(result, indent=1) + "\n")
-        drawn.save(pictures / f"{result['name']}.png", optimize=True)
+        if out or not terms:
+            drawn.save(pictures / f"{result['name']}.png", optimize=True)
         click.echo(json.dumps(result, indent=1))
     if out is None:
-        stored_results = read_results(_DOCS / "results")
-        write_table(_DOCS / "generators.md", stored_results)
-        click.echo(table(stored_results))
+        write_tables(_DOCS / "generators.md", _DOCS / "results")
+        click.echo(table(read_results(_DOCS / "results")))
 
 
 if __name__ == "__main__":

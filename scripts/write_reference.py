@@ -38,8 +38,9 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.protocols.game.own_jobs": ("Results",),
         "fakeoff.protocols.game.line": ("Line",),
         "fakeoff.protocols.record.versions": ("Version", "Forfeit"),
-        "fakeoff.protocols.measures": ("Measured", "Match", "Judged", "Cost", "Look", "Shift", "Audit"),
-        "fakeoff.protocols.score.metrics": ("MatchFigures",),
+        "fakeoff.protocols.measures": ("Measured", "Match", "Judged", "Cost", "Look", "Shift", "Audit", "Search"),
+        "fakeoff.protocols.score.metrics": ("MatchFigures", "DecisionFigures"),
+        "fakeoff.protocols.score.calibration": ("Thresholds",),
         "fakeoff.arena.jobs": ("Context", "Result"),
     },
     "Contracts": {
@@ -52,15 +53,25 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
     "For use in plugins": {
         "fakeoff.arena.seeds": ("global_draws", "rng_from"),
         "fakeoff.arena.images": ("Pixels", "luminance", "quantise", "to_tensor", "as_seen"),
-        "fakeoff.arena.players.specs": ("Folder", "Identity", "Member", "Members", "find_weights", "state_arrays"),
+        "fakeoff.arena.players.specs": (
+            "File",
+            "Folder",
+            "Identity",
+            "Member",
+            "Members",
+            "find_weights",
+            "state_arrays",
+        ),
         "fakeoff.arena.errors": ("FakeoffError", "PluginError"),
     },
     "From Python": {
-        "fakeoff": ("play", "load", "judge", "Game"),
+        "fakeoff": ("play", "load", "judge", "score", "Game"),
         "fakeoff.protocols.measures.tournament": ("TournamentRecord",),
         "fakeoff.protocols.measures.standings": ("DetectorStanding", "GeneratorStanding"),
         "fakeoff.leaderboard.scoreboard": ("Scoreboard",),
         "fakeoff.protocols.pictures": ("Pictures", "Verdict"),
+        "fakeoff.protocols.scoring.scored": ("ScoredPicture",),
+        "fakeoff.protocols.scoring.framing": ("Framing",),
     },
 }
 

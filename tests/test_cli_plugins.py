@@ -155,6 +155,20 @@ def test_the_list_is_json_on_demand(call: Call) -> None:
     assert {("protocol", "attack_defend"), ("protocol", "pretrain")} <= found
 
 
+def test_a_family_is_listed_once_and_its_members_are_shown_and_refused_by_name(call: Call) -> None:
+    listed = {player["name"]: player for player in json.loads(call("plugins", "--json").output)}
+    assert "learning_rate" in [parameter["name"] for parameter in listed["torchvision:ARCHITECTURE"]["parameters"]]
+    assert "timm:ARCHITECTURE" in listed
+    output = call("plugins", "show", "torchvision:resnet18").output
+    for word in ("torchvision:resnet18, a detector", "architecture='resnet18'", "learning_rate"):
+        assert word in output
+    refused = "torchvision has no classifier 'resnet19'; near: resnet18"
+    assert refused in _one_line(call("run", "small.toml", "--serial", "--detectors", "torchvision:resnet19"))
+    assert refused in _one_line(call("plugins", "check", "torchvision:resnet19"))
+    cut = ("--set", "after=layer9")
+    assert "torchvision:resnet18 has no block 'layer9'" in _one_line(call("plugins", "check", "truncated", *cut))
+
+
 def test_new_writes_a_package_once(call: Call) -> None:
     result = call("plugins", "new", "generator", "my_own")
     assert result.exit_code == 0, result.output

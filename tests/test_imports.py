@@ -36,6 +36,16 @@ def driver() -> set[str]:
     return _imported(DRIVER)
 
 
+@pytest.mark.parametrize("library", ["matplotlib", "torchvision", "sklearn", "mlflow", "ray"])
+def test_pictures_are_scored_without_libraries_that_only_draw_or_play(library: str, scorer: set[str]) -> None:
+    assert library not in scorer
+
+
+@pytest.fixture(scope="module")
+def scorer() -> set[str]:
+    return _imported("import fakeoff.leaderboard.scoring.score, fakeoff.leaderboard.terminal.scoring")
+
+
 def test_whoever_watches_the_workers_needs_no_pytorch() -> None:
     assert "torch" not in _imported("import fakeoff.arena.watch")
 

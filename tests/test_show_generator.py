@@ -249,6 +249,40 @@ def test_the_table_says_what_was_measured(tmp_path: Path, tables: ModuleType) ->
     assert page.read_text().endswith("\nafter\n")
 
 
+def test_photographs_with_terms_have_a_table_of_their_own_without_pictures_and_people(
+    tmp_path: Path, tables: ModuleType
+) -> None:
+    nobody_knows = {"photographs": 699, "people": 699, "images": 60_000, "seconds": 3600.0, "threads": 1}
+    other = measured("gan", licence="theirs", training=nobody_knows) | {"name": "gan-celeba-999-64"}
+    for one in (measured("gan"), other):
+        (tmp_path / f"{one['name']}.json").write_text(json.dumps(one))
+    assert [one["name"] for one in tables.read_results(tmp_path)] == ["gan-orl-64"]
+    rows = tables.table(tables.read_results(tmp_path, source="celeba-999")).splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert {len(row) for row in cells} == {8}
+    assert cells[0][-1] == "training photographs met, of 699"
+    assert cells[2] == [
+        "[gan](#gan)", "2,000 (1,000)", "3.4 MB", "60,000, 60 min on 1 thread",
+        "338 to 353", "6.1 to 6.3", "8.3", "81 to 89",
+    ]  # fmt: skip
+    assert cells[4] == ["the 80 held-out reals", *[""] * 5, "9.5", ""]
+
+    page = tmp_path / "page.md"
+    of_both = [f"{begin}\nold\n{tables._END}" for begin in (tables._BEGIN, tables._begin("celeba-999"))]
+    page.write_text("\nbetween\n".join(of_both))
+    tables.write_tables(page, tmp_path)
+    assert tables.table_of(page, source="celeba-999").splitlines() == rows
+    assert "pictures/gan-orl-64.png" in tables.table_of(page)
+    assert "\nbetween\n" in page.read_text()
+
+
+def test_the_page_says_what_was_measured_in_colour(tables: ModuleType) -> None:
+    results = tables.read_results(RESULTS, source="celeba-999")
+    assert tables.table_of(PAGE, source="celeba-999") == tables.table(results)
+    assert all("non-commercial research only" in result["licence"] for result in results)
+    assert not list((ROOT / "docs" / "pictures").glob("*celeba*"))
+
+
 def test_the_page_says_what_was_measured_of_the_weights_that_ship(tables: ModuleType) -> None:
     results = tables.read_results(RESULTS)
     assert tables.table_of(PAGE) == tables.table(results)

@@ -6,6 +6,7 @@ no face that a detector is tested on was seen in training, by it or by the gener
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import warnings
@@ -29,6 +30,9 @@ SPLIT_SHARES: Mapping[Split, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
 _ORL_PEOPLE, _ORL_PHOTOS = 40, 10
 _SMALLEST_SIDE_PIXELS = 32
 _MOST_PIXELS = 100_000_000
+
+# They run another program (EPS), are no pictures, or only announce a plugin that would read them.
+_NEVER_OPENED = frozenset({"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"})
 _NAMED_AT_MOST = 5
 
 
@@ -110,8 +114,15 @@ class RealSource:
         return np.stack(images)
 
 
+@functools.cache
+def picture_formats() -> tuple[str, ...]:
+    """The formats that Pillow decodes by itself, by its names for them; files of any other are no images here."""
+    Image.init()
+    return tuple(name for name in Image.ID if name in Image.OPEN and name not in _NEVER_OPENED)
+
+
 def read_image(path: Path) -> Image.Image:
-    """Reads one image file of any Pillow format as mode ``L`` or ``RGB``, upright.
+    """Reads one image file of one of the :func:`picture_formats` as mode ``L`` or ``RGB``, upright.
 
     Args:
         path: The file. It is treated as hostile: size-limited, and read in full.
@@ -122,18 +133,31 @@ def read_image(path: Path) -> Image.Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as opened:
-                if opened.width * opened.height > _MOST_PIXELS:
-                    raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
-                opened.load()
-                return _to_eight_bits(ImageOps.exif_transpose(opened))
-        except (UnidentifiedImageError, DataError):
-            raise
-        except Image.DecompressionBombError as error:
-            raise DataError("larger than Pillow's safety limit") from error
-        except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
-            raise DataError(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
+        return decode_image(path)
+
+
+def decode_image(path: Path) -> Image.Image:
+    """As :func:`read_image`, for threads: whoever starts them silences warnings, which belong to the whole process.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnidentifiedImageError: Not an image.
+        DataError: An image, but damaged or too large.
+    """
+    try:
+        with Image.open(path, formats=picture_formats()) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
+            opened.load()
+            return _to_eight_bits(ImageOps.exif_transpose(opened))
+    except (UnidentifiedImageError, DataError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError("larger than Pillow's safety limit") from error
+    except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
+        raise DataError(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -14,23 +14,29 @@ from fakeoff.arena.images.assets import Asset, assets_folder, extract, find_asse
 from fakeoff.arena.players.openvino_ir import IRError, read_constants
 
 
-def find_asset_weights(name: str) -> Path:
+def find_asset_weights(name: str, *, member: str = "") -> Path:
     """Finds the weights in an asset.
 
     Args:
         name: The asset's.
+        member: The last part of a member's name, where another than the first is wanted.
 
     Returns:
-        Its first member; or, where its members are networks in OpenVINO's format, a ``.safetensors`` beside it in the
-        cache. That has one tensor for each constant, named ``NETWORK.NUMBER.OPERATION.PORT``: what the asset's table
-        calls the network, and the constant's place in what
+        Its first member, or the one that was asked for; or, where its members are networks in OpenVINO's format, a
+        ``.safetensors`` beside it in the cache. That has one tensor for each constant, named
+        ``NETWORK.NUMBER.OPERATION.PORT``: what the asset's table calls the network, and the constant's place in what
         :func:`~fakeoff.arena.players.openvino_ir.read_constants` returns, its consumer and its port.
 
     Raises:
-        AssetError: See :func:`fakeoff.arena.images.assets.extract`; or a network cannot be read.
+        AssetError: See :func:`fakeoff.arena.images.assets.extract`; or there is no such member, or a network cannot
+            be read.
     """
     asset = find_asset(name)
     members = {path.name: path for path, _ in extract(name)}
+    if member:
+        if member not in members:
+            raise AssetError(f"asset '{name}' has no '{member}'; it has: {', '.join(members)}")
+        return members[member]
     if not asset.networks:
         return next(iter(members.values()))
     path = assets_folder() / f"{name}-{asset.sha256[:12]}.safetensors"

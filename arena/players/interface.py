@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -21,6 +25,30 @@ class Player(nn.Module):
     It learns by steps or at once: it has a :meth:`train_step` or a :meth:`fit` of its own, or plays with the weights
     that it came with. Of one that has both, steps are taken.
     """
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, Any]) -> None:
+        """Refuses parameters that are right one by one and do not go together, before anything is played.
+
+        Args:
+            parameters: All of the constructor's, by name, defaults included.
+
+        Raises:
+            ValueError: With the reason, in one line.
+        """
+
+    @classmethod
+    def left_out(cls, weights: Path, parameters: Mapping[str, Any]) -> str:
+        """Says what of a weights file is not taken, where a user would think that it is; nothing by default.
+
+        Args:
+            weights: The file.
+            parameters: All of the constructor's, by name, defaults included.
+
+        Returns:
+            Such as ``the head for 1000 classes``; empty where all is taken.
+        """
+        return ""
 
     @left_to_players()
     def start(self, plan: Plan) -> None:

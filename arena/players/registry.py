@@ -1,7 +1,9 @@
 """Where players are known by name: lazily, with their origin, and with a fingerprint for job keys.
 
 There are three ways in. A decorator (:meth:`Registry.register`) in a file that the user names; an entry point of an
-installed package; and a class path, ``package.module:Class``, which needs no registration at all.
+installed package; and a class path, ``package.module:Class``, which needs no registration at all. A *family* is many
+players of one class, such as every architecture of a library: what follows its prefix in ``prefix:member`` is one of
+the constructor's arguments.
 """
 
 from __future__ import annotations
@@ -15,12 +17,10 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-
 from fakeoff.arena.errors import PluginError, one_line, suggestion
+from fakeoff.arena.players.entries import Entry, Family, Parameter
 from fakeoff.arena.players.provisions import PluginFile, PluginPackage, Provision, installed_package
 
 PlayerT = TypeVar("PlayerT")
@@ -42,50 +42,6 @@ ELSEWHERE = (
 _registries: list[Registry[Any]] = []
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One keyword argument of a player's constructor."""
-
-    name: str
-    annotation: Any
-    default: Any
-    required: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A registered player.
-
-    Attributes:
-        name: What users call it.
-        target: The class, or where it is: ``package.module:Class``.
-        origin: Where it comes from, for people: ``fakeoff``, a file, or a distribution.
-        version: Goes into job keys: raised when a player's behaviour changes. A plugin file's is its hash; None is
-            the hash of its package's code, see :meth:`Registry.fingerprint`.
-        preset: Constructor arguments that the name fixes.
-        release: Of the distribution that it comes from, for people.
-        file: The plugin file that it comes from, if it does.
-    """
-
-    name: str
-    target: str | type
-    origin: str
-    version: int | str | None
-    preset: Mapping[str, Any] = field(default_factory=dict)
-    release: str = ""
-    file: PluginFile | None = None
-
-    @property
-    def where(self) -> str:
-        """The origin in full, for messages: ``fakeoff-dcgan 0.1.0 (fakeoff_dcgan.players:DCGAN)``."""
-        parts = [self.origin]
-        if self.release:
-            parts.append(self.release)
-        if self.version is None:
-            parts.append(f"({self.target})")
-        return " ".join(parts)
-
-
 class Registry(Generic[PlayerT]):
     """The players of one kind.
 
@@ -101,6 +57,7 @@ class Registry(Generic[PlayerT]):
         self._group = group
         self._entries: dict[str, Entry] = {}
         self._contested: dict[str, tuple[Entry, ...]] = {}
+        self._families: dict[str, Family] = {}
         self._asked_packages = not group
         _registries.append(self)
 
@@ -113,6 +70,21 @@ class Registry(Generic[PlayerT]):
             PluginError: The name is taken.
         """
         self._add(Entry(name=name, target=target, origin=origin, version=version, preset=preset or {}))
+
+    def add_family(self, family: Family) -> None:
+        """Makes all players of a family known without importing their class.
+
+        Raises:
+            PluginError: The prefix is taken.
+        """
+        if family.prefix in self._families:
+            raise PluginError(f"two families of {self.kind}s are called '{family.prefix}'; rename one of them")
+        self._families[family.prefix] = family
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """All families, by prefix."""
+        return tuple(self._families[prefix] for prefix in sorted(self._families))
 
     def register(self, name: str, *, version: int = 1) -> Callable[[ClassT], ClassT]:
         """A class decorator that makes a player known under ``name``.
@@ -186,14 +158,14 @@ class Registry(Generic[PlayerT]):
 
     def __contains__(self, name: str) -> bool:
         self._ask_packages()
-        return name in self._entries
+        return name in self._entries or self._member(name) is not None
 
     def __iter__(self) -> Iterator[Entry]:
         self._ask_packages()
         return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
 
     def entry(self, name: str) -> Entry:
-        """Looks a player up, by its name or by its class path.
+        """Looks a player up, by its name, as one of a family, or by its class path.
 
         Raises:
             PluginError: There is none of that name, or several packages claim it.
@@ -207,18 +179,28 @@ class Registry(Generic[PlayerT]):
                 + f"; uninstall one, or name the other by its class: {claims[-1].target}"
             )
         if name not in self._entries and ":" in name:
-            return self._by_class_path(name)
+            return self._member(name) or self._by_class_path(name)
         if name not in self._entries:
-            hint = suggestion(name, self._entries) or "."
+            hint = suggestion(name, (*self._entries, *self._families)) or "."
             raise PluginError(f"unknown {self.kind} '{name}'{hint} See: fakeoff plugins")
         return self._entries[name]
+
+    def _member(self, name: str) -> Entry | None:
+        prefix, _, member = name.partition(":")
+        family = self._families.get(prefix)
+        return family.entry(member) if family is not None and member else None
 
     def _by_class_path(self, path: str) -> Entry:
         if not _CLASS_PATH.fullmatch(path):
             raise PluginError(f"'{path}' is no class path; write package.module:Class")
         if path.startswith("__main__:"):
             raise PluginError(f"'{path}' is a class that only this process knows; {ELSEWHERE}")
-        package = self._package(path, what=f"'{path}'")
+        try:
+            package = self._package(path, what=f"'{path}'")
+        except PluginError as error:
+            if near := suggestion(path.partition(":")[0], self._families):
+                raise PluginError(f"unknown {self.kind} '{path}'{near} See: fakeoff plugins") from error
+            raise
         return Entry(name=path, target=path, origin=package.distribution, version=None, release=package.release)
 
     def load(self, name: str) -> type[PlayerT]:
@@ -293,6 +275,11 @@ class Registry(Generic[PlayerT]):
         Raises:
             PluginError: Unknown, it does not load, or its signature cannot be read.
         """
+        fixed = self.entry(name).preset
+        return tuple(parameter for parameter in self._constructor(name) if parameter.name not in fixed)
+
+    def _constructor(self, name: str) -> tuple[Parameter, ...]:
+        """All keyword arguments of a player's constructor."""
         player = self.load(name)
         try:
             hints = get_type_hints(player.__init__, include_extras=True)
@@ -311,16 +298,16 @@ class Registry(Generic[PlayerT]):
             )
             for key, argument in arguments.items()
             if argument.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            and key not in self.entry(name).preset
         )
 
     def complete(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Checks parameters against the constructor's signature and adds the defaults.
 
         Raises:
-            PluginError: One is unknown, missing or of the wrong type.
+            PluginError: One is unknown, missing or of the wrong type, or its class refuses them together.
         """
         known = {parameter.name: parameter for parameter in self.parameters(name)}
+        self._check_member(name)
         for key in given:
             if key not in known:
                 raise PluginError(
@@ -331,20 +318,34 @@ class Registry(Generic[PlayerT]):
         for key, parameter in known.items():
             if key not in given and parameter.required:
                 raise PluginError(f"{self.kind} '{name}' needs the parameter '{key}'")
-            value = given.get(key, parameter.default)
+            value = parameter.default
             if key in given:
-                try:
-                    value = TypeAdapter(parameter.annotation).validate_python(value)
-                except ValidationError as error:
-                    reason = error.errors()[0]["msg"]
-                    raise PluginError(f"{self.kind} '{name}': parameter '{key}' = {value!r}: {reason}") from error
-                except PydanticUserError as error:
-                    raise PluginError(
-                        f"{self.kind} '{name}': parameter '{key}' cannot be given: {parameter.annotation} is no type "
-                        "that a configuration can say; annotate it with text, numbers, lists or tables"
-                    ) from error
+                what = f"{self.kind} '{name}': parameter '{key}'"
+                value = parameter.check(given[key], what=what)
             complete[key] = value
+        self._check_together(name, complete)
         return complete
+
+    def _check_together(self, name: str, complete: Mapping[str, Any]) -> None:
+        check = getattr(self.load(name), "check_parameters", None)
+        if check is None:
+            return
+        try:
+            with apart("check", name):
+                check({**self.entry(name).preset, **complete})
+        except ValueError as error:
+            raise PluginError(f"{self.kind} '{name}': {error}") from error
+
+    def _check_member(self, name: str) -> None:
+        """Refuses a member that its family does not have: its class's annotation says which there are."""
+        family = self._families.get(name.partition(":")[0]) if name not in self._entries else None
+        if family is None:
+            return
+        by_name = {parameter.name: parameter for parameter in self._constructor(name)}
+        if family.argument in by_name:
+            by_name[family.argument].check(
+                name.partition(":")[2], what=f"{self.kind} '{name}': parameter '{family.argument}'"
+            )
 
     def build(self, name: str, parameters: Mapping[str, Any]) -> PlayerT:
         """Constructs a player; its constructor's own errors pass through."""

@@ -20,8 +20,9 @@ from typing_extensions import TypedDict
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
+from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.provisions import Provision
-from fakeoff.arena.players.registry import Entry, Registry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.seeds import canonical_json
 
 WEIGHTS = "weights"
@@ -36,12 +37,28 @@ class NamesFolder:
 
 
 @dataclass(frozen=True)
+class NamesFile:
+    """Marks a parameter that names a file, or one in an asset: its content, not the name, is part of the recipe."""
+
+
+@dataclass(frozen=True)
 class NamesPlayers:
     """Marks a parameter that names other players of the same kind: their recipes are part of this one."""
 
 
+@dataclass(frozen=True)
+class AddedLater:
+    """Marks a parameter that players which ship had not always, and whose default is what they did before.
+
+    At its default it is left out of the recipe, so that results of before are read and not computed again.
+    """
+
+
 Folder: TypeAlias = Annotated[str, NamesFolder()]
 """The path of a folder of images; empty where what was in it comes with the state."""
+
+File: TypeAlias = Annotated[str, NamesFile()]
+"""The path of a file, ``asset:NAME`` or ``asset:NAME/MEMBER``; empty where what was in it comes with the state."""
 
 Members: TypeAlias = Annotated[tuple[str | dict[str, Any], ...], NamesPlayers()]
 """Other players: names, or tables with ``plugin`` and ``parameters``."""
@@ -55,7 +72,8 @@ class Identity(TypedDict):
 
     Attributes:
         plugin: The registered name.
-        parameters: Keyword arguments of its constructor, defaults included, less what :meth:`PlayerSpec.places` tells.
+        parameters: Keyword arguments of its constructor, defaults included, less what :meth:`PlayerSpec.places` tells
+            and defaults of what was :class:`AddedLater`.
         fingerprint: What decides its behaviour besides the parameters: its code's version, the hash of its weights.
     """
 
@@ -71,12 +89,13 @@ class PlayerSpec:
     Attributes:
         name: What the player is called in this tournament.
         plugin: The registered name.
-        parameters: All keyword arguments of its constructor, defaults included.
+        parameters: All keyword arguments of its constructor, defaults included but for those of what was
+            :class:`AddedLater`.
         fingerprint: What decides the player's behaviour besides the parameters: its code's version and the
             hash of its weights.
         weights: Where its pretrained weights lie, where it has any.
         provision: What a worker needs to build it, unless it ships with Fakeoff.
-        files: Folders that its parameters name, by parameter: where they lie on the driver's machine.
+        files: Folders and files that its parameters name, by parameter: where they lie on the driver's machine.
         members: The recipes of the players that its parameters name.
         only_in: Where its class is defined, for people, if no other process will find it there; else empty.
     """
@@ -169,7 +188,8 @@ def _only_in(entry: Entry) -> str:
 def _named(
     registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any]
 ) -> tuple[dict[str, str], tuple[PlayerSpec, ...]]:
-    """Puts what parameters name in the place of the names: contents of folders, recipes of players."""
+    """Puts what parameters name in the place of the names: contents of folders and files, recipes of players; and
+    leaves out what goes without saying."""
     files: dict[str, str] = {}
     members: list[PlayerSpec] = []
     for parameter in registry.parameters(plugin):
@@ -179,6 +199,15 @@ def _named(
             path = Path(str(complete.pop(key) or ""))
             if str(path) != ".":
                 fingerprint[key] = _folder_hash(registry, plugin, key, path)
+                files[key] = str(path.resolve())
+        elif any(isinstance(mark, AddedLater) for mark in marks):
+            if complete[key] == parameter.default:
+                del complete[key]
+        elif any(isinstance(mark, NamesFile) for mark in marks):
+            if name := str(complete.pop(key) or ""):
+                path = _find_file(registry, plugin, key, name)
+                with path.open("rb") as file:
+                    fingerprint[key] = hashlib.file_digest(file, "sha256").hexdigest()
                 files[key] = str(path.resolve())
         elif any(isinstance(mark, NamesPlayers) for mark in marks):
             alone = isinstance(complete[key], str | Mapping)
@@ -198,6 +227,16 @@ def _named(
             identities = [member.identity() for member in mine]
             complete[key] = identities[0] if alone else identities
     return files, tuple(members)
+
+
+def _find_file(registry: Registry[Any], plugin: str, key: str, name: str) -> Path:
+    if name.startswith(_ASSET):
+        asset, _, member = name.removeprefix(_ASSET).partition("/")
+        return find_asset_weights(asset, member=member)
+    path = Path(name)
+    if not path.is_file():
+        raise PluginError(f"{registry.kind} '{plugin}': {key} = '{path}' is no file; give a path, or asset:NAME")
+    return path
 
 
 def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> str:
@@ -284,5 +323,6 @@ def weights_hash(state: Mapping[str, Tensor]) -> str:
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         sha256.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-        sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        if value.numel():  # what has no values, and came from numpy, has strides of 0, which cannot be viewed as bytes
+            sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return sha256.hexdigest()

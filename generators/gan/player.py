@@ -97,16 +97,18 @@ class AdversarialGenerator(Generator):
 
         # The same fakes serve both: the critic learns them first, then the generator follows the new critic.
         fake = self._fakes_to_train(len(real), rng)
-        critic = self._train_critic(real, fake.detach(), rng=rng, optimiser=critic_optimiser)
+        seen = self._beside(real, fake)
+        critic = self._train_critic(real, seen.detach(), rng=rng, optimiser=critic_optimiser)
 
         self.critic.requires_grad_(False)
-        loss = gan_losses.generator_loss(self.loss, self._judge(self._augment(fake, rng)))
+        loss = gan_losses.generator_loss(self.loss, self._judge(self._augment(seen, rng)))
         measured = {"generator_loss": loss.item(), **critic}
+        loss = loss * self._critics_say(len(real))
         if extra_loss is not None:
             extra = extra_loss(self._to_rgb(fake))
             measured["extra_loss"] = extra.item()
             loss = loss + extra
-        for name, (penalty, weight) in self._penalties(len(real), rng).items():
+        for name, (penalty, weight) in self._penalties(fake, rng).items():
             measured[name] = penalty.item()
             loss = loss + penalty * weight
         generator_optimiser.zero_grad(set_to_none=True)
@@ -160,8 +162,16 @@ class AdversarialGenerator(Generator):
         """What :meth:`_fakes_to_train` makes as RGB in [0, 1]."""
         return ((images + 1) / 2).expand(-1, 3, -1, -1)
 
-    def _penalties(self, n: int, rng: torch.Generator) -> dict[str, tuple[Tensor, float]]:
-        """What is added to the generator's loss at this step, by name, and its weight."""
+    def _beside(self, reals: Tensor, fakes: Tensor) -> Tensor:
+        """The fakes as the critic is shown them beside such reals; both as :meth:`_of_reals` makes them."""
+        return fakes
+
+    def _critics_say(self, n: int) -> float:
+        """The weight of the critic's opinion in the generator's loss, at a step of so many images."""
+        return 1.0
+
+    def _penalties(self, fakes: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, float]]:
+        """What is added to the generator's loss at the step of these fakes, by name, and its weight."""
         return {}
 
     def _ask_for_gradients(self) -> None:

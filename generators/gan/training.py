@@ -1,8 +1,10 @@
-"""What adversarial generators share beside their losses: optimisers that resume, and a moving average of weights."""
+"""What adversarial generators share beside their losses: optimisers that resume, a moving average of weights, and how
+others' weights take the place of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -54,4 +56,38 @@ def start_from_average(state: dict[str, Any], *, current: str) -> None:
         }
 
 
-__all__ = ["adam", "follow", "restore", "start_from_average", "without_current"]
+def take_over(
+    player: nn.Module,
+    state: dict[str, Any],
+    renamed: Mapping[str, Tensor],
+    errors: list[str],
+    *,
+    settings: Callable[[Mapping[str, Tensor]], Mapping[str, int]],
+    may_lack: tuple[str, ...] = (),
+) -> None:
+    """Puts others' weights in the place of a state dict that is being loaded, and fills in what such files never have.
+
+    A name that is missing in a network of which the file has any is left missing: it is an error.
+
+    Args:
+        player: Who loads; what is filled in is its own.
+        state: Becomes a state of the player.
+        renamed: What the file says, in the player's names.
+        errors: Gets a line where the file's network needs other parameters, as a ``load_state_dict`` hook's list.
+        settings: The parameters of a player with the shapes of a state dict.
+        may_lack: How names end that a file has all of, or none.
+    """
+    own = player.state_dict()
+    if (theirs := settings(renamed)) != (ours := settings(own)):
+        differ = ", ".join(f"{name} = {value}" for name, value in theirs.items() if value != ours.get(name))
+        errors.append(f"the file's network has {differ}: give these parameters.")
+    given = tuple({f"{name.partition('.')[0]}." for name in renamed})
+    lacks = not any(name.endswith(may_lack) for name in renamed)
+    kept = {
+        name: value for name, value in own.items() if not name.startswith(given) or (lacks and name.endswith(may_lack))
+    }
+    state.clear()
+    state |= {**kept, **renamed}
+
+
+__all__ = ["adam", "follow", "restore", "start_from_average", "take_over", "without_current"]

@@ -7,7 +7,8 @@ Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-F
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,21 +17,15 @@ from torch import Tensor, nn
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.images.pipeline import luminance
 from fakeoff.arena.players.plan import Plan
-from fakeoff.generators.gan import losses as gan_losses
-from fakeoff.generators.gan.augment import augment
-from fakeoff.generators.gan.training import adam, follow, start_from_average, without_current
-from fakeoff.generators.interface import ExtraLoss, Generator
+from fakeoff.generators.gan.player import AdversarialGenerator
+from fakeoff.generators.interface import ExtraLoss
 from fakeoff.generators.mobilestylegan.networks import Mapping, Synthesis, draw_weights
 from fakeoff.generators.mobilestylegan.published import from_published, is_published
 from fakeoff.generators.stylegan2.layers import draw_weights as draw_weights_of_critic
 from fakeoff.generators.stylegan2.networks import Critic, widths
 
-# As of the other adversarial players: in a short finetuning an average may not look back further than this.
-_EMA_RAMP = 0.05
-_LOSS: gan_losses.Loss = "non_saturating"
 
-
-class MobileStyleGAN(Generator):
+class MobileStyleGAN(AdversarialGenerator):
     """A MobileStyleGAN, whose published networks make faces of 1024 pixels.
 
     Its images at lower resolutions are means of those pixels; all layers take part in them. What an attack finetunes is
@@ -68,6 +63,10 @@ class MobileStyleGAN(Generator):
         init_seed: Of the initial weights; with published weights, of the critic's alone.
     """
 
+    current = "synthesis"
+    critic: Critic
+    average: Synthesis
+
     def __init__(
         self,
         *,
@@ -88,12 +87,11 @@ class MobileStyleGAN(Generator):
         augmentation: bool = True,
         generator_lr: float = 5e-4,
         critic_lr: float = 1e-3,
-        attack_lr: float = 5e-4,
+        attack_lr: float = 1e-4,
         ema_images: float = 10_000.0,
         weights: str | None = "asset:mobilestylegan-july",
         init_seed: int = 0,
     ) -> None:
-        super().__init__()
         if side not in (32, 64, 128, 256, 512, 1024):
             raise ValueError(f"side {side} is not a power of two from 32 to 1024")
         if resolution not in (16, 32, 64, 128, 256, 512, 1024) or resolution > side:
@@ -109,14 +107,20 @@ class MobileStyleGAN(Generator):
                 "a wavelet transform takes four at a time"
             )
         del weights  # the arena loads them into the state dict
-        self.resolution = resolution
-        self.latent_dim = latent_dim
+        super().__init__(
+            resolution=resolution,
+            channels=3,
+            latent_dim=latent_dim,
+            loss="non_saturating",
+            penalty_weight=penalty_weight,
+            penalty_every=penalty_every,
+            augmentation=augmentation,
+            learning_rates=(generator_lr, critic_lr),
+            attack_lr=attack_lr,
+            ema_images=ema_images,
+        )
         self.truncation = truncation
         self.critic_weight, self.warm_up_images, self.teacher_weight = critic_weight, warm_up_images, teacher_weight
-        self.penalty_weight, self.penalty_every = penalty_weight, penalty_every
-        self.augmentation = augmentation
-        self.learning_rates, self.attack_lr = (generator_lr, critic_lr), attack_lr
-        self.ema_images = ema_images
         rng = torch.Generator().manual_seed(init_seed)
         self.mapping = Mapping(latent_dim, layers=mapping_layers).requires_grad_(False)
         self.synthesis = Synthesis(latent_dim, features=counts)
@@ -126,118 +130,54 @@ class MobileStyleGAN(Generator):
         draw_weights(self.mapping, self.synthesis, rng=rng)
         draw_weights_of_critic(self.critic, rng=rng)
         self.average = copy.deepcopy(self.synthesis).requires_grad_(False)
-        self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
-        self.register_load_state_dict_pre_hook(_complete)  # type: ignore[no-untyped-call]
-        self._session: _Session | None = None
-
-    images_seen: Tensor
+        self.register_load_state_dict_pre_hook(_take_published)  # type: ignore[no-untyped-call]
+        self._styles: Tensor | None = None
+        # A function, so that no state keeps the network behind it.
+        self._teach: Callable[[Tensor], Tensor] | None = None
 
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        return self._images(self.average, self.mapping.truncate(self.mapping(z), self.truncation))
+        return self._to_rgb(self.average(self._truncated(z), resolution=self.resolution))
 
     def start(self, plan: Plan) -> None:
-        attacks = plan.purpose == "attack"
-        rates = (self.attack_lr, self.attack_lr) if attacks else self.learning_rates
-        self._session = self._start_session(
-            rates if plan.rate is None else (plan.rate, plan.rate), taught=attacks and self.teacher_weight > 0
-        )
+        super().start(plan)
+        taught = plan.purpose == "attack" and self.teacher_weight > 0
+        self._teach = partial(copy.deepcopy(self.average), resolution=self.resolution) if taught else None
 
     def train_step(
         self, batch: Batch, *, rng: torch.Generator, extra_loss: ExtraLoss | None = None
     ) -> dict[str, float]:
-        if self._session is None:
-            self._session = self._start_session(self.learning_rates, taught=False)
-        session, reals = self._session, batch.images
+        say = self._critics_say(len(batch.images))
+        return {**super().train_step(batch, rng=rng, extra_loss=extra_loss), "critics_say": say}
+
+    def _fakes_to_train(self, n: int, rng: torch.Generator) -> Tensor:
         with torch.no_grad():
             # Truncated as samples are: what the detector is shown is what is finetuned.
-            w = self.mapping.truncate(self.mapping(self.latents(len(reals), rng=rng)), self.truncation)
-        fakes = self._images(self.synthesis, w)
+            self._styles = self._truncated(self.latents(n, rng=rng))
+        fakes: Tensor = self.synthesis(self._styles, resolution=self.resolution)
+        return fakes
+
+    def _beside(self, reals: Tensor, fakes: Tensor) -> Tensor:
         # Grey reals mean a grey arena, where colour is nothing that the critic should look at.
-        seen = luminance(fakes) if bool((reals[:, :1] == reals[:, 1:]).all()) else fakes
+        return luminance(fakes) if bool((reals[:, :1] == reals[:, 1:]).all()) else fakes
 
-        critic = self._train_critic(reals, seen.detach(), rng=rng, session=session)
-        self.images_seen += len(reals)
-        say = self.critic_weight * min(1.0, int(self.images_seen) / max(1, self.warm_up_images))
-        self.critic.requires_grad_(False)
-        own = gan_losses.generator_loss(_LOSS, self.critic(self._shown(seen, rng)))
-        loss = say * own
-        measured = {"generator_loss": own.item(), "critics_say": say, **critic}
-        if session.teacher is not None:
-            with torch.no_grad():
-                taught = self._images(session.teacher, w)
-            distance = (fakes - taught).abs().mean()
-            measured["teacher_loss"] = distance.item()
-            loss = loss + self.teacher_weight * distance
-        if extra_loss is not None:
-            extra = extra_loss(fakes)
-            measured["extra_loss"] = extra.item()
-            loss = loss + extra
-        session.generator_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        session.generator_optimiser.step()
-        self.critic.requires_grad_(True)
+    def _critics_say(self, n: int) -> float:
+        return self.critic_weight * min(1.0, (int(self.images_seen) + n) / max(1, self.warm_up_images))
 
-        session.images += len(reals)
-        session.steps += 1
-        half_life = min(self.ema_images, session.images * _EMA_RAMP)
-        follow(self.average, self.synthesis, images=len(reals), half_life=half_life)
-        return measured
+    def _penalties(self, fakes: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, float]]:
+        if self._teach is None:
+            return {}
+        assert self._styles is not None
+        with torch.no_grad():
+            taught = self._teach(self._styles)
+        # Of pixels in [0, 1], as everywhere outside of a critic.
+        return {"teacher_loss": ((self._to_rgb(fakes) - self._to_rgb(taught)).abs().mean(), self.teacher_weight)}
 
-    def shipped_state(self) -> dict[str, Tensor]:
-        """The state dict in less than half of its size: without the weights that the average stands for, in float16."""
-        return without_current(self.state_dict(), current="synthesis.")
-
-    def _images(self, synthesis: Synthesis, w: Tensor) -> Tensor:
-        images: Tensor = synthesis(w, resolution=self.resolution)
-        return (images + 1) / 2
-
-    def _train_critic(
-        self, reals: Tensor, fakes: Tensor, *, rng: torch.Generator, session: _Session
-    ) -> dict[str, float]:
-        real, fake = self._shown(reals, rng), self._shown(fakes, rng)
-        real_value, fake_value = self.critic(real), self.critic(fake)
-        loss = gan_losses.critic_loss(_LOSS, real_value, fake_value)
-        measured = {"critic_loss": loss.item(), "critic_gap": (real_value.mean() - fake_value.mean()).item()}
-        if session.steps % self.penalty_every == 0:
-            # A gradient of a gradient loses too much in bfloat16.
-            with torch.autocast(real.device.type, enabled=False):
-                penalty = gan_losses.r1_penalty(self.critic, real)
-            loss = loss + penalty * self.penalty_weight * self.penalty_every
-            measured["critic_penalty"] = penalty.item()
-        session.critic_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        session.critic_optimiser.step()
-        return measured
-
-    def _shown(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Images in [0, 1] as the critic is shown them."""
-        images = images * 2 - 1
-        return augment(images, rng=rng) if self.augmentation else images
-
-    def _start_session(self, rates: tuple[float, float], *, taught: bool) -> _Session:
-        # A version is its averaged weights, so that is where training goes on from.
-        if int(self.images_seen):
-            self.synthesis.load_state_dict(self.average.state_dict())
-        return _Session(
-            generator_optimiser=adam(self.synthesis, rates[0]),
-            critic_optimiser=adam(self.critic, rates[1]),
-            teacher=copy.deepcopy(self.average) if taught else None,
-        )
+    def _truncated(self, z: Tensor) -> Tensor:
+        return self.mapping.truncate(self.mapping(z), self.truncation)
 
 
-@dataclass(kw_only=True)
-class _Session:
-    """What one training has, and no state keeps."""
-
-    generator_optimiser: torch.optim.Adam
-    critic_optimiser: torch.optim.Adam
-    teacher: Synthesis | None
-    images: int = 0
-    steps: int = 0
-
-
-def _complete(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
-    """Takes published constants, and fills in current weights where a file ships only their average."""
+def _take_published(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
+    """Puts published constants in the places of weights; critic and counters stay as they are."""
     assert isinstance(module, MobileStyleGAN)
     if is_published(state):
         found = from_published(state, module.mapping, module.synthesis)
@@ -245,8 +185,6 @@ def _complete(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
         average = {name.replace("synthesis.", "average.", 1): value for name, value in current.items()}
         state.clear()
         state |= module.state_dict() | found | average
-        return
-    start_from_average(state, current="synthesis.")
 
 
 __all__ = ["MobileStyleGAN"]

@@ -8,13 +8,14 @@ and of w. Added for small data: differentiable augmentation.
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from fakeoff.arena.players.checkpoints import FACTS, flatten
 from fakeoff.generators.gan.player import AdversarialGenerator
+from fakeoff.generators.gan.training import take_over
 from fakeoff.generators.stylegan2.layers import draw_weights
 from fakeoff.generators.stylegan2.networks import Critic, Network, Noise, widths
 from fakeoff.generators.stylegan2.path_length import path_lengths, path_penalty
@@ -142,12 +143,12 @@ class StyleGAN2(AdversarialGenerator):
         noise = None if self.noise == "none" else synthesis.draw_noise(n, rng=rng)
         return synthesis(ws, noise=noise), ws
 
-    def _penalties(self, n: int, rng: torch.Generator) -> dict[str, tuple[Tensor, float]]:
+    def _penalties(self, fakes: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, float]]:
         if not self.path_weight or self._session_steps % self.path_every:
             return {}
         # Regularisation is part of a step and not a step of its own: appendix B's correction of Adam for lazy
         # regularisation is not needed.
-        return {"path_penalty": (self._path_penalty(n, rng), self.path_weight * self.path_every)}
+        return {"path_penalty": (self._path_penalty(len(fakes), rng), self.path_weight * self.path_every)}
 
     def _path_penalty(self, n: int, rng: torch.Generator) -> Tensor:
         # Half a batch is enough (appendix B), and float32 for the same reason as in R1.
@@ -187,20 +188,7 @@ def _take_published(
         renamed = from_published(state, metadata.get(FACTS))
     else:
         return
-    own = cast("StyleGAN2", module)
-    if (theirs := settings(renamed)) != (ours := settings(own.state_dict())):
-        differ = ", ".join(f"{name} = {value}" for name, value in theirs.items() if value != ours.get(name))
-        errors.append(f"the file's network has {differ}: give these parameters.")
-    networks = ["average.", "generator.", *(["critic."] if any(name.startswith("critic.") for name in renamed) else [])]
-    has_maps = any(name.endswith("noise_const") for name in renamed)
-    # Only what such files do not have; a name that is missing else is an error.
-    kept = {
-        name: value
-        for name, value in module.state_dict().items()
-        if not name.startswith(tuple(networks)) or (name.endswith("noise_const") and not has_maps)
-    }
-    state.clear()
-    state |= kept | renamed
+    take_over(module, state, renamed, errors, settings=settings, may_lack=("noise_const",))
 
 
 __all__ = ["StyleGAN2"]

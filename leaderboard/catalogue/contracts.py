@@ -94,9 +94,9 @@ def _print(check: Check, console: Console) -> None:
 
 
 def _kind_of(name: str) -> str:
-    if ":" in name:
-        return _kind_of_class(name)
     kinds = [kind for kind, contract in CONTRACTS.items() if name in contract.registry]
+    if not kinds and ":" in name:
+        return _kind_of_class(name)
     if len(kinds) > 1:
         raise PluginError(f"'{name}' is a {' and a '.join(kinds)}; say which: --kind {kinds[0]}")
     if not kinds and name in protocols:

@@ -16,7 +16,8 @@ from rich.text import Text
 from fakeoff import detectors, generators, protocols
 from fakeoff.arena import parsers
 from fakeoff.arena.images.assets import ASSETS, assets_folder, state
-from fakeoff.arena.players.registry import Entry, Registry
+from fakeoff.arena.players.entries import Entry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.static.describe import Capabilities, Description, ParameterDescription, describe
 
 MEANINGS = {
@@ -129,6 +130,8 @@ def list_players() -> tuple[Listed, ...]:
 def _entries(registry: Registry[Any]) -> Iterator[Entry]:
     for entry in registry:
         yield from registry.contested.get(entry.name, (entry,))
+    for family in registry.families:
+        yield family.pattern
 
 
 def players_text() -> str:

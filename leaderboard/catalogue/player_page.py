@@ -65,9 +65,9 @@ def find_players(name: str) -> tuple[Page, ...]:
     Raises:
         PluginError: Unknown, contested, or one does not load.
     """
-    if ":" in name:
-        return (_by_class_path(name),)
     kinds = [kind for kind in KINDS if name in kind.registry]
+    if not kinds and ":" in name:
+        return (_by_class_path(name),)
     if not kinds:
         known = [entry.name for kind in KINDS for entry in kind.registry]
         raise PluginError(f"nothing is called '{name}'{suggestion(name, known) or '.'} See: fakeoff plugins")

@@ -117,7 +117,7 @@ def _rebuild(ledger: _Ledger, store: Store, *, where: str) -> TournamentRecord:
         if version.player not in names[version.kind]:
             raise ValueError(f"{version.label} is nobody's version")
     by_label = {(version.kind, version.label): version for version in ledger.versions}
-    thresholds = {version.label: version.threshold(store) for version in ledger.versions if version.kind == "detector"}
+    thresholds = {version.label: version.thresholds(store) for version in ledger.versions if version.kind == "detector"}
 
     def kept(entry: _Entry) -> Kept:
         return Kept(

@@ -24,21 +24,24 @@ from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
 from fakeoff.leaderboard.scoreboard import Scoreboard, scoreboard_text
-from fakeoff.protocols.config import LIMITS, Parts, print_config
+from fakeoff.protocols.config import LIMITS, Parts, Search, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Curves, Version, newest
+from fakeoff.protocols.score.calibration import Thresholds
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
+_OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
 _CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
-_CONTENTS = 2  # raised when a round logs more than before: a home is then brought up to date
+_CONTENTS = 3  # raised when a round logs more than before: a home is then brought up to date
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
     + _ROUNDS
     + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
-    "show it.",
+    "show it. `search`, where it is there, is what a search of latents by its scores alone found, and the tag "
+    "`arena.masking` says that its gradient is masked.",
     "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
     "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
     "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "
@@ -54,11 +57,13 @@ def tournament_id(record: TournamentRecord) -> str:
     """What tells tournaments apart: configuration and data.
 
     The number of rounds may grow, what to do about a leak and what a job may take decide no figure, the protocol is the
-    same for all, and parts as they are by default were not in the configuration before 0.2.
+    same for all, and as they are by default parts were not in the configuration before 0.2 and searches before 0.5.
     """
     left_out: dict[str, Any] = {"rounds": True, "audit": True, "protocol": True, "compute": set(LIMITS)}
     if record.config.parts == Parts():
         left_out["parts"] = True
+    if record.config.search == Search():
+        left_out["search"] = True
     config = record.config.model_dump(mode="json", exclude=left_out)
     config["reals"]["source"] = record.source_name
     return digest([config, record.data])[:10]
@@ -169,6 +174,10 @@ class MlflowLog:
                 self._log_faces(run, version, record)
             self._log_parts(run, version, record, scoreboard)
         self._log_forfeits(record, name)
+        for detector in {one.detector: None for one in scoreboard.masking}:
+            lines = [one.sentence for one in scoreboard.masking if one.detector == detector]
+            run = self._player_run("detector", detector, name)
+            self._client.set_tag(run, "arena.masking", "\n".join(lines)[:4000])
 
     def _log_forfeits(self, record: TournamentRecord, name: str) -> None:
         reasons: dict[tuple[str, str], list[str]] = {}
@@ -237,7 +246,7 @@ class MlflowLog:
             if version.targets:
                 self._client.set_tag(run, "arena.targets", ", ".join(version.targets))
             if version.kind == "detector":
-                self._metrics(run, {"threshold": version.threshold(self._store)}, 0)
+                self._metrics(run, _threshold_points(version.thresholds(self._store)), 0)
             self._client.set_terminated(run, status="FINISHED")
 
     def _curves(self, run: str, result: Result) -> None:
@@ -340,10 +349,21 @@ def _standing_points(scoreboard: Scoreboard) -> dict[tuple[str, str], dict[str, 
 
 def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
     return {
-        f"frozen target/{title}: {metric} {side}": cell.value(metric)
+        f"frozen target/{title}: {metric} {side}": value
         for side, cell in duel.sides.items()
-        for metric in ("accuracy", "ap")
+        for metric in _OF_A_DUEL
+        if (value := getattr(cell, metric)) is not None
     }
+
+
+def _threshold_points(thresholds: Thresholds) -> dict[str, float]:
+    """``threshold`` is that with the best balanced accuracy."""
+    points = {
+        "threshold": thresholds.accuracy,
+        "threshold_at_5_fpr": thresholds.at_5_fpr,
+        "threshold_at_1_fpr": thresholds.at_1_fpr,
+    }
+    return {name: value for name, value in points.items() if value is not None}
 
 
 def _attacked(version: Version) -> str:

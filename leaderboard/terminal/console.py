@@ -22,3 +22,9 @@ def open_console(*, quiet: bool = False) -> Console:
     # players print is caught while they play, and progress is not. A notebook's live bars would need ipywidgets.
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     return Console(file=sys.stdout, width=width, force_jupyter=False)
+
+
+def open_error_console() -> Console:
+    """The error output as a console, for what is said beside rows that other programs read."""
+    width = None if sys.stderr.isatty() else _PIPE_WIDTH
+    return Console(file=sys.stderr, width=width, force_jupyter=False)

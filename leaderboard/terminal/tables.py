@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.rows import Column, R
@@ -30,11 +31,13 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
     _print_audits(scoreboard, console)
     if starts := describe_starts(config):
         console.print(Text(f"Pretrained weights: {starts}"))
-    for table in (_detectors, _generators, _duels, _part_shifts, _forfeits, _passed_over, _unranked):
+    tables = (_detectors, _generators, _duels, searches_table, _part_shifts, _forfeits, _passed_over, _unranked)
+    for table in tables:
         found = table(scoreboard)
         if found.row_count:
             console.print()
             console.print(found)
+    print_masking(scoreboard, console)
 
 
 def _detectors(scoreboard: Scoreboard) -> Table:
@@ -44,7 +47,7 @@ def _detectors(scoreboard: Scoreboard) -> Table:
     for place, row in enumerate(scoreboard.detectors, start=1):
         table.add_row(
             str(place),
-            f"{row.player}@{row.round}",
+            f"{row.player}@{row.round}{masks(scoreboard, row.player)}",
             _share(row.worst_auc),
             row.worst_against,
             _share(row.mean_auc),
@@ -82,34 +85,42 @@ def _columns(columns: Sequence[Column[R]], rows: Sequence[R], version: tuple[str
 
 
 def _duels(scoreboard: Scoreboard) -> Table:
+    duels = find_duels(scoreboard)
+    calibrated = any(duel.after.brier is not None for duel in duels)  # files from before it was measured know nothing
     table = Table(
         title="Attack by attack: the frozen detector before and after, and its retrained successor after",
         title_justify="left",
         title_style="bold",
+        pad_edge=not calibrated,  # long names and six columns just fit into a hundred characters
     )
     table.add_column("attack", no_wrap=True)
     table.add_column("frozen target", no_wrap=True)
-    for heading in ("accuracy", "AP", "retrained AP"):
-        table.add_column(heading, justify="right")
-    for duel in find_duels(scoreboard):
-        table.add_row(*_duel_row(duel))
+    for heading in ("accuracy", "AP"):
+        table.add_column(heading, justify="right", no_wrap=calibrated)
+    table.add_column("retrained AP", justify="right")
+    if calibrated:
+        table.add_column("Brier", justify="right")
+    for duel in duels:
+        table.add_row(*_duel_row(duel), *([_change(duel, "brier", _coarse)] if calibrated else []))
     return table
 
 
 def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
-    def change(metric: str, form: Callable[[float], str]) -> str:
-        before = form(duel.before.value(metric)) if duel.before else "?"
-        return f"{before} -> {form(duel.after.value(metric))}"
-
-    accuracy = Text(change("accuracy", _percent), style="red" if duel.after.accuracy < 0.65 else "")
+    accuracy = Text(_change(duel, "accuracy", _percent), style="red" if duel.after.accuracy < 0.65 else "")
     retrained = duel.retrained
     return (
         f"{duel.generator}@{duel.generator_round}",
         f"{duel.detector}@{duel.detector_round}",
         accuracy,
-        change("ap", _share),
+        _change(duel, "ap", _share),
         "-" if retrained is None else Text(_share(retrained.ap), style="green" if retrained.ap > 0.99 else ""),
     )
+
+
+def _change(duel: Duel, metric: str, form: Callable[[float], str]) -> str:
+    """A figure of the frozen target, before the attack and after it."""
+    before, after = (None if cell is None else getattr(cell, metric) for cell in (duel.before, duel.after))
+    return f"{'?' if before is None else form(before)} -> {'?' if after is None else form(after)}"
 
 
 def _print_audits(scoreboard: Scoreboard, console: Console) -> None:
@@ -205,3 +216,7 @@ def _share(value: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{value:.1%}"
+
+
+def _coarse(value: float) -> str:
+    return f"{value:.2f}"

@@ -13,6 +13,7 @@ from fakeoff.protocols.config.config import (
     Pools,
     Reals,
     Score,
+    Search,
     TournamentConfig,
     parse_config,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Pools",
     "Reals",
     "Score",
+    "Search",
     "TournamentConfig",
     "effective_config",
     "merge",

@@ -122,6 +122,20 @@ class Score(_Section):
     quality_gate: Annotated[
         bool, Field(description="whether a generator of noise, of one face or of copies is left without a place")
     ] = True
+    polarity_check: Annotated[
+        bool, Field(description="whether a detector that cannot learn and has real and fake swapped on val is refused")
+    ] = True
+
+
+class Search(_Section):
+    """How detectors are attacked without their gradient: by looking through generators' latents."""
+
+    when: Annotated[
+        Literal["no_gradient", "always", "never"],
+        Field(description="only where 'no_gradient' flows, 'always' (beside every attack, too) or 'never'"),
+    ] = "no_gradient"
+    queries: Annotated[int, Field(description="images of each fake that the detector is shown", ge=2)] = 64
+    fakes: Annotated[int, Field(description="latents, each searched by itself", ge=8)] = 32
 
 
 class PlayedProtocol(_Section):
@@ -207,6 +221,7 @@ class TournamentConfig(_Section):
     attack: Attack = Attack()
     defend: Defend = Defend()
     score: Score = Score()
+    search: Search = Search()
     parts: Parts = Parts()
     audit: Audit = Audit()
     compute: Compute = Compute()

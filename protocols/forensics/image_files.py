@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import read_image
+from fakeoff.arena.images.reals import picture_formats, read_image
 from fakeoff.protocols.forensics.jpeg_grid import quantisation_table
 
 _WORD_LENGTH = 48
@@ -64,7 +64,7 @@ def read_file(path: Path) -> ImageFile:
                 sha256 = hashlib.file_digest(file, "sha256").digest()
                 file.seek(0)
                 header = file.read(_PNG_DEPTH_AT + 1)
-                with Image.open(file) as opened:
+                with Image.open(file, formats=picture_formats()) as opened:
                     if _is_ordinary(opened):
                         pixels = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
                     else:

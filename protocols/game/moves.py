@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, S
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fakeoff import detectors, generators
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.jobs import Job, Result
@@ -36,7 +38,9 @@ from fakeoff.protocols.rules.pools import (
     write_reals_to_manipulate,
     write_sample,
 )
-from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, why_unranked
+from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, sides, why_unranked
+from fakeoff.protocols.score.calibration import Thresholds
+from fakeoff.protocols.score.polarity import auc_of_people, is_turned_round
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Measured[Any])
@@ -132,6 +136,9 @@ class Moves:
         if judged is None:
             return None
         judging, doubt = judged
+        if all(maker.round == 0 for maker in makers) and (reason := self._turned_round(trained, judging, makers)):
+            self._tally.forfeit(replace(blame(trained, "defend"), reason=reason))
+            return None
         on_val = read_on_val(judging, self._store)
         if old is not None and self._state(old) == self._state(trained):
             version = old  # a state that did not change is no new version: a generator that was set against it knows it
@@ -197,7 +204,7 @@ class Moves:
         judged = Judging(key=job.key, mixture=mixture)
         figures, real = read_match(
             judged,
-            threshold=self.threshold(judge),
+            thresholds=self.thresholds(judge),
             resamples=self._config.score.resamples,
             confidence=self._config.score.confidence,
             store=self._store,
@@ -215,9 +222,17 @@ class Moves:
         """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
         for judging in judgings:
             if reason := self._store.record(judging.key).get("no_patches"):
-                self._tally.forfeit(replace(blame, reason=reason))
+                self.forfeit(blame, reason)
                 return False
         return True
+
+    def forfeit(self, blame: Forfeit, reason: str) -> None:
+        """Whoever is to blame forfeits for a failure that is on record, in a job that did not fail."""
+        self._tally.forfeit(replace(blame, reason=reason))
+
+    def leave_unranked(self, version: Version, reason: str, *, round_: int) -> None:
+        """Says that a version takes no place."""
+        self._tally.leave_unranked(version, reason, round_=round_)
 
     def derive(self, key: str, make: Callable[[], Result]) -> None:
         """Names something that jobs read and that nobody keeps: it is made of stored results when it is handed over."""
@@ -287,11 +302,11 @@ class Moves:
         if reason := self._store.figures(target.key, Trained).not_attackable:
             raise PluginError(f"attack() was given {target.label}, which cannot be attacked: {reason}")
 
-    def threshold(self, detector: Version) -> float:
+    def thresholds(self, detector: Version) -> Thresholds:
         """Chosen on val."""
         if detector.on_val is not None:
-            return self._tally.on_val[detector.key].threshold
-        return detector.threshold(self._store)
+            return self._tally.on_val[detector.key].thresholds
+        return detector.thresholds(self._store)
 
     async def _train(
         self,
@@ -339,6 +354,26 @@ class Moves:
         if len(results) < len(found):
             return None
         return Judging(key=judge.key, mixture=val), why_unranked(*results)
+
+    def _turned_round(self, version: Version, judging: Judging, makers: Sequence[Version]) -> str:
+        """Says that a detector that cannot learn has fake and real swapped, against generators as they came."""
+        if not self._config.score.polarity_check or self.can(version, "trainable"):
+            return ""
+        reals, fakes = sides(judging, self._store)
+        real, persons = np.concatenate(reals), self._desk.source.persons("val") * len(reals)
+        if len(persons) != len(real):  # a protocol's own pools: nobody says who is on them
+            persons = list(range(len(real)))
+        areas = [auc_of_people(real, fake, persons) for fake in fakes]
+        if not is_turned_round(areas):
+            return ""
+        spec = self._desk.detectors[version.player]
+        best, against = max(zip(areas, sorted(makers, key=place), strict=True), key=lambda pair: pair[0].value)
+        return (
+            f"it says fake of reals and real of fakes: on val its AUC is {best.value:.2f} at best ({best.low:.2f} to "
+            f"{best.high:.2f}, against {against.label}), where guessing has 0.5; "
+            f"{detectors.players.load(spec.plugin).turn_round(spec.parameters)}. Is it meant so? "
+            "score.polarity_check = false lets it play"
+        )
 
     async def _judge_alone(self, judge: Version, pool: str, what: str) -> Judging | None:
         mixture = Mixture(reals=(pool,), fakes=(), seed=self._config.seed)

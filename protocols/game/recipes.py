@@ -120,6 +120,15 @@ def check_processes_find(
         check_processes_find(spec.members, registry, here=here, scored_again=scored_again)
 
 
+def warn(desk: Desk) -> tuple[str, ...]:
+    """What a user should know before anything is played, one line each.
+
+    Args:
+        desk: What is played.
+    """
+    return (*warn_of_grey(desk), *warn_of_weights(desk))
+
+
 def warn_of_grey(desk: Desk) -> tuple[str, ...]:
     """A line for each generator that is set to grey where the arena is in colour.
 
@@ -136,6 +145,29 @@ def warn_of_grey(desk: Desk) -> tuple[str, ...]:
         for name, spec in desk.generators.items()
         if spec.parameters.get("channels") == 1
     )
+
+
+def warn_of_weights(desk: Desk) -> tuple[str, ...]:
+    """A line for each player that takes less of its weights file than a user would think.
+
+    Args:
+        desk: What is played.
+    """
+    lines = []
+    sides: tuple[tuple[Registry[Any], Mapping[str, PlayerSpec]], ...] = (
+        (generators.players, desk.generators),
+        (detectors.players, desk.detectors),
+    )
+    for registry, specs in sides:
+        for name, spec in specs.items():
+            if spec.weights is None:
+                continue
+            given = {**spec.fingerprint.get("preset", {}), **spec.parameters}
+            if left_out := registry.load(spec.plugin).left_out(spec.weights, given):
+                lines.append(
+                    f"{registry.kind} '{name}': of '{spec.weights.name}' {left_out} is left out, and begins anew"
+                )
+    return tuple(lines)
 
 
 def check_pairs(specs: Mapping[str, PlayerSpec], source: RealSource) -> None:

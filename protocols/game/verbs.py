@@ -13,15 +13,15 @@ from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
-from fakeoff.protocols.game import following
+from fakeoff.protocols.game import following, searching
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, warn_of_grey
+from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, warn
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Shift
+from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Search, Shift
 from fakeoff.protocols.record.versions import Forfeit, Kind, Version
 from fakeoff.protocols.rules.desk import Desk
 
@@ -67,7 +67,7 @@ class Verbs:
         self.code = {
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
-        self.warnings = warn_of_grey(self._desk)
+        self.warnings = warn(self._desk)
         check_target(config.attack.target, self.detectors)
         self._tally = Tally(config=config, source_name=source.name, data=self.data)
         self._engine = Engine(store=store, executor=executor, observer=observer)
@@ -343,6 +343,28 @@ class Verbs:
             PluginError: A version is of a detector.
         """
         return self.measure(QualityGate, versions if self.config.score.quality_gate else ())
+
+    def search(
+        self, makers: Iterable[Version], judges: Iterable[Version], *, targets: Iterable[Version] = ()
+    ) -> Line[Search]:
+        """Attacks detectors by their scores alone, through the latents of generators, as ``search.when`` says.
+
+        Args:
+            makers: Generator versions as they are before a round's attacks. Those without latents are skipped, and that
+                is on record.
+            judges: Detector versions: those that no gradient flows through are searched against.
+            targets: Of the round's attacks: likewise, with ``search.when = "always"``.
+
+        Raises:
+            PluginError: A version is of the other kind.
+        """
+        if self.config.search.when == "never":
+            return self._line(())
+        frozen = self._slots("detector", targets)
+        return self._line(
+            searching.search(self._moves, maker, judge, targets=frozen, tally=self._tally)
+            for maker, judge in self._pairs(makers, judges)
+        )
 
     def measure(self, measure: type[M], makers: Iterable[Version], judges: Iterable[Version] | None = None) -> Line[M]:
         """Takes a measure: of every generator version, or of every one and every detector version.

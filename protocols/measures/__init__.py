@@ -10,8 +10,9 @@ from fakeoff.protocols.measures.looks import Look, Shift
 from fakeoff.protocols.measures.match import Judged, Match
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.quality import QualityGate
+from fakeoff.protocols.measures.search import Search
 
-MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift, QualityGate)
+MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift, QualityGate, Search)
 """All of them, in the order of the scoreboard's sections."""
 
-__all__ = ["MEASURES", "Audit", "Cost", "Judged", "Kept", "Look", "Match", "Measured", "QualityGate", "Shift"]
+__all__ = ["MEASURES", "Audit", "Cost", "Judged", "Kept", "Look", "Match", "Measured", "QualityGate", "Search", "Shift"]

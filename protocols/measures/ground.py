@@ -59,6 +59,12 @@ class Ground(typing.Protocol):
     def has_patches(self, *judgings: Judging, blame: Forfeit) -> bool:
         """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
 
+    def forfeit(self, blame: Forfeit, reason: str) -> None:
+        """Whoever is to blame forfeits for a failure that is on record, in a job that did not fail."""
+
+    def leave_unranked(self, version: Version, reason: str, *, round_: int) -> None:
+        """Says that a version takes no place."""
+
     def derive(self, key: str, make: Callable[[], Result]) -> None:
         """Names something that jobs read and that nobody keeps: it is made of stored results when it is handed over."""
 

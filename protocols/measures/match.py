@@ -14,7 +14,7 @@ from fakeoff.protocols.record.versions import Kind, Version
 from fakeoff.protocols.score.blind import Judging, Mixture, Scores, read_match, sides
 from fakeoff.protocols.score.metrics import MatchFigures
 
-_CHARTED = ("ap", "auc", "accuracy")
+_CHARTED = ("ap", "auc", "accuracy", "ece", "tpr_at_5_fpr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class Match(Measured[MatchRow], Judged):
         judging = Judging(key=kept.results["scores"], mixture=mixture)
         figures, _ = read_match(
             judging,
-            threshold=kept.thresholds[judge.label],
+            thresholds=kept.thresholds[judge.label],
             resamples=kept.config.score.resamples,
             confidence=kept.config.score.confidence,
             store=kept.store,
@@ -114,10 +114,11 @@ class Match(Measured[MatchRow], Judged):
         other: Kind = "detector" if kind == "generator" else "generator"
         mine = [cell for cell in rows if cell.version_of(kind) == (player, version)]
         return {
-            f"{metric}/{name}:{opponent}": getattr(cell, metric)
+            f"{metric}/{name}:{opponent}": value
             for cell in mine
             for name, opponent in (cell.version_of(other),)
             for metric in _CHARTED
+            if (value := getattr(cell, metric)) is not None
         }
 
 

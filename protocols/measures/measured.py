@@ -11,6 +11,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.rows import Column, Newest, R
 from fakeoff.protocols.record.versions import Kind, Place, Version, place
+from fakeoff.protocols.score.calibration import Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ class Kept:
     store: Store
     config: TournamentConfig
     real_pools: Mapping[int, Mapping[str, str]]
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
 
 
 __all__ = ["Kept", "Measured"]

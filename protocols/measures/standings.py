@@ -75,13 +75,13 @@ def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
 
 def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
     """Ranks the newest version of each detector, best first; who is unranked takes no place and counts for nobody."""
-    return rank_detectors(_counted(record), _ranked(record, "detector"))
+    return rank_detectors(counted_matches(record), _ranked(record, "detector"))
 
 
 def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
     """Ranks the newest version of each generator, best first; likewise."""
     lineage = [version for version in record.versions if version.kind == "generator"]
-    return rank_generators(_counted(record), _ranked(record, "generator"), lineage=lineage)
+    return rank_generators(counted_matches(record), _ranked(record, "generator"), lineage=lineage)
 
 
 def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> list[DetectorStanding]:
@@ -148,7 +148,7 @@ def _ranked(record: TournamentRecord, kind: Kind) -> list[Version]:
     return [one for one in newest(record.versions, kind) if (kind, one.player, one.round) not in unranked]
 
 
-def _counted(record: TournamentRecord) -> list[Match]:
+def counted_matches(record: TournamentRecord) -> list[Match]:
     """The matches in which both sides are worth ranking."""
     unranked = _unranked(record)
     return [

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.measures import Audit, Cost, Look, Match, Measured, QualityGate, Shift
+from fakeoff.protocols.measures import Audit, Cost, Look, Match, Measured, QualityGate, Search, Shift
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 
 M = TypeVar("M", bound=Measured[Any])
@@ -75,6 +75,11 @@ class TournamentRecord:
     def shifts(self) -> tuple[Shift, ...]:
         """One for each attack and patch detector."""
         return self.of(Shift)
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """Of generator versions' latents, against detector versions."""
+        return self.of(Search)
 
     @property
     def pools(self) -> dict[str, Mapping[str, str]]:

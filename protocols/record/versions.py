@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.score.blind import Judging, read_on_val
+from fakeoff.protocols.score.calibration import Thresholds
 
 Kind: TypeAlias = Literal["generator", "detector"]
 
@@ -82,12 +83,25 @@ class Version:
         Raises:
             StoreError: They are damaged.
         """
+        return self.thresholds(store).accuracy
+
+    def thresholds(self, store: Store) -> Thresholds:
+        """A detector's thresholds for several purposes, chosen on val.
+
+        Those at a false positive rate are None where a job of an experiment's own trained it: its val was not scored.
+
+        Args:
+            store: See :meth:`threshold`.
+
+        Raises:
+            StoreError: See :meth:`threshold`.
+        """
         if self.on_val is not None:
-            return read_on_val(self.on_val, store).threshold
+            return read_on_val(self.on_val, store).thresholds
         trained = store.figures(self.key, Trained)
         if trained.threshold is None:
             raise StoreError(f"the result that holds {self.label} has no threshold; play again to compute it anew")
-        return trained.threshold
+        return Thresholds(accuracy=trained.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +112,8 @@ class Forfeit:
         kind: ``generator`` or ``detector``.
         player: Its name.
         round: When.
-        stage: ``enter``, ``attack``, ``sample``, ``defend``, ``score`` or ``look``.
-        against: Of ``score`` and ``look``: the generator version that could not be judged.
+        stage: ``enter``, ``attack``, ``sample``, ``defend``, ``score``, ``look`` or ``search``.
+        against: Of ``score``, ``look`` and ``search``: the generator version that could not be judged.
         reason: One line.
     """
 

@@ -278,7 +278,8 @@ def _fit(context: Context, arguments: DefendArguments, detector: Detector, pools
 
 def _one(real: Pool, fake: Pool, place: int) -> Tensor:
     """One image of two pools laid one after the other; float32 ``(1, 3, h, w)``."""
-    return real[place : place + 1] if place < len(real) else fake[place - len(real) :][:1]
+    pool, place = (real, place) if place < len(real) else (fake, place - len(real))
+    return pool[place : place + 1]  # no more of it: a pool turns into numbers what it is asked for
 
 
 def _look_at_val(detector: Detector, mixed: _Mixed, *, perfect: str, precision: Precision) -> _Look:

@@ -24,6 +24,7 @@ from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.specs import Identity, load_arrays, load_weights, weights_hash
 from fakeoff.arena.seeds import sealed
 from fakeoff.detectors import Detector, PatchDetector
+from fakeoff.detectors.decision import decide
 from fakeoff.generators import Batch, Generator, Wanted
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
@@ -142,6 +143,46 @@ def draw(
     return made
 
 
+def latents(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
+    """Asks a generator for latents and checks what comes.
+
+    Args:
+        generator: With the ability *latent*.
+        n: How many.
+        rng: A CPU generator, the only source of randomness.
+
+    Returns:
+        float32 ``(n, latent_dim)``, where its weights lie.
+
+    Raises:
+        JobFailed: Wrong type, shape, or not finite.
+    """
+    drawn: Tensor = generator.latents(n, rng=rng)
+    _check_tensor(drawn, (n, generator.latent_dim), what="latents", device=compute.device_of(generator))
+    return drawn
+
+
+def decode(generator: Generator, z: Tensor, *, rng: torch.Generator) -> Tensor:
+    """Asks a generator in eval mode for the images of latents and checks what comes; differentiable.
+
+    Args:
+        generator: With the ability *latent*.
+        z: float32 ``(n, latent_dim)``, where its weights lie.
+        rng: For what is random besides the latents.
+
+    Returns:
+        Images float32 ``(n, 3, resolution, resolution)``; they are still to be cut to [0, 1].
+
+    Raises:
+        JobFailed: Wrong type, shape, or not finite.
+    """
+    generator.eval()
+    made: Tensor = generator.decode(z, rng=rng)
+    side = generator.resolution
+    _check_tensor(made, (len(z), 3, side, side), what="decode", device=compute.device_of(generator))
+    return made
+
+
 def judge(detector: Detector, images: Tensor | Pool, *, precision: Precision | None = None) -> Tensor:
     """Scores images in eval mode, where the detector's weights lie, and checks what comes.
 
@@ -238,8 +279,8 @@ def judge_both(
         JobFailed: See there.
     """
     patches = judge_patches(detector, images, precision=precision)
-    if type(detector).score is PatchDetector.score:  # the mean of its patches: no second look at the images
-        return patches.mean((1, 2)), patches
+    if type(detector).score is PatchDetector.score:  # it follows from its patches: no second look at the images
+        return decide(patches, detector.decision), patches
     return judge(detector, images, precision=precision), patches
 
 

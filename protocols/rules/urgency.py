@@ -12,6 +12,7 @@ _URGENCY = {
     "defend": 4,
     "score": 3,
     "look": 2,
+    "search": 2,
     "shift": 1,
     "cost": 1,
     "quality": 1,

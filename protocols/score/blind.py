@@ -14,14 +14,17 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import DamagedResultError, Store
 from fakeoff.arena.seeds import digest, seed_from
 from fakeoff.arena.typed import as_record
+from fakeoff.detectors.decision import Decision, decide
+from fakeoff.protocols.score.calibration import Thresholds, fpr_threshold
 from fakeoff.protocols.score.metrics import THRESHOLD, MatchFigures, area_under_roc, best_threshold, evaluate
 
-FIGURES_VERSION = 1
+FIGURES_VERSION = 3
 
 TOLERANCE = 1e-4
 """By how much two scores of the same image may differ: what rounding makes of batches of other sizes, and more."""
@@ -101,12 +104,22 @@ class OnVal:
         accuracy: At 1/2: the mean of the shares of reals and of fakes that it judges rightly.
         margin: From the highest-scoring real to the lowest-scoring fake, in P(fake); below 0 where they overlap.
         threshold: With the best balanced accuracy.
+        at_5_fpr: The lowest threshold that at most 5% of the reals reach:
+            :func:`fakeoff.protocols.score.calibration.fpr_threshold`.
+        at_1_fpr: That for 1%.
     """
 
     aucs: tuple[float, ...]
     accuracy: float
     margin: float
     threshold: float
+    at_5_fpr: float | None = None
+    at_1_fpr: float | None = None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """All of them: what test is scored with."""
+        return Thresholds(accuracy=self.threshold, at_5_fpr=self.at_5_fpr, at_1_fpr=self.at_1_fpr)
 
 
 def sides(judging: Judging, store: Store) -> tuple[list[Scores], list[Scores]]:
@@ -152,13 +165,13 @@ def read_on_val(judging: Judging, store: Store) -> OnVal:
 
 
 def read_match(
-    judging: Judging, *, threshold: float, resamples: int, confidence: float, store: Store, keep: bool = False
+    judging: Judging, *, thresholds: Thresholds, resamples: int, confidence: float, store: Store, keep: bool = False
 ) -> tuple[MatchFigures, Scores]:
     """The figures of a match from its stored scores; where they were worked out before they are only read.
 
     Args:
         judging: Of one pool of test reals and one of test fakes.
-        threshold: Chosen on val.
+        thresholds: Chosen on val.
         resamples: Of the bootstrap.
         confidence: Of the intervals.
         store: Where results are kept.
@@ -167,17 +180,27 @@ def read_match(
     Returns:
         Its figures, and P(fake) of the reals, float32 ``(n,)``.
     """
-    [real], [fake] = sides(judging, store)
-    key = digest(["figures", FIGURES_VERSION, judging.key, judging.mixture.key, threshold, resamples, confidence])
+    sizes = [_pool_size(pool, store) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
+    judged = store.read(judging.key)
+    [real], [fake] = judging.mixture.by_pool(judged.arrays["scores"], sizes)
+    decided = [FIGURES_VERSION, judging.key, judging.mixture.key, as_record(thresholds), resamples, confidence]
+    key = digest(["figures", *decided])
     if key in store:
         with contextlib.suppress(DamagedResultError):
             return store.figures(key, MatchFigures), real
         if keep:
             store.discard(key)
+    decisions = {}
+    for decision, scores in _other_decisions(judged).items():
+        [pooled_real], [pooled_fake] = judging.mixture.by_pool(scores, sizes)
+        decisions[decision] = (pooled_real, pooled_fake)
     found = evaluate(
         real,
         fake,
-        val_threshold=threshold,
+        val_threshold=thresholds.accuracy,
+        at_5_fpr=thresholds.at_5_fpr,
+        at_1_fpr=thresholds.at_1_fpr,
+        decisions=decisions,
         resamples=resamples,
         confidence=confidence,
         rng=np.random.default_rng(seed_from(judging.key, "bootstrap")),
@@ -185,6 +208,22 @@ def read_match(
     if keep:
         store.write(key, Result(record=as_record(found)))
     return found, real
+
+
+def _other_decisions(judged: Result) -> dict[str, Scores]:
+    """What images score where their patches are pooled in other ways; nothing where a score is not the patches' mean.
+
+    From what was said of the patches in the same judging, so that nobody is asked again. In float64, in which the order
+    of images that are all but certain is kept.
+    """
+    if "patches" not in judged.arrays:
+        return {}
+    patches = torch.from_numpy(judged.arrays["patches"].astype(np.float64))
+    gaps = np.abs(decide(patches, "after_softmax").numpy() - judged.arrays["scores"])
+    if gaps.max() > TOLERANCE:
+        return {}
+    others: tuple[Decision, Decision] = ("before_softmax", "vote")
+    return {decision: decide(patches, decision).numpy() for decision in others}
 
 
 def on_val(reals: Sequence[Scores], fakes: Sequence[Scores]) -> OnVal:
@@ -202,6 +241,8 @@ def on_val(reals: Sequence[Scores], fakes: Sequence[Scores]) -> OnVal:
         accuracy=float(((real < THRESHOLD).mean() + (fake >= THRESHOLD).mean()) / 2),
         margin=float(fake.min() - real.max()),
         threshold=best_threshold(real, fake),
+        at_5_fpr=fpr_threshold(real, 0.05),
+        at_1_fpr=fpr_threshold(real, 0.01),
     )
 
 

@@ -5,22 +5,55 @@ Everything is at 50/50 prevalence: reals and fakes weigh the same in total, howe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Scores = npt.NDArray[np.floating]
-Weights = npt.NDArray[np.float64]
+from fakeoff.protocols.score.calibration import (
+    OPERATING,
+    Scores,
+    Thresholds,
+    Weights,
+    basic_interval,
+    bound_of_all,
+    measure_calibration,
+    measure_operation,
+)
+
+People = npt.NDArray[np.integer]
 
 THRESHOLD = 0.5
 _CHUNK = 256
 
 METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
+"""What every match has; higher is better for the detector. :data:`fakeoff.protocols.score.calibration.CALIBRATION` and
+``OPERATING`` name the others."""
 
 Interval: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionFigures:
+    """What a patch detector's match would have come to under another decision, each with its interval.
+
+    Attributes:
+        ap: Average precision; fake is positive.
+        ap_ci: Its interval.
+        auc: The area under the ROC curve.
+        auc_ci: Its interval.
+        accuracy: At 0.5.
+        accuracy_ci: Its interval.
+    """
+
+    ap: float
+    ap_ci: Interval
+    auc: float
+    auc_ci: Interval
+    accuracy: float
+    accuracy_ci: Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +75,22 @@ class MatchFigures:
         accuracy_val_threshold_ci: Its interval.
         recall_fake: The share of fakes that are found at 0.5.
         recall_fake_ci: Its interval.
+        brier: The Brier score, from 0 (certain and right) to 1; None in files from before it was measured.
+        brier_ci: Its interval.
+        ece: The expected calibration error over ten bins of equal mass, from 0; likewise.
+        ece_ci: Its interval, the basic bootstrap's: see :func:`fakeoff.protocols.score.calibration.basic_interval`.
+        tpr_at_5_fpr: The share of fakes that reach the threshold which at most 5% of val's reals reach; None where val
+            was not scored.
+        tpr_at_5_fpr_ci: Its interval.
+        fpr_at_5_fpr: The share of test's reals that reach it: what became of those 5%.
+        fpr_at_5_fpr_ci: Its interval.
+        tpr_at_1_fpr: The same at 1%. Of fewer than 100 reals of val none may reach the threshold.
+        tpr_at_1_fpr_ci: Its interval.
+        fpr_at_1_fpr: What became of that 1%.
+        fpr_at_1_fpr_ci: Its interval.
+        before_softmax: What the same patches say where their logits are pooled, in place of their P(fake); None where
+            the score is not the mean of patches.
+        vote: Where they vote; likewise.
     """
 
     n_real: int
@@ -58,6 +107,20 @@ class MatchFigures:
     accuracy_val_threshold_ci: Interval
     recall_fake: float
     recall_fake_ci: Interval
+    brier: float | None = None
+    brier_ci: Interval | None = None
+    ece: float | None = None
+    ece_ci: Interval | None = None
+    tpr_at_5_fpr: float | None = None
+    tpr_at_5_fpr_ci: Interval | None = None
+    fpr_at_5_fpr: float | None = None
+    fpr_at_5_fpr_ci: Interval | None = None
+    tpr_at_1_fpr: float | None = None
+    tpr_at_1_fpr_ci: Interval | None = None
+    fpr_at_1_fpr: float | None = None
+    fpr_at_1_fpr_ci: Interval | None = None
+    before_softmax: DecisionFigures | None = None
+    vote: DecisionFigures | None = None
 
     def value(self, metric: str) -> float:
         """A metric by its name, one of :data:`METRICS`."""
@@ -70,11 +133,22 @@ class MatchFigures:
 
 
 def evaluate(
-    real: Scores, fake: Scores, *, val_threshold: float, resamples: int, confidence: float, rng: np.random.Generator
+    real: Scores,
+    fake: Scores,
+    *,
+    val_threshold: float,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    people: tuple[People, People] | None = None,
+    at_5_fpr: float | None = None,
+    at_1_fpr: float | None = None,
+    decisions: Mapping[str, tuple[Scores, Scores]] | None = None,
 ) -> MatchFigures:
-    """Computes every metric of a match and its percentile interval by bootstrap over images.
+    """Computes every metric of a match and its percentile interval by bootstrap over images, or over people.
 
-    Reals and fakes are resampled by themselves, so prevalence stays.
+    Reals and fakes are resampled by themselves, so prevalence stays, and every metric is of the same resamples. People
+    are resampled with all images of theirs, on both sides at once; each side's weights then sum to 1 again.
 
     Args:
         real: P(fake) of the real test images, ``(n_real,)``.
@@ -83,26 +157,59 @@ def evaluate(
         resamples: Bootstrap resamples.
         confidence: Of the intervals, as a share.
         rng: The source of the resamples.
-
+        people: Who is on each real and on each fake, counted from 0: ``(n_real,)`` and ``(n_fake,)``. None resamples
+            images.
+        at_5_fpr: The threshold that at most 5% of val's reals reach; None where there is none.
+        at_1_fpr: That for 1%.
+        decisions: P(fake) of the same images, real and fake, under other decisions: ``before_softmax`` and ``vote``.
     """
     # In float32 a midpoint of two neighbouring scores would round to one of them.
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     ones = (np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
-    figures = _figures(real, fake, *ones, val_threshold=val_threshold)
-    draws: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in METRICS}
+    calibration = measure_calibration(real, fake)
+    thresholds = Thresholds(accuracy=val_threshold, at_5_fpr=at_5_fpr, at_1_fpr=at_1_fpr)
+    operation = measure_operation(real, fake, thresholds)
+    pooled = {
+        name: (one.astype(np.float64), other.astype(np.float64)) for name, (one, other) in (decisions or {}).items()
+    }
+
+    def measure(*weights: Weights) -> dict[str, npt.NDArray[np.float64]]:
+        measured = _figures(real, fake, *weights, val_threshold=val_threshold)
+        measured |= calibration(*weights) | operation(*weights)
+        for name, sides in pooled.items():
+            ap, auc = _ap_and_auc(*sides, *weights)
+            accuracy = _accuracy(*sides, *weights, threshold=THRESHOLD)
+            measured |= {f"{name} ap": ap, f"{name} auc": auc, f"{name} accuracy": accuracy}
+        return measured
+
+    figures = measure(*ones)
+    draws: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in figures}
     for start in range(0, resamples, _CHUNK):
         rows = min(_CHUNK, resamples - start)
         weights = (
-            rng.multinomial(len(real), np.full(len(real), 1 / len(real)), size=rows) / len(real),
-            rng.multinomial(len(fake), np.full(len(fake), 1 / len(fake)), size=rows) / len(fake),
+            _of_people(*people, rows=rows, rng=rng)
+            if people
+            else (
+                rng.multinomial(len(real), np.full(len(real), 1 / len(real)), size=rows) / len(real),
+                rng.multinomial(len(fake), np.full(len(fake), 1 / len(fake)), size=rows) / len(fake),
+            )
         )
-        for name, values in _figures(real, fake, *weights, val_threshold=val_threshold).items():
+        for name, values in measure(*weights).items():
             draws[name].append(values)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     found: dict[str, Any] = {}
-    for name in METRICS:
-        low, high = np.quantile(np.concatenate(draws[name]), tails)
-        found |= {name: float(figures[name][0]), f"{name}_ci": (float(low), float(high))}
+    for name, values in figures.items():
+        value = float(np.clip(values[0], 0, 1))
+        low, high = map(float, np.quantile(np.concatenate(draws[name]).clip(0, 1), tails))
+        if name == "ece":
+            low, high = basic_interval(value, low, high)
+        elif name in OPERATING:
+            n = len(fake) if name.startswith("tpr") else len(real)
+            low, high = bound_of_all(value, low, high, n=n, confidence=confidence)
+        found |= {name: value, f"{name}_ci": (low, high)}
+    for decision in pooled:
+        mine = [name for name in found if name.startswith(f"{decision} ")]
+        found[decision] = DecisionFigures(**{name.removeprefix(f"{decision} "): found.pop(name) for name in mine})
     return MatchFigures(n_real=len(real), n_fake=len(fake), **found)
 
 
@@ -134,27 +241,42 @@ def best_threshold(real: Scores, fake: Scores) -> float:
     return float(candidates[best[len(best) // 2]])
 
 
+def _of_people(real: People, fake: People, *, rows: int, rng: np.random.Generator) -> tuple[Weights, Weights]:
+    """Weights of reals and of fakes in resamples of people; a resample that has no image of a side is drawn again."""
+    count = int(max(real.max(), fake.max())) + 1
+    times = np.empty((0, count), dtype=np.int64)
+    while len(times) < rows:
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=rows)
+        both = drawn[:, real].any(axis=1) & drawn[:, fake].any(axis=1)
+        times = np.concatenate([times, drawn[both]])[:rows]
+    sides = (times[:, real].astype(np.float64), times[:, fake].astype(np.float64))
+    return sides[0] / sides[0].sum(axis=1, keepdims=True), sides[1] / sides[1].sum(axis=1, keepdims=True)
+
+
 def _figures(
     real: Scores, fake: Scores, real_weights: Weights, fake_weights: Weights, *, val_threshold: float
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Every metric for each row of weights ``(rows, n)``; each row of each side sums to 1."""
     ap, auc = _ap_and_auc(real, fake, real_weights, fake_weights)
     ap_real, _ = _ap_and_auc(-fake, -real, fake_weights, real_weights)
-
-    def accuracy(threshold: float) -> npt.NDArray[np.float64]:
-        right: npt.NDArray[np.float64] = real_weights @ (real < threshold).astype(float) + fake_weights @ (
-            fake >= threshold
-        ).astype(float)
-        return right / 2
-
+    weights = (real_weights, fake_weights)
     return {
         "ap": ap,
         "ap_real": ap_real,
         "auc": auc,
-        "accuracy": accuracy(THRESHOLD),
-        "accuracy_val_threshold": accuracy(val_threshold),
+        "accuracy": _accuracy(real, fake, *weights, threshold=THRESHOLD),
+        "accuracy_val_threshold": _accuracy(real, fake, *weights, threshold=val_threshold),
         "recall_fake": fake_weights @ (fake >= THRESHOLD).astype(float),
     }
+
+
+def _accuracy(
+    real: Scores, fake: Scores, real_weights: Weights, fake_weights: Weights, *, threshold: float
+) -> npt.NDArray[np.float64]:
+    right: npt.NDArray[np.float64] = real_weights @ (real < threshold).astype(float) + fake_weights @ (
+        fake >= threshold
+    ).astype(float)
+    return right / 2
 
 
 def _ap_and_auc(

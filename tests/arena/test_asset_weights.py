@@ -7,14 +7,17 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from fakeoff.arena.errors import AssetError
+from fakeoff.arena.errors import AssetError, PluginError
 from fakeoff.arena.images.assets import ASSETS, Asset, wheel_path
 from fakeoff.arena.players.asset_weights import find_asset_weights
+from fakeoff.arena.players.registry import Registry
+from fakeoff.arena.players.specs import File, PlayerSpec, write_spec
 from tests.openvino_ir import IR
 
 Publish = Callable[..., Asset]
@@ -103,3 +106,31 @@ def test_what_is_not_there_is_said(publish: Publish) -> None:
         find_asset_weights("tiny")
     with pytest.raises(AssetError, match="unknown asset 'tinny'; did you mean 'tiny'"):
         find_asset_weights("tinny")
+
+
+def test_a_parameter_may_name_a_file_or_one_in_an_asset(publish: Publish, tmp_path: Path) -> None:
+    publish({"p/model.onnx": b"model", "p/head.json": b"{}"})
+    alone: Registry[Any] = Registry("detector")
+    alone.register("takes_files")(TakesFiles)
+
+    def spec(model: str) -> PlayerSpec:
+        return write_spec(alone, name="mine", plugin="takes_files", parameters={"model": model})
+
+    (tmp_path / "copy.onnx").write_bytes(b"model")
+    (tmp_path / "other.onnx").write_bytes(b"another")
+    first, head = spec("asset:tiny"), spec("asset:tiny/head.json")
+    copy, other = spec(str(tmp_path / "copy.onnx")), spec(str(tmp_path / "other.onnx"))
+    assert Path(first.places()["files"]["model"]).read_bytes() == b"model"
+    assert Path(head.places()["files"]["model"]).read_bytes() == b"{}"
+    # The content is part of the recipe; where it lies is not.
+    assert first.identity() == copy.identity() != other.identity()
+    assert spec("").places()["files"] == {}
+    with pytest.raises(AssetError, match=r"asset 'tiny' has no 'nothing'; it has: model.onnx, head.json"):
+        spec("asset:tiny/nothing")
+    with pytest.raises(PluginError, match=r"model = 'nowhere.onnx' is no file"):
+        spec("nowhere.onnx")
+
+
+class TakesFiles:
+    def __init__(self, *, model: File = "") -> None:
+        self.model = model

@@ -13,8 +13,9 @@ import pytest
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
+from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.plugins import load_plugin_file
-from fakeoff.arena.players.registry import Entry, Registry
+from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.static.describe import Capabilities, Description, describe, describe_class
 
 KINDS: tuple[tuple[Registry[Any], type, Capabilities], ...] = (
@@ -119,7 +120,7 @@ def test_a_description_says_what_pgan_is() -> None:
 def test_what_the_name_fixes_is_no_parameter() -> None:
     entry = detectors.players.entry("xception_block3")
     description = describe(entry, interface=detectors.Detector, capabilities=detectors.abilities)
-    assert _names(description) == ("learning_rate", "init_seed")
+    assert _names(description) == ("learning_rate", "init_seed", "decision")
 
 
 INIT = "from .players import MyGAN as MyGAN\n"

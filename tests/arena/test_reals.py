@@ -284,6 +284,13 @@ def test_what_is_no_image_is_told_from_a_damaged_one(tmp_path: Path) -> None:
         read_image(tmp_path / "cut.png")
 
 
+@pytest.mark.parametrize("name", ["page.eps", "page.png"])
+def test_what_another_program_would_have_to_draw_is_no_image(tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / name, format="EPS")
+    with pytest.raises(UnidentifiedImageError):
+        read_image(tmp_path / name)
+
+
 def test_a_palette_with_transparency_is_read_quietly(tmp_path: Path) -> None:
     path = tmp_path / "palette.png"
     Image.new("P", (40, 40), 1).save(path, transparency=bytes([0, 128, 255]))

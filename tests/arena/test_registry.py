@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import nn
 
 from fakeoff import generators
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.entries import Family
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.registry import Registry
 
@@ -223,3 +225,67 @@ def test_a_plugin_file_that_fails_half_way_leaves_nothing_and_can_be_mended(tmp_
     load_plugin_file(path)
     assert generators.players.entry("half_way").version != first
     generators.players.forget(str(path))
+
+
+class Sized(nn.Module):
+    def __init__(
+        self, *, size: Annotated[str, AfterValidator(lambda size: _known_size(size))], rate: float = 1e-3
+    ) -> None:
+        super().__init__()
+        self.size = size
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, object]) -> None:
+        if parameters["size"] == "small" and parameters["rate"] == 3:
+            raise ValueError("a small one does not take that rate")
+
+
+def _known_size(size: str) -> str:
+    if size not in ("small", "large"):
+        raise ValueError(f"there is no size '{size}'")
+    return size
+
+
+@pytest.fixture
+def with_family(registry: Registry[nn.Module]) -> Registry[nn.Module]:
+    family = Family(prefix="sized", target=f"{__name__}:Sized", origin="here", version=4, argument="size")
+    registry.add_family(family)
+    return registry
+
+
+def test_a_member_of_a_family_is_a_player_whose_name_fixes_one_argument(with_family: Registry[nn.Module]) -> None:
+    assert "sized:small" in with_family
+    assert "sized:" not in with_family
+    assert "sized" not in with_family
+    assert with_family.complete("sized:small", {"rate": 2}) == {"rate": 2.0}
+    player = with_family.build("sized:large", {"rate": 2.0})
+    assert isinstance(player, Sized)
+    assert player.size == "large"
+    assert with_family.fingerprint("sized:large") == {"version": 4, "preset": {"size": "large"}}
+    assert with_family.provision("sized:large") is None
+    assert [entry.name for entry in with_family] == ["mine"]
+    assert [family.pattern.name for family in with_family.families] == ["sized:SIZE"]
+
+
+def test_a_family_says_what_is_no_member_of_it(with_family: Registry[nn.Module]) -> None:
+    with pytest.raises(PluginError, match="'sized:tiny': parameter 'size' = 'tiny': there is no size 'tiny'"):
+        with_family.complete("sized:tiny", {})
+    with pytest.raises(PluginError, match="no parameter 'size'"):
+        with_family.complete("sized:small", {"size": "large"})
+    with pytest.raises(PluginError, match=r"unknown generator 'sizes:small'; did you mean 'sized'\?"):
+        with_family.entry("sizes:small")
+    with pytest.raises(PluginError, match="two families of generators are called 'sized'"):
+        with_family.add_family(with_family.families[0])
+
+
+def test_a_family_leaves_class_paths_alone(with_family: Registry[nn.Module]) -> None:
+    with pytest.raises(PluginError, match="no module named 'no_such_package'"):
+        with_family.entry("no_such_package:Nobody")
+
+
+def test_parameters_that_do_not_go_together_are_refused_before_anything_is_built(
+    with_family: Registry[nn.Module],
+) -> None:
+    assert with_family.complete("sized:large", {"rate": 3})
+    with pytest.raises(PluginError, match=r"^generator 'sized:small': a small one does not take that rate$"):
+        with_family.complete("sized:small", {"rate": 3})

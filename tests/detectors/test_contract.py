@@ -13,12 +13,10 @@ from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import Batch, Detector, PatchDetector, abilities, players
 from fakeoff.detectors.contract import DetectorContract
 
-# Detectors made of detectors have their contracts beside their tests: tests/protocols/test_ensemble.py, test_rounds.py.
-NAMES = [
-    entry.name
-    for entry in players
-    if entry.origin == "fakeoff" and entry.name not in ("ensemble", "rounds", "patch_rounds")
-]
+# These have their contracts beside their tests: tests/protocols/test_ensemble.py and test_rounds.py,
+# tests/detectors/test_spectrum.py, test_classifiers.py and test_fixed.py.
+_BESIDE = ("ensemble", "fixed", "patch_rounds", "power_spectrum", "rounds", "truncated")
+NAMES = [entry.name for entry in players if entry.origin == "fakeoff" and entry.name not in _BESIDE]
 PATCH_NAMES = [name for name in NAMES if issubclass(players.load(name), PatchDetector)]
 
 

@@ -115,6 +115,18 @@ def test_the_critics_say_grows_from_attack_to_attack() -> None:
     assert says == [0.125, 0.25, 0.375, 0.5, 0.5]
 
 
+def test_a_pretraining_that_was_stopped_goes_on_to_the_same_weights() -> None:
+    whole, stopped, went_on = small(), small(), small(init_seed=1)
+    for step in range(3):
+        whole.train_step(Batch(images=reals()), rng=rng(step))
+    for step in range(2):
+        stopped.train_step(Batch(images=reals()), rng=rng(step))
+    went_on.load_state_dict(stopped.state_dict())
+    went_on.load_training_state(stopped.training_state())
+    went_on.train_step(Batch(images=reals()), rng=rng(2))
+    assert all(torch.equal(value, went_on.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
 class _Watch(nn.Module):
     """A critic that remembers what it was shown."""
 

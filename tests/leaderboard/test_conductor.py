@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from fakeoff.arena.errors import PluginError, StoreError
@@ -157,3 +158,21 @@ def test_a_grey_generator_in_a_colour_arena_is_told_before_anything_is_played(
         said = console.file.getvalue()  # type: ignore[attr-defined]
     assert ("generator 'forger' makes grey images" in said and "channels = 3" in said) == warned
     assert "started" not in executor.left
+
+
+def test_weights_that_are_not_all_taken_are_told_before_anything_is_played(
+    tmp_path: Path, make_config: Make, console: Console
+) -> None:
+    from torchvision.models import shufflenet_v2_x0_5
+
+    torch.save(shufflenet_v2_x0_5(weights=None).state_dict(), tmp_path / "published.pth")
+    named = {"plugin": "torchvision:shufflenet_v2_x0_5", "parameters": {"weights": str(tmp_path / "published.pth")}}
+    config = make_config(detectors=[named, {"plugin": "torchvision:shufflenet_v2_x0_5", "name": "from_scratch"}])
+    with (
+        conducted(config, home=Home(tmp_path), executor=Watched(), console=console) as conductor,
+        conductor.bench(tournament_spec(config)),
+    ):
+        said = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert "detector 'shufflenet_v2_x0_5': of 'published.pth' the head for 1000 classes (fc.bias, fc.weight)" in said
+    assert "is left out, and begins anew" in said
+    assert "from_scratch'" not in said

@@ -86,7 +86,7 @@ def test_matches_and_costs_are_there_round_by_round(home: Path, client: Make, sc
     attacker, fixed = _points(client(home), "toy_generator"), _points(client(home), "toy_fixed_generator")
     defender = _points(client(home), "second")
     cells = {(c["generator"], c["generator_round"], c["detector"], c["detector_round"]): c for c in scoreboard["cells"]}
-    for metric in ("ap", "auc", "accuracy"):
+    for metric in ("ap", "auc", "accuracy", "ece", "tpr_at_5_fpr"):
         # The generator's version of the step against the opponent's version of the name.
         assert attacker[f"{metric}/first:1"] == [(r, cells["toy_generator", r, "first", 1][metric]) for r in (1, 2)]
         assert fixed[f"{metric}/first:1"] == [(r, cells["toy_fixed_generator", 0, "first", 1][metric]) for r in (1, 2)]
@@ -107,8 +107,9 @@ def test_the_frozen_target_is_shown_before_after_and_retrained(
     cells = {(c["generator"], c["generator_round"], c["detector"], c["detector_round"]): c for c in scoreboard["cells"]}
     points = _points(client(home), f"tournament {tournament_id(record)}")
     for side, versions in {"before": (0, 0), "after": (1, 0), "retrained": (1, 1)}.items():
-        expected = cells["toy_generator", versions[0], name, versions[1]]["accuracy"]
-        assert points[f"frozen target/toy_generator vs {name}: accuracy {side}"][0] == (1, expected)
+        for metric in ("accuracy", "brier", "ece"):
+            expected = cells["toy_generator", versions[0], name, versions[1]][metric]
+            assert points[f"frozen target/toy_generator vs {name}: {metric} {side}"][0] == (1, expected)
 
 
 def test_jobs_lie_under_their_player_with_training_curves(home: Path, client: Make) -> None:
@@ -127,7 +128,7 @@ def test_jobs_lie_under_their_player_with_training_curves(home: Path, client: Ma
     defence = _points(client(home), "defend second:2")
     assert len(defence["train/loss"]) == 20
     assert [step for step, _ in defence["val/accuracy"]] == [10, 20]
-    assert "threshold" in defence
+    assert {"threshold", "threshold_at_5_fpr", "threshold_at_1_fpr"} <= set(defence)
 
 
 def test_metric_names_are_legal_with_one_slash_at_most(home: Path, client: Make) -> None:
@@ -360,8 +361,8 @@ def test_the_tournaments_id_is_the_same_for_more_rounds_and_another_for_anything
 
 
 def test_a_tournament_of_0_1_is_the_same_one_now(record: TournamentRecord) -> None:
-    # Its configuration had neither parts nor an audit, no other protocol and no limits.
-    left_out = {"rounds": True, "audit": True, "parts": True, "protocol": True, "compute": set(LIMITS)}
+    # Its configuration had neither parts nor an audit nor searches, no other protocol and no limits.
+    left_out = {"rounds": True, "audit": True, "parts": True, "search": True, "protocol": True, "compute": set(LIMITS)}
     config = record.config.model_dump(mode="json", exclude=left_out)
     config["reals"]["source"] = record.source_name
     assert tournament_id(record) == digest([config, record.data])[:10]

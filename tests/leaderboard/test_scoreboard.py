@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.jobs import Job, Outcome
@@ -21,9 +21,13 @@ from fakeoff.leaderboard.play import rebuild_scoreboard
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, scoreboard_text
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.score.blind import patches_of, sides
 from fakeoff.protocols.score.patches import TRUTHS
 
-METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
+METRICS = (
+    *("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake", "brier", "ece"),
+    *("tpr_at_5_fpr", "fpr_at_5_fpr", "tpr_at_1_fpr", "fpr_at_1_fpr"),
+)
 
 
 class Idle:
@@ -64,11 +68,12 @@ def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> Non
         "forfeits",
         "passed_over",
         "unranked",
+        "masking",
     }
-    assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality"}
+    assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality", "searches"}
     described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
     for cell in scoreboard["cells"]:
-        assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS)}
+        assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS), "before_softmax", "vote"}
 
 
 def test_every_version_meets_every_version_once(scoreboard: dict[str, Any]) -> None:
@@ -105,6 +110,46 @@ def test_figures_are_those_of_the_stored_scores(
         assert cell["auc"] == pytest.approx(roc_auc_score(labels, scores))
         assert cell["ap"] == pytest.approx(average_precision_score(labels, scores, sample_weight=weights))
         assert cell["ap_real"] == pytest.approx(average_precision_score(1 - labels, -scores, sample_weight=weights))
+        assert cell["brier"] == pytest.approx(brier_score_loss(labels, scores, sample_weight=weights))
+
+
+def test_operating_points_are_at_the_thresholds_that_vals_reals_set(
+    scoreboard: dict[str, Any], record: TournamentRecord, results: Store
+) -> None:
+    for match, cell in zip(record.matches, scoreboard["cells"], strict=True):
+        assert match.detector.on_val is not None
+        val = np.concatenate(sides(match.detector.on_val, results)[0])
+        thresholds = match.detector.thresholds(results)
+        real, fake = match.scores(results)
+        for percent, threshold in (("5", thresholds.at_5_fpr), ("1", thresholds.at_1_fpr)):
+            assert threshold is not None
+            assert (val >= threshold).mean() <= int(percent) / 100
+            assert cell[f"tpr_at_{percent}_fpr"] == pytest.approx((fake >= threshold).mean())
+            assert cell[f"fpr_at_{percent}_fpr"] == pytest.approx((real >= threshold).mean())
+
+
+def test_decisions_are_those_of_the_stored_patches(
+    scoreboard: dict[str, Any], record: TournamentRecord, results: Store
+) -> None:
+    for match, cell in zip(record.matches, scoreboard["cells"], strict=True):
+        pools = (*match.judging.mixture.reals, *match.judging.mixture.fakes)
+        real, fake = (patches_of(match.judging, pool, results).arrays["patches"] for pool in pools)
+        votes, labels = np.concatenate([real, fake]) > 0.5, np.repeat([0, 1], [len(real), len(fake)])
+        weights = np.repeat([1 / len(real), 1 / len(fake)], [len(real), len(fake)])
+        expected = average_precision_score(labels, votes.mean((1, 2)), sample_weight=weights)
+        assert cell["vote"]["ap"] == pytest.approx(expected)
+        assert (
+            set(cell["before_softmax"])
+            == set(cell["vote"])
+            == {*("ap", "ap_ci", "auc", "auc_ci", "accuracy", "accuracy_ci")}
+        )
+
+
+def test_cells_of_before_calibration_was_measured_are_read(scoreboard: dict[str, Any]) -> None:
+    later = ("brier", "ece", "tpr_at_", "fpr_at_", "before_softmax", "vote")
+    cells = [{name: cell[name] for name in cell if not name.startswith(later)} for cell in scoreboard["cells"]]
+    read = Scoreboard.from_json({**scoreboard, "cells": cells})
+    assert {(cell.brier, cell.ece_ci, cell.tpr_at_1_fpr, cell.vote) for cell in read.cells} == {(None,) * 4}
 
 
 def test_parts_and_shifts_are_those_of_the_stored_patches(

@@ -155,6 +155,22 @@ def test_an_attack_is_told_from_before_to_after_and_retrained(printed: Callable[
     ]  # fmt: skip
 
 
+def test_an_attack_says_how_it_miscalibrated_its_target_where_that_was_measured(printed: Callable[..., str]) -> None:
+    for rounds in (2, 12):
+        board = _scoreboard(rounds)
+        for cell in board["cells"]:
+            cell["brier"] = 0.4321 if cell["is_target"] else 0.0123
+        text = printed(board)
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= 100
+        wide = printed(board, width=120).partition("Attack by attack")[2]
+        row = _row(wide, "pgan_pretrained@1", "xception_block1@0")
+        assert [cell.strip() for cell in row.split("│")][3:-1] == [
+            "99.4% -> 50.0%", "0.999 -> 0.813", "0.999", "0.01 -> 0.43",
+        ]  # fmt: skip
+    assert "Brier" not in printed(_scoreboard())
+
+
 def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets(printed: Callable[..., str]) -> None:
     shifts = [
         _shift(GENERATORS[0], 1),

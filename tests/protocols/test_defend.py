@@ -206,6 +206,25 @@ def test_the_best_looks_weights_are_kept(context: MakeContext) -> None:
         np.testing.assert_array_equal(array, result.arrays[name])
 
 
+def test_who_learns_at_once_is_shown_every_image_once_and_only_that(
+    context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    original = Pool._shown
+
+    def counted(pool: Pool, levels: Tensor) -> Tensor:
+        taken.append(len(levels))
+        return original(pool, levels)
+
+    monkeypatch.setattr(Pool, "_shown", counted)
+    record = defend(context(plugin="power_spectrum", gap=0.0)).record
+    assert record["trained"]
+    assert record["steps"] == 1
+    assert record["not_attackable"] == "it says of itself that it is not differentiable"
+    # 40 reals, 40 fakes, and 16 of val on which is tried whether an attack could follow it.
+    assert sum(taken) == 96
+
+
 def test_a_detector_that_cannot_be_trained_stays_as_it_came(context: MakeContext) -> None:
     made = context(plugin="fixed_brightness")
     result = defend(made)

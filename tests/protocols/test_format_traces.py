@@ -228,6 +228,9 @@ def test_what_is_wrong_with_a_file_is_said(faces: Pixels, tmp_path: Path, monkey
     path.write_bytes(b"a letter")
     with pytest.raises(UnidentifiedImageError):
         image_files.read_file(path)
+    Image.new("RGB", (40, 40)).save(path, format="EPS")  # another program would have to draw it
+    with pytest.raises(UnidentifiedImageError):
+        image_files.read_file(path)
     late = b"eXIfno TIFF header"
     exif = struct.pack(">I", len(late) - 4) + late + struct.pack(">I", zlib.crc32(late))
     path.write_bytes(whole[:-12] + exif + whole[-12:])

@@ -1,6 +1,6 @@
 """Keys stay: what was played before is read, not computed again.
 
-``keys.json`` holds the key of every job of two small games. A key changes only where a result does: then raise the
+``keys.json`` holds the key of every job of three small games. A key changes only where a result does: then raise the
 task's ``VERSION``, or leave the payload as it was. To write the list anew: ``python tests/protocols/test_keys.py``.
 """
 
@@ -48,6 +48,16 @@ GAME: Mapping[str, Any] = {
     "compute": {"attack_threads": 1, "device": "cpu", "precision": "float32"},
 }
 
+SEARCHED: Mapping[str, Any] = {
+    **GAME,
+    "generators": [{"plugin": "toy_latents", "name": "latents"}],
+    "detectors": [{"plugin": "toy_plain", "name": "plain"}, {"plugin": "toy_steps", "name": "steps"}],
+    "search": {"when": "always", "queries": 3, "fakes": 8},
+    "score": {"resamples": 101, "scored_again": 0, "quality_gate": False},
+    "parts": {"parser": ""},
+    "audit": {"on_leak": "skip"},
+}
+
 
 class _Keys:
     """An observer that remembers the keys of what ran, by stage, round and label."""
@@ -79,8 +89,8 @@ class _Keys:
 
 
 def play(folder: Path) -> dict[str, list[str]]:
-    """Plays a tournament and a pretraining of toys; the keys of their jobs by label."""
-    for file in ("toy_players.py", "toy_parsers.py"):
+    """Plays two tournaments and a pretraining of toys; the keys of their jobs by label."""
+    for file in ("toy_players.py", "toy_parsers.py", "toy_latents.py"):
         load_plugin_file(TESTS / file)
     keys, config, source = _Keys(), parse_config(GAME, where="test"), open_source("orl")
     with pytest.MonkeyPatch.context() as patch:
@@ -88,6 +98,8 @@ def play(folder: Path) -> dict[str, list[str]]:
         patch.setattr(Registry, "fingerprint", lambda registry, name: {"version": f"{registry.kind} {name}"})
         store = Store(folder / "tournament")
         play_tournament(config, source=source, store=store, executor=SerialExecutor(), observer=keys)
+        searched = parse_config(SEARCHED, where="test")
+        play_tournament(searched, source=source, store=store, executor=SerialExecutor(), observer=keys)
         bench = Bench(
             config,
             spec=PlayerSpec(name="pretrain", plugin="pretrain", fingerprint={"version": 1}),
@@ -110,7 +122,7 @@ def test_every_job_has_the_key_that_it_had_before(tmp_path: Path) -> None:
 def test_the_list_has_a_job_of_every_rule() -> None:
     tasks = {label.partition(",")[0] for label in json.loads(KEPT.read_text())}
     rules = {"real_pool", "enter", "attack", "fake_pools", "defend", "judge", "judge_again", "cost", "floor", "audit"}
-    rules |= {"quality"}
+    rules |= {"quality", "search"}
     assert tasks == rules | {"parse", "look", "shift", "pretrain"}
 
 

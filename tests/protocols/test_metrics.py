@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from fakeoff.protocols.score.calibration import CALIBRATION, OPERATING
 from fakeoff.protocols.score.metrics import METRICS, best_threshold, evaluate
 
 Scores = npt.NDArray[np.float64]
@@ -79,7 +80,9 @@ def test_the_curves_see_only_the_order_of_scores(real: Scores, fake: Scores) -> 
 @settings(max_examples=50, deadline=None)
 def test_figures_are_shares_and_intervals_are_in_order(real: Scores, fake: Scores) -> None:
     found = figures(real, fake)
-    assert set(found) == {"n_real", "n_fake", *METRICS, *(f"{name}_ci" for name in METRICS)}
+    names = (*METRICS, *CALIBRATION, *OPERATING)
+    pooled = {"before_softmax", "vote"}
+    assert set(found) == {"n_real", "n_fake", *names, *(f"{name}_ci" for name in names), *pooled}
     for name in METRICS:
         low, high = found[f"{name}_ci"]
         assert 0 <= low <= high <= 1

@@ -28,7 +28,7 @@ from fakeoff.arena.players.specs import Identity, find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols import pretrain
 from fakeoff.protocols.looking import look
-from fakeoff.protocols.rules import attack, defend, judging, pools
+from fakeoff.protocols.rules import attack, defend, judging, pools, search
 
 pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
 
@@ -154,12 +154,28 @@ def judged_with_patches() -> Case:
     return judging.judge, arguments, {"version": version, "images": pool(0)}
 
 
+def searched() -> Case:
+    (maker, made), (judge, version) = generator(), detector()
+    arguments = search.SearchArguments(
+        generator=maker,
+        detector=judge,
+        fakes=5,
+        queries=3,
+        batch=3,
+        follow=True,
+        seed=0,
+        arena_resolution=RESOLUTION,
+        colour="grey",
+    )
+    return search.search, arguments, {"generator": made, "detector": version}
+
+
 def parsed() -> Case:
     return look.parse, look.ParseArguments(parser=identity(parsers, "face_unet")), {"pool": pool(0)}
 
 
 @pytest.mark.parametrize(
-    "case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, judged_with_patches]
+    "case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, judged_with_patches, searched]
 )
 def test_it_does_on_a_device_what_it_does_here(
     case: Callable[[], Case],

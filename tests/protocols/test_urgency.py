@@ -5,7 +5,7 @@ import pytest
 from fakeoff.protocols.rules.urgency import urgency
 
 
-@pytest.mark.parametrize("stage", ["score", "look", "shift", "cost", "a measure of somebody's own"])
+@pytest.mark.parametrize("stage", ["score", "look", "search", "shift", "cost", "a measure of somebody's own"])
 def test_the_figures_of_a_round_go_after_the_next_attacks_and_before_the_next_defences(stage: str) -> None:
     assert urgency("attack", 2) > urgency("sample", 2) > urgency(stage, 1) > urgency("defend", 2)
     assert urgency("defend", 1) > urgency(stage, 1)

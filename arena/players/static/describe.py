@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 import griffe
 
-from fakeoff.arena.players.registry import Entry
+from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.static.annotations import type_text, written_type_text
 from fakeoff.arena.players.static.names import Live, Written, class_scope, find, follow
 from fakeoff.arena.players.static.source import NotTold, Scope, WillNotLoad

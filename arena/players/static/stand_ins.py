@@ -59,13 +59,19 @@ def _make(written: Written, made: StandIn) -> type:
             bases.append(_make(base, made))
         else:
             raise NotTold
-    names = {name: object() for name in body.bindings if _counts(name)}
+    names = {name: _said(bound) for name, bound in body.bindings.items() if _counts(name)}
     try:
         made_class = type(node.name, tuple(bases), names)
     except TypeError as error:  # bases that do not go together
         raise NotTold from error
     made.written[made_class] = written
     return made_class
+
+
+def _said(bound: ast.AST | None) -> object:
+    """What a name in a class is bound to where it is a plain yes or no (``differentiable = False``); of anything else
+    only that it is there."""
+    return bound.value if isinstance(bound, ast.Constant) and isinstance(bound.value, bool) else object()
 
 
 def _counts(name: str) -> bool:
@@ -87,7 +93,7 @@ def _harmless(base: type, made: StandIn) -> type:
         return base
     names = {
         # Functions stay what they are: whether one was overridden is seen from its identity.
-        name: value if isinstance(value, FunctionType) else object()
+        name: value if isinstance(value, FunctionType | bool) else object()
         for name, value in vars(base).items()
         if _counts(name)
     }

@@ -1,0 +1,154 @@
+"""What is known of a user's own pictures: which are fakes, and who is on them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fakeoff.arena.errors import ConfigError, DataError, one_line
+from fakeoff.protocols.score.patches import TRUTHS, Truth
+
+_COLUMNS = ("picture", "label")
+_PERSON = "person"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What is known of one picture.
+
+    Attributes:
+        truth: ``real`` or ``fake``.
+        person: Who is on it; empty where nobody says.
+    """
+
+    truth: Truth
+    person: str = ""
+
+
+class Labels(Protocol):
+    """Knows pictures by their paths."""
+
+    has_people: bool
+
+    def of(self, name: str) -> Label | None:
+        """What is known of a picture; None where it is not among them."""
+
+    def pictures(self) -> Iterator[str]:
+        """All pictures that it knows, and folders of them, for whoever names no others."""
+
+
+class FolderLabels:
+    """Two folders: what lies in one is real, what lies in the other is fake.
+
+    Args:
+        real: The folder of reals.
+        fake: The folder of fakes.
+
+    Raises:
+        ConfigError: One is no folder, or one lies in the other.
+    """
+
+    has_people = False
+
+    def __init__(self, real: Path, fake: Path) -> None:
+        for folder in (real, fake):
+            if not folder.is_dir():
+                raise ConfigError(f"no folder at '{folder}'; give --labels REAL_DIR FAKE_DIR, or a CSV file")
+        self._given = (str(real), str(fake))
+        self._roots = tuple(_absolute(folder) for folder in self._given)
+        inside, outside = sorted(self._roots, key=len, reverse=True)
+        if (inside + os.sep).startswith(outside.rstrip(os.sep) + os.sep):
+            raise ConfigError(f"'{real}' and '{fake}' hold the same pictures; give --labels two folders apart")
+
+    def of(self, name: str) -> Label | None:
+        path = _absolute(name)
+        for truth, root in zip(TRUTHS, self._roots, strict=True):
+            if path.startswith(root + os.sep):
+                return Label(truth=truth)
+        return None
+
+    def pictures(self) -> Iterator[str]:
+        return iter(self._given)
+
+
+class TableLabels:
+    """A CSV file with columns ``picture``, ``label`` (``real`` or ``fake``) and, if it is known, ``person``.
+
+    Paths are read from the file's own folder.
+
+    Args:
+        path: The file; other columns are left alone.
+
+    Raises:
+        DataError: It cannot be read, lacks a column, or says two things of one picture.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._labels: dict[str, Label] = {}
+        self._names: list[str] = []
+        try:
+            # Paths need not be text; the mark that some programs begin a file with is no part of a column's name.
+            with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+                reader = csv.DictReader(file, strict=True)
+                columns = reader.fieldnames or ()
+                if missing := [column for column in _COLUMNS if column not in columns]:
+                    raise DataError(
+                        f"'{path}' has no column '{missing[0]}'; it needs a header with picture, label and, if known, "
+                        "person"
+                    )
+                self.has_people = _PERSON in columns
+                for row in reader:
+                    self._enter(row, where=f"'{path}', line {reader.line_num}", folder=path.parent)
+        except (OSError, csv.Error) as error:
+            raise DataError(f"'{path}' cannot be read as CSV: {one_line(error)}") from error
+        if not self._names:
+            raise DataError(f"'{path}' has no row; give a line with picture and label for each picture")
+
+    def of(self, name: str) -> Label | None:
+        return self._labels.get(_absolute(name))
+
+    def pictures(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def _enter(self, row: Mapping[str, str | None], *, where: str, folder: Path) -> None:
+        picture, truth, person = (row.get(column) or "" for column in (*_COLUMNS, _PERSON))
+        if not picture:
+            raise DataError(f"{where}: no picture")
+        if truth not in TRUTHS:
+            raise DataError(f"{where}: label '{truth}'; give real or fake")
+        if self.has_people and not person:
+            raise DataError(f"{where}: no person; name one in each row, or leave the column out")
+        name = str(folder / picture)
+        label = Label(truth="fake" if truth == "fake" else "real", person=person)
+        if self._labels.setdefault(_absolute(name), label) != label:
+            raise DataError(f"{where}: '{picture}' was there before, with another label or person")
+        self._names.append(name)
+
+
+def read_labels(given: Sequence[Path]) -> FolderLabels | TableLabels:
+    """Reads what is known of pictures.
+
+    Args:
+        given: A folder of reals and a folder of fakes, or one CSV file.
+
+    Raises:
+        ConfigError: Neither.
+        DataError: The file is no such table.
+    """
+    if len(given) == 2:
+        return FolderLabels(*given)
+    if len(given) != 1 or given[0].is_dir():
+        raise ConfigError("--labels takes a folder of reals and a folder of fakes, or one CSV file")
+    return TableLabels(given[0])
+
+
+def _absolute(name: str) -> str:
+    # By its name alone: links are not followed, so that a picture is what it is called.
+    return os.path.normpath(Path(name).absolute())
+
+
+__all__ = ["FolderLabels", "Label", "Labels", "TableLabels", "read_labels"]
