@@ -224,7 +224,6 @@ class AdversarialTraining:
                         self._leave_out(step, None, reason)
                         return None
                     pool = self._finetuned(chosen, detector, n=n, rng=rng)
-                    passes = (referee.judge(detector, pool) < THRESHOLD).double().mean().item()
             except Exception as error:
                 if wants_memory(error):
                     raise  # on another day there may be enough, and the result is to be the same then
@@ -234,6 +233,8 @@ class AdversarialTraining:
                 said = str(error) if isinstance(error, JobFailed) else f"raised {one_line(error)}"
                 self._leave_out(step, chosen, said)
                 continue
+            with referee.frozen([detector]):  # a score that cannot be read is the detector's own fault
+                passes = (referee.judge(detector, pool) < THRESHOLD).double().mean().item()
             self._sessions.append(Session(step=step, adversary=chosen, passes=passes))
             return pool
         return None
