@@ -114,8 +114,11 @@ class PatchRounds(PatchDetector, Rounds):
     def __init__(self, *, member: Member = "resnet18_layer1") -> None:
         super().__init__(member=member)
         first = self.members[0]
-        if not isinstance(first, PatchDetector) or type(first).score is not PatchDetector.score:
-            how = "whole images" if not isinstance(first, PatchDetector) else "images by other means than their patches"
+        if not isinstance(first, PatchDetector):
+            raise ValueError(f"its member {type(first).__name__} judges whole images: enter it in 'rounds'")
+        if type(first).score is not PatchDetector.score or first.decision != "after_softmax":
+            # the mean of votes is not the vote of means
+            how = "images by other means than the mean of their patches"
             raise ValueError(f"its member {type(first).__name__} judges {how}: enter it in 'rounds'")
         self.receptive_field = first.receptive_field
 

@@ -125,23 +125,23 @@ def _interval(match: Any, metric: str) -> list[float]:
 
 
 def table(rows: list[Row]) -> str:
-    """Means over seeds with their range, in Markdown."""
-    head = ["detector", "round", "accuracy before the attack", "after it", "AUC after it", "attack steps"]
+    """In Markdown: of one seed with 95% intervals, of several the means with their range."""
+    shares = ("accuracy_val_threshold before", "accuracy_val_threshold after", "auc after")
+    head = ["race", "round", "accuracy before the attack", "after it", "AUC after it", "fakes found before", "after it"]
     lines = [head, ["---"] * len(head)]
     for race in _RACES:
         for round_ in range(_ROUNDS):
             mine = [row for row in rows if (row["race"], row["round"]) == (race, round_)]
-            told = [
-                _mean([row[key][0] for row in mine])
-                for key in ("accuracy_val_threshold before", "accuracy_val_threshold after", "auc after")
-            ]
-            lines.append([race, str(round_), *told, _mean([row["attack steps"] for row in mine], digits=0)])
+            found = [f"{np.mean([row[f'recall_fake {when}'][0] for row in mine]):.0%}" for when in ("before", "after")]
+            lines.append([race, str(round_), *(_told([row[key] for row in mine]) for key in shares), *found])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _mean(values: list[float], *, digits: int = 3) -> str:
-    ends = "" if len(values) == 1 else f" ({min(values):.{digits}f} to {max(values):.{digits}f})"
-    return f"{np.mean(values):.{digits}f}{ends}"
+def _told(figures: list[list[float]]) -> str:
+    """Figures are a value and its interval."""
+    values = [value for value, _, _ in figures]
+    low, high = figures[0][1:] if len(figures) == 1 else (min(values), max(values))
+    return f"{np.mean(values):.2f} ({low:.2f} to {high:.2f})"
 
 
 @click.command()

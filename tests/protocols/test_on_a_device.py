@@ -8,7 +8,7 @@ tensors really lie, so all of this is float32.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from fakeoff.arena.players.specs import Identity, find_weights, state_arrays
 from fakeoff.generators.pgan import ProgressiveGAN
 from fakeoff.protocols import pretrain
 from fakeoff.protocols.looking import look
-from fakeoff.protocols.rules import attack, defend, judging, pools, search
+from fakeoff.protocols.rules import adversarial, attack, defend, judging, pools, search
 
 pytestmark = pytest.mark.skipif(real_device() is not None, reason="a real device rounds differently")
 
@@ -139,6 +139,23 @@ def defended() -> Case:
     return defend.defend, arguments, inputs
 
 
+def defended_adversarially() -> Case:
+    (maker, version), (task, plain, inputs) = generator(), defended()
+    arguments = adversarial.AdversarialArguments(
+        adversaries=(adversarial.Adversary(generator=maker, reals=0, persons=None),),
+        share=0.5,
+        every=3,
+        steps=1,
+        weight=0.2,
+        batch=4,
+        rate=0.0,
+        arena_resolution=SIDE,
+        colour="grey",
+    )
+    inputs |= {"adversary_0": version, "attack_reals_0": pool(5)}
+    return task, replace(plain, adversarial=arguments), inputs
+
+
 def judged() -> Case:
     judge, version = detector()
     return (
@@ -175,7 +192,19 @@ def parsed() -> Case:
 
 
 @pytest.mark.parametrize(
-    "case", [attacked, pretrained, sampled, manipulated, defended, judged, parsed, judged_with_patches, searched]
+    "case",
+    [
+        attacked,
+        pretrained,
+        sampled,
+        manipulated,
+        defended,
+        defended_adversarially,
+        judged,
+        parsed,
+        judged_with_patches,
+        searched,
+    ],
 )
 def test_it_does_on_a_device_what_it_does_here(
     case: Callable[[], Case],
@@ -198,6 +227,8 @@ def test_it_does_on_a_device_what_it_does_here(
         there = do(device)
     assert used[1].type == "cuda"
     assert there.record == here.record
+    if case is defended_adversarially:  # nobody was left out for being on the wrong device, on both sides
+        assert len(here.record["adversarial"]["sessions"]) == 1
     assert set(there.arrays) == set(here.arrays)
     for name, array in here.arrays.items():
         assert np.array_equal(there.arrays[name], array), name

@@ -97,12 +97,16 @@ class ByTheBrightest(players.load("resnet18_layer1")):  # type: ignore[misc]
         return self.patch_scores(images).amax((1, 2))
 
 
+VOTES = {"plugin": "resnet18_layer1", "parameters": {"decision": "vote"}}
+
+
 def test_who_cannot_be_a_member_is_told_why(toys: Path) -> None:
     for make, message in (
         (lambda: Rounds(member=f"{__name__}:LearnsAtOnce"), "LearnsAtOnce does not learn by steps"),
         (lambda: Rounds(member="patch_rounds"), "goes on from round to round by itself"),
         (lambda: Ensemble(members=("patch_rounds",)), "PatchRounds goes on from round to round"),
-        (lambda: PatchRounds(member=f"{__name__}:ByTheBrightest"), "by other means than their patches: enter it in"),
+        (lambda: PatchRounds(member=f"{__name__}:ByTheBrightest"), "by other means than the mean of their"),
+        (lambda: PatchRounds(member=VOTES), "by other means than the mean of their patches: enter it in 'rounds'"),
         (lambda: PatchRounds(member="meso_inception4"), "MesoInception4 judges whole images: enter it in 'rounds'"),
     ):
         with pytest.raises(ValueError, match=message):
