@@ -1,8 +1,7 @@
 """Networks as ExportedProgram (``torch.export.save``, ``.pt2``), read without ``torch.export.load``.
 
-That function unpickles: sample inputs, constants of other classes, and tensors that a file says are pickled, some of
-them with ``weights_only=False``. It also looks functions up by any dotted name under ``torch``, and has expressions of
-sizes evaluated. Here the archive is read as what it is: a table of operators in JSON, and weights as plain bytes.
+That function unpickles some of what lies in a file, looks operators up by name, and has sizes evaluated that are written
+as text. Here the archive is read as what it is: a table of operators in JSON, and weights as plain bytes.
 """
 
 from __future__ import annotations

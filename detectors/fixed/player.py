@@ -48,6 +48,8 @@ class Fixed(Detector):
         resize: Height and width in pixels that an image is resized to before its middle is cut out; 0 is ``side``.
         kernel: Of resizing.
         antialias: Whether the kernel widens where an image becomes smaller, as Pillow's does.
+        eight_bits: Whether Pillow resizes, in 8 bits, or PyTorch, without rounding: scores of published detectors hang
+            on it.
         channels: The order that the network is used to.
         layout: Where its channels are: ``nchw`` (PyTorch) or ``nhwc`` (Keras).
         white: What 1 becomes before mean and deviation: 1, or 255.
@@ -70,6 +72,7 @@ class Fixed(Detector):
         resize: int = 0,
         kernel: Kernel = "bicubic",
         antialias: bool = True,
+        eight_bits: bool = True,
         channels: ChannelOrder = "rgb",
         layout: Layout = "nchw",
         white: float = 1.0,
@@ -85,6 +88,7 @@ class Fixed(Detector):
             resize=resize,
             kernel=kernel,
             antialias=antialias,
+            eight_bits=eight_bits,
             channels=channels,
             layout=layout,
             white=white,
@@ -118,8 +122,10 @@ class Fixed(Detector):
             raise ValueError(f"resize is {given['resize']}, and side = {given['side']} is no part of that")
         if not (math.isfinite(given["white"]) and given["white"] > 0):
             raise ValueError(f"white is {given['white']}; give a number above 0")
-        if given["kernel"] == "lanczos" and not given["antialias"]:
-            raise ValueError("Lanczos is antialiased always; leave antialias out, or take another kernel")
+        if not given["antialias"] and (given["eight_bits"] or given["kernel"] == "lanczos"):
+            raise ValueError(
+                "antialias = false goes with eight_bits = false, and bicubic or bilinear: Pillow has no such"
+            )
         architecture = given["architecture"]
         if architecture and not is_of_a_library(architecture):
             for name, plain in _PLAIN.items():

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from fakeoff.arena.images import resized
+from fakeoff.arena.images import resized, to_tensor
 
 Kernel: TypeAlias = Literal["bicubic", "bilinear", "lanczos"]
 """How an image is resized."""
@@ -19,6 +22,12 @@ ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 """Where the channels are: before height and width (PyTorch), or behind them (Keras)."""
+
+_FILTERS: dict[Kernel, Image.Resampling] = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +40,7 @@ class Preprocessing:
             ``side``.
         kernel: Of resizing.
         antialias: Whether the kernel widens where an image becomes smaller, as Pillow's does; Lanczos' always does.
+        eight_bits: Whether Pillow resizes, in 8 bits, or PyTorch, without rounding.
         channels: The order that the network is used to.
         layout: Likewise.
         white: What 1 becomes before mean and deviation: 1, or 255.
@@ -42,6 +52,7 @@ class Preprocessing:
     resize: int = 0
     kernel: Kernel = "bicubic"
     antialias: bool = True
+    eight_bits: bool = True
     channels: ChannelOrder = "rgb"
     layout: Layout = "nchw"
     white: float = 1.0
@@ -68,15 +79,21 @@ class Preprocessing:
         side = self.resize or self.side
         if not side or images.shape[-2:] == (side, side):
             return images
+        if not self.eight_bits:
+            return self._interpolated(images, side)
+        exact = _by_pillow(images, side, self.kernel)
+        if not images.requires_grad:
+            return exact
+        smooth = self._interpolated(images, side)
+        return smooth + (exact - smooth).detach()  # Pillow's values, and a gradient that passes its rounding by
+
+    def _interpolated(self, images: Tensor, side: int) -> Tensor:
         if self.kernel == "lanczos":
             return resized(images, side)
-        # Across, then down, as Pillow does it: a cubic overshoots next to edges, and what has no place in 8 bits is cut
-        # off after each.
-        for size in ((images.shape[-2], side), (side, side)):
-            images = F.interpolate(
-                images, size=size, mode=self.kernel, antialias=self.antialias, align_corners=False
-            ).clamp(0, 1)
-        return images
+        # A cubic overshoots next to edges.
+        return F.interpolate(
+            images, size=(side, side), mode=self.kernel, antialias=self.antialias, align_corners=False
+        ).clamp(0, 1)
 
     def _cropped(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -84,6 +101,12 @@ class Preprocessing:
             return images
         top, left = (height - self.side) // 2, (width - self.side) // 2
         return images[:, :, top : top + self.side, left : left + self.side]
+
+
+def _by_pillow(images: Tensor, side: int, kernel: Kernel) -> Tensor:
+    pixels = (images.detach() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    made = [np.asarray(Image.fromarray(image).resize((side, side), _FILTERS[kernel])) for image in pixels]
+    return to_tensor(np.stack(made)).to(images)
 
 
 __all__ = ["ChannelOrder", "Kernel", "Layout", "Preprocessing"]

@@ -25,7 +25,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 SIDE = 64
-LIKE_OURS: dict[str, Any] = {"output": "probability", "kernel": "lanczos"}
+LIKE_OURS: dict[str, Any] = {"output": "probability", "kernel": "lanczos", "eight_bits": False}
 
 
 def enter(model: str, **parameters: Any) -> Detector:
@@ -91,7 +91,7 @@ def test_free_sizes_are_refused_until_one_is_declared(folder: Path) -> None:
     onnx.save(graph, model)
     with pytest.raises(PluginError, match=r"images of any size.*side = 224"):
         enter(model)
-    back = enter(model, side=SIDE, kernel="lanczos")
+    back = enter(model, side=SIDE, kernel="lanczos", eight_bits=False)
     for side in (SIDE, 48, 96):
         with torch.no_grad():
             expected = network(resized(images(2, side), SIDE)).softmax(1)[:, 1]
@@ -251,7 +251,8 @@ def test_a_probe_on_features(folder: Path) -> None:
         ({"resize": 256}, "resize cuts out the middle"),
         ({"side": 64, "resize": 32}, "no part of that"),
         ({"white": 0.0}, "white is 0"),
-        ({"kernel": "lanczos", "antialias": False}, "antialiased always"),
+        ({"antialias": False}, "goes with eight_bits = false"),
+        ({"kernel": "lanczos", "eight_bits": False, "antialias": False}, "and bicubic or bilinear"),
         ({"output": "odds"}, "output"),
         ({"fake_class": 2}, "fake_class"),
         ({"architecture": "torchvision:resnet18"}, "leave architecture out"),
