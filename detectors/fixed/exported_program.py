@@ -1,7 +1,7 @@
 """Networks as ExportedProgram (``torch.export.save``, ``.pt2``), read without ``torch.export.load``.
 
-That function unpickles some of what lies in a file, looks operators up by name, and has sizes evaluated that are written
-as text. Here the archive is read as what it is: a table of operators in JSON, and weights as plain bytes.
+That function unpickles some of what lies in a file, looks operators up by name, and has sizes that are written as text
+evaluated. Here the archive is read as what it is: a table of operators in JSON, and weights as plain bytes.
 """
 
 from __future__ import annotations
