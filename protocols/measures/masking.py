@@ -7,9 +7,9 @@ there (Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False Sense of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from fakeoff.protocols.measures.search import FoundFakes
 from fakeoff.protocols.measures.standings import counted_matches
@@ -27,7 +27,6 @@ SMALL = 0.1
 GAP = 0.2
 """So much further another one must move it, with an interval that lies wholly above."""
 
-_BY_GRADIENT: tuple[Means, ...] = ("attack", "followed")
 _IN_WORDS: dict[Means, str] = {
     "attack": "the attack that made {}, along its gradient,",
     "followed": "following its gradient over the latents of {}",
@@ -45,11 +44,13 @@ class Attempt:
         means: Of the attack.
         generator: The version whose fakes they are, such as ``pgan@1``; of a search, whose latents.
         fall: Of the recall.
+        p_fake: Mean P(fake) afterwards, of latents that were searched or followed; None of other attacks.
     """
 
     means: Means
     generator: str
     fall: Fall
+    p_fake: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class Masking:
     Attributes:
         detector: Its name.
         detector_round: Its version.
-        by_gradient: The strongest attack that followed its gradient.
+        by_gradient: The strongest of the attacks along its gradient.
         without: The strongest that did not.
     """
 
@@ -80,9 +81,11 @@ class Masking:
 def find_masking(record: TournamentRecord) -> list[Masking]:
     """Finds the detector versions that mask their gradient, by name and version.
 
-    Such a version was followed along its gradient, by attacks or in a search, and none of that moved it
-    (:data:`SMALL`); a search by scores alone, or an attack against another detector, moved it further by
-    :data:`GAP`, beyond both intervals. Matches of who is unranked do not count. Who has no gradient masks none.
+    Attacks along such a version's gradient did not move it (:data:`SMALL`); a search by scores alone, or an attack
+    against another detector, moved it further by :data:`GAP`, beyond both intervals. Where its gradient was followed
+    over the latents that were searched, it must have been worth less than the search at the same budget, in mean
+    P(fake): else the attacks were weak, and the gradient is not masked. Where nobody attacked it alone, that takes the
+    place of attacks. Matches of who is unranked do not count. Who has no gradient masks none.
     """
     unranked = {(one.kind, one.player, one.round) for one in record.unranked}
     found = []
@@ -103,9 +106,10 @@ def judge_attempts(detector: Version, attempts: list[Attempt]) -> Masking | None
     Returns:
         None where it does not say so.
     """
-    by_gradient = [attempt for attempt in attempts if attempt.means in _BY_GRADIENT]
-    without = [attempt for attempt in attempts if attempt.means not in _BY_GRADIENT]
-    if not by_gradient or not without:
+    of = {means: [attempt for attempt in attempts if attempt.means == means] for means in get_args(Means)}
+    by_gradient = of["attack"] or of["followed"]
+    without = [*of["search"], *of["transfer"], *of["joint"]]
+    if not by_gradient or not without or _is_worth_more(of["followed"], of["search"]):
         return None
     strongest, other = (max(tried, key=lambda one: one.fall.size) for tried in (by_gradient, without))
     moved = any(attempt.fall.ci[0] > SMALL for attempt in by_gradient)
@@ -114,6 +118,13 @@ def judge_attempts(detector: Version, attempts: list[Attempt]) -> Masking | None
     if moved or not further or not apart:
         return None
     return Masking(detector=detector.player, detector_round=detector.round, by_gradient=strongest, without=other)
+
+
+def _is_worth_more(followed: Sequence[Attempt], searched: Sequence[Attempt]) -> bool:
+    """Whether a gradient fooled a detector at least as well as scores alone did, from the same latents."""
+    found = {attempt.generator: attempt.p_fake for attempt in searched}
+    pairs = [(one.p_fake, found.get(one.generator)) for one in followed]
+    return any(along is not None and alone is not None and along <= alone for along, alone in pairs)
 
 
 def _attempts(
@@ -142,7 +153,7 @@ def _attempts(
             if fakes is not None:
                 shares = ((one.recall_fake, row.n_fake) for one in (row.start, fakes))
                 fall = measure_fall(*shares, confidence=confidence)
-                yield Attempt(means=means, generator=search.generator.label, fall=fall)
+                yield Attempt(means=means, generator=search.generator.label, fall=fall, p_fake=fakes.p_fake)
 
 
 def _in_words(attempt: Attempt) -> str:

@@ -175,6 +175,16 @@ def test_a_players_hook_is_shown_the_facts(tmp_path: Path, converted: bool) -> N
     assert player.shown[FACTS] == {"alpha": 0.25, "loss": "WGANGP"}
 
 
+def test_the_same_file_is_converted_to_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pkl"
+    path.write_bytes(pickle.dumps({"weight": torch.ones(2), **{f"fact {number}": number for number in range(6)}}))
+    made = []
+    for number in range(4):
+        convert(path, tmp_path / f"{number}.safetensors")
+        made.append((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(set(made)) == 1  # its hash is part of a player's recipe
+
+
 def test_versions_of_modules_reach_them(tmp_path: Path) -> None:
     torch.save(nn.BatchNorm1d(2).state_dict(), tmp_path / "norm.pt")
     state = read_checkpoint(tmp_path / "norm.pt").state_dict()

@@ -33,7 +33,8 @@ Config = Callable[..., TournamentConfig]
 
 def _attempt(means: Means, before: float, after: float, *, n: int = 100) -> Attempt:
     fall = measure_fall((before, n), (after, n), confidence=0.95)
-    return Attempt(means=means, generator="maker@1", fall=fall)
+    p_fake = after if means in ("search", "followed") else None
+    return Attempt(means=means, generator="maker@1", fall=fall, p_fake=p_fake)
 
 
 def _judged(*attempts: Attempt) -> Masking | None:
@@ -41,12 +42,12 @@ def _judged(*attempts: Attempt) -> Masking | None:
 
 
 def test_who_is_fooled_by_scores_alone_and_not_by_its_gradient_masks_it() -> None:
-    found = _judged(_attempt("attack", 1, 0.98), _attempt("followed", 1, 0.97), _attempt("search", 1, 0.4))
+    found = _judged(_attempt("attack", 1, 0.97), _attempt("followed", 1, 0.9), _attempt("search", 1, 0.4))
     assert found is not None
-    assert (found.by_gradient.means, found.without.means) == ("followed", "search")
+    assert (found.by_gradient.means, found.without.means) == ("attack", "search")
     assert found.sentence == (
-        "judge@0 masks its gradient, and is less robust than attacks make it look: following its gradient over the "
-        "latents of maker@1 lowered its recall of fakes by 3 points (-1 to 8); a search of the latents of maker@1, by "
+        "judge@0 masks its gradient, and is less robust than attacks make it look: the attack that made maker@1, along "
+        "its gradient, lowered its recall of fakes by 3 points (-1 to 8); a search of the latents of maker@1, by "
         "scores alone, lowered its recall of fakes by 60 points (50 to 69)"
     )
 
@@ -69,12 +70,12 @@ def test_an_attack_on_several_at_once_may_have_followed_the_others_gradients() -
     [
         [_attempt("attack", 1, 0.1), _attempt("search", 1, 0)],  # plain: everything fools it
         [_attempt("attack", 1, 1), _attempt("followed", 1, 1), _attempt("search", 1, 1)],  # robust: nothing does
-        [_attempt("attack", 1, 1), _attempt("followed", 1, 0.2), _attempt("search", 1, 0)],  # an attack that was weak
+        [_attempt("attack", 1, 1), _attempt("followed", 1, 0.2), _attempt("search", 1, 0.3)],  # an attack that was weak
         [_attempt("attack", 1, 0.7), _attempt("search", 1, 0)],  # it did move it
         [_attempt("attack", 1, 0.95), _attempt("search", 1, 0.95 - GAP + 0.01)],  # not by enough
         [_attempt("attack", 1, 1, n=8), _attempt("search", 1, 0.625, n=8)],  # too few images to say
         [_attempt("attack", 0.1, 0.1), _attempt("search", 0.1, 0)],  # it was fooled before
-        [_attempt("joint", 1, 0), _attempt("followed", 1, 0.1), _attempt("search", 1, 0)],
+        [_attempt("joint", 1, 0), _attempt("followed", 1, 0.1), _attempt("search", 1, 0.2)],
         [_attempt("joint", 1, 0.1), _attempt("search", 1, 0)],  # nobody followed its gradient alone
         [_attempt("search", 1, 0)],  # no gradient to mask
         [_attempt("attack", 1, 1)],
