@@ -295,6 +295,8 @@ def score(
         raise ConfigError("--csv and --json exclude each other; give one")
     if not paths and not labelled:
         raise click.UsageError("give a PATH, or --labels")
+    if nulls and "-" not in paths:
+        raise ConfigError("--null is of a list on the standard input; give '-' as a PATH")
     _load(plugins)
     errors = open_error_console()
     with ScoringProgress(errors, live=out is not None or not sys.stdout.isatty()) as progress:

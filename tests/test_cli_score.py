@@ -223,7 +223,8 @@ def test_heatmaps_are_a_picture_each_for_patch_detectors(call: Call, pictures: P
         (("pictures",), "toy_brihgtness", "did you mean 'toy_brightness'?"),
         (("pictures/none",), "patches_raise", "no detector 'patches_raise' in this home"),
         (("pictures", "--labels", "pictures"), "toy_brightness", "or one CSV file"),
-        (("pictures", "--labels", "none.csv"), "toy_brightness", "'none.csv' cannot be read as CSV"),
+        (("pictures", "--labels", "none.csv"), "toy_brightness", "'none.csv' cannot be read: No such file"),
+        (("pictures", "-0"), "toy_brightness", "give '-' as a PATH"),
         (("pictures", "--out", "pictures/a.png"), "toy_brightness", "cannot be continued"),
     ],
 )
@@ -240,6 +241,9 @@ def test_no_picture_is_one_line_and_no_path_is_a_usage(call: Call, tmp_path: Pat
     result = call("empty", "--csv")
     assert result.exit_code == 2
     assert "fakeoff: no picture in 'empty'; give files or folders that hold some" in result.stderr
+    result = call("pictures/sub", "empty", "--csv")
+    assert result.exit_code == 0
+    assert "no picture in 'empty'" in result.stderr
     assert "Usage:" in call().stderr
     assert "play first: fakeoff run --home" in one_line(call("pictures", at=tmp_path / "nowhere"))
 

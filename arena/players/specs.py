@@ -21,6 +21,7 @@ from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
 from fakeoff.arena.players.entries import Entry
+from fakeoff.arena.players.misfit import describe_misfit
 from fakeoff.arena.players.provisions import Provision
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.seeds import canonical_json
@@ -304,7 +305,9 @@ def load_weights(player: nn.Module, path: Path) -> None:
     try:
         player.load_state_dict(checkpoint.state_dict())
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise PluginError(f"the weights '{path.name}' do not fit {type(player).__name__}: {one_line(error)}") from error
+        raise PluginError(
+            f"the weights '{path.name}' do not fit {type(player).__name__}: {describe_misfit(error)}"
+        ) from error
 
 
 def state_arrays(player: nn.Module) -> dict[str, npt.NDArray[Any]]:

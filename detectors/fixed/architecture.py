@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.players.checkpoints.limits import shown
+from fakeoff.arena.players.misfit import describe_misfit
 from fakeoff.detectors.architectures import Library, build_network
 from fakeoff.detectors.fixed.formats import Format, format_of, words
 from fakeoff.detectors.fixed.keras import load_keras
@@ -108,7 +109,7 @@ def load_into(network: nn.Module, content: bytes, *, architecture: str) -> None:
     try:
         taker.load_state_dict(state)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise PluginError(f"the weights do not fit {architecture}: {shown(one_line(error))}") from error
+        raise PluginError(f"the weights do not fit {architecture}: {describe_misfit(error)}") from error
     _check_all_were_taken(taker, state, architecture)
 
 

@@ -132,7 +132,10 @@ class Fixed(Detector):
                 if given[name] != plain:
                     raise ValueError(f"{architecture} brings its own preprocessing; leave {name} out")
         if not str(given["model"]).startswith(_ASSET) and Path(given["model"]).is_file():
-            _check_file(Path(given["model"]), architecture)
+            try:
+                _check_file(Path(given["model"]), architecture)
+            except PluginError as error:
+                raise ValueError(f"'{given['model']}': {error}") from error
 
     @classmethod
     def turn_round(cls, parameters: Mapping[str, Any]) -> str:

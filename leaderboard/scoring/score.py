@@ -47,6 +47,7 @@ class Summary:
         failed: Those that could not be judged.
         earlier: Those whose rows were there.
         left_out: Files in folders whose suffix is of no picture.
+        empty: What to say of folders without a picture; empty where there was none.
         figures: Of labelled pictures, one for each detector.
         files: What was written beside the rows.
     """
@@ -55,6 +56,7 @@ class Summary:
     failed: int = 0
     earlier: int = 0
     left_out: int = 0
+    empty: str = ""
     figures: tuple[LabelledFigures, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -65,6 +67,8 @@ class Summary:
             found.append(f"{self.earlier} of {self.pictures} pictures had rows already")
         if self.left_out:
             found.append(f"{self.left_out} file(s) in folders left out: their suffix is of no picture")
+        if self.empty:
+            found.append(self.empty)
         return [*found, *(f"written: {path}" for path in self.files)]
 
 
@@ -154,6 +158,9 @@ def score_to(
             count(scored.rows)
             watch.judged(failed=bool(scored.rows[0].error))
     summary.left_out = search.left_out
+    if search.empty:
+        more = f" and in {search.empty - 1} folder(s) more" if search.empty > 1 else ""
+        summary.empty = f"no picture in '{search.first_empty}'{more}"
     if not summary.pictures:
         raise DataError(
             f"no picture in {', '.join(map(repr, paths)) or 'the folders'}; give files or folders that hold some"

@@ -13,6 +13,7 @@ from rich.table import Table
 from fakeoff.protocols.scoring.figures import LabelledFigures
 
 _EVERY_SECONDS = 10.0
+_FEW = 20
 
 
 class ScoringProgress:
@@ -86,6 +87,8 @@ def print_figures(figures: Sequence[LabelledFigures], console: Console) -> None:
             *map(_plain, (one.figures.brier, one.figures.ece)),
         )
     console.print(table)
+    if min(first.figures.n_real, first.figures.n_fake) < _FEW:
+        console.print(f"Fewer than {_FEW} of a side say little, whatever their intervals are.", soft_wrap=True)
 
 
 def _plain(value: float | None) -> str:

@@ -84,7 +84,8 @@ class TableLabels:
         path: The file; other columns are left alone.
 
     Raises:
-        DataError: It cannot be read, lacks a column, or says two things of one picture.
+        DataError: It cannot be read, lacks a column or a side, is of one person only, or says two things of one
+            picture.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,16 +104,31 @@ class TableLabels:
                 self.has_people = _PERSON in columns
                 for row in reader:
                     self._enter(row, where=f"'{path}', line {reader.line_num}", folder=path.parent)
-        except (OSError, csv.Error) as error:
+        except OSError as error:
+            raise DataError(f"'{path}' cannot be read: {error.strerror}; give a CSV file, or two folders") from error
+        except csv.Error as error:
             raise DataError(f"'{path}' cannot be read as CSV: {one_line(error)}") from error
-        if not self._names:
-            raise DataError(f"'{path}' has no row; give a line with picture and label for each picture")
+        self._check(path)
 
     def of(self, name: str) -> Label | None:
         return self._labels.get(_absolute(name))
 
     def pictures(self) -> Iterator[str]:
         return iter(self._names)
+
+    def _check(self, path: Path) -> None:
+        """Refuses labels that no figures can follow from, before anything is judged."""
+        if not self._names:
+            raise DataError(f"'{path}' has no row; give a line with picture and label for each picture")
+        for truth in TRUTHS:
+            if all(label.truth != truth for label in self._labels.values()):
+                raise DataError(f"'{path}' has no row with label '{truth}'; AP and AUC need both sides")
+        people = {label.person for label in self._labels.values()}
+        if self.has_people and len(people) < 2:
+            raise DataError(
+                f"all rows of '{path}' are of one person, '{people.pop()}'; intervals over people need two, or a file "
+                "without the column person"
+            )
 
     def _enter(self, row: Mapping[str, str | None], *, where: str, folder: Path) -> None:
         picture, truth, person = (row.get(column) or "" for column in (*_COLUMNS, _PERSON))

@@ -39,9 +39,18 @@ class Search:
 
     Attributes:
         left_out: Files in folders whose suffix is of no picture.
+        empty: Folders, of those that were given, without a picture.
+        first_empty: The first of them.
     """
 
     left_out: int = 0
+    empty: int = 0
+    first_empty: str = ""
+
+    def came_past_empty(self, folder: str) -> None:
+        """A folder that was given holds no picture."""
+        self.empty += 1
+        self.first_empty = self.first_empty or folder
 
 
 def find_pictures(paths: Iterable[str], *, listed: Iterable[str] = (), search: Search | None = None) -> Iterator[Found]:
@@ -59,7 +68,12 @@ def find_pictures(paths: Iterable[str], *, listed: Iterable[str] = (), search: S
     for path in paths:
         for each in listed if path == LIST else (path,):
             if _is_folder(each):
-                yield from _below(each, counted)
+                inside = False
+                for found in _below(each, counted):
+                    inside = True
+                    yield found
+                if not inside:
+                    counted.came_past_empty(each)
             else:
                 yield Found(name=each)
 

@@ -118,7 +118,7 @@ def test_a_table_says_truth_and_person_from_its_own_folder(tmp_path: Path) -> No
     assert labels.of("/abs/c.png") == Label(truth="fake", person="bob")
     assert labels.of("a, b.png") is None
     assert list(labels.pictures()) == [str(tmp_path / "a, b.png"), "/abs/c.png"]
-    table.write_text("picture,label\na.png,real\na.png,real\n")
+    table.write_text("picture,label\na.png,real\na.png,real\nb.png,fake\n")
     assert not read_labels([table]).has_people
 
 
@@ -133,6 +133,8 @@ def test_a_table_says_truth_and_person_from_its_own_folder(tmp_path: Path) -> No
         ("picture,label,person\na.png,real,\n", "line 2: no person"),
         ("picture,label\na.png,real\n./a.png,fake\n", "line 3: './a.png' was there before"),
         ('picture,label\n"a.png,real\n', "cannot be read as CSV"),
+        ("picture,label\na.png,real\n", "no row with label 'fake'; AP and AUC need both sides"),
+        ("picture,label,person\na.png,real,ann\nb.png,fake,ann\n", "all rows of .* are of one person, 'ann'"),
     ],
 )
 def test_a_table_that_is_none_is_said_with_its_line(text: str, expected: str, tmp_path: Path) -> None:
@@ -145,7 +147,9 @@ def test_labels_are_two_folders_or_a_file(tmp_path: Path) -> None:
     for given in ([tmp_path], [tmp_path] * 3):
         with pytest.raises(ConfigError, match="a folder of reals and a folder of fakes, or one CSV file"):
             read_labels(given)
-    with pytest.raises(DataError, match="cannot be read as CSV: FileNotFoundError"):
+    with pytest.raises(
+        DataError, match=r"none\.csv' cannot be read: No such file or directory; give a CSV file, or two folders"
+    ):
         read_labels([tmp_path / "none.csv"])
 
 
@@ -218,7 +222,7 @@ def test_figures_are_of_pictures_with_a_label_and_a_score(tmp_path: Path) -> Non
 
 def test_figures_need_both_sides_and_two_people(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
-    table.write_text("picture,label,person\na.png,real,ann\nb.png,fake,ann\n")
+    table.write_text("picture,label,person\na.png,real,ann\nb.png,fake,ann\nnone.png,fake,bob\n")
     collected = LabelledScores(TableLabels(table))
     with pytest.raises(DataError, match="none of the labelled pictures was judged"):
         collected.evaluate(resamples=100, confidence=0.95)
