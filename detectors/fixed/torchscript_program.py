@@ -23,6 +23,7 @@ from fakeoff.detectors.fixed.operators import is_operator, why_refused
 from fakeoff.detectors.fixed.program import Program
 
 _MOST_CODE_BYTES = 32 * 2**20
+_READ_BYTES = 1 << 20
 # What the language has beside operators.
 _BUILT_IN = frozenset(
     {"annotate", "bool", "dict", "float", "getattr", "hasattr", "int", "isinstance", "len", "list", "max", "min"}
@@ -93,13 +94,19 @@ def _check_code(content: bytes) -> None:
 
 
 def _records(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """The code, and what is unpickled, by name."""
-    left = _MOST_CODE_BYTES
+    """The code, and what is unpickled, by name; all else is held to its check sum, which PyTorch does not look at."""
+    left, left_of_others = _MOST_CODE_BYTES, len(content) + _MOST_CODE_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for info in archive.infolist():
                 name = info.filename.partition("/")[2]
                 if not (name.startswith("code/") and name.endswith(".py")) and not name.endswith(".pkl"):
+                    left_of_others -= info.file_size
+                    if left_of_others < 0:
+                        raise PluginError("the model's archive is larger inside than the file by far")
+                    with archive.open(info) as file:
+                        while file.read(_READ_BYTES):
+                            pass
                     continue
                 left -= info.file_size
                 if left < 0:

@@ -19,6 +19,8 @@ from fakeoff.protocols.config.config import Parts, Player, TournamentConfig, par
 
 _WithParameters = TypeVar("_WithParameters", Player, Parts)
 
+_TYPED, _FROM_PYTHON = "the command line", "the configuration"
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """Reads a TOML file, unchecked.
@@ -85,7 +87,7 @@ def effective_config(
             described = base.get(kind, [])
             over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
     merged = merge(merge(base, _given(over)), parse_settings(settings))
-    config = parse_config(merged, where=where)
+    config = _parse_over(base, merged, where=where)
     if config.reals.source not in ("orl", *sources_of_reals()):
         resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
         config = config.model_copy(update={"reals": resolved})
@@ -98,14 +100,23 @@ def effective_config(
     )
 
 
+def _parse_over(base: Mapping[str, Any], merged: Mapping[str, Any], *, where: str) -> TournamentConfig:
+    """Checks a configuration, and blames a file only for what stands in it."""
+    try:
+        return parse_config(merged, where=where)
+    except ConfigError:
+        parse_config(base, where=where)
+        return parse_config(merged, where="the options" if where == _FROM_PYTHON else _TYPED)
+
+
 def _base(given: TournamentConfig | Mapping[str, Any] | Path | None, kept: Path) -> tuple[dict[str, Any], str]:
     """What options go over, unchecked, and where it stands."""
     if isinstance(given, TournamentConfig):
-        return given.model_dump(), "the configuration"
+        return given.model_dump(), _FROM_PYTHON
     if isinstance(given, Mapping):
-        return _as_in_a_file(given), "the configuration"
+        return _as_in_a_file(given), _FROM_PYTHON
     used = given if given is not None else kept if kept.is_file() else None
-    return (read_config(used), str(used)) if used is not None else ({}, "the command line")
+    return (read_config(used), str(used)) if used is not None else ({}, _TYPED)
 
 
 def _as_in_a_file(value: Any) -> Any:

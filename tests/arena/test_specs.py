@@ -191,9 +191,7 @@ def test_files_that_hold_no_weights_are_a_plugin_error(tmp_path: Path, suffix: s
 
 def test_weights_of_another_shape_do_not_fit_and_say_so(tmp_path: Path) -> None:
     save_file(Player(width=5).state_dict(), tmp_path / "wide.safetensors")
-    with pytest.raises(
-        PluginError, match=r"'wide\.safetensors' do not fit Player: its 'layers.0.weight' is 5 x 3 x 3"
-    ):
+    with pytest.raises(PluginError, match=r"'wide\.safetensors' do not fit Player: its 'layers.0.weight' is 5 x 3 x 3"):
         load_weights(Player(), tmp_path / "wide.safetensors")
 
 

@@ -197,6 +197,17 @@ def test_pickles_in_torchscript_run_nothing(good: dict[str, Path], folder: Path)
     assert not marker.exists()
 
 
+def test_weights_that_are_not_what_was_stored_are_refused(good: dict[str, Path], folder: Path) -> None:
+    content = bytearray(good["torchscript"].read_bytes())
+    with zipfile.ZipFile(good["torchscript"]) as whole:
+        weights = [info for info in whole.infolist() if "/data/" in info.filename]
+        stored = whole.read(max(weights, key=lambda info: info.file_size))
+    content[content.index(stored)] ^= 1
+    path = folder / "flipped.ts"
+    path.write_bytes(content)
+    refused(path, "Bad CRC-32", side=32)
+
+
 # ExportedProgram
 
 

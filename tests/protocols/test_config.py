@@ -154,6 +154,20 @@ def test_a_file_comes_before_the_last_tournament_and_options_before_both(tmp_pat
     assert not effective_config(path, kept=home / "config.toml", skip_corrupt=False).reals.skip_corrupt
 
 
+def test_a_file_is_blamed_for_what_stands_in_it_alone(tmp_path: Path) -> None:
+    path = tmp_path / "game.toml"
+    path.write_text("rounds = 5\n")
+    with pytest.raises(ConfigError, match=r"^the command line: 'rounds'"):
+        effective_config(path, kept=tmp_path / "none", rounds=-1)
+    with pytest.raises(ConfigError, match=r"^the command line: 'pools.test_fakes'"):
+        effective_config(None, kept=path, settings=["pools.test_fakes=0"])
+    with pytest.raises(ConfigError, match=r"^the options: 'rounds'"):
+        effective_config({"seed": 1}, kept=path, rounds=-1)
+    path.write_text("rounds = -5\n")
+    with pytest.raises(ConfigError, match=r"game.toml: 'rounds'.*not -5"):
+        effective_config(path, kept=tmp_path / "none", settings=["pools.test_fakes=0"])
+
+
 def test_players_named_as_options_keep_what_the_file_says_of_them(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[[detectors]]\nplugin = "xception_block2"\nname = "x2"\nparameters = {learning_rate = 0.01}\n')
