@@ -8,8 +8,9 @@ Network Generated Images", NeurIPS 2020.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -54,16 +55,20 @@ class PowerSpectrum(Detector):
 
     def __init__(self, *, bins: int = 32, inverse_penalty: float = 1.0) -> None:
         super().__init__()
-        if bins < 2:
-            raise ValueError(f"bins is {bins}; a profile has at least 2")
-        if not inverse_penalty > 0:
-            raise ValueError(f"inverse_penalty is {inverse_penalty}; give a number above 0")
+        self.check_parameters({"bins": bins, "inverse_penalty": inverse_penalty})
         self.bins, self.inverse_penalty = bins, inverse_penalty
         features = len(_PLANES) * bins
         self.register_buffer("mean", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("spread", torch.ones(features, dtype=torch.float64))
         self.register_buffer("weight", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("bias", torch.zeros((), dtype=torch.float64))
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, Any]) -> None:
+        if parameters["bins"] < 2:
+            raise ValueError(f"bins is {parameters['bins']}; a profile has at least 2")
+        if not parameters["inverse_penalty"] > 0:
+            raise ValueError(f"inverse_penalty is {parameters['inverse_penalty']}; give a number above 0")
 
     mean: Tensor
     spread: Tensor

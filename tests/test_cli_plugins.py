@@ -165,6 +165,7 @@ def test_a_family_is_listed_once_and_its_members_are_shown_and_refused_by_name(c
     refused = "torchvision has no classifier 'resnet19'; near: resnet18"
     assert refused in _one_line(call("run", "small.toml", "--serial", "--detectors", "torchvision:resnet19"))
     assert refused in _one_line(call("plugins", "check", "torchvision:resnet19"))
+    assert refused in _one_line(call("plugins", "show", "torchvision:resnet19"))
     cut = ("--set", "after=layer9")
     assert "torchvision:resnet18 has no block 'layer9'" in _one_line(call("plugins", "check", "truncated", *cut))
 

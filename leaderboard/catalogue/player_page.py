@@ -71,6 +71,9 @@ def find_players(name: str) -> tuple[Page, ...]:
     if not kinds:
         known = [entry.name for kind in KINDS for entry in kind.registry]
         raise PluginError(f"nothing is called '{name}'{suggestion(name, known) or '.'} See: fakeoff plugins")
+    for kind in kinds:
+        if name.partition(":")[0] in {family.prefix for family in kind.registry.families}:
+            kind.registry.complete(name, {})  # whether there is such a one is the class's to know
     return tuple(_page(kind, name) for kind in kinds)
 
 

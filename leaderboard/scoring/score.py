@@ -48,6 +48,7 @@ class Summary:
         earlier: Those whose rows were there.
         left_out: Files in folders whose suffix is of no picture.
         empty: What to say of folders without a picture; empty where there was none.
+        repeated: How often a picture was named again.
         figures: Of labelled pictures, one for each detector.
         files: What was written beside the rows.
     """
@@ -57,6 +58,7 @@ class Summary:
     earlier: int = 0
     left_out: int = 0
     empty: str = ""
+    repeated: int = 0
     figures: tuple[LabelledFigures, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -69,6 +71,8 @@ class Summary:
             found.append(f"{self.left_out} file(s) in folders left out: their suffix is of no picture")
         if self.empty:
             found.append(self.empty)
+        if self.repeated:
+            found.append(f"{self.repeated} picture(s) named again: each is judged once")
         return [*found, *(f"written: {path}" for path in self.files)]
 
 
@@ -157,7 +161,7 @@ def score_to(
             rows.write(scored)
             count(scored.rows)
             watch.judged(failed=bool(scored.rows[0].error))
-    summary.left_out = search.left_out
+    summary.left_out, summary.repeated = search.left_out, search.repeated
     if search.empty:
         more = f" and in {search.empty - 1} folder(s) more" if search.empty > 1 else ""
         summary.empty = f"no picture in '{search.first_empty}'{more}"

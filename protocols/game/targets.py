@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.jobs.store import Store
+from fakeoff.detectors import players
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.tally import Tally
@@ -42,10 +43,7 @@ async def choose_targets(
         for version in latest
     }
     if reasons.get(wanted):
-        raise ConfigError(
-            f"attack.target '{wanted}' cannot be attacked: {reasons[wanted]}; name another, or 'champion': the best "
-            "one that can be"
-        )
+        raise _cannot_be_attacked(wanted, reasons[wanted])
     if wanted not in _KEYWORDS:
         return [version for version in latest if version.player == wanted]
     judged = [version for version in latest if version.key in tally.standing]
@@ -68,18 +66,30 @@ async def choose_targets(
     return attackable if wanted == "all" else attackable[:1]
 
 
-def check_target(target: str, detectors: Sequence[str]) -> None:
-    """Checks that a configured target is somebody.
+def check_target(target: str, plugins: Mapping[str, str]) -> None:
+    """Checks that a configured target is somebody whom attacks can follow, as far as can be known beforehand.
+
+    Args:
+        target: As configured.
+        plugins: Of the game's detectors, by name.
 
     Raises:
-        ConfigError: It is no detector of this game.
+        ConfigError: It is no detector of this game, or its class says that no gradient flows through it.
     """
-    known = (*_KEYWORDS, *detectors)
+    known = (*_KEYWORDS, *plugins)
     if target not in known:
         raise ConfigError(
             f"attack.target '{target}' is no detector of this tournament{suggestion(target, known) or '.'} "
             f"It can be: {', '.join(known)}"
         )
+    if target in plugins and not players.load(plugins[target]).differentiable:
+        raise _cannot_be_attacked(target, "it says of itself that it is not differentiable")
+
+
+def _cannot_be_attacked(target: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"attack.target '{target}' cannot be attacked: {reason}; name another, or 'champion': the best one that can be"
+    )
 
 
 __all__ = ["check_target", "choose_targets"]

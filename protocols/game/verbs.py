@@ -68,7 +68,7 @@ class Verbs:
             kind: {name: dict(spec.fingerprint) for name, spec in specs.items()} for kind, specs in players.items()
         }
         self.warnings = warn(self._desk)
-        check_target(config.attack.target, self.detectors)
+        check_target(config.attack.target, {name: spec.plugin for name, spec in self._desk.detectors.items()})
         self._tally = Tally(config=config, source_name=source.name, data=self.data)
         self._engine = Engine(store=store, executor=executor, observer=observer)
         self._moves = Moves(

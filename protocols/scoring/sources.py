@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -41,11 +42,13 @@ class Search:
         left_out: Files in folders whose suffix is of no picture.
         empty: Folders, of those that were given, without a picture.
         first_empty: The first of them.
+        repeated: How often a picture came again: it is judged, and counts, once.
     """
 
     left_out: int = 0
     empty: int = 0
     first_empty: str = ""
+    repeated: int = 0
 
     def came_past_empty(self, folder: str) -> None:
         """A folder that was given holds no picture."""
@@ -65,17 +68,22 @@ def find_pictures(paths: Iterable[str], *, listed: Iterable[str] = (), search: S
         search: Told what is left out.
     """
     counted = search or Search()
+    seen: set[bytes] = set()  # hashes, since paths are long: some 80 bytes a picture
     for path in paths:
         for each in listed if path == LIST else (path,):
-            if _is_folder(each):
-                inside = False
-                for found in _below(each, counted):
-                    inside = True
-                    yield found
-                if not inside:
-                    counted.came_past_empty(each)
-            else:
-                yield Found(name=each)
+            inside = False
+            for found in _below(each, counted) if _is_folder(each) else (Found(name=each),):
+                inside = True
+                place = hashlib.blake2b(
+                    os.fsencode(os.path.normpath(Path(found.name).absolute())), digest_size=16
+                ).digest()
+                if place in seen:
+                    counted.repeated += 1
+                    continue
+                seen.add(place)
+                yield found
+            if not inside:
+                counted.came_past_empty(each)
 
 
 def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str]:

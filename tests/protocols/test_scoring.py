@@ -143,6 +143,15 @@ def test_a_table_that_is_none_is_said_with_its_line(text: str, expected: str, tm
         read_labels([tmp_path / "labels.csv"])
 
 
+def test_a_picture_that_is_reached_twice_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a" / "1.png", tmp_path / "a" / "deep" / "2.png", tmp_path / "3.png")
+    monkeypatch.chdir(tmp_path)
+    search = Search()
+    found = find_pictures(["a", "a/deep", "./3.png", "-"], listed=[str(tmp_path / "3.png"), "none.png"], search=search)
+    assert [one.name for one in found] == ["a/1.png", "a/deep/2.png", "./3.png", "none.png"]
+    assert (search.repeated, search.empty) == (2, 0)
+
+
 def test_labels_are_two_folders_or_a_file(tmp_path: Path) -> None:
     for given in ([tmp_path], [tmp_path] * 3):
         with pytest.raises(ConfigError, match="a folder of reals and a folder of fakes, or one CSV file"):

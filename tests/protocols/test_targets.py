@@ -5,12 +5,13 @@ from typing import Any, cast
 
 import pytest
 
+from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.line import settled
 from fakeoff.protocols.game.tally import Tally
-from fakeoff.protocols.game.targets import choose_targets
+from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.blind import OnVal
 
@@ -73,3 +74,11 @@ def test_who_is_passed_over_twice_is_so_in_both_rounds(choose: Choose) -> None:
     for round_ in (1, 2):
         _, tally = choose("champion", judges, round_=round_)
         assert [passed.round for passed in tally.passed_over] == [round_]
+
+
+def test_a_target_whose_class_has_no_gradient_is_refused_before_anything_is_played() -> None:
+    plugins = {"eye": "xception_block1", "spectrum": "power_spectrum"}
+    check_target("eye", plugins)
+    check_target("champion", plugins)
+    with pytest.raises(ConfigError, match=r"attack.target 'spectrum' cannot be attacked: .*not differentiable; name anoth"):
+        check_target("spectrum", plugins)
