@@ -90,7 +90,7 @@ def test_a_loop_without_end_ends_at_the_limit() -> None:
 def test_a_loop_that_swallows_everything_once_ends_all_the_same() -> None:
     swallowed: list[BaseException] = []
     with pytest.raises(JobFailed, match="computed for longer"):
-        loop_for(0.2, swallowed)
+        loop_for(0.5, swallowed)
     assert len(swallowed) == 1
 
 
