@@ -271,8 +271,8 @@ def find_weights(name: str, player: type) -> Path:
             return path
     ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
     raise PluginError(
-        f"{player.__name__} has no weights '{name}': give a .safetensors, .pt, .pth or .pkl file, asset:NAME, or what ships "
-        f"with it ({ships})"
+        f"{player.__name__} has no weights '{name}': give a .safetensors, .pt, .pth or .pkl file, asset:NAME, or what "
+        f"ships with it ({ships})"
     )
 
 

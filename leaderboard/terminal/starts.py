@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fakeoff import detectors
@@ -12,11 +12,12 @@ from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.players.static.describe import describe
 
 
-def describe_starts(config: Mapping[str, Any]) -> str:
+def describe_starts(config: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
     """Says what each detector starts from, of those that take pretrained weights.
 
     Args:
         config: As it is kept with results.
+        without: Names of detectors that never played: they may have been refused for their weights.
 
     Returns:
         One line, such as ``cnn_aug_p01 from resnet50.pth, cnn_aug_p05 from scratch``; empty where none takes any, or
@@ -24,6 +25,8 @@ def describe_starts(config: Mapping[str, Any]) -> str:
     """
     starts = []
     for section in config.get("detectors", ()):
+        if section["name"] in without:
+            continue
         try:
             entry = detectors.players.entry(section["plugin"])
         except PluginError:  # of a plugin file that this process was not given

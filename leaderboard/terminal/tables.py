@@ -29,7 +29,8 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
         f"{config['pools']['test_fakes']} fakes of each version"
     )
     _print_audits(scoreboard, console)
-    if starts := describe_starts(config):
+    failed = {forfeit.player for forfeit in scoreboard.forfeits if forfeit.kind == "detector"}
+    if starts := describe_starts(config, without=failed - {cell.detector for cell in scoreboard.cells}):
         console.print(Text(f"Pretrained weights: {starts}"))
     tables = (_detectors, _generators, _duels, searches_table, _part_shifts, _forfeits, _passed_over, _unranked)
     for table in tables:

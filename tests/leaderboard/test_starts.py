@@ -21,6 +21,7 @@ def test_it_is_told_who_starts_from_a_file_and_who_from_scratch() -> None:
         ("cnn_aug_p05", {"weights": ""}),
     )
     assert describe_starts(config) == "seat0 from resnet50.pth, seat2 from scratch, seat3 from scratch"
+    assert describe_starts(config, without={"seat0", "seat2"}) == "seat3 from scratch"
 
 
 def test_weights_that_a_plugin_has_by_default_are_named_and_unknown_plugins_passed_over() -> None:

@@ -80,5 +80,7 @@ def test_a_target_whose_class_has_no_gradient_is_refused_before_anything_is_play
     plugins = {"eye": "xception_block1", "spectrum": "power_spectrum"}
     check_target("eye", plugins)
     check_target("champion", plugins)
-    with pytest.raises(ConfigError, match=r"attack.target 'spectrum' cannot be attacked: .*not differentiable; name anoth"):
+    with pytest.raises(
+        ConfigError, match=r"attack.target 'spectrum' cannot be attacked: .*not differentiable; name anoth"
+    ):
         check_target("spectrum", plugins)
