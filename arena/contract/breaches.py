@@ -12,7 +12,7 @@ import safetensors
 import torch
 
 from fakeoff.arena.contract.other_device import DeviceMismatch
-from fakeoff.arena.errors import one_line
+from fakeoff.arena.errors import FakeoffError, one_line
 
 _LIBRARIES = [Path(str(library.__file__)).parent for library in (torch, numpy, safetensors)]
 _PYTHON = Path(contextlib.__file__).parent
@@ -50,7 +50,9 @@ def asking(call: str, *, mend: str = "") -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         line = players_line(error)
-        if line is None and isinstance(error, TypeError):
+        if isinstance(error, FakeoffError):  # what a user can mend, and it says how
+            advice = mend or "the message says it"
+        elif line is None and isinstance(error, TypeError):
             advice = f"give the method the interface's signature: it is called as {call}"
         elif line is None:
             advice = mend or "the message says it"

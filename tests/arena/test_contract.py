@@ -19,6 +19,7 @@ from fakeoff.arena.contract import Check, Contract, run_contract
 from fakeoff.arena.contract import other_process as fresh_process
 from fakeoff.arena.contract.breaches import ContractBreach, asking, players_line
 from fakeoff.arena.contract.other_process import FreshProcessError, Recipe, answer_of
+from fakeoff.arena.errors import PluginError
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.seeds import global_states
@@ -246,6 +247,13 @@ def test_an_exception_is_told_with_the_players_own_line() -> None:
     assert caught.value.mend.endswith("in of_the_player (look twice)")
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert players_line(ValueError("never raised")) is None
+
+
+def test_what_a_user_can_mend_is_no_line_of_code() -> None:
+    with pytest.raises(ContractBreach) as caught, asking("score(images)"):
+        raise PluginError("the model gives one value; set output = logit")
+    assert caught.value.mend == "the message says it"
+    assert "set output = logit" in caught.value.came
 
 
 def test_interrupting_is_no_breach() -> None:
