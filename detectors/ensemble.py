@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +10,7 @@ from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Members
 from fakeoff.detectors.interface import Detector
+from fakeoff.detectors.members import build_member, mean_evasion_loss, mean_score
 
 
 class Ensemble(Detector):
@@ -25,7 +24,7 @@ class Ensemble(Detector):
         super().__init__()
         if not members:
             raise ValueError("an ensemble has at least one member")
-        self.members = nn.ModuleList(_build(member) for member in members)
+        self.members = nn.ModuleList(build_member(member) for member in members)
         for member in self._all():
             if has_own(type(member), "fit") and not has_own(type(member), "train_step"):
                 name = type(member).__name__
@@ -53,24 +52,17 @@ class Ensemble(Detector):
         }
 
     def score(self, images: Tensor) -> Tensor:
-        return torch.stack([member.score(images) for member in self._all()]).mean(0)
+        return mean_score(self._all(), images)
 
     def evasion_loss(self, images: Tensor) -> Tensor:
         """The mean of its members' own: each is to be fooled."""
-        return torch.stack([member.evasion_loss(images) for member in self._all()]).mean()
+        return mean_evasion_loss(self._all(), images)
 
     def _all(self) -> list[Detector]:
         return [member for member in self.members if isinstance(member, Detector)]
 
     def _learning(self) -> list[Detector]:
         return [member for member in self._all() if has_own(type(member), "train_step")]
-
-
-def _build(member: str | dict[str, Any]) -> Detector:
-    from fakeoff.detectors import players  # which knows this one by name
-
-    recipe: dict[str, Any] = {"plugin": member} if isinstance(member, str) else member
-    return players.build(recipe["plugin"], recipe.get("parameters", {}))
 
 
 __all__ = ["Ensemble"]

@@ -14,6 +14,7 @@ from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Member
 from fakeoff.detectors.interface import Detector, PatchDetector
+from fakeoff.detectors.members import build_member, mean_evasion_loss, mean_score
 
 
 class Rounds(Detector):
@@ -31,7 +32,7 @@ class Rounds(Detector):
 
     def __init__(self, *, member: Member = "resnet18") -> None:
         super().__init__()
-        made = _build(member)
+        made = build_member(member)
         name = type(made).__name__
         if not has_own(type(made), "train_step"):
             raise ValueError(f"its member {name} does not learn by steps, and each round has one that does")
@@ -74,11 +75,11 @@ class Rounds(Detector):
         return self
 
     def score(self, images: Tensor) -> Tensor:
-        return torch.stack([judge.score(images) for judge in self.judges]).mean(0)
+        return mean_score(self.judges, images)
 
     def evasion_loss(self, images: Tensor) -> Tensor:
         """The mean of its members' own: each is to be fooled."""
-        return torch.stack([judge.evasion_loss(images) for judge in self.judges]).mean()
+        return mean_evasion_loss(self.judges, images)
 
     def hold(self, count: int) -> None:
         """Makes room for a state of so many members, beside the one that stays as it came.
@@ -137,13 +138,6 @@ def _make_room(rounds: nn.Module, state: Mapping[str, Any], prefix: str, *_: Any
     count = max(1, len(held) - 1)
     if count != len(rounds.judges):
         rounds.hold(count)
-
-
-def _build(member: str | Mapping[str, Any]) -> Detector:
-    from fakeoff.detectors import players  # which knows this one by name
-
-    recipe: Mapping[str, Any] = {"plugin": member} if isinstance(member, str) else member
-    return players.build(recipe["plugin"], recipe.get("parameters", {}))
 
 
 __all__ = ["PatchRounds", "Rounds"]
