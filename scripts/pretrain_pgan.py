@@ -88,7 +88,7 @@ def main(
     }
     if generator in _GROWING:
         parameters |= {"fade_images": fade, "stable_images": stable}
-    player: Any = players.load(generator)(**parameters, **read_settings(settings))
+    player: Any = players.load(generator)(**{**parameters, **read_settings(settings)})
     player = compute.channels_last(player)
     rng = rng_from("pretrain", seed)
     checkpoint = out / "checkpoint.pt"
