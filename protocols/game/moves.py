@@ -114,7 +114,7 @@ class Moves:
         return await self.sample(fresh)
 
     async def defend(
-        self, desk: Desk, name: str, history: Sequence[Slot[Any]], *, before: Slot[Any] | None
+        self, desk: Desk, name: str, history: Sequence[Slot[Any]], *, before: Slot[Any] | None, what: str = ""
     ) -> Version | None:
         """A detector trained on a history, judged on its val; ``before`` is its version of the round before."""
         old = None if before is None else await before
@@ -124,7 +124,7 @@ class Moves:
         if not makers:
             return None
         reals = {maker.resolution: await self.real_pools(maker.resolution) for maker in makers}
-        trained = await self._train(desk, name, makers, reals=reals, before=old)
+        trained = await self._train(desk, name, makers, reals=reals, before=old, what=what)
         if trained is None:
             return None
         val = Mixture(
@@ -316,6 +316,7 @@ class Moves:
         *,
         reals: Mapping[int, Mapping[str, str]],
         before: Version | None,
+        what: str = "",
     ) -> Version | None:
         """A detector trained on a history, against adversaries where the configuration asks for them.
 
@@ -323,6 +324,7 @@ class Moves:
         """
         adversaries, missing = choose_adversaries(desk, name, makers)
         job = write_defend(desk, name, history=makers, reals=reals, before=before, adversaries=adversaries)
+        job = replace(job, label=f"{job.label} {what}".rstrip())
         round_ = max(maker.round for maker in makers)
         trained = Version(kind="detector", player=name, round=round_, key=job.key)
         if adversaries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fakeoff import detectors, generators
@@ -50,6 +51,27 @@ def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
     if config.defend.rate:
         check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players)
     return desk
+
+
+def reseed(desk: Desk, seed: int) -> Desk:
+    """A desk whose detectors are trained with another seed, as replicates of a training.
+
+    Args:
+        desk: What is played.
+        seed: Of their trainings; also of their initial weights, where a recipe says nothing of its ``init_seed``.
+
+    Returns:
+        The same desk for the seed that it has.
+    """
+    if seed == desk.config.seed:
+        return desk
+    again = []
+    for player in desk.config.detectors:
+        takes = {parameter.name for parameter in detectors.players.parameters(player.plugin)}
+        own = {"init_seed": seed} if "init_seed" in takes else {}
+        again.append(player.model_copy(update={"parameters": {**own, **player.parameters}}))
+    config = desk.config.model_copy(update={"seed": seed, "detectors": tuple(again)})
+    return replace(desk, config=config, detectors=write_specs(detectors.players, again))
 
 
 def describe_reals(source: RealSource, *, colour: Colour) -> dict[str, Any]:

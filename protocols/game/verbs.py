@@ -18,7 +18,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, warn
+from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, reseed, warn
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Search, Shift
@@ -203,6 +203,8 @@ class Verbs:
         history: Iterable[Version],
         *,
         after: Line[Version] | None = None,
+        seed: int | None = None,
+        what: str = "",
         **settings: Any,
     ) -> Line[Version]:
         """Trains detectors from their beginning on reals and fakes, with early stopping on val.
@@ -212,6 +214,9 @@ class Verbs:
             history: The generator versions whose fakes they learn.
             after: Their versions before, one for each name, as an earlier call returned them. Who forfeited there is
                 out, and who did not change stays that version.
+            seed: Of the training in place of the configuration's: batches, flips and, of players with a parameter
+                ``init_seed`` that nobody set, the initial weights. The pools stay as they are.
+            what: Which of several trainings these are, for people: ``on pgan, seed 1``.
             **settings: Over the configuration's ``[defend]``, such as ``steps=200``.
 
         Returns:
@@ -227,8 +232,11 @@ class Verbs:
         wanted = self._known("detector", names)
         before = [None] * len(wanted) if after is None else after.slots
         desk = self._over("defend", settings, given="history")
+        if seed is not None:
+            desk = reseed(desk, seed)
         defences = (
-            self._moves.defend(desk, name, makers, before=old) for name, old in zip(wanted, before, strict=True)
+            self._moves.defend(desk, name, makers, before=old, what=what)
+            for name, old in zip(wanted, before, strict=True)
         )
         return self._line(defences, kind="detector")
 

@@ -177,7 +177,7 @@ def evaluate(
         measured = _figures(real, fake, *weights, val_threshold=val_threshold)
         measured |= calibration(*weights) | operation(*weights)
         for name, sides in pooled.items():
-            ap, auc = _ap_and_auc(*sides, *weights)
+            ap, auc = ap_and_auc(*sides, *weights)
             accuracy = _accuracy(*sides, *weights, threshold=THRESHOLD)
             measured |= {f"{name} ap": ap, f"{name} auc": auc, f"{name} accuracy": accuracy}
         return measured
@@ -221,7 +221,7 @@ def area_under_roc(real: Scores, fake: Scores) -> float:
         fake: P(fake) of fake ones, ``(n_fake,)``.
     """
     weights = (np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
-    return float(_ap_and_auc(real.astype(np.float64), fake.astype(np.float64), *weights)[1][0])
+    return float(ap_and_auc(real.astype(np.float64), fake.astype(np.float64), *weights)[1][0])
 
 
 def best_threshold(real: Scores, fake: Scores) -> float:
@@ -257,8 +257,8 @@ def _figures(
     real: Scores, fake: Scores, real_weights: Weights, fake_weights: Weights, *, val_threshold: float
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Every metric for each row of weights ``(rows, n)``; each row of each side sums to 1."""
-    ap, auc = _ap_and_auc(real, fake, real_weights, fake_weights)
-    ap_real, _ = _ap_and_auc(-fake, -real, fake_weights, real_weights)
+    ap, auc = ap_and_auc(real, fake, real_weights, fake_weights)
+    ap_real, _ = ap_and_auc(-fake, -real, fake_weights, real_weights)
     weights = (real_weights, fake_weights)
     return {
         "ap": ap,
@@ -279,7 +279,7 @@ def _accuracy(
     return right / 2
 
 
-def _ap_and_auc(
+def ap_and_auc(
     negative: Scores, positive: Scores, negative_weights: Weights, positive_weights: Weights
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Weighted average precision and area under the ROC curve for each row of weights, ties shared.

@@ -1,0 +1,164 @@
+"""Generalisation to fakes that nobody trained on: Tables 1 to 3 of the paper, with any players."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from fakeoff import detectors
+from fakeoff.arena.errors import PluginError, suggestion
+from fakeoff.arena.jobs import Context, Result
+from fakeoff.arena.players.specs import Identity
+from fakeoff.arena.seeds import seed_from
+from fakeoff.detectors import PatchDetector
+from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.game.line import Line
+from fakeoff.protocols.generalize.figures import draw_receptive_fields, draw_table
+from fakeoff.protocols.generalize.trials import Sight, Trials
+from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.measures import Match
+from fakeoff.protocols.record.versions import Version
+from fakeoff.protocols.rules import referee
+from fakeoff.protocols.score.patches import Patches
+from fakeoff.protocols.score.replicates import SharedResamples
+
+_TOGETHER = "+"
+
+
+class Generalize(Protocol):
+    """Trains every detector on one generator's fakes at a time, and scores it on every generator's.
+
+    The columns that were trained on are grey; what counts are the others. Everything is repeated with as many seeds: a
+    detector's initial weights and batches differ, the images do not. Intervals are over people and seeds: those of
+    another training, scored on photographs of other people and on other fakes.
+
+    Fake is positive, at 50/50 prevalence: 0.5 is chance.
+
+    Args:
+        train_on: Generators to train on, one after the other; by default each. `a+b` are two at once.
+        seeds: Trainings of each detector on each of them.
+    """
+
+    def __init__(self, *, train_on: tuple[str, ...] = (), seeds: int = 1) -> None:
+        if seeds < 1:
+            raise ValueError("seeds are at least 1")
+        self.train_on, self.seeds = train_on, seeds
+
+    def play(self, bench: Bench) -> None:
+        trained_on = {name: _members(name, bench) for name in self.train_on or bench.generators}
+        entered = bench.enter()
+        known = {version.player: version for version in entered}
+        lines: dict[tuple[str, int], Line[Match]] = {}
+        judges: list[Line[Version]] = []
+        for seed in range(self.seeds):  # the first of everything first: an interrupted game has whole tables
+            for name, members in trained_on.items():
+                fakes = [known[member] for member in members if member in known]
+                if len(fakes) < len(members):
+                    continue  # one of them forfeited
+                judges.append(
+                    bench.defend(bench.detectors, fakes, seed=bench.seed + seed, what=f"on {name}, seed {seed}")
+                )
+                lines[name, seed] = bench.match(entered, judges[-1])
+        matches = {place: list(line) for place, line in lines.items()}
+        if not any(matches.values()):
+            return
+        trials = Trials(
+            matches=matches,
+            trained_on=trained_on,
+            sights=_sights(bench, [judge for line in judges for judge in line]),
+            resamples=_shared(bench, known),
+            store=bench.store,
+            side=bench.config.arena.resolution,
+            confidence=bench.config.score.confidence,
+        )
+        self.log(bench, trials)
+
+    def log(self, bench: Bench, trials: Trials) -> None:
+        """Logs tables, figures and points.
+
+        Args:
+            bench: Where to.
+            trials: What was played.
+        """
+        for name in trials.groups:
+            bench.table(f"AP of detectors trained on {name}", trials.wide_rows(name))
+            if contrasts := trials.contrast_rows(name):
+                bench.table(f"patches and whole images, trained on {name}", contrasts)
+        bench.table("every pair", trials.pair_rows())
+        bench.figure("AP on generators that were not trained on", draw_table(trials))
+        if any(trials.unseen(name) for name in trials.groups):
+            bench.figure("receptive field and generalisation", draw_receptive_fields(trials))
+        bench.log(trials.points())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SightArguments:
+    """Whose receptive field is asked for.
+
+    Attributes:
+        detector: Who.
+    """
+
+    detector: Identity
+
+
+def read_sight(context: Context) -> Result:
+    """A job: what a patch detector says of its patches.
+
+    Payload: :class:`SightArguments`. Inputs: ``version``.
+    """
+    arguments = context.arguments(SightArguments)
+    detector = referee.build_detector(arguments.detector, version=context.inputs["version"])
+    if not isinstance(detector, PatchDetector):
+        return Result(record={})
+    return Result(record=asdict(Patches.of(detector)))
+
+
+def _members(name: str, bench: Bench) -> tuple[str, ...]:
+    members = tuple(dict.fromkeys(part.strip() for part in name.split(_TOGETHER)))
+    for member in members:
+        if member not in bench.generators:
+            hint = suggestion(member, bench.generators) or "."
+            raise PluginError(
+                f"train_on names '{member}', and no generator of that name plays{hint} There are: "
+                f"{', '.join(bench.generators)}"
+            )
+    return members
+
+
+def _sights(bench: Bench, judges: Sequence[Version]) -> dict[str, Sight]:
+    """What each detector sees at once, from one version of it."""
+    sights: dict[str, Sight] = {}
+    jobs = {}
+    for judge in judges:
+        if judge.player in sights or judge.player in jobs:
+            continue
+        identity = bench.identity(judge)
+        if not issubclass(detectors.players.load(identity["plugin"]), PatchDetector):
+            sights[judge.player] = Sight(pixels=None)
+            continue
+        jobs[judge.player] = bench.job(
+            read_sight,
+            payload=asdict(SightArguments(detector=identity)),
+            inputs={"version": judge},
+            player=judge,
+            label=f"ask {judge.player} for its receptive field",
+        )
+    results = bench.run("receptive fields", jobs.values())
+    for player, job in jobs.items():
+        if job in results:
+            record = results[job].record
+            sights[player] = Sight(pixels=record["receptive_field"]["size"] if record else None)
+    return sights
+
+
+def _shared(bench: Bench, entered: Mapping[str, Version]) -> SharedResamples:
+    score = bench.config.score
+    return SharedResamples(
+        bench.source.persons("test"),
+        {name: len(bench.pixels(version.pools["test"])) for name, version in entered.items()},
+        resamples=score.resamples,
+        rng=np.random.default_rng(seed_from("generalize", bench.seed)),
+    )
