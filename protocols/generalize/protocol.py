@@ -82,12 +82,11 @@ class Generalize(Protocol):
             bench: Where to.
             trials: What was played.
         """
-        for name in trials.groups:
-            bench.table(f"AP of detectors trained on {name}", trials.wide_rows(name))
-            if contrasts := trials.contrast_rows(name):
-                bench.table(f"patches and whole images, trained on {name}", contrasts)
+        bench.table("average precision", [row for group in trials.groups for row in trials.wide_rows(group)])
+        if contrasts := [row for group in trials.groups for row in trials.contrast_rows(group)]:
+            bench.table("patches against whole images", contrasts)
         bench.table("every pair", trials.pair_rows())
-        bench.figure("AP on generators that were not trained on", draw_table(trials))
+        bench.figure("average precision", draw_table(trials))
         if any(trials.unseen(name) for name in trials.groups):
             bench.figure("receptive field and generalisation", draw_receptive_fields(trials))
         bench.log(trials.points())

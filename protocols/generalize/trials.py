@@ -147,12 +147,12 @@ class Trials:
         return tuple(standings)
 
     def wide_rows(self, group: str) -> list[Row]:
-        """The paper's table: detectors by generators, what was trained on in brackets."""
+        """The paper's table of one group: detectors by generators, what was trained on in brackets."""
         standings = {standing.detector: standing for standing in self.standings(group)}
         rows: list[Row] = []
         for detector in self.detectors:
-            row: dict[str, Cell] = {"detector": detector, "sees": self.sights[detector].words}
-            for generator in (*self.seen(group), *self.unseen(group)):
+            row: dict[str, Cell] = {"trained on": group, "detector": detector, "sees": self.sights[detector].words}
+            for generator in self.generators:
                 found = self.ap(group, detector, generator)
                 text = "" if found is None else _text(found)
                 row[generator] = f"[{text}]" if found is not None and generator in self.seen(group) else text
@@ -196,7 +196,9 @@ class Trials:
     def points(self) -> dict[str, float]:
         """Average precision of every pair, for charts: a section for each thing that was trained on."""
         found = {
-            f"ap trained on {group}/{detector} on {generator}": self.ap(group, detector, generator)
+            f"ap trained on {group.replace('+', ' and ')}/{detector} on {generator}": self.ap(
+                group, detector, generator
+            )
             for group in self.groups
             for detector in self.detectors
             for generator in self.generators
@@ -230,6 +232,7 @@ class Trials:
             found = estimate(of, people=self.people, confidence=self.confidence)
             rows.append(
                 {
+                    "trained on": group,
                     "AP on unseen generators": what,
                     "difference": found.value,
                     "from": found.low,

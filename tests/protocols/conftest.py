@@ -56,6 +56,12 @@ def watcher() -> Watcher:
     return Watcher()
 
 
+@pytest.fixture(scope="module")
+def module_watcher() -> Watcher:
+    """One for what a module's tests share."""
+    return Watcher()
+
+
 class BackwardsExecutor(SerialExecutor):
     """Takes whatever is ready, and runs the last of it first, as a busy cluster might."""
 
