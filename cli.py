@@ -75,7 +75,7 @@ def main() -> None:
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where players train and judge; 'cuda' is an NVIDIA GPU.  [default: auto, a GPU where there is one]",
 )
-@click.option("--protocol", help="What to play: attack_defend, pretrain or an experiment of your own.")
+@click.option("--protocol", help="What to play: attack_defend, generalize, pretrain or an experiment of your own.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, such as attack.steps=50.")
 @_plugin_option
 @click.option("--print-config", "show_config", is_flag=True, help="Print the effective configuration and stop.")
