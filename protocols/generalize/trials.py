@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -106,9 +105,7 @@ class Trials:
         self._draws = draws
         self.groups = tuple(group for group in trained_on if any(place[0] == group for place in draws))
         self.generators = tuple(dict.fromkeys(generator for _, _, generator in draws))
-        self.detectors = tuple(
-            sorted(dict.fromkeys(detector for _, detector, _ in draws), key=lambda name: self._order(name))
-        )
+        self.detectors = tuple(sorted(dict.fromkeys(detector for _, detector, _ in draws), key=self._order))
         self.seeds = max(len(by_seed) for by_seed in draws.values())
 
     def unseen(self, group: str) -> tuple[str, ...]:
@@ -121,11 +118,13 @@ class Trials:
 
     def ap(self, group: str, detector: str, generator: str) -> Estimate | None:
         """Average precision of a pair, over people and seeds; None where somebody forfeited."""
-        return self._share(self._of(group, detector, (generator,)))
+        draws = self._of(group, detector, (generator,))
+        return None if draws is None else self._share(draws)
 
     def auc(self, group: str, detector: str, generator: str) -> Estimate | None:
         """The area under the ROC curve, likewise."""
-        return self._share(self._of(group, detector, (generator,), metric=1))
+        draws = self._of(group, detector, (generator,), metric=1)
+        return None if draws is None else self._share(draws)
 
     def standings(self, group: str) -> tuple[Standing, ...]:
         """Every detector's mean average precision on unseen generators, best first.
@@ -137,13 +136,13 @@ class Trials:
         if not draws:
             return ()
         found = {name: self._share(of) for name, of in draws.items()}
-        ordered = sorted((name for name in draws), key=lambda name: -_value(found[name]))
+        ordered = sorted(draws, key=lambda name: -found[name].value)
         best = ordered[0]
         together = 1 - (1 - self.confidence) / max(1, len(ordered) - 1)
         standings = []
         for name in ordered:
             as_good = name == best or self._difference(draws[best], draws[name], confidence=together).contains(0)
-            standings.append(Standing(detector=name, ap=_known(found[name]), is_best=as_good))
+            standings.append(Standing(detector=name, ap=found[name], is_best=as_good))
         return tuple(standings)
 
     def wide_rows(self, group: str) -> list[Row]:
@@ -243,12 +242,9 @@ class Trials:
             )
         return rows
 
-    @cached_property
-    def _order_of(self) -> dict[str, tuple[int, int]]:
-        return {name: (self.sights[name].pixels is None, self.sights[name].pixels or 0) for name in self.sights}
-
-    def _order(self, detector: str) -> tuple[tuple[int, int], str]:
-        return self._order_of[detector], detector
+    def _order(self, detector: str) -> tuple[bool, int, str]:
+        pixels = self.sights[detector].pixels
+        return pixels is None, pixels or 0, detector
 
     def _of(self, group: str, detector: str, generators: Sequence[str], *, metric: int = 0) -> Draws | None:
         """The mean figure over generators, of the seeds that have all of them."""
@@ -267,9 +263,7 @@ class Trials:
         found = {detector: self._of(group, detector, unseen) for detector in self.detectors}
         return {detector: draws for detector, draws in found.items() if draws is not None}
 
-    def _share(self, draws: Draws | None) -> Estimate | None:
-        if draws is None:
-            return None
+    def _share(self, draws: Draws) -> Estimate:
         return estimate_share(draws, people=self.people, images=self._images, confidence=self.confidence)
 
     def _difference(self, one: Draws, other: Draws, *, confidence: float) -> Estimate:
@@ -290,15 +284,6 @@ def _mean(draws: Sequence[Draws]) -> Draws:
 def _less(one: Draws, other: Draws) -> Draws:
     first, second = _trimmed([one, other])
     return first - second
-
-
-def _value(found: Estimate | None) -> float:
-    return _known(found).value
-
-
-def _known(found: Estimate | None) -> Estimate:
-    assert found is not None, "who has draws has an estimate"
-    return found
 
 
 def _text(found: Estimate) -> str:
