@@ -88,8 +88,9 @@ class Generator(Player):
 
         Returns:
             ``wanted.n`` images, float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1], and what is known of them.
-            Of a fixed set all that there are, with their split. Of reals as many as are wanted of each split, with it;
-            their masks stay in the batch, and the arena's pools do not keep them yet.
+            Of a fixed set all that there are, with their split. Of reals as many as are wanted of each split, with it
+            and with ``source`` and ``target``, places in ``wanted.reals``: pools keep these and the masks, so that a
+            fake can be held against what it was made of.
         """
         if wanted.reals is not None:
             return self._of_pairs(wanted, wanted.reals, rng=rng)
@@ -115,7 +116,13 @@ class Generator(Player):
             if wanted.report is not None:
                 wanted.report(min(start + _AT_A_TIME, count))
         whole = join(made)
-        return replace(whole, split=pairs.split.to(whole.images.device))
+        device = whole.images.device
+        return replace(
+            whole,
+            split=pairs.split.to(device),
+            source=pairs.sources.to(device),
+            target=pairs.targets.to(device),
+        )
 
     @left_to_players("trainable", "attackable")
     def train_step(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,13 +18,14 @@ from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import LIMITS, TournamentConfig
-from fakeoff.protocols.measures import MEASURES, Audit, Cost, Look, Match, Measured, Search, Shift
+from fakeoff.protocols.measures import MEASURES, Audit, Cost, Localisation, Look, Match, Measured, Search, Shift
 from fakeoff.protocols.measures.audits import AuditRow
 from fakeoff.protocols.measures.cost import CostRow
+from fakeoff.protocols.measures.localisation import LocalisationRow
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
 from fakeoff.protocols.measures.masking import Masking, find_masking
 from fakeoff.protocols.measures.match import MatchRow
-from fakeoff.protocols.measures.rows import R
+from fakeoff.protocols.measures.rows import PairRow, R
 from fakeoff.protocols.measures.search import SearchRow
 from fakeoff.protocols.measures.standings import (
     DetectorStanding,
@@ -35,6 +37,7 @@ from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import KINDS, Forfeit, Kind, PassedOver, Unranked
 
 SCHEMA_VERSION = 2
+_PAIR = [field.name for field in dataclasses.fields(PairRow)]
 
 T = TypeVar("T")
 
@@ -109,6 +112,11 @@ class Scoreboard:
         return self.of(Look)
 
     @property
+    def localisations(self) -> tuple[LocalisationRow, ...]:
+        """Whether patch detectors look where manipulators changed the image."""
+        return self.of(Localisation)
+
+    @property
     def part_shifts(self) -> tuple[ShiftRow, ...]:
         """How attacks moved it."""
         return self.of(Shift)
@@ -134,8 +142,14 @@ class Scoreboard:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the file: ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``,
-        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, and a section for each measure."""
-        sections = {measure.section: [as_record(row) for row in self.of(measure)] for measure in MEASURES}
+        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, and a section for each measure, or its rows in the
+        cells."""
+        sections = {
+            measure.section: [as_record(row) for row in self.of(measure)] for measure in MEASURES if not measure.in_cell
+        }
+        for measure in MEASURES:
+            if measure.in_cell:
+                _into_cells(sections[Match.section], measure.section, [as_record(row) for row in self.of(measure)])
         standings = {"detectors": self.detectors, "generators": self.generators}
         said = {
             "schema_version": SCHEMA_VERSION,
@@ -173,7 +187,7 @@ class Scoreboard:
                 passed_over=_read(PassedOver, data.get("passed_over", ())),
                 unranked=_read(Unranked, data.get("unranked", ())),
                 masking=_read(Masking, data.get("masking", ())),
-                rows={measure.name: _read(measure.row_type, data.get(measure.section, ())) for measure in MEASURES},
+                rows={measure.name: _read(measure.row_type, _rows(measure, data)) for measure in MEASURES},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no scoreboard: {one_line(error)}") from error
@@ -222,6 +236,23 @@ def scoreboard_text(scoreboard: Scoreboard) -> str:
 def write_scoreboard(scoreboard: Scoreboard, home: Home) -> None:
     """Writes ``HOME/scoreboard.json`` in one step."""
     write_atomically(home.scoreboard, scoreboard_text(scoreboard).encode())
+
+
+def _into_cells(cells: Sequence[dict[str, Any]], section: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Puts each row into the cell of its match, less the names of the versions, which the cell has."""
+    of = {tuple(row.pop(name) for name in _PAIR): row for row in rows}
+    for cell in cells:
+        if found := of.get(tuple(cell[name] for name in _PAIR)):
+            cell[section] = found
+
+
+def _rows(measure: type[Measured[Any]], data: Mapping[str, Any]) -> Sequence[Any]:
+    """The rows of a measure, as they stand in a file."""
+    if not measure.in_cell:
+        rows: Sequence[Any] = data.get(measure.section, ())
+        return rows
+    cells = [cell for cell in data.get(Match.section, ()) if measure.section in cell]
+    return [{**{name: cell[name] for name in _PAIR}, **cell[measure.section]} for cell in cells]
 
 
 def _read(kind: type[T], rows: Any) -> tuple[T, ...]:

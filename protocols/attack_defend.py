@@ -69,6 +69,7 @@ class AttackDefend(Protocol):
         matches = bench.match(makers, judges)
         bench.parse(generators)
         bench.look(makers, judges)
+        bench.localise(makers, judges)
         bench.costs(generators)
         bench.gate(generators)
         bench.end_round(0)
@@ -85,6 +86,7 @@ class AttackDefend(Protocol):
             judges += retrained
             matches = bench.match(makers, judges)
             bench.look(makers, judges)
+            bench.localise(makers, judges)
             bench.shift(generators, attacked, frozen=detectors, retrained=retrained)
             bench.costs(attacked)
             bench.gate(attacked)

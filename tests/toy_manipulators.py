@@ -1,11 +1,15 @@
-"""Generators that make their fakes of pairs of reals: a plugin file, entered as a user's would be."""
+"""Generators that make their fakes of pairs of reals, and detectors that know where: a plugin file like a user's."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fakeoff.detectors import PatchDetector, ReceptiveField
+from fakeoff.detectors import register as register_detector
 from fakeoff.generators import Batch, ExtraLoss, Generator, Plan, register
 
 
@@ -87,3 +91,89 @@ class ToyHalves(Generator):
 class ToySplitlessHalves(ToyHalves):
     def fakes(self, wanted, *, rng):  # type: ignore[no-untyped-def]
         return Batch(images=super().fakes(wanted, rng=rng).images)
+
+
+@register("toy_painted_square")
+class ToyPaintedSquare(Generator):
+    """Paints a white square somewhere into the target, and says where: what nobody can miss who looks for white.
+
+    Args:
+        resolution: Height and width in pixels.
+        masked: Whether it says what it changed.
+    """
+
+    def __init__(self, *, resolution: int = 32, masked: bool = True) -> None:
+        super().__init__()
+        self.resolution, self.masked = resolution, masked
+
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Batch:
+        side = self.resolution // 4
+        corners = torch.randint(0, 4, (len(targets), 2), generator=rng) * side
+        mask = torch.zeros(len(targets), 1, self.resolution, self.resolution)
+        for square, (top, left) in zip(mask, corners.tolist(), strict=True):
+            square[:, top : top + side, left : left + side] = 1
+        mask = mask.to(targets.device)
+        return Batch(images=torch.where(mask > 0, 1.0, targets), mask=mask if self.masked else None)
+
+
+@register("toy_wrong_mask")
+class ToyWrongMask(ToySwap):
+    """Its mask is a channel too many, or too bright."""
+
+    def __init__(self, *, channels: int = 1, brightness: float = 1.0) -> None:
+        super().__init__()
+        self.channels, self.brightness = channels, brightness
+
+    def manipulate(self, sources: Tensor, targets: Tensor, *, rng: torch.Generator) -> Batch:
+        made = super().manipulate(sources, targets, rng=rng)
+        assert made.mask is not None
+        return Batch(images=made.images, mask=self.brightness * made.mask.expand(-1, self.channels, -1, -1))
+
+
+@register("toy_split_mixer")
+class ToySplitMixer(ToySwap):
+    """Makes its fakes of reals of any split, and says so."""
+
+    def fakes(self, wanted, *, rng):  # type: ignore[no-untyped-def]
+        made = super().fakes(wanted, rng=rng)
+        return replace(made, target=made.target.flip(0))
+
+
+class _Sees(PatchDetector):
+    """Judges patches of four pixels, without learning."""
+
+    receptive_field = ReceptiveField.of([(4, 4, 0)])
+
+
+@register_detector("toy_sees_white")
+class ToySeesWhite(_Sees):
+    """Knows where a square was painted: as fake as a patch is white."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return F.avg_pool2d((images.mean(1) > 0.99).float(), 4)
+
+
+@register_detector("toy_sees_white_at_64")
+class ToySeesWhiteAt64(ToySeesWhite):
+    """The same of images that are made 64 pixels large for it."""
+
+    side = 64
+
+
+@register_detector("toy_sees_all_else")
+class ToySeesAllElse(ToySeesWhite):
+    """Knows it too, and points anywhere else."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        return 1 - super().patch_scores(images)
+
+
+@register_detector("toy_sees_nothing")
+class ToySeesNothing(_Sees):
+    """Points at places that have nothing to do with the image's content: they follow from its mean brightness."""
+
+    def patch_scores(self, images: Tensor) -> Tensor:
+        places = torch.arange(images.shape[-2] // 4 * (images.shape[-1] // 4), device=images.device)
+        means = images.mean((1, 2, 3))[:, None] * 9973
+        noise = (torch.sin(places * 12.9898 + means) * 43758.5453).remainder(1)
+        return noise.reshape(len(images), images.shape[-2] // 4, -1)

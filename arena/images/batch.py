@@ -23,6 +23,10 @@ class Batch:
         mask: float32 ``(n, 1, h, w)`` in [0, 1]: what a manipulation changed.
         parts: uint8 ``(n, h, w)``: indices into :data:`fakeoff.arena.parsers.PARTS`.
         split: int64 ``(n,)``: indices into :data:`fakeoff.arena.images.reals.SPLITS`, where images come with a split.
+        place: int64 ``(n,)``: of reals: which photograph of their split each is.
+        source: int64 ``(n,)``: of fakes that were made of a batch of reals: whose face or expression it is, by its
+            place in that batch.
+        target: int64 ``(n,)``: likewise: whose photograph it was put into, its paired real.
     """
 
     images: Tensor
@@ -31,6 +35,9 @@ class Batch:
     mask: Tensor | None = None
     parts: Tensor | None = None
     split: Tensor | None = None
+    place: Tensor | None = None
+    source: Tensor | None = None
+    target: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.tensors().items():

@@ -22,6 +22,9 @@ from torch.nn import functional as F
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """uint8 ``(n, h, w, 3)``, RGB: images at rest."""
 
+Masks: TypeAlias = npt.NDArray[np.uint8]
+"""uint8 ``(n, h, w)``, from 0 to 255: how much of each pixel a manipulation changed."""
+
 Colour: TypeAlias = Literal["grey", "rgb"]
 
 # ITU-R 601 luma, the weights that Pillow's convert("L") uses.
@@ -65,6 +68,26 @@ def to_arena(pixels: Pixels, *, resolution: int) -> Pixels:
         return pixels
     size = (resolution, resolution)
     return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pixels])
+
+
+def masks_to_arena(masks: Tensor, *, resolution: int) -> Masks:
+    """Quantises masks and lays them over what :func:`to_arena` makes of their images.
+
+    The same geometry with a filter that does not overshoot: around an edge Lanczos would say of pixels far from it that
+    they were changed.
+
+    Args:
+        masks: float ``(n, 1, h, w)`` in [0, 1].
+        resolution: The arena's resolution in pixels.
+
+    Returns:
+        uint8 ``(n, resolution, resolution)``: 255 where all was changed.
+    """
+    levels = np.ascontiguousarray((masks[:, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
+    if levels.shape[1:] == (resolution, resolution):
+        return levels
+    size = (resolution, resolution)
+    return np.stack([np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BILINEAR)) for mask in levels])
 
 
 def luminance(images: Tensor) -> Tensor:

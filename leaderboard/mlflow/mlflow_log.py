@@ -12,6 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from fakeoff.arena.images import Masks
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import digest
@@ -28,19 +29,21 @@ from fakeoff.protocols.config import LIMITS, Parts, Search, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Curves, Version, newest
+from fakeoff.protocols.rules.pools import beside, what_is_known
 from fakeoff.protocols.score.calibration import Thresholds
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
 _OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
 _CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
-_CONTENTS = 3  # raised when a round logs more than before: a home is then brought up to date
+_CONTENTS = 4  # raised when a round logs more than before: a home is then brought up to date
 _ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
 _NOTES = {
     "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
     + _ROUNDS
     + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
-    "show it. `search`, where it is there, is what a search of latents by its scores alone found, and the tag "
+    "show it. `localisation`, against manipulators, says how much of its heatmaps lies where they changed the image. "
+    "`search`, where it is there, is what a search of latents by its scores alone found, and the tag "
     "`arena.masking` says that its gradient is masked.",
     "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
     "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
@@ -225,9 +228,16 @@ class MlflowLog:
                     f"{judge.label} looking at {maker.label}",
                     {truth: self._store.read(key) for truth, key in look.keys.items()},
                     {truth: self._store.read(key).arrays["images"] for truth, key in keys.items()},
+                    masks=self._masks(maker.pools["test"]),
                 )
                 folder, key = f"heatmaps/{maker.player}", f"heatmaps of {maker.player}"
                 self._picture(run, figure, folder=folder, key=key, step=record.round)
+
+    def _masks(self, pool: str) -> Masks | None:
+        if "mask" not in what_is_known(pool, self._store):
+            return None
+        masks: Masks = self._store.read(beside(pool, "mask")).arrays["images"]
+        return masks
 
     def _faces(self, pool: str) -> Any:
         return self._store.read(pool).arrays["images"][:_FACES]

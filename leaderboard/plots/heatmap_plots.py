@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from fakeoff.arena.images import Pixels, grid, to_arena
+from fakeoff.arena.images import Masks, Pixels, grid, to_arena
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.plots.sheet import LINE, Sheet, title_inches
 from fakeoff.protocols.looking.figures import LookFigures
-from fakeoff.protocols.score.patches import Indices, Truth, align, normalise, windows
+from fakeoff.protocols.score.patches import Indices, Truth, align, normalise, resize_labels, windows
 
 _PER_ROW = 6
 _GAP = 2  # pixels between images
@@ -32,6 +32,7 @@ _MEANS_HEIGHT = 2.5
 _COLOURS = "RdBu"  # the paper's: real is red, fake is blue
 _SHARE_OF_HEATMAP = 0.65  # the rest is the image in grey, to tell where one is
 _PATCH = "#ffd33d"
+_CHANGED = "#2da44e"
 
 Heatmaps = npt.NDArray[np.float32]
 
@@ -46,6 +47,7 @@ class Exhibit:
         heatmaps: float32 ``(n, h, w)``: P(fake), aligned with the images.
         boxes: int64 ``(n, 4)``: the most predictive patch of each: top, left, bottom, right.
         labels: Of each image; may be empty.
+        masks: uint8 ``(n, h, w)``: what was changed of each, from 0 to 255; None where nobody says.
     """
 
     caption: str
@@ -53,6 +55,7 @@ class Exhibit:
     heatmaps: Heatmaps
     boxes: Indices
     labels: Sequence[str]
+    masks: Masks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +73,17 @@ class Average:
     unit: str
 
 
-def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
+def exhibits(look: Result, *, truth: Truth, pixels: Pixels, masks: Masks | None = None) -> list[Exhibit]:
     """The easiest and the hardest images of one side of a match.
 
     Args:
         look: What :func:`fakeoff.protocols.looking.look.look` returned.
         truth: Which side it looked at.
         pixels: The test pool, uint8 ``(n, h, w, 3)``.
+        masks: What was changed of its images, uint8 ``(n, h, w)``.
     """
     figures = look.figures(LookFigures)
+    masks = None if masks is None else resize_labels(masks, figures.side)
     field, pixels = figures.receptive_field, _as_shown(pixels, figures)
     size = (pixels.shape[1], pixels.shape[2])
     nouns = {"real": "reals", "fake": "fakes"}
@@ -93,6 +98,7 @@ def exhibits(look: Result, *, truth: Truth, pixels: Pixels) -> list[Exhibit]:
                 heatmaps=align(look.arrays[f"{ease}_scores"][:_PER_ROW], field, size=size),
                 boxes=windows(look.arrays["units"][chosen], field, size=size),
                 labels=[PARTS[part] for part in parts] if figures.has_parts else [],
+                masks=None if masks is None else masks[chosen],
             )
         )
     return shown
@@ -117,19 +123,25 @@ def averages(look: Result, *, truth: Truth, size: tuple[int, int]) -> list[Avera
     ]
 
 
-def match_heatmaps(title: str, looks: Mapping[Truth, Result], pools: Mapping[Truth, Pixels]) -> Figure:
+def match_heatmaps(
+    title: str, looks: Mapping[Truth, Result], pools: Mapping[Truth, Pixels], *, masks: Masks | None = None
+) -> Figure:
     """Draws the easiest and hardest fakes and reals of a match, and the mean heatmaps.
 
     Args:
         title: Who looks at whom.
         looks: What :func:`fakeoff.protocols.looking.look.look` returned, by side.
         pools: The test pools, uint8 ``(n, h, w, 3)``.
+        masks: What a manipulator changed of the fakes, uint8 ``(n, h, w)``, from 0 to 255; it is outlined.
     """
     title += (
         "\nyellow: the most predictive patch and its part; normalised: each image's own range; raw: P(fake) from 0 to 1"
     )
+    if masks is not None:
+        title += "\ngreen: what the manipulation changed, its pair's target outside of it"
     sides: tuple[Truth, Truth] = ("fake", "real")
-    rows = [exhibits(looks[truth], truth=truth, pixels=pools[truth]) for truth in sides]
+    changed: Mapping[Truth, Masks | None] = {"fake": masks, "real": None}
+    rows = [exhibits(looks[truth], truth=truth, pixels=pools[truth], masks=changed[truth]) for truth in sides]
     block = _Block(width=(_MATCH_WIDTH - _GUTTER - _RIGHT) / 2, columns=_PER_ROW, pixels=pools["fake"].shape[1:3])
     top = title_inches(title)
     below = top + len(rows) * (block.height + _BETWEEN)
@@ -163,6 +175,7 @@ def picture_heatmaps(title: str, exhibit: Exhibit) -> Figure:
             heatmaps=exhibit.heatmaps[part],
             boxes=exhibit.boxes[part],
             labels=exhibit.labels[part],
+            masks=None if exhibit.masks is None else exhibit.masks[part],
         )
         block.draw(sheet, shown, left=(width - block.width) / 2, top=top + index * (block.height + _BETWEEN))
     _key(sheet, width=width, top=below)
@@ -211,6 +224,16 @@ class _Block:
             strip = grid(pixels, columns=self.columns)
             sheet.image(strip, left=left, top=start, width=width, height=self._strip)
             sheet.upright(name, x=left - 0.12, y=start + self._strip / 2, size=8)
+        for index, mask in enumerate([] if exhibit.masks is None else exhibit.masks):
+            for start in (first, second, third):
+                sheet.outline(
+                    mask,
+                    left=left + index * (wide + _GAP) * inches,
+                    top=start,
+                    width=wide * inches,
+                    height=self._strip,
+                    colour=_CHANGED,
+                )
         for index, (upper, before, lower, behind) in enumerate(exhibit.boxes.tolist()):
             sheet.frame(
                 left=left + (index * (wide + _GAP) + before) * inches,

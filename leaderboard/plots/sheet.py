@@ -20,6 +20,7 @@ LINE = 0.17
 """The height of a line of the title, in inches."""
 
 INK = "#1b1f24"
+_HALF = 128
 _TITLE_TOP = 0.06
 
 
@@ -91,6 +92,25 @@ class Sheet:
         self._page.imshow(values, extent=extent, aspect="auto", **given)
         if frame:
             self.frame(left=left, top=top, width=width, height=height, colour=INK, thickness=0.8)
+
+    def outline(
+        self, mask: npt.NDArray[np.uint8], *, left: float, top: float, width: float, height: float, colour: str
+    ) -> None:
+        """Draws a line around what a mask marks by half or more, over an image of the same extent.
+
+        Args:
+            mask: uint8 ``(h, w)``, from 0 to 255.
+            left: Of the image, in inches, as the following.
+            top: From above.
+            width: Of the image.
+            height: Likewise.
+            colour: Of the line.
+        """
+        inside = np.pad(mask >= _HALF, 1).astype(float)  # so that a line is closed at the border, too
+        down, across = height / mask.shape[0], width / mask.shape[1]
+        extent = (left - across, left + width + across, top + height + down, top - down)
+        if inside.any():
+            self._page.contour(inside, levels=[0.5], extent=extent, origin="upper", colors=[colour], linewidths=1.0)
 
     def frame(self, *, left: float, top: float, width: float, height: float, colour: str, thickness: float) -> None:
         """Draws a rectangle; the thickness is in points."""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.terminal.localisation_tables import localisation_table
 from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.protocols.measures import MEASURES
@@ -32,7 +33,17 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
     failed = {forfeit.player for forfeit in scoreboard.forfeits if forfeit.kind == "detector"}
     if starts := describe_starts(config, without=failed - {cell.detector for cell in scoreboard.cells}):
         console.print(Text(f"Pretrained weights: {starts}"))
-    tables = (_detectors, _generators, _duels, searches_table, _part_shifts, _forfeits, _passed_over, _unranked)
+    tables = (
+        _detectors,
+        _generators,
+        _duels,
+        searches_table,
+        _part_shifts,
+        localisation_table,
+        _forfeits,
+        _passed_over,
+        _unranked,
+    )
     for table in tables:
         found = table(scoreboard)
         if found.row_count:

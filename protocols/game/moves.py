@@ -216,7 +216,13 @@ class Moves:
 
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
         """What a patch detector says of the patches of one pool; None where it forfeited."""
-        return await self.once(("alone", place(judge), pool), lambda: self._judge_alone(judge, pool, what))
+        mixture = Mixture(reals=(pool,), fakes=(), seed=self._config.seed)
+        return await self._judged_once(judge, mixture, what=what, round_=judge.round)
+
+    async def judged_patches(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judging | None:
+        """What a patch detector says of the patches of two pools, given blindly; None where it forfeited."""
+        mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
+        return await self._judged_once(judge, mixture, what=what, round_=round_)
 
     def has_patches(self, *judgings: Judging, blame: Forfeit) -> bool:
         """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
@@ -377,11 +383,15 @@ class Moves:
             "score.polarity_check = false lets it play"
         )
 
-    async def _judge_alone(self, judge: Version, pool: str, what: str) -> Judging | None:
-        mixture = Mixture(reals=(pool,), fakes=(), seed=self._config.seed)
+    async def _judged_once(self, judge: Version, mixture: Mixture, *, what: str, round_: int) -> Judging | None:
+        return await self.once(
+            ("patches", place(judge), mixture.key), lambda: self._judge_patches(judge, mixture, what, round_)
+        )
+
+    async def _judge_patches(self, judge: Version, mixture: Mixture, what: str, round_: int) -> Judging | None:
         self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
-        job = write_judge(self._desk, judge, mixture, what=what, stage="look", round_=judge.round, patches=True)
-        done = await self._result(job, blame(judge, "look"))
+        job = write_judge(self._desk, judge, mixture, what=what, stage="look", round_=round_, patches=True)
+        done = await self._result(job, blame(judge, "look", round_=round_))
         return None if done is None else Judging(key=job.key, mixture=mixture)
 
     async def _take(self, measure: type[M], subjects: Sequence[Version]) -> M | None:

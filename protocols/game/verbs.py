@@ -21,7 +21,18 @@ from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, reseed, warn
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.measures import Audit, Cost, Judged, Look, Match, Measured, QualityGate, Search, Shift
+from fakeoff.protocols.measures import (
+    Audit,
+    Cost,
+    Judged,
+    Localisation,
+    Look,
+    Match,
+    Measured,
+    QualityGate,
+    Search,
+    Shift,
+)
 from fakeoff.protocols.record.versions import Forfeit, Kind, Version
 from fakeoff.protocols.rules.desk import Desk
 
@@ -307,6 +318,18 @@ class Verbs:
             PluginError: A version is of the other kind.
         """
         return self.measure(Look, makers, judges)
+
+    def localise(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Localisation]:
+        """Whether patch detectors look where manipulators changed the image, beside a random patch and chance.
+
+        Args:
+            makers: Generator versions; those that do not say what they changed are left out.
+            judges: Detector versions; those that judge whole images are left out.
+
+        Raises:
+            PluginError: A version is of the other kind.
+        """
+        return self.measure(Localisation, makers, judges)
 
     def shift(
         self, before: Line[Version], attacked: Line[Version], *, frozen: Line[Version], retrained: Line[Version]

@@ -6,13 +6,27 @@ from typing import Any
 
 from fakeoff.protocols.measures.audits import Audit
 from fakeoff.protocols.measures.cost import Cost
+from fakeoff.protocols.measures.localisation import Localisation
 from fakeoff.protocols.measures.looks import Look, Shift
 from fakeoff.protocols.measures.match import Judged, Match
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.quality import QualityGate
 from fakeoff.protocols.measures.search import Search
 
-MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift, QualityGate, Search)
+MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift, QualityGate, Search, Localisation)
 """All of them, in the order of the scoreboard's sections."""
 
-__all__ = ["MEASURES", "Audit", "Cost", "Judged", "Kept", "Look", "Match", "Measured", "QualityGate", "Search", "Shift"]
+__all__ = [
+    "MEASURES",
+    "Audit",
+    "Cost",
+    "Judged",
+    "Kept",
+    "Localisation",
+    "Look",
+    "Match",
+    "Measured",
+    "QualityGate",
+    "Search",
+    "Shift",
+]

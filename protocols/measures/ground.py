@@ -56,6 +56,9 @@ class Ground(typing.Protocol):
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
         """What a patch detector says of the patches of one pool; None where it forfeited."""
 
+    async def judged_patches(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judging | None:
+        """What a patch detector says of the patches of two pools, given blindly; None where it forfeited."""
+
     def has_patches(self, *judgings: Judging, blame: Forfeit) -> bool:
         """Whether the patches were scored in all of them; whoever is to blame forfeits if not."""
 

@@ -19,7 +19,7 @@ from fakeoff.protocols.looking.look import write_look, write_shift
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.measured import Kept, Measured
-from fakeoff.protocols.measures.rows import Newest, PairRow, TargetRow, of_detector, of_generator
+from fakeoff.protocols.measures.rows import Newest, PairRow, R, TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import KINDS, Kind, Version, blame
 from fakeoff.protocols.score.blind import Judging, patches_of
 from fakeoff.protocols.score.patches import TRUTHS, Truth
@@ -217,7 +217,7 @@ def read_shift(store: Store, key: str) -> ShiftFigures | None:
     return store.figures(key, ShiftFigures) if store.record(key)["has_parts"] else None
 
 
-def newest_against_newest(rows: Sequence[LookRow], *, kind: Kind, player: str, newest: Newest) -> list[LookRow]:
+def newest_against_newest(rows: Sequence[R], *, kind: Kind, player: str, newest: Newest) -> list[R]:
     """The rows between a player's newest version and the newest of each opponent.
 
     Args:

@@ -26,6 +26,8 @@ class Measured(Generic[R]):
         section: Of ``scoreboard.json``.
         row_type: Of what stands there.
         columns: Of the table of generators, from the row of a generator's newest version.
+        in_cell: Whether its row stands in the cell of its match, under the name of the section, in place of a section
+            of its own.
         generator: Which version.
     """
 
@@ -33,6 +35,7 @@ class Measured(Generic[R]):
     section: ClassVar[str]
     row_type: ClassVar[type[Any]]
     columns: ClassVar[tuple[Column[Any], ...]] = ()
+    in_cell: ClassVar[bool] = False
 
     generator: Version
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.measures import Audit, Cost, Look, Match, Measured, QualityGate, Search, Shift
+from fakeoff.protocols.measures import Audit, Cost, Localisation, Look, Match, Measured, QualityGate, Search, Shift
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 
 M = TypeVar("M", bound=Measured[Any])
@@ -70,6 +70,11 @@ class TournamentRecord:
     def looks(self) -> tuple[Look, ...]:
         """Of patch detectors at generator versions."""
         return self.of(Look)
+
+    @property
+    def localisations(self) -> tuple[Localisation, ...]:
+        """Of patch detectors at manipulators' versions."""
+        return self.of(Localisation)
 
     @property
     def shifts(self) -> tuple[Shift, ...]:

@@ -9,7 +9,7 @@ import torch
 from fakeoff import generators
 from fakeoff.arena import images
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.batch import Batch
+from fakeoff.arena.images.batch import Batch, join
 from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.players.abilities import abilities
 
@@ -44,7 +44,7 @@ def reals_to_manipulate(
         rng: A CPU generator, the only source of randomness.
 
     Returns:
-        Images float32 ``(m, 3, h, w)`` in [0, 1] with ``person`` and ``split``, on the CPU.
+        Images float32 ``(m, 3, h, w)`` in [0, 1] with ``person``, ``split`` and ``place``, on the CPU.
     """
     parts = []
     for index, split in enumerate(SPLITS):
@@ -52,12 +52,15 @@ def reals_to_manipulate(
             continue
         person = torch.tensor(persons[split], dtype=torch.int64)
         chosen = _spread(person, max(_FEWEST, sizes[split]), rng)
-        parts.append((pools[split][chosen.numpy()], person[chosen], torch.full_like(chosen, index)))
-    return Batch(
-        images=torch.cat([images.to_tensor(pixels) for pixels, _, _ in parts]),
-        person=torch.cat([person for _, person, _ in parts]),
-        split=torch.cat([split for _, _, split in parts]),
-    )
+        parts.append(
+            Batch(
+                images=images.to_tensor(pools[split][chosen.numpy()]),
+                person=person[chosen],
+                split=torch.full_like(chosen, index),
+                place=chosen,
+            )
+        )
+    return join(parts)
 
 
 def _spread(person: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.images import Colour
 from fakeoff.arena.images.reals import SPLITS, Photograph, RealSource, Split
 from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch
@@ -24,6 +26,17 @@ from fakeoff.protocols.rules.desk import Desk, payload_of
 from fakeoff.protocols.rules.manipulating import is_manipulator, reals_to_manipulate
 
 VERSION = 2
+MANIPULATED_VERSION = 3
+"""Of fake pools that are made of reals: masks and pairs are kept beside them."""
+
+Known: TypeAlias = Literal["mask", "source", "source_person", "target", "target_person"]
+"""What may be known of each fake of a pool:
+
+- ``mask``: uint8 ``(n, h, w)``, 255 where all was changed;
+- ``target``: int64 ``(n,)``, whose photograph it was put into, its paired real: the place among the photographs, and so
+  in every pool of reals, of its split; ``source`` likewise, whose face or expression it is;
+- ``target_person``, ``source_person``: int64 ``(n,)``, who is on these.
+"""
 
 ATTACK_REALS = "attack"
 """The name, among the pools of reals, of those that an attack learns from: train at the generator's resolution."""
@@ -98,9 +111,36 @@ class Sampled:
 
     Attributes:
         sizes: Images by split.
+        known: What is kept beside them, on record only where something is; :func:`beside` says where.
     """
 
     sizes: Mapping[Split, int]
+    known: tuple[Known, ...] = ()
+
+
+def beside(pool: str, known: Known) -> str:
+    """The key of what is known of the fakes of a pool.
+
+    It is a part of a result, as the pool is: its array is called ``images`` where a job reads it.
+
+    Args:
+        pool: The pool's key.
+        known: What; one of what the pool's record says, :class:`Sampled`.
+    """
+    return f"{pool}_{known}"
+
+
+def what_is_known(pool: str, store: Store) -> tuple[Known, ...]:
+    """What is kept beside the fakes of a pool; nothing of a pool that a job of an experiment's own made.
+
+    Args:
+        pool: Its key.
+        store: Where it is.
+
+    Raises:
+        DamagedResultError: It is damaged, or not there.
+    """
+    return store.figures(pool, Sampled).known if "known" in store.record(pool) else ()
 
 
 def write_real_pools(desk: Desk, resolution: int) -> dict[str, Job]:
@@ -194,7 +234,7 @@ def write_sample(desk: Desk, version: Version, *, reals: Mapping[str, str]) -> J
     )
     return desk.job(
         fake_pools,
-        VERSION,
+        MANIPULATED_VERSION if reals else VERSION,
         label=f"sample {version.player}",
         player=version.player,
         specs=[spec],
@@ -238,13 +278,15 @@ def fake_pools(context: Context) -> Result:
     Which image is of which split is thrown by the arena, unless they come with a split; then there may be fewer.
 
     A manipulator is shown reals of all splits, and makes fakes of each split of its own reals alone: nobody who is in a
-    fake of train is in one of test. What it says that it changed (the masks) is not kept.
+    fake of train is in one of test. What it says that it changed (the masks) goes the same way to the arena's
+    resolution.
 
     Payload: :class:`SampleArguments`. Inputs: ``version``; for a manipulator ``real_train``, ``real_val`` and
     ``real_test``, at its own resolution.
 
     Returns:
-        Record: :class:`Sampled`. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``.
+        Record: :class:`Sampled`. Arrays: ``train``, ``val`` and ``test``: uint8 ``(n, h, w, 3)``; and what is known of
+        them, :data:`Known`, as ``test_mask`` and so on.
     """
     arguments = context.arguments(SampleArguments)
     generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=context.device)
@@ -266,10 +308,32 @@ def fake_pools(context: Context) -> Result:
     rows = _rows(made, sizes, rng=rng_from("splits", *drawn_by))
     quantised = images.quantise(made.images, colour=arguments.colour)
     pixels = images.to_arena(quantised, resolution=arguments.arena_resolution)
-    return Result(
-        record=asdict(Sampled(sizes={split: len(rows[split]) for split in SPLITS})),
-        arrays={split: pixels[rows[split]] for split in SPLITS},
-    )
+    known = _known(made, reals, resolution=arguments.arena_resolution)
+    record = asdict(Sampled(sizes={split: len(rows[split]) for split in SPLITS}, known=tuple(known)))
+    if not known:
+        del record["known"]  # the record of before there was any
+    arrays: dict[str, npt.NDArray[Any]] = {split: pixels[rows[split]] for split in SPLITS}
+    arrays |= {f"{split}_{name}": values[rows[split]] for split in SPLITS for name, values in known.items()}
+    return Result(record=record, arrays=arrays)
+
+
+def _known(made: Batch, reals: Batch | None, *, resolution: int) -> dict[Known, npt.NDArray[Any]]:
+    """What is known of fakes, in their order."""
+    known: dict[Known, npt.NDArray[Any]] = {}
+    if made.mask is not None:
+        known["mask"] = images.masks_to_arena(made.mask, resolution=resolution)
+    if reals is not None:
+        assert reals.place is not None
+        assert reals.person is not None
+        if made.source is not None:
+            source = made.source.cpu()
+            known |= {"source": reals.place[source].numpy(), "source_person": reals.person[source].numpy()}
+        if made.target is not None:
+            target = made.target.cpu()
+            known |= {"target": reals.place[target].numpy(), "target_person": reals.person[target].numpy()}
+    elif made.person is not None:
+        known["target_person"] = made.person.cpu().numpy()
+    return known
 
 
 def _rows(made: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator) -> dict[Split, npt.NDArray[np.int64]]:

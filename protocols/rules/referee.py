@@ -122,7 +122,8 @@ def draw(
         number than ``n`` only where they come with a split, as those that are made of reals always do.
 
     Raises:
-        JobFailed: Wrong type, shape, range, or not finite; or nobody knows of which split fakes of reals are.
+        JobFailed: Wrong type, shape, range, or not finite, masks likewise; or nobody knows of which split fakes of
+            reals are, or they are made of reals of another.
     """
     generator.eval()
     shown = reals.to(compute.device_of(generator)) if reals is not None else None
@@ -140,7 +141,33 @@ def draw(
     low, high = images.min().item(), images.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"{what} gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
+    if made.mask is not None:
+        _check_mask(made.mask, (count, 1, *expected[2:]), like=images)
+    if shown is not None:
+        _check_made_of(made, shown)
     return made
+
+
+def _check_mask(mask: Tensor, shape: tuple[int, ...], *, like: Tensor) -> None:
+    _check_tensor(mask, shape, what="the mask", device=like.device)
+    low, high = mask.min().item(), mask.max().item()
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise JobFailed(f"the mask has values from {low:.3g} to {high:.3g}; they lie in [0, 1]")
+
+
+def _check_made_of(made: Batch, reals: Batch) -> None:
+    """What fakes are said to be made of is there, and of their own split."""
+    assert made.split is not None
+    assert reals.split is not None
+    for name in ("source", "target"):
+        places: Tensor | None = getattr(made, name)
+        if places is None:
+            continue
+        _check_tensor(places, (len(made),), what=f"{name} of fakes", device=made.images.device, dtype=torch.int64)
+        if places.min().item() < 0 or places.max().item() >= len(reals):
+            raise JobFailed(f"{name} of fakes is no place among the {len(reals)} reals that were shown")
+        if not torch.equal(reals.split[places.to(reals.split.device)].cpu(), made.split.cpu()):
+            raise JobFailed(f"a fake is of another split than the real that its {name} names")
 
 
 def latents(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
