@@ -14,18 +14,19 @@ _HEADINGS = {"mass": "mass", "pointing": "pointing", "patch": "patch", "auc": "A
 
 
 def localisation_table(scoreboard: Scoreboard) -> Table:
-    """What lies inside the masks, newest version against newest, beside the same of shuffled patches."""
+    """What lies inside the masks, newest version against newest, beside what knows nothing of the manipulation."""
     table = Table(
-        title="Localisation: what of a heatmap, and of its most predictive patch, lies where fakes were changed;\n"
-        "in brackets a random patch, or the heatmap's patches shuffled; bold where people certainly make it more",
+        title="Localisation: whether heatmaps, and most predictive patches, lie where fakes\n"
+        "were changed; below, the same of the real that each was made from, and of a\n"
+        "random patch or shuffled ones; bold where both are certainly less",
         title_justify="left",
         title_style="bold",
-        pad_edge=False,
+        show_lines=True,
     )
-    table.add_column("fakes of", no_wrap=True)
-    table.add_column("detector", no_wrap=True)
+    for heading in ("fakes of", "detector"):
+        table.add_column(heading, overflow="fold")
     for heading in ("changed", *(_HEADINGS[name] for name in LOCATED)):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
     newest = scoreboard.newest
     for row in scoreboard.localisations:
         if all(newest.get((kind, player)) == round_ for kind, player, round_ in _versions(row)):
@@ -33,7 +34,7 @@ def localisation_table(scoreboard: Scoreboard) -> Table:
                 f"{row.generator}@{row.generator_round}",
                 f"{row.detector}@{row.detector_round}",
                 f"{row.area:.0%}",
-                *(_beside_random(getattr(row, name)) for name in LOCATED),
+                *(_beside(getattr(row, name)) for name in LOCATED),
             )
     return table
 
@@ -42,9 +43,12 @@ def _versions(row: LocalisationRow) -> tuple[tuple[Kind, str, int], ...]:
     return tuple((kind, *row.version_of(kind)) for kind in KINDS)
 
 
-def _beside_random(located: Located) -> Text:
-    text = f"{located.value:.2f} ({located.random:.2f})"
-    return Text(text, style="bold" if located.gain_ci[0] > 0 else "")
+def _beside(located: Located) -> Text:
+    gains = [located.gain_ci] + ([] if located.paired_gain_ci is None else [located.paired_gain_ci])
+    value = Text(f"{located.value:.2f}", style="bold" if all(low > 0 for low, _ in gains) else "")
+    for other in (located.paired, located.random):
+        value.append("\n-" if other is None else f"\n{other:.2f}", style="not bold dim")
+    return value
 
 
 __all__ = ["localisation_table"]

@@ -54,12 +54,13 @@ def write_localise(
         desk: What is played.
         generator: Whose fakes.
         detector: Which version judged them.
-        patches: Keys of what it said of the patches of test's fakes and of val's, by split:
+        patches: Keys of what it said of the patches of the fakes of ``test`` and of ``val``, and of test's ``reals``:
             :func:`fakeoff.protocols.score.blind.patches_of`.
         known: What is known of the fakes, with their masks: :class:`fakeoff.protocols.rules.pools.Sampled`.
     """
     test, val = (generator.pools[split] for split in ("test", "val"))
     people: dict[str, str] = {name: beside(test, name) for name in _PEOPLE if name in known}
+    paired = {"real_patches": patches["reals"], "target": beside(test, "target")} if "target" in known else {}
     return desk.job(
         localise,
         VERSION,
@@ -73,6 +74,7 @@ def write_localise(
             "val_patches": patches["val"],
             "test_mask": beside(test, "mask"),
             "val_mask": beside(val, "mask"),
+            **paired,
             **people,
         },
         stage="look",
@@ -84,8 +86,9 @@ def localise(context: Context) -> Result:
     """Holds a detector's heatmaps of P(fake) against the masks of fakes; no player is there.
 
     Payload: :class:`LocaliseArguments`. Inputs: ``test_patches`` and ``val_patches``
-    (:func:`fakeoff.protocols.score.blind.patches_of`), ``test_mask`` and ``val_mask``, and where it is known who is on
-    the fakes of test ``target_person`` and ``source_person`` (:data:`fakeoff.protocols.rules.pools.Known`).
+    (:func:`fakeoff.protocols.score.blind.patches_of`), ``test_mask`` and ``val_mask``; where it is known of the fakes of
+    test, which reals they were made from: ``target`` and ``real_patches``, what it said of test's reals; and who is on
+    them: ``target_person`` and ``source_person`` (:data:`fakeoff.protocols.rules.pools.Known`).
 
     Returns:
         Record: :class:`Localised`. Arrays: what :func:`measure_localisation` found of each fake.
@@ -103,6 +106,9 @@ def localise(context: Context) -> Result:
         fakes["test"],
         fakes["val"],
         judged.receptive_field,
+        paired=inputs["real_patches"].arrays["patches"][inputs["target"].arrays["images"]]
+        if "target" in inputs
+        else None,
         people={name: inputs[name].arrays["images"] for name in _PEOPLE if name in inputs},
         resamples=arguments.resamples,
         confidence=arguments.confidence,

@@ -62,19 +62,22 @@ class Localisation(Measured[LocalisationRow]):
         match = await ground.measured(Match, maker, judge)
         if match is None:
             return None
-        reals = (await ground.real_pools(maker.resolution))["val"]
+        reals = await ground.real_pools(maker.resolution)
         round_ = max(maker.round, judge.round)
-        val = await ground.judged_patches(judge, reals, maker.pools["val"], what=f"val of {maker.label}", round_=round_)
+        val = await ground.judged_patches(
+            judge, reals["val"], maker.pools["val"], what=f"val of {maker.label}", round_=round_
+        )
         whose = blame(judge, "look", round_=round_, against=maker.label)
         if val is None or not ground.has_patches(match.judging, val, blame=whose):
             return None
         said: dict[str, tuple[Judging, str]] = {
             "test": (match.judging, maker.pools["test"]),
             "val": (val, maker.pools["val"]),
+            "reals": (match.judging, reals["test"]),
         }
-        patches = {split: digest(["patches", judging.key, pool]) for split, (judging, pool) in said.items()}
-        for split, (judging, pool) in said.items():
-            ground.derive(patches[split], partial(patches_of, judging, pool, ground.store))
+        patches = {name: digest(["patches", judging.key, pool]) for name, (judging, pool) in said.items()}
+        for name, (judging, pool) in said.items():
+            ground.derive(patches[name], partial(patches_of, judging, pool, ground.store))
         job = write_localise(desk, maker, judge, patches=patches, known=known)
         if not await ground.settle(job, blame=whose):
             return None
@@ -99,8 +102,8 @@ class Localisation(Measured[LocalisationRow]):
     def points(
         cls, rows: Sequence[LocalisationRow], *, kind: Kind, player: str, version: int, newest: Newest, round_: int
     ) -> dict[str, float]:
-        """``localisation/auc`` and so on, and ``localisation/auc random``, in the mean over opponents, newest version
-        against newest."""
+        """``localisation/auc`` and so on, ``localisation/auc random`` and ``localisation/auc paired real``, in the mean
+        over opponents, newest version against newest."""
         mine = newest_against_newest(rows, kind=kind, player=player, newest=newest)
         if not mine:
             return {}
@@ -109,6 +112,8 @@ class Localisation(Measured[LocalisationRow]):
             located = [getattr(row, name) for row in mine]
             points[f"localisation/{name}"] = fmean([one.value for one in located])
             points[f"localisation/{name} random"] = fmean([one.random for one in located])
+            if paired := [one.paired for one in located if one.paired is not None]:
+                points[f"localisation/{name} paired real"] = fmean(paired)
         return points
 
 

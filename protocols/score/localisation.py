@@ -7,7 +7,7 @@ a manipulation's own mask says what was changed. Mass and the pointing game are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -48,6 +48,11 @@ class Located:
         gain_ci: Its interval, of the same resamples.
         prior: The same figure of one heatmap for all fakes, which knows where val's fakes were changed and nothing of
             the image: what a detector has to beat that is to find more than the middle of a face.
+        paired: The same figure of the detector's heatmaps of the paired reals, in which nothing was changed, against the
+            same masks: a detector that likes faces, and sees no manipulation, has it too. None where nobody says which
+            real a fake was made from.
+        paired_gain: ``value`` less ``paired``.
+        paired_gain_ci: Its interval, of the same resamples.
     """
 
     value: float
@@ -57,6 +62,9 @@ class Located:
     gain: float
     gain_ci: tuple[float, float]
     prior: float
+    paired: float | None = None
+    paired_gain: float | None = None
+    paired_gain_ci: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +139,7 @@ def measure_localisation(
     val: MaskedFakes,
     field: ReceptiveField,
     *,
+    paired: Floats | None = None,
     people: Mapping[str, People],
     resamples: int,
     confidence: float,
@@ -142,6 +151,8 @@ def measure_localisation(
         test: What is measured.
         val: What the threshold of ``iou`` is chosen on.
         field: The detector's.
+        paired: What it said of the patches of the real that each fake of test was made from, float32 ``(n, h', w')``;
+            None where that is not known.
         people: Who is on each fake of test, int64 ``(n,)``: one array for each way of being on it (as target, as
             source). A resample of people weighs a fake by the product over all who are on it, since two fakes with one
             person in common are not independent (the pigeonhole bootstrap: Owen 2007, Annals of Applied Statistics 1).
@@ -169,6 +180,10 @@ def measure_localisation(
     shuffles = [_of_pixels(used.shuffled(rng), field, shuffled_at) for _ in range(_SHUFFLES)]
     random |= {name: np.mean([shuffle[name] for shuffle in shuffles], axis=0) for name in ("mass", "auc", "iou")}
     prior = _prior(used, on_val, field, rng=rng)
+    same: dict[str, Values] = {}
+    if paired is not None:
+        reals = MaskedFakes(scores=paired[places], masks=used.masks)
+        same = {**_of_pixels(reals, field, threshold), **_of_patches(reals, field, rng=rng)}
     groups = [who[places] for who in people.values()]
     weights, units = _resample(groups, len(places), resamples=resamples, rng=rng)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -193,6 +208,7 @@ def measure_localisation(
             gain=float(gain.mean()),
             gain_ci=gain_ci,
             prior=prior[name],
+            **_over_paired(found[name], same.get(name), interval),
         )
     figures = LocalisationFigures(
         n=len(places),
@@ -203,6 +219,15 @@ def measure_localisation(
         **located,
     )
     return figures, {"places": places, **{name: found[name].astype(np.float32) for name in LOCATED}}
+
+
+def _over_paired(
+    found: Values, same: Values | None, interval: Callable[[Values], tuple[float, float]]
+) -> dict[str, Any]:
+    if same is None:
+        return {}
+    gain = found - same
+    return {"paired": float(same.mean()), "paired_gain": float(gain.mean()), "paired_gain_ci": interval(gain)}
 
 
 def _prior(

@@ -70,7 +70,7 @@ def test_who_knows_where_the_change_is_is_near_one() -> None:
     assert found.iou.value > 0.95
     for name in LOCATED:
         located = getattr(found, name)
-        assert located.gain_ci[0] > 0.25
+        assert located.gain_ci[0] > 0.1
         assert located.value > located.prior + 0.2  # squares are anywhere: to know where they mostly are is not enough
     # Eight people who are all right are no proof of certainty.
     assert found.people == 8
@@ -137,7 +137,7 @@ def test_auc_of_pixels_is_scikit_learns_of_the_aligned_heatmap() -> None:
     "field", [FIELD, ReceptiveField(size=13, stride=4, offset=-2), ReceptiveField(size=3, stride=4)]
 )
 def test_patches_lie_where_the_receptive_field_says(field: ReceptiveField) -> None:
-    """One patch is sure: its centre is the pixel that is inside, whatever the offset; and one pixel beside it is not."""
+    """One patch is sure, and its centre is the pixel that is inside, whatever the offset; two pixels on is outside."""
     scores = np.zeros((1, 7, 7), np.float32)
     scores[0, 3, 5] = 1
     row, column = (int(field.offset + unit * field.stride + (field.size - 1) / 2) for unit in (3, 5))
