@@ -105,7 +105,25 @@ class Manipulates(Asked):
             )
         side = player.resolution
         check_tensor(made.images, (len(made), 3, side, side), call=call, bounds=(0, 1))
+        for name in ("source", "target"):
+            places = getattr(made, name)
+            if places is not None and not _of_their_split(places, made, reals):
+                raise ContractBreach(
+                    expected=f"{name} of {call} is int64, and the place in wanted.reals of a real of the fake's split",
+                    came=f"{places.dtype}: {places.tolist()}",
+                    mend=f"return the place of each fake's {name} among the reals that were shown, or none at all",
+                )
         return made
+
+
+def _of_their_split(places: torch.Tensor, made: Batch, reals: Batch) -> bool:
+    assert made.split is not None
+    assert reals.split is not None
+    if places.dtype != torch.int64 or places.shape != made.split.shape:
+        return False
+    if places.min().item() < 0 or places.max().item() >= len(reals):
+        return False
+    return torch.equal(reals.split[places], made.split)
 
 
 __all__ = ["Manipulates"]

@@ -14,7 +14,7 @@ from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.pools import Known, beside
 from fakeoff.protocols.score.localisation import LocalisationFigures, MaskedFakes, measure_localisation
-from fakeoff.protocols.score.patches import Patches, resize_labels
+from fakeoff.protocols.score.patches import Floats, Patches, resize_labels
 
 VERSION = 1
 
@@ -86,9 +86,9 @@ def localise(context: Context) -> Result:
     """Holds a detector's heatmaps of P(fake) against the masks of fakes; no player is there.
 
     Payload: :class:`LocaliseArguments`. Inputs: ``test_patches`` and ``val_patches``
-    (:func:`fakeoff.protocols.score.blind.patches_of`), ``test_mask`` and ``val_mask``; where it is known of the fakes of
-    test, which reals they were made from: ``target`` and ``real_patches``, what it said of test's reals; and who is on
-    them: ``target_person`` and ``source_person`` (:data:`fakeoff.protocols.rules.pools.Known`).
+    (:func:`fakeoff.protocols.score.blind.patches_of`), ``test_mask`` and ``val_mask``. Where it is known
+    (:data:`fakeoff.protocols.rules.pools.Known`) which reals the fakes of test were made from, ``target`` and
+    ``real_patches``, what was said of test's reals; and who is on them, ``target_person`` and ``source_person``.
 
     Returns:
         Record: :class:`Localised`. Arrays: what :func:`measure_localisation` found of each fake.
@@ -106,15 +106,22 @@ def localise(context: Context) -> Result:
         fakes["test"],
         fakes["val"],
         judged.receptive_field,
-        paired=inputs["real_patches"].arrays["patches"][inputs["target"].arrays["images"]]
-        if "target" in inputs
-        else None,
+        paired=_of_paired_reals(inputs),
         people={name: inputs[name].arrays["images"] for name in _PEOPLE if name in inputs},
         resamples=arguments.resamples,
         confidence=arguments.confidence,
         rng=np.random.default_rng(seed_from(context.key, "localise")),
     )
     return Result(record=as_record(Localised(figures=figures)), arrays=found)
+
+
+def _of_paired_reals(inputs: Mapping[str, Result]) -> Floats | None:
+    """What was said of the patches of the real that each fake was made from; None where nobody knows which."""
+    if "target" not in inputs:
+        return None
+    of_reals: Floats = inputs["real_patches"].arrays["patches"]
+    paired: Floats = of_reals[inputs["target"].arrays["images"]]
+    return paired
 
 
 __all__ = ["Localised", "localise", "write_localise"]

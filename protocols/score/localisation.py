@@ -48,9 +48,9 @@ class Located:
         gain_ci: Its interval, of the same resamples.
         prior: The same figure of one heatmap for all fakes, which knows where val's fakes were changed and nothing of
             the image: what a detector has to beat that is to find more than the middle of a face.
-        paired: The same figure of the detector's heatmaps of the paired reals, in which nothing was changed, against the
-            same masks: a detector that likes faces, and sees no manipulation, has it too. None where nobody says which
-            real a fake was made from.
+        paired: The same figure of the detector's heatmaps of the paired reals, in which nothing was changed, against
+            the same masks: a detector that likes faces, and sees no manipulation, has it too. None where nobody says
+            which real a fake was made from.
         paired_gain: ``value`` less ``paired``.
         paired_gain_ci: Its interval, of the same resamples.
     """

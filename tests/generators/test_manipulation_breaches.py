@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -92,6 +93,12 @@ class PairsByTheClock(Good):
         return super().fakes(wanted, rng=torch.Generator().manual_seed(int.from_bytes(os.urandom(2), "big")))
 
 
+class NamesTargetsOfAnotherSplit(Good):
+    def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
+        made = super().fakes(wanted, rng=rng)
+        return made if made.target is None else replace(made, target=made.target.flip(0))
+
+
 class OnlyManipulates(Generator):
     """Keeps the contract with no sample: it makes its fakes of reals alone, and learns how much of them to take."""
 
@@ -148,6 +155,7 @@ CASES = [
     case(MasksInColour, MASK, came="(3, 3, 8, 8)", mend="one entry for each image"),
     case(LosesTheSplit, OF_REALS, came="no split", mend="split=split", expected="{'train': 3, 'val': 1, 'test': 2}"),
     case(MakesMoreForTrain, OF_REALS, came="{'train': 6, 'val': 0, 'test': 0}", mend="as it is inherited"),
+    case(NamesTargetsOfAnotherSplit, OF_REALS, came="int64: [", mend="the place of each fake's target among the reals"),
     case(PairsByTheClock, OF_REALS, came="differs by", mend="draw from rng alone"),
     case(OnlyManipulatesTooFar, MANIPULATES, came="values from", mend="clamp(0, 1)"),
     case(OnlyManipulatesWithoutASize, MANIPULATES, came="None", mend="self.resolution = resolution"),

@@ -159,5 +159,63 @@ def test_an_alien_format_is_found_by_the_audit(play: Play, config: Config, tmp_p
         play(given)
 
 
+def write_masks(fakes: Path, folder: Path, *, side: int = 32) -> Path:
+    """Of each fake a mask of its own: as many rows are white as its name counts, from 1 to 31."""
+    for path in sorted(fakes.rglob("*.png")):
+        mask = np.zeros((side, side), dtype=np.uint8)
+        mask[: 1 + int(path.stem.rpartition("-")[2]) % 31] = 255
+        to = folder / path.relative_to(fakes).with_suffix(".bmp")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(to)
+    return folder
+
+
+def test_masks_go_with_their_images(fakes: Path, tmp_path: Path) -> None:
+    masks = write_masks(fakes, tmp_path / "masks")
+    one = Images(folder=str(fakes), masks=str(masks))
+    other = Images()
+    load_arrays(other, state_arrays(one))
+    rows = {
+        np.asarray(Image.open(path)).tobytes(): 1 + int(path.stem.rpartition("-")[2]) % 31 for path in fakes.iterdir()
+    }
+    for player in (one, other):
+        made = player.fakes(Wanted(n=9), rng=generators_rng())
+        assert made.mask is not None
+        assert made.mask.shape == (90, 1, 32, 32)
+        shown = (made.images * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        assert [int(mask.mean(2).sum()) for mask in made.mask] == [rows[image.tobytes()] for image in shown]
+    assert "masks" not in state_arrays(Images(folder=str(fakes)))  # the state of before there were any
+    half = Images(folder=str(fakes), masks=str(masks), resolution=16).fakes(Wanted(n=9), rng=generators_rng())
+    assert half.mask is not None
+    assert half.mask.mean() == pytest.approx(float(made.mask.mean()), abs=0.02)
+
+
+def test_images_without_one_mask_of_their_size_are_refused(fakes: Path, tmp_path: Path) -> None:
+    masks = write_masks(fakes, tmp_path / "masks")
+    first = masks / "0-000.bmp"
+    Image.open(first).resize((16, 16)).save(first)
+    with pytest.raises(ValueError, match=r"'0-000\.png' and its mask are of 32x32 and 16x16 pixels: give a mask of"):
+        Images(folder=str(fakes), masks=str(masks))
+    first.unlink()
+    with pytest.raises(ValueError, match=r"'0-000\.png' has no masks in 'masks': give one of the same name"):
+        Images(folder=str(fakes), masks=str(masks))
+
+
+def test_images_with_masks_are_localised(play: Play, config: Config, fakes: Path, tmp_path: Path) -> None:
+    masks = write_masks(fakes, tmp_path / "masks")
+    theirs = {"plugin": "images", "name": "theirs", "parameters": {"folder": str(fakes), "masks": str(masks)}}
+    record, _ = play(config(rounds=0, generators=[theirs]))
+    assert not record.forfeits
+    [found] = record.localisations
+    assert found.figures is not None
+    assert found.figures.people == 0  # nobody says who is on them, nor what they were made from
+    assert found.figures.auc.paired is None
+
+
+def test_the_recipe_without_masks_is_what_it_was(fakes: Path) -> None:
+    spec = write_spec(players, name="x", plugin="images", parameters={"folder": str(fakes)})
+    assert set(spec.identity()["parameters"]) == {"resolution"}
+
+
 def test_it_ships() -> None:
     assert "images" in {entry.name for entry in generators.players if entry.origin == "fakeoff"}

@@ -123,6 +123,18 @@ def test_one_heatmap_for_all_is_what_the_prior_has() -> None:
         assert located.value == pytest.approx(located.prior, abs=1e-6)
 
 
+def test_who_sees_the_same_in_the_paired_real_sees_no_manipulation() -> None:
+    masks = squares()
+    for scores, paired, gains in ((on_grid(masks), on_grid(masks), False), (on_grid(masks), noise(), True)):
+        found = figures(scores, masks, paired=paired)
+        for name in LOCATED:
+            located = getattr(found, name)
+            assert located.value - located.paired == pytest.approx(located.paired_gain)
+            assert (located.paired_gain_ci[0] > 0.2) == gains
+            assert gains or located.paired_gain == pytest.approx(0)
+    assert figures(on_grid(masks), masks).auc.paired is None
+
+
 def test_auc_of_pixels_is_scikit_learns_of_the_aligned_heatmap() -> None:
     masks, scores = squares(6), np.round(noise(6), 1)  # with ties
     _, found = measure(scores, masks)
@@ -234,6 +246,8 @@ def test_every_match_of_a_manipulator_with_a_patch_detector_is_measured(
     for name in ("mass", "auc", "pointing", "patch"):
         located = getattr(blind, name)
         assert located.gain_ci[0] <= 0 <= located.gain_ci[1]
+    assert sees.pointing.paired < 0.3  # on the photographs themselves there is no square
+    assert sees.auc.paired_gain_ci[0] > 0.3
     assert elsewhere.pointing.value == 0
     assert elsewhere.auc.value < 0.05
     store = Store(tmp_path / "home" / "store")
