@@ -141,6 +141,23 @@ def test_the_image_shows_through_its_heatmap() -> None:
     assert (raw[0, 0] > raw[-1, 0] + 50).all()
 
 
+def test_a_line_goes_around_what_was_changed_in_all_three_strips() -> None:
+    masks = np.zeros((3, SIDE, SIDE), np.uint8)
+    masks[0, 4:9, 2:6] = 255
+    masks[1, :, 10:] = 200  # to the border
+    masks[2] = 127  # nowhere by half
+    figure = picture_heatmaps("title", _exhibit(3, masks=masks))
+    lines = [path.vertices for drawn in figure.axes[0].collections for path in drawn.get_paths() if len(path.vertices)]
+    assert len(lines) == 2 * 3  # in each of the strips, around two of the three
+    step = SIDE + GAP
+    for strip, image in enumerate(_images(figure)[:3]):
+        for index, (top, left, bottom, right) in enumerate([(4, 2, 9, 6), (0, 10, SIDE, SIDE)]):
+            places = np.array([_within(image, x, y) for x, y in lines[index * 3 + strip]])
+            assert places.min(axis=0) == pytest.approx([index * step + left, top], abs=0.51)
+            assert places.max(axis=0) == pytest.approx([index * step + right, bottom], abs=0.51)
+    assert not picture_heatmaps("title", _exhibit(3)).axes[0].collections
+
+
 def test_a_frame_lies_where_the_most_predictive_patch_does() -> None:
     boxes = np.array([[0, 0, 4, 4], [12, 8, 16, 12], [3, 5, 9, 16]])
     figure = picture_heatmaps("title", _exhibit(3, boxes=boxes))
