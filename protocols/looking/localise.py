@@ -13,7 +13,8 @@ from fakeoff.arena.typed import as_record
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.pools import Known, beside
-from fakeoff.protocols.score.localisation import LocalisationFigures, MaskedFakes, measure_localisation
+from fakeoff.protocols.score.localisation import LocalisationFigures, measure_localisation
+from fakeoff.protocols.score.masked_fakes import MaskedFakes
 from fakeoff.protocols.score.patches import Floats, Patches, resize_labels
 
 VERSION = 1

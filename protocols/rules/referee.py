@@ -26,6 +26,7 @@ from fakeoff.arena.seeds import sealed
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.detectors.decision import decide
 from fakeoff.generators import Batch, Generator, Wanted
+from fakeoff.protocols.rules.tensors import check_tensor
 
 PlayerT = TypeVar("PlayerT", bound=nn.Module)
 
@@ -137,7 +138,7 @@ def draw(
     count = n if made.split is None else len(made)  # with a split of their own they are all there are
     expected = (count, 3, generator.resolution, generator.resolution)
     what = "sample" if reals is None else "manipulate"
-    _check_tensor(images, expected, what=what, device=compute.device_of(generator))
+    check_tensor(images, expected, what=what, device=compute.device_of(generator))
     low, high = images.min().item(), images.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"{what} gave values from {low:.3g} to {high:.3g}; images lie in [0, 1]")
@@ -149,7 +150,7 @@ def draw(
 
 
 def _check_mask(mask: Tensor, shape: tuple[int, ...], *, like: Tensor) -> None:
-    _check_tensor(mask, shape, what="the mask", device=like.device)
+    check_tensor(mask, shape, what="the mask", device=like.device)
     low, high = mask.min().item(), mask.max().item()
     if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
         raise JobFailed(f"the mask has values from {low:.3g} to {high:.3g}; they lie in [0, 1]")
@@ -163,7 +164,7 @@ def _check_made_of(made: Batch, reals: Batch) -> None:
         places: Tensor | None = getattr(made, name)
         if places is None:
             continue
-        _check_tensor(places, (len(made),), what=f"{name} of fakes", device=made.images.device, dtype=torch.int64)
+        check_tensor(places, (len(made),), what=f"{name} of fakes", device=made.images.device, dtype=torch.int64)
         if places.min().item() < 0 or places.max().item() >= len(reals):
             raise JobFailed(f"{name} of fakes is no place among the {len(reals)} reals that were shown")
         if not torch.equal(reals.split[places.to(reals.split.device)].cpu(), made.split.cpu()):
@@ -185,7 +186,7 @@ def latents(generator: Generator, n: int, *, rng: torch.Generator) -> Tensor:
         JobFailed: Wrong type, shape, or not finite.
     """
     drawn: Tensor = generator.latents(n, rng=rng)
-    _check_tensor(drawn, (n, generator.latent_dim), what="latents", device=compute.device_of(generator))
+    check_tensor(drawn, (n, generator.latent_dim), what="latents", device=compute.device_of(generator))
     return drawn
 
 
@@ -206,7 +207,7 @@ def decode(generator: Generator, z: Tensor, *, rng: torch.Generator) -> Tensor:
     generator.eval()
     made: Tensor = generator.decode(z, rng=rng)
     side = generator.resolution
-    _check_tensor(made, (len(z), 3, side, side), what="decode", device=compute.device_of(generator))
+    check_tensor(made, (len(z), 3, side, side), what="decode", device=compute.device_of(generator))
     return made
 
 
@@ -229,7 +230,7 @@ def judge(detector: Detector, images: Tensor | Pool, *, precision: Precision | N
     def score(batch: Tensor) -> Tensor:
         with _products_in(precision, batch.device):
             scores: Tensor = _widened(detector.score(shown(detector, batch)), precision)
-        _check_tensor(scores, (len(batch),), what="score", device=batch.device)
+        check_tensor(scores, (len(batch),), what="score", device=batch.device)
         return scores
 
     whole = _in_batches(score, images, detector)
@@ -274,7 +275,7 @@ def judge_patches(detector: PatchDetector, images: Tensor | Pool, *, precision: 
         with _products_in(precision, batch.device):
             scores: Tensor = _widened(detector.patch_scores(shown(detector, batch)), precision)
         grid = tuple(scores.shape[1:]) if isinstance(scores, Tensor) and scores.ndim == 3 else ("h'", "w'")
-        _check_tensor(scores, (len(batch), *grid), what="patch_scores", device=batch.device)
+        check_tensor(scores, (len(batch), *grid), what="patch_scores", device=batch.device)
         if scores.numel() == 0:
             raise JobFailed(f"patch_scores gave no patch of {sides[1]}x{sides[0]} pixels")
         return scores
@@ -325,7 +326,7 @@ def label(parser: FaceParser, images: Tensor | Pool) -> Tensor:
     def label(batch: Tensor) -> Tensor:
         labels = parser.label(batch)
         shape = (len(batch), *batch.shape[2:])
-        _check_tensor(labels, shape, what="label", dtype=torch.uint8, device=batch.device)
+        check_tensor(labels, shape, what="label", dtype=torch.uint8, device=batch.device)
         return labels
 
     whole = _in_batches(label, images, parser)
@@ -396,23 +397,3 @@ def frozen(players: Sequence[Detector]) -> Iterator[None]:
             module.training = mode
         for weight, asked in asking:
             weight.requires_grad_(asked)
-
-
-def _check_tensor(
-    value: Any,
-    shape: tuple[int | str, ...],
-    *,
-    what: str,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-) -> None:
-    if not isinstance(value, Tensor):
-        raise JobFailed(f"{what} returned {type(value).__name__}, not a tensor of shape {shape}")
-    if tuple(value.shape) != shape:
-        raise JobFailed(f"{what} returned shape {tuple(value.shape)}, not {shape}")
-    if value.dtype != dtype:
-        raise JobFailed(f"{what} returned {value.dtype}, not {dtype}")
-    if value.device.type != device.type:
-        raise JobFailed(f"{what} returned a tensor on {value.device}, and the images are on {device}; move it back")
-    if not torch.isfinite(value).all():
-        raise JobFailed(f"{what} returned NaN or infinite values")

@@ -19,7 +19,8 @@ from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.detectors import ReceptiveField
 from fakeoff.protocols.measures import Kept, Localisation
 from fakeoff.protocols.rules.pools import Sampled, beside, what_is_known
-from fakeoff.protocols.score.localisation import LOCATED, LocalisationFigures, MaskedFakes, measure_localisation
+from fakeoff.protocols.score.localisation import LOCATED, LocalisationFigures, measure_localisation
+from fakeoff.protocols.score.masked_fakes import MaskedFakes
 from fakeoff.protocols.score.patches import align
 
 load_plugin_file(Path(__file__).parents[1] / "toy_manipulators.py")
@@ -230,8 +231,13 @@ DETECTORS = ("toy_sees_white", "toy_sees_nothing", "toy_sees_all_else", "power_s
 def test_every_match_of_a_manipulator_with_a_patch_detector_is_measured(
     play: Play, config: Config, tmp_path: Path
 ) -> None:
-    record, _ = play(config("toy_painted_square", "toy_halves", "toy_fixed_generator", detectors=DETECTORS))
+    record, ran = play(config("toy_painted_square", "toy_halves", "toy_fixed_generator", detectors=DETECTORS))
     assert not record.forfeits
+    # Val is judged as blindly as test.
+    judgings = [job for job in ran.ran if job.stage == "look" and job.name == "judge"]
+    assert len(judgings) == 3
+    assert all(set(job.inputs) == {"version", "images"} for job in judgings)
+    assert all(set(job.payload) == {"detector", "sample", "patches"} for job in judgings)
     found = {(one.generator.player, one.detector.player): one for one in record.localisations}
     # Neither who says nothing of what it changed, nor who judges whole images.
     assert set(found) == {("toy_painted_square", name) for name in DETECTORS[:3]}
@@ -261,13 +267,6 @@ def test_every_match_of_a_manipulator_with_a_patch_detector_is_measured(
         )
         assert Localisation.read(kept) == one
         assert one.row() is not None
-
-
-def test_the_judge_of_val_is_told_no_labels(play: Play, config: Config) -> None:
-    _, ran = play(config("toy_painted_square"))
-    [val] = [job for job in ran.ran if job.stage == "look" and job.name == "judge"]
-    assert set(val.inputs) == {"version", "images"}
-    assert set(val.payload) == {"detector", "sample", "patches"}
 
 
 def test_a_detector_with_a_side_of_its_own_is_measured_at_it(play: Play, config: Config) -> None:
@@ -308,27 +307,22 @@ def _grown(mask: Any, by: int) -> Any:
     return binary_dilation(mask, np.ones((3, 3)), iterations=by)
 
 
-@pytest.mark.parametrize(
-    ("entry", "reason"),
-    [
-        (
+def test_masks_that_are_none_and_pairs_across_splits_forfeit(play: Play, config: Config) -> None:
+    wrong = {
+        "colour": (
             {"plugin": "toy_wrong_mask", "parameters": {"channels": 3}},
-            r"the mask returned shape \(.*, 3, 16, 16\), not",
+            r"the mask returned shape \(.* 3, 16, 16",
         ),
-        (
+        "bright": (
             {"plugin": "toy_wrong_mask", "parameters": {"brightness": 255.0}},
-            "the mask has values from 0 to 255; they lie",
+            "the mask has values from 0 to 255",
         ),
-        ({"plugin": "toy_split_mixer"}, "a fake is of another split than the real that its target names"),
-    ],
-)
-def test_masks_that_are_none_and_pairs_across_splits_forfeit(
-    play: Play, config: Config, entry: Any, reason: str
-) -> None:
-    record, _ = play(config(entry, "toy_fixed_generator"))
-    [forfeit] = record.forfeits
-    assert forfeit.stage == "sample"
-    assert re.search(reason, forfeit.reason)
+        "mixed": ({"plugin": "toy_split_mixer"}, "a fake is of another split than the real that its target names"),
+    }
+    record, _ = play(config(*({**entry, "name": name} for name, (entry, _) in wrong.items()), "toy_fixed_generator"))
+    assert {(forfeit.player, forfeit.stage) for forfeit in record.forfeits} == {(name, "sample") for name in wrong}
+    for forfeit in record.forfeits:
+        assert re.search(wrong[forfeit.player][1], forfeit.reason)
     assert not record.localisations
 
 
