@@ -138,7 +138,7 @@ def match_heatmaps(
         "\nyellow: the most predictive patch and its part; normalised: each image's own range; raw: P(fake) from 0 to 1"
     )
     if masks is not None:
-        title += "\ngreen: what the manipulation changed, its pair's target outside of it"
+        title += "\ngreen: around what the manipulation changed"
     sides: tuple[Truth, Truth] = ("fake", "real")
     changed: Mapping[Truth, Masks | None] = {"fake": masks, "real": None}
     rows = [exhibits(looks[truth], truth=truth, pixels=pools[truth], masks=changed[truth]) for truth in sides]
