@@ -240,8 +240,8 @@ def asset_photographs(name: str) -> RealSource:
 def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corrupt: bool) -> RealSource:
     """A user's folder, searched in depth.
 
-    Sub-folders called ``train``, ``val`` and ``test`` are its split, if there are all three. Otherwise groups are divided
-    by the hash of their names.
+    Sub-folders called ``train``, ``val`` and ``test`` are its split, if there are all three and nothing else.
+    Otherwise groups are divided by the hash of their names.
 
     Files that are no image, are too small or are the same picture twice are left out and named. A
     damaged image is refused, because it says that the data is not what the user thinks it is.

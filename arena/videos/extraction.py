@@ -107,9 +107,9 @@ def extract(
 ) -> list[Extracted]:
     """Writes frames as PNG files; what was done before is left as it is.
 
-    ``OUT/real/SPLIT/ORIGINAL/03.png`` is the fourth frame of an original, ``OUT/fake/METHOD/SPLIT/VIDEO/03.png`` is what
-    a manipulation shows at the same instant, cut out at the same place, and ``OUT/masks/METHOD/SPLIT/VIDEO/03.png`` is
-    what was changed there. ``OUT/videos.jsonl`` says what is done: killed and begun again, the files are the same.
+    ``OUT/real/SPLIT/ORIGINAL/03.png`` is the fourth frame of an original, ``OUT/fake/METHOD/SPLIT/VIDEO/03.png`` is
+    what a manipulation shows at the same instant, cut out at the same place, and
+    ``OUT/masks/METHOD/SPLIT/VIDEO/03.png`` is what was changed there. ``OUT/videos.jsonl`` says what is done: killed and begun again, the files are the same.
 
     Args:
         collection: The videos.
