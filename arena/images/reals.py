@@ -240,6 +240,9 @@ def asset_photographs(name: str) -> RealSource:
 def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corrupt: bool) -> RealSource:
     """A user's folder, searched in depth.
 
+    Sub-folders called ``train``, ``val`` and ``test`` are its split, if there are all three and nothing else.
+    Otherwise groups are divided by the hash of their names.
+
     Files that are no image, are too small or are the same picture twice are left out and named. A
     damaged image is refused, because it says that the data is not what the user thinks it is.
 
@@ -292,7 +295,7 @@ def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corru
     return RealSource(
         name=root.resolve().name,
         colour="grey" if grey else "rgb",
-        photographs=_by_split(photographs),
+        photographs=_own_split(photographs) or _by_split(photographs),
         left_out=(*left_out, *damaged),
     )
 
@@ -320,6 +323,16 @@ def open_source(
         named = ", ".join(f"'{name}'" for name in ("orl", *assets.sources_of_reals()))
         raise ConfigError(f"unknown source of reals '{reals}'; give {named} or a folder that exists")
     return folder_source(Path(reals), split_by=split_by, skip_corrupt=skip_corrupt)
+
+
+def _own_split(photographs: Sequence[Photograph]) -> dict[Split, tuple[Photograph, ...]] | None:
+    """By the first folder of their names, where that is a split of each and no split is empty."""
+    own = {
+        split: tuple(photograph for photograph in photographs if photograph.name.startswith(f"{split}/"))
+        for split in SPLITS
+    }
+    whole = all(own.values()) and sum(map(len, own.values())) == len(photographs)
+    return own if whole else None
 
 
 def _by_split(photographs: Sequence[Photograph]) -> dict[Split, tuple[Photograph, ...]]:

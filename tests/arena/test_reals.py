@@ -124,6 +124,19 @@ def test_split_by_file_divides_a_single_folder(folder: Path) -> None:
     assert [len(source.photographs[split]) for split in SPLITS] == [4, 1, 1]
 
 
+def test_a_folder_brings_its_own_split(folder: Path) -> None:
+    for person, split in zip(PEOPLE, ("test", "train", "val"), strict=True):
+        (folder / split).mkdir()
+        (folder / person).rename(folder / split / person)
+    source = read(folder)
+    assert source.groups("test") == (f"test/{PEOPLE[0]}",)
+    assert [len(source.photographs[split]) for split in SPLITS] == [2, 2, 2]
+    picture(50).save(folder / "beside.png")  # then they are folders like any others
+    mixed = read(folder)
+    assert sum(len(mixed.photographs[split]) for split in SPLITS) == 7
+    assert set(mixed.groups("train") + mixed.groups("val") + mixed.groups("test")) >= {"."}
+
+
 def test_a_truncated_jpeg_is_refused_by_name_or_left_out_on_request(folder: Path) -> None:
     path = folder / "ann" / "broken.jpg"
     picture(99, width=200, height=200).save(path)
