@@ -26,7 +26,7 @@ from fakeoff.protocols.scoring.judges import Judge
 from fakeoff.protocols.scoring.scored import Scored
 from fakeoff.protocols.scoring.sources import Found
 
-BATCH = 32
+BATCH = 64
 """How many pictures a thread takes at a time; of pictures cut into tiles, one."""
 
 _AHEAD = 2  # batches that wait or are judged, for each thread
