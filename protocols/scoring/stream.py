@@ -68,6 +68,7 @@ def score_pictures(
         DataError: The source of pictures is none.
     """
     compute.prepare_process(threads=1)
+    compute.share_memory()
     Image.init()  # formats register themselves: before threads ask for them
     threads = workers or cores()
     size = 1 if framing == "tiles" else BATCH
