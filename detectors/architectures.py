@@ -36,6 +36,9 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 # Of torchvision's: what those that are made for one size of images call it.
 _SIZED = {"vit_": "image_size", "maxvit_": "input_size"}
 _SIDE = 224
+# Of those whose name does not end in it, as that of a vision transformer in the side of its patches: what a side must
+# be a multiple of. MaxViT cuts maps of a 4th to a 32nd of the side into windows of 7.
+_STEPS = {"maxvit_": 224}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +140,20 @@ def build_network(network: str, *, seed: int, side: int = 0, classes: int = 2) -
             else:
                 made = _imported("timm").create_model(architecture, pretrained=False, num_classes=classes, **options)
         except Exception as error:
+            if side and own_side(network):
+                raise ValueError(_refused_side(network, side, error)) from error
             raise ValueError(f"{network} cannot be built: {one_line(error)}") from error
     assert isinstance(made, nn.Module)
     return made
+
+
+def _refused_side(network: str, side: int, error: Exception) -> str:
+    library, architecture = library_of(network)
+    steps = [step for prefix, step in _STEPS.items() if architecture.startswith(prefix)]
+    step = steps[0] if steps else int(architecture.rpartition("_")[2]) if architecture.startswith("vit_") else 0
+    multiple = f"a multiple of {step}, or " if step and library == "torchvision" else ""
+    why = "" if multiple else f" ({' '.join(str(error).split())})"
+    return f"{network} cannot be made for side = {side}{why}; give {multiple}0 for its own {own_side(network)} pixels"
 
 
 def own_side(network: str) -> int:

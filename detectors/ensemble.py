@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +13,7 @@ from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Members
 from fakeoff.detectors.interface import Detector
-from fakeoff.detectors.members import build_member, mean_evasion_loss, mean_score
+from fakeoff.detectors.members import build_member, check_members, mean_evasion_loss, mean_score
 
 
 class Ensemble(Detector):
@@ -39,6 +42,10 @@ class Ensemble(Detector):
         if len(sides) > 1:
             raise ValueError(f"its members must be shown images of {sides} pixels, which differ")
         self.side = sides[0] if sides else None
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, Any]) -> None:
+        check_members(parameters["members"], lambda: cls(members=parameters["members"]))
 
     def start(self, plan: Plan) -> None:
         for member in self._learning():

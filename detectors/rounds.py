@@ -14,7 +14,7 @@ from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Member
 from fakeoff.detectors.interface import Detector, PatchDetector
-from fakeoff.detectors.members import build_member, mean_evasion_loss, mean_score
+from fakeoff.detectors.members import build_member, check_members, mean_evasion_loss, mean_score
 
 
 class Rounds(Detector):
@@ -46,6 +46,10 @@ class Rounds(Detector):
         self.differentiable = made.differentiable
         self.side = made.side
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def check_parameters(cls, parameters: Mapping[str, Any]) -> None:
+        check_members([parameters["member"]], lambda: cls(member=parameters["member"]))
 
     learned: Tensor
 

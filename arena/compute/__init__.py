@@ -16,7 +16,14 @@ from fakeoff.arena.compute.device import (
 )
 from fakeoff.arena.compute.machine import SWITCHES, Machine, describe, survey
 from fakeoff.arena.compute.precision import Speeds, faster, measure
-from fakeoff.arena.compute.process import keep_memory, prepare_process, quiet_threads, reset_modes, undisturbed
+from fakeoff.arena.compute.process import (
+    keep_memory,
+    prepare_process,
+    quiet_threads,
+    reset_modes,
+    share_memory,
+    undisturbed,
+)
 
 __all__ = [
     "CPU",
@@ -40,6 +47,7 @@ __all__ = [
     "prepare_process",
     "quiet_threads",
     "reset_modes",
+    "share_memory",
     "survey",
     "torch_device",
     "undisturbed",

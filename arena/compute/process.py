@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from fakeoff.arena.compute.device import CPU
 
 # mallopt's parameter numbers, from glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _KEEP_BYTES = 1 << 30
 
 
@@ -25,11 +25,25 @@ def keep_memory() -> bool:
     Returns:
         Whether the C library took the settings (False where it is not glibc).
     """
+    return _tell_malloc((_M_MMAP_THRESHOLD, _KEEP_BYTES), (_M_TRIM_THRESHOLD, _KEEP_BYTES), (_M_TOP_PAD, 1 << 26))
+
+
+def share_memory() -> bool:
+    """Tells glibc to let all threads of this process take from one heap, before they begin.
+
+    By default each has one of its own, and keeps there what it has freed: with :func:`keep_memory` for good.
+
+    Returns:
+        Whether the C library took the setting (False where it is not glibc).
+    """
+    return _tell_malloc((_M_ARENA_MAX, 1))
+
+
+def _tell_malloc(*settings: tuple[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    settings = ((_M_MMAP_THRESHOLD, _KEEP_BYTES), (_M_TRIM_THRESHOLD, _KEEP_BYTES), (_M_TOP_PAD, 1 << 26))
     return all(mallopt(name, value) == 1 for name, value in settings)
 
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -136,22 +136,23 @@ def read_image(path: Path) -> Image.Image:
         return decode_image(path)
 
 
-def decode_image(path: Path) -> Image.Image:
+def decode_image(file: Path | BinaryIO) -> Image.Image:
     """As :func:`read_image`, for threads: whoever starts them silences warnings, which belong to the whole process.
 
     Args:
-        path: The file.
+        file: Its path, or the file itself, open.
 
     Raises:
         UnidentifiedImageError: Not an image.
         DataError: An image, but damaged or too large.
     """
     try:
-        with Image.open(path, formats=picture_formats()) as opened:
+        with Image.open(file, formats=picture_formats()) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
             opened.load()
-            return _to_eight_bits(ImageOps.exif_transpose(opened))
+            ImageOps.exif_transpose(opened, in_place=True)
+            return _to_eight_bits(opened)
     except (UnidentifiedImageError, DataError):
         raise
     except Image.DecompressionBombError as error:
@@ -161,6 +162,8 @@ def decode_image(path: Path) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "RGB"):
+        return image
     if not image.mode.startswith("I") and image.mode != "F":
         return image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")
     # 16-bit and float images: Pillow's own conversion would clip them to white.

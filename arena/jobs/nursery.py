@@ -127,7 +127,18 @@ def execute_fresh(address: str, job: Job, inputs: Mapping[str, Result], report: 
 
 
 def serve(address: str) -> None:
-    """Forks a process for each job, until the driver is gone."""
+    """Forks a process for each job, until the driver is gone; then nothing is left of it, however the driver ended.
+
+    Args:
+        address: Of the socket to make, in a folder of its own.
+    """
+    try:
+        _serve(address)
+    finally:
+        shutil.rmtree(Path(address).parent, ignore_errors=True)
+
+
+def _serve(address: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         partial = f"{address}.partial"

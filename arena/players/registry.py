@@ -179,6 +179,12 @@ class Registry(Generic[PlayerT]):
                 + f"; uninstall one, or name the other by its class: {claims[-1].target}"
             )
         if name not in self._entries and ":" in name:
+            prefix, _, member = name.partition(":")
+            if prefix in self._families and not member:
+                pattern = self._families[prefix].pattern.name
+                raise PluginError(
+                    f"'{name}' names no {self.kind}: write {pattern}, with the name of one behind the colon"
+                )
             return self._member(name) or self._by_class_path(name)
         if name not in self._entries:
             hint = suggestion(name, (*self._entries, *self._families)) or "."

@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.players.checkpoints.limits import shown
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import said
 from fakeoff.arena.players.misfit import describe_misfit
-from fakeoff.detectors.architectures import Library, build_network
+from fakeoff.detectors.architectures import Library, build_network, check_network
 from fakeoff.detectors.fixed.formats import Format, format_of, words
 from fakeoff.detectors.fixed.keras import load_keras
 from fakeoff.detectors.fixed.outputs import Output
@@ -81,6 +81,25 @@ def build_architecture(architecture: str, *, side: int, output: Output) -> nn.Mo
         raise PluginError(f"the architecture cannot be built: {error}") from error
 
 
+def check_declared(architecture: str, *, side: int, output: Output) -> None:
+    """Refuses what is declared of an architecture and cannot be, before one is built; see :func:`build_architecture`.
+
+    Raises:
+        PluginError: With the reason.
+    """
+    if not architecture:
+        return
+    if not is_of_a_library(architecture):
+        _check_of_the_arena(architecture, side)
+        return
+    try:
+        check_network(architecture)
+    except ValueError as error:
+        raise PluginError(f"the architecture cannot be built: {error}") from error
+    if output == "probability":
+        raise PluginError(f'{architecture} ends in logits: set output = "logit" or "two_logits"')
+
+
 def load_into(network: nn.Module, content: bytes, *, architecture: str) -> None:
     """Loads a file's weights; all of them have to be there.
 
@@ -102,7 +121,7 @@ def load_into(network: nn.Module, content: bytes, *, architecture: str) -> None:
     try:
         state = load(content)
     except (SafetensorError, ValueError) as error:
-        raise PluginError(f"the .safetensors cannot be read: {shown(one_line(error))}") from error
+        raise PluginError(f"the .safetensors cannot be read: {said(error)}") from error
     taker = network.detector if isinstance(network, Seated) else network
     if taker is network:
         state = {_unwrapped(name): value for name, value in state.items()}
@@ -140,12 +159,18 @@ def _unwrapped(name: str) -> str:
 def _build(architecture: str, side: int) -> Detector:
     from fakeoff.detectors import players  # which knows the one that asks by name
 
+    _check_of_the_arena(architecture, side)
+    return players.build(architecture, {"side": side} if side else {})
+
+
+def _check_of_the_arena(architecture: str, side: int) -> None:
+    from fakeoff.detectors import players
+
     if players.entry(architecture).name == "fixed":
         raise PluginError("the architecture cannot be 'fixed'; name a network")
     takes = {parameter.name for parameter in players.parameters(architecture)}
     if side and "side" not in takes:
         raise PluginError(f"{architecture} takes images of any size: leave side at 0, and the arena's are shown")
-    return players.build(architecture, {"side": side} if side else {})
 
 
 def _check_all_were_taken(taker: nn.Module, state: dict[str, Tensor], architecture: str) -> None:

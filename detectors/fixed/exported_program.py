@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.players.checkpoints.limits import MOST_SHARING, shown
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import MOST_SHARING, said, shown
 from fakeoff.detectors.fixed.operators import why_refused
 from fakeoff.detectors.fixed.preprocessing import Layout
 from fakeoff.detectors.fixed.program import Program
@@ -52,7 +52,7 @@ class ExportedNetwork(Program):
         try:
             self._read(_Archive(content), layout)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise PluginError(f"the ExportedProgram cannot be read: {shown(one_line(error))}") from error
+            raise PluginError(f"the ExportedProgram cannot be read: {said(error)}") from error
 
     def _read(self, archive: _Archive, layout: Layout) -> None:
         module = archive.table("models/model.json")["graph_module"]
@@ -87,7 +87,7 @@ class ExportedNetwork(Program):
                 node.run(values, image.device)
             out: Tensor = values[self._output]
         except (RuntimeError, TypeError, ValueError, KeyError, IndexError) as error:
-            raise PluginError(f"PyTorch could not run the model: {shown(one_line(error))}") from error
+            raise PluginError(f"PyTorch could not run the model: {said(error)}") from error
         return out
 
 
@@ -191,7 +191,7 @@ class _Archive:
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, NotImplementedError) as error:
-            raise PluginError(f"the model's archive cannot be read: {shown(one_line(error))}") from error
+            raise PluginError(f"the model's archive cannot be read: {said(error)}") from error
         self._left = MOST_SHARING * len(content)
         self._names = {info.filename.partition("/")[2]: info for info in self._archive.infolist()}
         if self.record("byteorder") != b"little":

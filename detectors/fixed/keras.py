@@ -19,8 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.players.checkpoints.limits import shown
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import said, shown
 
 _MOST_LAYERS = 1000
 _MOST_VALUES = 16 * 2**20  # of all weights together: 500 times those of a MesoInception-4
@@ -78,7 +78,7 @@ def read_layers(content: bytes) -> dict[str, dict[str, Array]]:
             root = _group(h5py, file, "model_weights") if "model_weights" in file else file
             return dict(_read(h5py, root))
     except (KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError, OverflowError) as error:
-        raise PluginError(f"the .h5 cannot be read: {shown(one_line(error))}") from error
+        raise PluginError(f"the .h5 cannot be read: {said(error)}") from error
 
 
 def _read(h5py: Any, root: Any) -> Iterator[tuple[str, dict[str, Array]]]:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.players.checkpoints.limits import shown
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import said, shown
 from fakeoff.arena.seeds import sealed
 from fakeoff.detectors.fixed.preprocessing import Layout
 from fakeoff.detectors.fixed.program import Program
@@ -52,7 +52,7 @@ class OnnxProgram(Program):
         try:
             session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise PluginError(f"ONNX Runtime does not take the model: {shown(one_line(error))}") from error
+            raise PluginError(f"ONNX Runtime does not take the model: {said(error)}") from error
         self._session = session
         self._input, self.side = _read_input(session.get_inputs(), side=side, layout=layout)
         self._output: str = session.get_outputs()[0].name
@@ -62,7 +62,7 @@ class OnnxProgram(Program):
         try:
             (out, *_) = self._session.run([self._output], {self._input: values})
         except Exception as error:
-            raise PluginError(f"ONNX Runtime could not run the model: {shown(one_line(error))}") from error
+            raise PluginError(f"ONNX Runtime could not run the model: {said(error)}") from error
         return torch.from_numpy(out).to(image.device)
 
 
@@ -114,7 +114,7 @@ def _check_graph(onnx: Any, content: bytes) -> None:
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:
-        raise PluginError(f"the model is no ONNX file: {shown(one_line(error))}") from error
+        raise PluginError(f"the model is no ONNX file: {said(error)}") from error
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
     _check_tensors([*model.graph.initializer])
     _check_tensors(part for sparse in model.graph.sparse_initializer for part in (sparse.values, sparse.indices))

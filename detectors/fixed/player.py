@@ -14,7 +14,14 @@ from torch.nn import functional as F
 
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.players.specs import File
-from fakeoff.detectors.fixed.architecture import Seated, build_architecture, check_format, is_of_a_library, load_into
+from fakeoff.detectors.fixed.architecture import (
+    Seated,
+    build_architecture,
+    check_declared,
+    check_format,
+    is_of_a_library,
+    load_into,
+)
 from fakeoff.detectors.fixed.exported_program import ExportedNetwork
 from fakeoff.detectors.fixed.formats import MOST_BYTES, Format, format_of
 from fakeoff.detectors.fixed.onnx_program import OnnxProgram
@@ -131,6 +138,14 @@ class Fixed(Detector):
             for name, plain in _PLAIN.items():
                 if given[name] != plain:
                     raise ValueError(f"{architecture} brings its own preprocessing; leave {name} out")
+            if given["output"] == "probability":
+                raise ValueError(f"{architecture} brings its own output; leave output out")
+        try:
+            check_declared(architecture, side=given["side"], output=given["output"])
+        except PluginError as error:
+            raise ValueError(str(error)) from error
+        if given["probe"] and given["output"] == "probability":
+            raise ValueError('a probe ends in logits: set output = "logit" or "two_logits"')
         if not str(given["model"]).startswith(_ASSET) and Path(given["model"]).is_file():
             try:
                 _check_file(Path(given["model"]), architecture)

@@ -13,8 +13,8 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.players.checkpoints.limits import shown
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import said
 
 _MOST_BYTES = 64 * 2**20
 
@@ -77,7 +77,7 @@ def _read(content: bytes) -> tuple[Tensor, Tensor]:
             raise ValueError("values that are not finite")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError, SafetensorError, struct.error) as error:
         raise PluginError(
-            f"the probe cannot be read: {shown(one_line(error))}; give a .safetensors with weight and bias, or JSON"
+            f"the probe cannot be read: {said(error)}; give a .safetensors with weight and bias, or JSON"
         ) from error
     return weight, bias
 

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakeoff.arena.errors import PluginError, one_line
-from fakeoff.arena.players.checkpoints.limits import shown
+from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import said, shown
 from fakeoff.detectors.fixed.operators import is_operator, why_refused
 from fakeoff.detectors.fixed.program import Program
 
@@ -59,7 +59,7 @@ class TorchScriptProgram(Program):
             try:
                 module = torch.jit.load(io.BytesIO(content), map_location="cpu")
             except Exception as error:
-                raise PluginError(f"PyTorch does not take the model: {shown(one_line(error))}") from error
+                raise PluginError(f"PyTorch does not take the model: {said(error)}") from error
         self.module = module.eval()
         for parameter in self.module.parameters():
             parameter.requires_grad_(False)
@@ -87,7 +87,7 @@ def _check_code(content: bytes) -> None:
         try:
             tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise PluginError(f"the model's code cannot be read: {shown(one_line(error))}") from error
+            raise PluginError(f"the model's code cannot be read: {said(error)}") from error
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 _check_call(node.func)
@@ -114,7 +114,7 @@ def _records(content: bytes) -> Iterator[tuple[str, bytes]]:
                 with archive.open(info) as file:
                     yield name, file.read(info.file_size)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise PluginError(f"the model's archive cannot be read: {shown(one_line(error))}") from error
+        raise PluginError(f"the model's archive cannot be read: {said(error)}") from error
 
 
 def _check_call(called: ast.expr) -> None:

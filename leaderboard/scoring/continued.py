@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.leaderboard.scoring.rows import Form, header, parse_row, row_bytes
 from fakeoff.protocols.scoring.framing import Framing
 from fakeoff.protocols.scoring.judges import Judge
@@ -25,7 +26,8 @@ class RowFile:
     """Rows in a file; use it as a context manager.
 
     What an interrupted call wrote stands: pictures whose rows are there are not judged again. A last line that was torn
-    is dropped, and so are the rows of a picture that not all detectors have judged.
+    is dropped, and so are the rows of a picture that not all detectors have judged. Beside it, ``NAME-detectors.json``
+    says which weights judged: of a detector that was played anew, name and even threshold may be the same.
 
     Args:
         path: The file; it is made if it is not there.
@@ -51,6 +53,8 @@ class RowFile:
     ) -> None:
         self._path, self._form = path, form
         self._judges = {judge.version.label: judge.threshold for judge in judges}
+        self._fingerprints = {judge.version.label: judge.fingerprint for judge in judges}
+        self._beside = path.with_name(f"{path.stem}-detectors.json")
         self._framing, self._side = framing, side
         self._earlier = earlier
         self._there: Counter[str] = Counter()
@@ -94,6 +98,10 @@ class RowFile:
         end = self._read()
         if not end:
             self._check_beginning()
+        if self._there:
+            self._check_fingerprints()
+        # Before the first row: of rows without it nobody could say whose they are.
+        write_atomically(self._beside, (json.dumps(self._fingerprints, indent=1) + "\n").encode())
         self._file.seek(end)
         self._file.truncate()
         if not end:
@@ -153,6 +161,18 @@ class RowFile:
         there = self._file.read(len(ours))
         if not there.startswith(ours[: len(there)]) or (self._form == "csv" and self._file.read(1)):
             raise self._refusal("it does not hold such rows")
+
+    def _check_fingerprints(self) -> None:
+        """Of rows that are there; those of earlier releases have no such file beside them, and threshold must serve."""
+        try:
+            known = json.loads(self._beside.read_bytes())
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise self._refusal(f"'{self._beside.name}' beside it, which says who judged, cannot be read") from error
+        for label, fingerprint in self._fingerprints.items():
+            if not isinstance(known, dict) or known.get(label) != fingerprint:
+                raise self._refusal(f"{label} was played anew since: it has other weights or parameters")
 
     def _check(self, row: ScoredPicture, expected: str) -> None:
         if row.detector != expected:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from fakeoff.protocols.scoring.figures import LabelledFigures
 
 _EVERY_SECONDS = 10.0
 _FEW = 20
+_ENDLESS = 10_000
 
 
 class ScoringProgress:
@@ -67,6 +69,19 @@ class ScoringProgress:
 def print_figures(figures: Sequence[LabelledFigures], console: Console) -> None:
     """Prints what detectors are worth on labelled pictures, a row each."""
     first = figures[0]
+    table = _table(figures, between=" ")
+    if _width(table, console) > console.width:  # intervals on lines of their own, not broken anywhere
+        table = _table(figures, between="\n")
+    if _width(table, console) > console.width:  # too narrow for that, too: broken, but all is there
+        for column in table.columns:
+            column.no_wrap = False
+    console.print(table)
+    if min(first.figures.n_real, first.figures.n_fake) < _FEW:
+        console.print(f"Fewer than {_FEW} of a side say little, whatever their intervals are.", soft_wrap=True)
+
+
+def _table(figures: Sequence[LabelledFigures], *, between: str) -> Table:
+    first = figures[0]
     over = {"person": f"{first.units} people", "image": f"{first.units} pictures, since nobody says who is on them"}
     table = Table(
         title=f"On {first.figures.n_real} reals and {first.figures.n_fake} fakes, at 50/50 prevalence;\n"
@@ -75,10 +90,10 @@ def print_figures(figures: Sequence[LabelledFigures], console: Console) -> None:
         title_style="bold",
     )
     table.add_column("detector", no_wrap=True)
-    for heading in ("AP", "AUC", "from val: threshold", "accuracy there", "Brier", "ECE"):
-        table.add_column(heading, justify="right")
+    for heading in ("AP", "AUC", "threshold\nfrom val", "accuracy\nthere", "Brier", "ECE"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for one in figures:
-        cells = [_with_interval(one, metric) for metric in ("ap", "auc", "accuracy_val_threshold")]
+        cells = [_with_interval(one, metric, between) for metric in ("ap", "auc", "accuracy_val_threshold")]
         table.add_row(
             one.detector,
             *cells[:2],
@@ -86,18 +101,21 @@ def print_figures(figures: Sequence[LabelledFigures], console: Console) -> None:
             cells[2],
             *map(_plain, (one.figures.brier, one.figures.ece)),
         )
-    console.print(table)
-    if min(first.figures.n_real, first.figures.n_fake) < _FEW:
-        console.print(f"Fewer than {_FEW} of a side say little, whatever their intervals are.", soft_wrap=True)
+    return table
+
+
+def _width(table: Table, console: Console) -> int:
+    """What it takes without any line broken."""
+    return Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
 
 
 def _plain(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _with_interval(one: LabelledFigures, metric: str) -> str:
+def _with_interval(one: LabelledFigures, metric: str, between: str) -> str:
     low, high = one.figures.interval(metric)
-    return f"{one.figures.value(metric):.3f} ({low:.3f} to {high:.3f})"
+    return f"{one.figures.value(metric):.3f}{between}({low:.3f} to {high:.3f})"
 
 
 __all__ = ["ScoringProgress", "print_figures"]

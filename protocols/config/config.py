@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,8 +25,16 @@ class Player(_Section):
     parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
 
     def __init__(self, /, **data: Any) -> None:
-        # A class path's last part is its class.
-        super().__init__(**{**data, "name": data.get("name") or str(data.get("plugin", "")).rpartition(":")[2]})
+        super().__init__(**{**data, "name": data.get("name") or _name_of(str(data.get("plugin", "")))})
+
+
+def _name_of(plugin: str) -> str:
+    """What a player is called where nobody says: the last part, which of a class path is its class.
+
+    It is always a name: of a plugin that is none, whoever looks for it says more than that its letters are odd.
+    """
+    last = plugin.rpartition(":")[2] or plugin
+    return re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_.\-]", "_", last)[:64] or "unnamed"
 
 
 class Reals(_Section):

@@ -89,6 +89,9 @@ class BatchScorer:
         sights: Whether patch detectors are asked for their heatmaps.
         threads: How many will ask.
 
+    Attributes:
+        side: Height and width in pixels of the largest images that a detector is shown.
+
     Raises:
         PluginError: A detector cannot be built.
     """
@@ -103,8 +106,11 @@ class BatchScorer:
         self._own = threading.local()
         # Here, one after the other: building seals global randomness, which belongs to the whole process.
         self._built: queue.SimpleQueue[tuple[Detector, ...]] = queue.SimpleQueue()
+        self.side = record.config.arena.resolution
         for _ in range(threads):
-            self._built.put(tuple(judge.build() for judge in self._judges))
+            built = tuple(judge.build() for judge in self._judges)
+            self.side = max(self.side, *(detector.side or 0 for detector in built))
+            self._built.put(built)
 
     def prepare(self) -> None:
         """Sets a thread up before its first batch."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import BinaryIO, Literal, TypeAlias, get_args
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -25,6 +27,8 @@ Framing: TypeAlias = Literal["crop", "whole", "tiles"]
 - ``tiles``: at its own scale, cut into squares of the arena's resolution that do not overlap, laid out around the
   middle; a margin narrower than a tile is left out. A picture smaller than one tile is cropped instead.
 """
+
+_READ_AT_ONCE = 1 << 24  # bytes; of a larger file the decoder reads what it needs
 
 FRAMINGS: tuple[Framing, ...] = get_args(Framing)
 
@@ -79,7 +83,7 @@ def open_picture(name: str) -> Image.Image:
         DataError: Why it cannot be judged, in one line that does not name it.
     """
     try:
-        about = Path(name).stat()
+        about = os.stat(name)  # noqa: PTH116 - a path object for each of many pictures takes as long as the question
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         reason = "no such file" if missing else f"cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -88,8 +92,20 @@ def open_picture(name: str) -> Image.Image:
         raise DataError("a folder" if stat.S_ISDIR(about.st_mode) else "not a file")
     if not about.st_size:
         raise DataError("an empty file")
+    if about.st_size > _READ_AT_ONCE:
+        return _decode(Path(name))
     try:
-        return decode_image(Path(name))
+        # At once: a decoder asks for a few bytes at a time, and each question lets another thread in between.
+        with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - likewise
+            content = file.read(_READ_AT_ONCE)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}") from error
+    return _decode(io.BytesIO(content))
+
+
+def _decode(file: Path | BinaryIO) -> Image.Image:
+    try:
+        return decode_image(file)
     except UnidentifiedImageError as error:
         raise DataError("not an image") from error
 

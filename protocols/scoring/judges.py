@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import Store
-from fakeoff.arena.players.specs import Identity
+from fakeoff.arena.players.specs import Identity, weights_hash
+from fakeoff.arena.seeds import canonical_json
 from fakeoff.detectors import Detector
 from fakeoff.protocols.game.recipes import detector_spec
 from fakeoff.protocols.measures.standings import rank_on_val
@@ -38,6 +41,14 @@ class Judge:
     threshold: float
     identity: Identity
     state: Result
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from every other: the hash of its plugin, its parameters and its weights."""
+        weights = self.state.record.get("state") or weights_hash(
+            {name: torch.from_numpy(np.array(value)) for name, value in self.state.arrays.items()}
+        )
+        return hashlib.sha256(canonical_json([self.identity, weights]).encode()).hexdigest()
 
     def build(self) -> Detector:
         """A detector of its own: players need not bear two threads at once.

@@ -26,9 +26,10 @@ from fakeoff.protocols.scoring.judges import Judge
 from fakeoff.protocols.scoring.scored import Scored
 from fakeoff.protocols.scoring.sources import Found
 
-BATCH = 32
-"""How many pictures a thread takes at a time; of pictures cut into tiles, one."""
+BATCH = 64
+"""How many pictures a thread takes at a time at most; of pictures cut into tiles, one."""
 
+_LEAST, _SIDE = 8, 64  # pictures; pixels a side up to which a batch is whole
 _AHEAD = 2  # batches that wait or are judged, for each thread
 _FOUND_AHEAD = 4 * BATCH
 _PAUSE = 0.02  # seconds: a source that is silent for so long is slow, and what came is judged meanwhile
@@ -68,10 +69,11 @@ def score_pictures(
         DataError: The source of pictures is none.
     """
     compute.prepare_process(threads=1)
+    compute.share_memory()
     Image.init()  # formats register themselves: before threads ask for them
     threads = workers or cores()
-    size = 1 if framing == "tiles" else BATCH
     scorer = BatchScorer(judges=judges, record=record, framing=framing, sights=sights, threads=threads)
+    size = 1 if framing == "tiles" else _batch_of(scorer.side)
     with contextlib.ExitStack() as stack:
         # Of odd files Pillow warns. What is silenced belongs to the whole process, so not in each thread.
         stack.enter_context(warnings.catch_warnings())
@@ -86,6 +88,11 @@ def score_pictures(
             if not waiting:
                 return
             yield from waiting.popleft().result()
+
+
+def _batch_of(side: int) -> int:
+    """Fewer pictures where they are large: an operation is as much work, and as much memory."""
+    return max(_LEAST, min(BATCH, BATCH * _SIDE**2 // side**2))
 
 
 class _Ahead:

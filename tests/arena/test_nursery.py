@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +89,19 @@ def test_a_nursery_that_was_closed_is_gone() -> None:
     assert folder.stat().st_mode & 0o77 == 0  # nobody else may ask it
     nursery.close()
     assert nursery._process.poll() is not None
+    assert not folder.exists()
+
+
+def test_of_a_driver_that_was_killed_no_folder_is_left() -> None:
+    code = "from fakeoff.arena.jobs.nursery import Nursery; print(Nursery().address, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        folder = Path(driver.stdout.readline().decode().strip()).parent
+        assert folder.is_dir()
+        driver.kill()
+    last = time.monotonic() + 60
+    while folder.exists() and time.monotonic() < last:
+        time.sleep(0.1)
     assert not folder.exists()
 
 

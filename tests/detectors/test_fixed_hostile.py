@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.players.checkpoints.limits import said
 from fakeoff.detectors import players
 from tests.exports import Small, archive, images, rewritten, to_exported, to_onnx, to_torchscript
 
@@ -48,7 +49,13 @@ def refused(path: Path | str, message: str, **parameters: Any) -> None:
     with pytest.raises(PluginError, match=message) as told:
         players.build("fixed", {"model": str(path), **parameters})
     assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 300
+    assert len(str(told.value)) < 1200
+
+
+def test_what_a_library_says_of_a_file_can_be_read_whole_and_only_a_flood_is_cut() -> None:
+    assert said(ValueError("why " * 60)).endswith("why why")
+    assert said(ValueError("why\x1b\n" * 9000)).isprintable()
+    assert len(said(ValueError("why " * 9000))) == 1000
 
 
 # ONNX

@@ -60,6 +60,7 @@ def p_fakes(scored: list[Scored]) -> list[float | None]:
 def test_scores_are_those_of_look_in_their_order_whatever_the_batch(
     workers: int, photographs: list[str], record: TournamentRecord, results: Store
 ) -> None:
+    photographs = 2 * photographs
     assert len(photographs) > 2 * BATCH
     scored = score(photographs, record, results, workers=workers)
     judged = judge_pictures(photographs, detector=DETECTOR, record=record, store=results)

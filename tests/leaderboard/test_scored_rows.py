@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,22 @@ def test_rows_of_another_call_are_not_continued(judges: Sequence[Judge], expecte
     with pytest.raises(ConfigError, match=expected):
         write(path, "c.png", judges=judges)
     assert path.read_bytes() == before
+
+
+def test_rows_of_other_weights_of_the_same_threshold_are_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    write(path, "a.png")
+    before = path.read_bytes()
+    other = replace(JUDGES[0], state=Result(record={}, arrays={"weight": np.ones(2, dtype=np.float32)}))
+    with pytest.raises(ConfigError, match="one@0 was played anew since: it has other weights or parameters"):
+        write(path, "b.png", judges=(other, JUDGES[1]))
+    assert path.read_bytes() == before
+    (tmp_path / "rows-detectors.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"'rows-detectors.json' beside it, which says who judged, cannot be read"):
+        write(path, "b.png")
+    (tmp_path / "rows-detectors.json").unlink()  # rows of an earlier release
+    assert write(path, "b.png") == ["a.png"]
+    assert (tmp_path / "rows-detectors.json").is_file()
 
 
 def test_rows_of_another_size_are_not_continued_and_a_row_must_be_one(tmp_path: Path) -> None:

@@ -94,6 +94,25 @@ def test_why_a_picture_cannot_be_read(tmp_path: Path) -> None:
             open_picture(f"{tmp_path}/{name}")
 
 
+def test_a_file_is_the_same_picture_read_at_once_or_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (24, 40, 4), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgb, rgba = Image.fromarray(noise[..., :3]), Image.fromarray(noise)
+    rgb.save(tmp_path / "turned.jpg", exif=exif)
+    rgb.save(tmp_path / "turned.tif", exif=exif)
+    rgb.convert("L").save(tmp_path / "grey.bmp")
+    rgba.save(tmp_path / "alpha.png")
+    rgb.save(tmp_path / "film.gif", save_all=True, append_images=[rgb.rotate(180)])
+    names = sorted(str(path) for path in tmp_path.iterdir())
+    at_once = [open_picture(name) for name in names]
+    monkeypatch.setattr("fakeoff.protocols.scoring.framing._READ_AT_ONCE", 0)
+    for name, image in zip(names, at_once, strict=True):
+        assert image.mode == ("L" if name.endswith("bmp") else "RGB")
+        assert image.size == ((24, 40) if "turned" in name else (40, 24))
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(open_picture(name)))
+
+
 def test_folders_say_what_lies_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("real", "fake", "fake2"):
         (tmp_path / name).mkdir()

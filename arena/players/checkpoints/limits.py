@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fakeoff.arena.errors import one_line
+
 MOST_FILE_BYTES = 8 * 2**30
 """Of a checkpoint: five times that of a StyleGAN2 of 1024 pixels with its optimisers."""
 
@@ -21,6 +23,7 @@ MOST_SHARING = 4
 """A file's tensors have this many times its bytes at most: weights that are shared are in it once."""
 
 _LONGEST_SHOWN = 80
+_LONGEST_SAID = 1000
 
 
 class Unreadable(ValueError):  # noqa: N818 - what a file is, of which its reader makes an error
@@ -54,5 +57,14 @@ class Budget:
 
 def shown(text: object) -> str:
     """What a file says, fit to be printed: in one line, without control characters, and not long."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in str(text)[: _LONGEST_SHOWN + 1])
-    return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 3] + "..."
+    return _printable(text, most=_LONGEST_SHOWN)
+
+
+def said(error: BaseException) -> str:
+    """What a library says of a file, whole: its type and its message as :func:`shown`, and only a flood is cut."""
+    return _printable(one_line(error), most=_LONGEST_SAID)
+
+
+def _printable(text: object, *, most: int) -> str:
+    line = "".join(letter if letter.isprintable() else "?" for letter in str(text)[: most + 1])
+    return line if len(line) <= most else line[: most - 3] + "..."
