@@ -26,7 +26,7 @@ from fakeoff.protocols.scoring.judges import Judge
 from fakeoff.protocols.scoring.scored import Scored
 from fakeoff.protocols.scoring.sources import Found
 
-BATCH = 64
+BATCH = 32
 """How many pictures a thread takes at a time at most; of pictures cut into tiles, one."""
 
 _LEAST, _SIDE = 8, 64  # pictures; pixels a side up to which a batch is whole
