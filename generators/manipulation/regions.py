@@ -1,0 +1,87 @@
+"""Which pixels of a photograph a manipulation changes: soft masks made of landmarks and parts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fakeoff.arena.parsers import PARTS
+from fakeoff.generators.manipulation.faces import GROUPS, Faces
+from fakeoff.generators.manipulation.masks import polygon_mask, smooth_step
+
+_FEATHER, _HAIR = 0.12, 0.05
+_BROW_TO_TOP = 0.5
+_COVERS = torch.tensor([PARTS.index(part) for part in ("hair", "hat", "background", "clothes")], dtype=torch.uint8)
+
+
+def face_width(points: Tensor) -> Tensor:
+    """How wide faces are: the square root of the area of their oval's box, in pixels.
+
+    Args:
+        points: float32 ``(n, 146, 2)``.
+
+    Returns:
+        float32 ``(n,)``.
+    """
+    oval = points[:, GROUPS["oval"]]
+    return (oval.amax(1) - oval.amin(1)).prod(-1).clamp(min=1).sqrt()
+
+
+def face_outline(points: Tensor) -> Tensor:
+    """The outline of what is swapped: the oval, lowered to half way between the brows and its top.
+
+    The upper half of a forehead is mostly hair, and a fringe would be cut in two.
+
+    Args:
+        points: float32 ``(n, 146, 2)``.
+
+    Returns:
+        float32 ``(n, 36, 2)``.
+    """
+    oval = points[:, GROUPS["oval"]]
+    brows = torch.cat([points[:, GROUPS[f"{side}_brow"]] for side in ("right", "left")], 1).mean(1, keepdim=True)
+    eyes = torch.cat([points[:, GROUPS[f"{side}_eye"]] for side in ("right", "left")], 1).mean(1, keepdim=True)
+    up = F.normalize(brows - eyes, dim=-1, eps=1e-3)
+    height = ((oval - brows) * up).sum(-1, keepdim=True)
+    return oval - up * height.clamp(min=0) * (1 - _BROW_TO_TOP)
+
+
+def face_mask(faces: Faces, *, feather: float = _FEATHER) -> Tensor:
+    """Masks of faces, without what hangs over them.
+
+    Args:
+        faces: Of the photographs that are changed.
+        feather: Over what share of the face's width they grow from 0 to 1.
+
+    Returns:
+        float32 ``(n, 1, h, w)`` in [0, 1], 0 outside of the face.
+    """
+    size = (faces.parts.shape[-2], faces.parts.shape[-1])
+    width = face_width(faces.points)
+    return polygon_mask(face_outline(faces.points), size, feather=feather * width) * uncovered(faces)
+
+
+def uncovered(faces: Faces) -> Tensor:
+    """Where no hair, hat, background or clothes lie, falling to 0 softly at their edge; float32 ``(n, 1, h, w)``."""
+    covers = torch.isin(faces.parts, _COVERS.to(faces.parts.device)).float()[:, None]
+    reach = 2 * max(1, round(_HAIR * min(covers.shape[-2:]) / 2)) + 1
+    near = F.avg_pool2d(covers, reach, stride=1, padding=reach // 2, count_include_pad=False)
+    return smooth_step(1 - 2 * near) * (1 - covers)
+
+
+def mouth_mask(points: Tensor, size: tuple[int, int], *, feather: float = 0.0) -> Tensor:
+    """Masks of what lies between the lips.
+
+    Args:
+        points: float32 ``(n, 146, 2)``.
+        size: Height and width.
+        feather: In pixels.
+
+    Returns:
+        float32 ``(n, 1, h, w)`` in [0, 1].
+    """
+    return polygon_mask(points[:, GROUPS["inner_lips"]], size, feather=feather)
+
+
+__all__ = ["face_mask", "face_outline", "face_width", "mouth_mask", "uncovered"]
