@@ -31,4 +31,8 @@ players.add("images", "fakeoff.generators.images:Images", origin="fakeoff", vers
 
 players.add("gmm", "fakeoff.generators.gmm:GaussianMixture", origin="fakeoff", version=1)
 
+players.add("faceswap", "fakeoff.generators.faceswap:FaceSwap", origin="fakeoff", version=1)
+
+players.add("face2face", "fakeoff.generators.face2face:Face2Face", origin="fakeoff", version=1)
+
 __all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Player", "Wanted", "abilities", "players", "register"]

@@ -21,7 +21,7 @@ from fakeoff.arena.images.batch import Batch, join
 from fakeoff.arena.images.reals import Split
 from fakeoff.arena.players.abilities import left_to_players
 from fakeoff.arena.players.interface import Player
-from fakeoff.generators.pairs import pair
+from fakeoff.generators.pairs import Pairs, pair
 
 _AT_A_TIME = 64
 
@@ -103,26 +103,12 @@ class Generator(Player):
 
     def _of_pairs(self, wanted: Wanted, reals: Batch, *, rng: torch.Generator) -> Batch:
         pairs = pair(reals, wanted.sizes, rng=rng)  # before anything else is drawn: the same pairs for every version
-        made, count = [], len(pairs.split)
-        for start in range(0, count, _AT_A_TIME):
-            part = slice(start, start + _AT_A_TIME)
-            sources, targets = (
-                reals.images[places[part].to(reals.images.device)] for places in (pairs.sources, pairs.targets)
-            )
-            batch = self.manipulate(image_layout(sources), image_layout(targets), rng=rng)
-            if not isinstance(batch, Batch):
-                raise TypeError(f"manipulate returned {type(batch).__name__}, not a Batch")
-            made.append(batch)
-            if wanted.report is not None:
-                wanted.report(min(start + _AT_A_TIME, count))
-        whole = join(made)
-        device = whole.images.device
-        return replace(
-            whole,
-            split=pairs.split.to(device),
-            source=pairs.sources.to(device),
-            target=pairs.targets.to(device),
-        )
+
+        def manipulate(sources: Tensor, targets: Tensor) -> Batch:
+            shown = (image_layout(reals.images[places]) for places in (sources, targets))
+            return self.manipulate(*shown, rng=rng)
+
+        return make_of_pairs(pairs, manipulate, device=reals.images.device, report=wanted.report)
 
     @left_to_players("trainable", "attackable")
     def train_step(
@@ -196,3 +182,40 @@ class Generator(Player):
             was changed: outside of it they are the targets.
         """
         raise NotImplementedError
+
+
+def make_of_pairs(
+    pairs: Pairs,
+    manipulate: Callable[[Tensor, Tensor], Batch],
+    *,
+    device: torch.device,
+    report: Callable[[int], None] | None = None,
+) -> Batch:
+    """Makes the fakes of all pairs, some at a time, with their split and with which reals they are of.
+
+    Args:
+        pairs: Of which reals.
+        manipulate: Given the places of some sources and of as many targets, int64 ``(k,)``; it returns their fakes.
+        device: Where the places are wanted.
+        report: Told how many are there.
+
+    Returns:
+        As :meth:`Generator.fakes`.
+
+    Raises:
+        TypeError: ``manipulate`` returned something else.
+    """
+    made, count = [], len(pairs.split)
+    for start in range(0, count, _AT_A_TIME):
+        part = slice(start, start + _AT_A_TIME)
+        batch = manipulate(pairs.sources[part].to(device), pairs.targets[part].to(device))
+        if not isinstance(batch, Batch):
+            raise TypeError(f"manipulate returned {type(batch).__name__}, not a Batch")
+        made.append(batch)
+        if report is not None:
+            report(min(start + _AT_A_TIME, count))
+    whole = join(made)
+    where = whole.images.device
+    return replace(
+        whole, split=pairs.split.to(where), source=pairs.sources.to(where), target=pairs.targets.to(where)
+    )

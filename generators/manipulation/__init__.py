@@ -5,7 +5,7 @@ from fakeoff.generators.manipulation.faces import GROUPS, FaceFinder, Faces
 from fakeoff.generators.manipulation.masks import polygon_mask
 from fakeoff.generators.manipulation.mesh import align, mean_face, move, triangles, with_ring
 from fakeoff.generators.manipulation.regions import face_mask, face_outline, face_width, mouth_mask, uncovered
-from fakeoff.generators.manipulation.warp import lookup, warp
+from fakeoff.generators.manipulation.warp import lookup, sample_at, warp
 
 __all__ = [
     "GROUPS",
@@ -23,6 +23,7 @@ __all__ = [
     "move",
     "poisson_blend",
     "polygon_mask",
+    "sample_at",
     "triangles",
     "uncovered",
     "warp",

@@ -12,6 +12,8 @@ from fakeoff.generators.manipulation.masks import polygon_mask, smooth_step
 
 _FEATHER, _HAIR = 0.12, 0.05
 _BROW_TO_TOP = 0.5
+_OPEN = 0.08
+"""Height of what is between the lips, over its width, up to which a mouth is closed; at twice that it is open."""
 _COVERS = torch.tensor([PARTS.index(part) for part in ("hair", "hat", "background", "clothes")], dtype=torch.uint8)
 
 
@@ -67,21 +69,24 @@ def uncovered(faces: Faces) -> Tensor:
     covers = torch.isin(faces.parts, _COVERS.to(faces.parts.device)).float()[:, None]
     reach = 2 * max(1, round(_HAIR * min(covers.shape[-2:]) / 2)) + 1
     near = F.avg_pool2d(covers, reach, stride=1, padding=reach // 2, count_include_pad=False)
-    return smooth_step(1 - 2 * near) * (1 - covers)
+    return smooth_step(1 - 2 * near)
 
 
-def mouth_mask(points: Tensor, size: tuple[int, int], *, feather: float = 0.0) -> Tensor:
-    """Masks of what lies between the lips.
+def mouth_mask(points: Tensor, size: tuple[int, int], *, feather: Tensor | float = 0.0) -> Tensor:
+    """Masks of what lies between the lips; nothing of a mouth that is closed.
 
     Args:
         points: float32 ``(n, 146, 2)``.
         size: Height and width.
-        feather: In pixels.
+        feather: In pixels, one number or ``(n,)``.
 
     Returns:
         float32 ``(n, 1, h, w)`` in [0, 1].
     """
-    return polygon_mask(points[:, GROUPS["inner_lips"]], size, feather=feather)
+    inner = points[:, GROUPS["inner_lips"]]
+    width, height = (inner.amax(1) - inner.amin(1)).unbind(-1)
+    is_open = smooth_step(height / width.clamp(min=1) / _OPEN - 1)
+    return polygon_mask(inner, size, feather=feather) * is_open[:, None, None, None]
 
 
 __all__ = ["face_mask", "face_outline", "face_width", "mouth_mask", "uncovered"]
