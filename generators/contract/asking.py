@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import unittest
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from fakeoff.arena import compute
+from fakeoff.arena import compute, images
 from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import check_tensor
 from fakeoff.arena.contract.training import Learns
+from fakeoff.arena.images.reals import orl_faces, read_image
 from fakeoff.arena.players.abilities import Ability, has_own
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, Generator, abilities
@@ -102,10 +104,23 @@ class Asked(Learns[Generator]):
         return made
 
 
+def faces(player: Generator) -> Batch:
+    """Twelve photographs of ORL: two of each of six persons, of whom two are of each split."""
+    photographs = orl_faces().photographs["train"]
+    names = sorted({photograph.group for photograph in photographs})[:6]
+    shown = [photograph for name in names for photograph in [each for each in photographs if each.group == name][:2]]
+    pixels = [
+        images.generator_transform(read_image(photograph.path), resolution=player.resolution, colour="grey")
+        for photograph in shown
+    ]
+    person = torch.arange(len(shown)) // 2
+    return Batch(images=images.to_tensor(np.stack(pixels)), person=person, split=person // 2)
+
+
 def noise(player: Generator, n: int, seed: int) -> Tensor:
     """Images of a generator's resolution that hold nothing; float32 ``(n, 3, resolution, resolution)``."""
     side = player.resolution
     return compute.image_layout(torch.rand(n, 3, side, side, generator=rng_from("images", seed)))
 
 
-__all__ = ["Asked", "noise"]
+__all__ = ["Asked", "faces", "noise"]

@@ -17,7 +17,7 @@ from fakeoff.arena.contract.checks import (
 from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.seeds import rng_from, sealed
 from fakeoff.generators import Batch, Generator, Wanted
-from fakeoff.generators.contract.asking import Asked, noise
+from fakeoff.generators.contract.asking import Asked, faces, noise
 
 _A_LEVEL = 1.5 / 255
 _SIZES: dict[Split, int] = {"train": 3, "val": 1, "test": 2}
@@ -72,8 +72,7 @@ class Manipulates(Asked):
         self.needs(self.test_manipulating_makes_images)
         player = self.build().eval()
         call = "fakes(wanted, rng=rng), with reals,"
-        person = torch.arange(12) // 2
-        reals = Batch(images=noise(player, 12, 5), person=person, split=person // 2)
+        reals = faces(player)
         made = []
         with does_not_write(call, **reals.tensors()), leaves_as_it_was(player, call), leaves_globals_alone(call):
             made.append(self._fakes(player, reals, call))

@@ -118,6 +118,19 @@ class TestMobileStyleGANOfAllItsPixels(BuiltIn):
     parameters: ClassVar = {**TestMobileStyleGAN.parameters, "resolution": 32, "augmentation": False}
 
 
+class TestFaceSwap(GeneratorContract):
+    player = "faceswap"
+
+
+class TestFeatheredFaceSwap(GeneratorContract):
+    player = "faceswap"
+    parameters: ClassVar = {"resolution": 48, "blending": "feathered"}
+
+
+class TestFace2Face(GeneratorContract):
+    player = "face2face"
+
+
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py
