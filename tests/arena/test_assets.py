@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -377,6 +378,77 @@ def test_photographs_that_lie_there_are_not_written_again(publish: Publish) -> N
     assert [path.stat().st_mtime_ns for path, _ in extract("tiny")] == before
 
 
+def packed(members: dict[str, bytes]) -> bytes:
+    """A package as npm publishes it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        link = tarfile.TarInfo("package/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return buffer.getvalue()
+
+
+NPM = {"wheel": "tiny-1.0.0.tgz", "members": ("package/model.onnx",), "reals": False}
+
+
+def fake_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """Puts a shell script in npm's place; returns what its arguments are written to."""
+    said, folder = tmp_path / "arguments", tmp_path / "bin"
+    folder.mkdir()
+    path = folder / "npm"
+    path.write_text(f'#!/bin/sh\necho "$@" >> {said}\n{script}\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return said
+
+
+def test_a_package_of_npm_is_fetched_by_npm_which_runs_nothing_of_it(
+    publish: Publish, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = publish(packed({"package/model.onnx": b"weights"}), **NPM)
+    said = fake_npm(tmp_path, monkeypatch, f'cp {published} "$7"')
+    assert pull("tiny")
+    assert said.read_text().startswith("--ignore-scripts --no-audit --no-update-notifier pack tiny@")
+    assert left_in(cache) == ["tiny-1.0.0.tgz"]
+    opened = open_asset("tiny")
+    assert opened.read("package/model.onnx") == b"weights"
+    for none in ("package/link", "package/none"):
+        with pytest.raises(AssetError, match=f"there is no '{none}' in asset 'tiny'"):
+            opened.read(none)
+
+
+def test_a_package_of_npm_that_cannot_be_had_says_what_to_do(
+    publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = packed({"package/model.onnx": b"weights"})
+    publish(content, **NPM)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    with pytest.raises(
+        AssetError, match=r"npm could not download asset 'tiny': there is no npm here. Check the network"
+    ):
+        pull("tiny")
+    file = tmp_path / "fetched.tgz"
+    file.write_bytes(content)
+    assert pull("tiny", file=file)
+
+
+def test_a_damaged_or_too_large_package_of_npm_is_an_asset_error(
+    publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = packed({"package/model.onnx": os.urandom(3000)})
+    pull("tiny", file=publish(whole[:2000], **NPM))
+    with pytest.raises(AssetError, match=r"'package/model.onnx' in asset 'tiny' cannot be read"):
+        open_asset("tiny").read("package/model.onnx")
+    pull("tiny", file=publish(whole, **NPM))
+    monkeypatch.setattr(assets, "_MOST_MEMBER_BYTES", 2000)
+    with pytest.raises(AssetError, match="is larger than"):
+        open_asset("tiny").read("package/model.onnx")
+
+
 def test_only_assets_of_photographs_are_sources_and_unknown_ones_name_them(publish: Publish) -> None:
     publish(reals=False)
     with pytest.raises(ConfigError, match="unknown source of reals 'tiny'; give 'orl', 'celeba-999' or a folder"):
@@ -386,7 +458,7 @@ def test_only_assets_of_photographs_are_sources_and_unknown_ones_name_them(publi
 def test_the_table_is_sound() -> None:
     for name, asset in ASSETS.items():
         assert name == asset.name
-        assert asset.wheel.startswith(f"{asset.package}-{asset.version}-")
+        assert asset.wheel.startswith(f"{asset.package}-{asset.version}{'.tgz' if asset.of_npm else '-'}")
         assert re.fullmatch("[0-9a-f]{64}", asset.sha256)
         assert asset.licence
         assert len({Path(member).name for member in asset.members}) == len(asset.members)  # they lie in one folder
