@@ -216,6 +216,4 @@ def make_of_pairs(
             report(min(start + _AT_A_TIME, count))
     whole = join(made)
     where = whole.images.device
-    return replace(
-        whole, split=pairs.split.to(where), source=pairs.sources.to(where), target=pairs.targets.to(where)
-    )
+    return replace(whole, split=pairs.split.to(where), source=pairs.sources.to(where), target=pairs.targets.to(where))
