@@ -46,14 +46,15 @@ class Face2Face(FaceManipulator):
 
     Args:
         resolution: Height and width in pixels.
-        strength: How much of the expression is transferred: 1 is as the source has it.
+        strength: How much of the expression is transferred: 1 is as landmarks show it, which are drawn towards the
+            mean face and show half of what moved.
     """
 
     def __init__(
         self,
         *,
         resolution: Annotated[int, Field(ge=SMALLEST)] = 64,
-        strength: Annotated[float, Field(gt=0, le=2)] = 1.0,
+        strength: Annotated[float, Field(gt=0, le=3)] = 1.5,
     ) -> None:
         super().__init__(resolution=resolution)
         self.strength = strength

@@ -191,7 +191,7 @@ def make_of_pairs(
     device: torch.device,
     report: Callable[[int], None] | None = None,
 ) -> Batch:
-    """Makes the fakes of all pairs, some at a time, with their split.
+    """Makes the fakes of all pairs, some at a time, with their split and with which reals they are of.
 
     Args:
         pairs: Of which reals.
@@ -215,10 +215,5 @@ def make_of_pairs(
         if report is not None:
             report(min(start + _AT_A_TIME, count))
     whole = join(made)
-    device = whole.images.device
-    return replace(
-        whole,
-        split=pairs.split.to(device),
-        source=pairs.sources.to(device),
-        target=pairs.targets.to(device),
-    )
+    where = whole.images.device
+    return replace(whole, split=pairs.split.to(where), source=pairs.sources.to(where), target=pairs.targets.to(where))

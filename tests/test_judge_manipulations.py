@@ -1,0 +1,55 @@
+"""What manipulations of faces are worth: the figures, and that the page has those that are stored."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def figures() -> Iterator[ModuleType]:
+    """Scripts find each other, as where they are called."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(ROOT / "scripts"), *sys.path])
+        yield importlib.import_module("manipulation_figures")
+
+
+def test_an_interval_is_over_people_and_not_over_their_photographs(figures: ModuleType) -> None:
+    person = np.repeat(np.arange(4), 100)
+    values = person.astype(float)  # everything that is made of a person is alike
+
+    def mean(weights: np.ndarray) -> float:
+        return float(np.average(values, weights=weights))
+
+    found = figures.interval(mean, person)
+    alone = figures.interval(mean, np.arange(400))
+    assert found["is"] == alone["is"] == 1.5
+    assert found["high"] - found["low"] > 4 * (alone["high"] - alone["low"])
+
+
+def test_a_correlation_of_weighted_pairs_counts_them_as_often(figures: ModuleType) -> None:
+    draw = np.random.default_rng(0)
+    one, other, weights = draw.normal(size=30), draw.normal(size=30), draw.integers(0, 4, 30)
+    expected = np.corrcoef(np.repeat(one, weights), np.repeat(other, weights))[0, 1]
+    assert figures._correlation(one, other, weights.astype(float)) == pytest.approx(expected)
+
+
+def test_the_page_has_the_figures_that_are_stored() -> None:
+    page = (ROOT / "docs" / "generators.md").read_text()
+    [row] = [line for line in page.splitlines() if line.startswith("| recognised as the source person |")]
+    [lips] = [line for line in page.splitlines() if line.startswith("| lips wide: correlation with the source's |")]
+    for place, (name, people) in enumerate((n, p) for p in ("all", "test") for n in ("faceswap", "face2face")):
+        stored = json.loads((ROOT / "docs" / "results" / f"{name}-orl-64.json").read_text())[people]
+        who, wide = stored["recognised as the source person"], stored["expression like the source's"]["lips wide"]
+        assert f"{100 * who['is']:.0f}% ({100 * who['low']:.0f}% to" in row.split("|")[2 + place]
+        assert f"{wide['is']:.2f} ({wide['low']:.2f} to {wide['high']:.2f})" in lips.split("|")[2 + place]
+        assert stored["levels changed outside of the mask"]["high"] == 0
