@@ -1,6 +1,6 @@
 """Videos of faces and of what was made of them, as folders of images that play.
 
-Needs the extra ``video``: PyAV decodes, and scikit-image's cascade finds faces.
+Needs the extra ``video``: PyAV decodes. scikit-image's cascade finds faces.
 """
 
 from fakeoff.arena.videos.extraction import Extracted, Extraction, extract

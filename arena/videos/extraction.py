@@ -126,7 +126,7 @@ def extract(
 
     Raises:
         DataError: The folder was made with other settings.
-        FakeoffError: PyAV or scikit-image is not installed.
+        FakeoffError: PyAV is not installed.
     """
     out.mkdir(parents=True, exist_ok=True)
     done = _read_manifest(out / MANIFEST, settings)

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from skimage.data import lbp_frontal_face_cascade_filename
+from skimage.feature import Cascade
 
-from fakeoff.arena.errors import FakeoffError
 from fakeoff.arena.parsers import LANDMARKS, FaceParser
 
 _DETECTED_AT = 480  # pixels of the shorter side
@@ -68,18 +69,9 @@ class FaceCropper:
         parser: With landmarks.
         margin: The side of a crop, in heights (or widths, whichever is more) of the face's oval.
 
-    Raises:
-        FakeoffError: scikit-image is not installed.
     """
 
     def __init__(self, parser: FaceParser, *, margin: float) -> None:
-        try:
-            from skimage.data import lbp_frontal_face_cascade_filename
-            from skimage.feature import Cascade
-        except ImportError as error:
-            raise FakeoffError(
-                "faces in videos are found by scikit-image, which is not installed; run: pip install 'fakeoff[video]'"
-            ) from error
         self._parser, self._margin = parser, margin
         self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
 
