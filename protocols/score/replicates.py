@@ -54,12 +54,14 @@ class Estimate:
 class SharedResamples:
     """Bootstrap weights of the test images, the same for whoever is compared on them.
 
-    People are drawn with all their photographs. Fakes are drawn one by one, since each has its own latent; those of a
-    manipulator are drawn with the people whose photographs they are.
+    People are drawn with all their photographs. Fakes are drawn one by one, since each has its own latent; one of a
+    manipulator comes as often as the product of how often the people came whose photographs it is made of (Owen 2007,
+    Annals of Applied Statistics 1).
 
     Args:
         persons: Who is on each real of test, ``(n_real,)``: the same number is the same person.
-        fakes: By name of a generator version: how many test fakes it has, or who is on each of them.
+        fakes: By name of a generator version: how many test fakes it has, or who is on each of them, for each way of
+            being on it: as target, as source.
         resamples: How many.
         rng: The source of the draws.
 
@@ -70,7 +72,7 @@ class SharedResamples:
     def __init__(
         self,
         persons: Sequence[int],
-        fakes: Mapping[str, int | Sequence[int]],
+        fakes: Mapping[str, int | Sequence[Sequence[int]]],
         *,
         resamples: int,
         rng: np.random.Generator,
@@ -85,7 +87,8 @@ class SharedResamples:
             if isinstance(units, int):
                 self._fakes[name] = _with_plain(rng.multinomial(units, np.full(units, 1 / units), size=resamples))
             else:
-                self._fakes[name] = _with_plain(times[:, np.searchsorted(everybody, np.asarray(units))])
+                on_it = np.searchsorted(everybody, np.asarray(units))
+                self._fakes[name] = _with_plain(times[:, on_it].prod(axis=1))
 
     def average_precision(self, real: Scores, fake: Scores, generator: str) -> tuple[Draws, Draws]:
         """Average precision (fake is positive) and area under the ROC curve at 50/50 prevalence, for each resample.

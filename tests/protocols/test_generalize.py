@@ -14,9 +14,11 @@ from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.score.replicates import SharedResamples
 
 Make = Callable[..., Any]
 
@@ -230,3 +232,23 @@ def test_bad_parameters_are_refused_before_anything_is_played(
 def test_no_seeds_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         protocols.load("generalize")(seeds=0)
+
+
+def test_fakes_of_people_are_drawn_with_them(generalize: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Manipulated photographs of a person are no independent ones."""
+    told: dict[str, Any] = {}
+    real = SharedResamples
+
+    def remember(persons: Any, fakes: Any, **rest: Any) -> SharedResamples:
+        told.update(fakes)
+        return real(persons, fakes, **rest)
+
+    monkeypatch.setattr("fakeoff.protocols.generalize.protocol.SharedResamples", remember)
+    load_plugin_file(Path(__file__).parents[1] / "toy_manipulators.py")
+    generators = [{"plugin": "toy_swap"}, {"plugin": "toy_fixed_generator", "name": "noise"}]
+    _, bench = generalize(train_on=("noise",), over={"generators": generators, "detectors": ROSTER["detectors"][:1]})
+    assert told["noise"] == 16
+    targets, sources = told["toy_swap"]
+    assert len(targets) == len(sources) == 16
+    assert set(targets) <= set(bench.source.persons("test"))
+    assert all(one != other for one, other in zip(targets, sources, strict=True))

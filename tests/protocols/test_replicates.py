@@ -19,7 +19,7 @@ PERSONS = np.repeat(np.arange(PEOPLE), EACH).tolist()
 Floats = npt.NDArray[np.float64]
 
 
-def shared(*, resamples: int = 100, seed: int = 0, fakes: int | list[int] = FAKES) -> SharedResamples:
+def shared(*, resamples: int = 100, seed: int = 0, fakes: int | list[list[int]] = FAKES) -> SharedResamples:
     return SharedResamples(PERSONS, {"g": fakes}, resamples=resamples, rng=np.random.default_rng(seed))
 
 
@@ -49,9 +49,19 @@ def test_people_are_drawn_with_all_their_photographs() -> None:
 
 def test_fakes_of_people_are_drawn_with_them() -> None:
     """A manipulator's fakes come and go with the photographs that they are made of."""
-    resamples = shared(resamples=400, fakes=PERSONS)
+    resamples = shared(resamples=400, fakes=[PERSONS])
     _, auc = resamples.average_precision(np.asarray(PERSONS) / PEOPLE, np.asarray(PERSONS) / PEOPLE, "g")
     assert auc == pytest.approx(0.5)  # the same images on both sides, in the same mixture
+
+
+def test_a_fake_of_two_people_comes_as_often_as_both() -> None:
+    """Swaps among people who were drawn once and not at all leave only those of the former."""
+    sources = np.roll(PERSONS, EACH).tolist()
+    _, auc = shared(resamples=200, fakes=[PERSONS, sources]).average_precision(
+        np.full(len(PERSONS), 0.5), (np.asarray(PERSONS) == 0).astype(float), "g"
+    )
+    both = [value for value in auc[1:] if value == 0]  # person 0 or 7 was not drawn
+    assert 0.1 * 200 < len(both) < 0.9 * 200
 
 
 def test_a_difference_of_the_same_detector_is_none() -> None:
