@@ -128,7 +128,7 @@ def _caption(trials: Trials, *, table: bool = True) -> str:
     )
     words = f"{trials.confidence:.0%} intervals over {over}"
     if not table:
-        return f"{words}; dots are seeds. Blue: patch detectors, red: whole images"
+        return f"{words}; dots: seeds.\nBlue: patch detectors, red: whole images"
     return f"{words}. Grey: trained on. Blue: the best mean, and what cannot be told apart from it"
 
 
