@@ -134,7 +134,7 @@ class TestFace2Face(GeneratorContract):
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py
-    here |= {"faceswap", "face2face"}  # shown faces, in tests/generators/test_face_manipulators.py
+    here |= {"faceswap", "face2face"}  # shown faces, above
     assert here == {entry.name for entry in players if entry.origin == "fakeoff"}
 
 
