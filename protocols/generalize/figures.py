@@ -106,7 +106,7 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
             ha="center", va="bottom", color=_QUIET,
         )  # fmt: skip
     axes.axhline(0.5, color=_INK, linestyle=":", linewidth=1)
-    axes.text(0.99, 0.505, "chance", fontsize=8, ha="right", va="bottom", transform=axes.get_yaxis_transform())
+    axes.text(1.01, 0.5, "chance", fontsize=8, ha="left", va="center", transform=axes.get_yaxis_transform())
     ticks = sorted({trials.sights[name].across(trials.side) for name in standings if trials.sights[name].pixels})
     names = [f"{tick} px" if tick < trials.side else "all, by\npatches" for tick in ticks]
     at = [math.log2(tick) for tick in ticks]
