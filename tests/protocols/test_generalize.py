@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
-from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
-from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.score.replicates import SharedResamples
+from tests.protocols.experiments import Kept, play_protocol
 
 Make = Callable[..., Any]
 
@@ -33,29 +30,7 @@ ROSTER = {
     "audit": {"on_leak": "skip"},
 }
 
-Play = Callable[..., tuple["Kept", Bench]]
-
-
-class Kept:
-    """A log in memory."""
-
-    def __init__(self) -> None:
-        self.series: dict[str, dict[int, float]] = {}
-        self.tables: dict[str, list[dict[str, Any]]] = {}
-        self.figures: dict[str, Figure] = {}
-
-    def points(self, points: Any, *, step: int) -> None:
-        for name, value in points.items():
-            self.series.setdefault(name, {})[step] = value
-
-    def table(self, name: str, rows: Sequence[Any]) -> None:
-        self.tables[name] = [dict(row) for row in rows]
-
-    def figure(self, name: str, figure: Figure) -> None:
-        self.figures[name] = figure
-
-    def file(self, name: str, data: bytes) -> None:
-        raise AssertionError(f"no file is left, and {name} was")
+Play = Callable[..., tuple[Kept, Bench]]
 
 
 def player_of(home: Path, watcher: Any, toy_config: Make) -> Play:
@@ -64,17 +39,11 @@ def player_of(home: Path, watcher: Any, toy_config: Make) -> Play:
     def play(
         *, home: Path = home, executor: Executor | None = None, over: dict[str, Any] | None = None, **parameters: Any
     ) -> tuple[Kept, Bench]:
-        log = Kept()
-        bench = Bench(
-            toy_config(**{**ROSTER, **(over or {})}),
-            spec=PlayerSpec(name="generalize", plugin="generalize", fingerprint=protocols.fingerprint("generalize")),
-            source=open_source("orl"),
-            store=Store(home / "store"),
-            executor=executor or SerialExecutor(),
-            observer=watcher,
-            log=log,
+        config = toy_config(**{**ROSTER, **(over or {})})
+        log, bench = play_protocol(
+            "generalize", config, home=home, observer=watcher, executor=executor, parameters=parameters
         )
-        protocols.build("generalize", protocols.complete("generalize", parameters)).play(bench)
+        assert not log.files
         return log, bench
 
     return play

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from safetensors.numpy import load
 
 from fakeoff import generators
 from fakeoff.arena.errors import PluginError
-from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
-from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
-from fakeoff.arena.players.specs import PlayerSpec, load_weights, state_arrays, write_spec
+from fakeoff.arena.players.specs import load_weights, state_arrays, write_spec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.pretrain import Pretrain
+from tests.protocols.experiments import Kept, play_protocol
 
 Make = Callable[..., Any]
 
@@ -33,29 +31,6 @@ SMALL_PGAN = {
 }
 
 
-class Kept:
-    """A log in memory."""
-
-    def __init__(self) -> None:
-        self.series: dict[str, dict[int, float]] = {}
-        self.tables: dict[str, list[dict[str, Any]]] = {}
-        self.figures: dict[str, Figure] = {}
-        self.files: dict[str, bytes] = {}
-
-    def points(self, points: Any, *, step: int) -> None:
-        for name, value in points.items():
-            self.series.setdefault(name, {})[step] = value
-
-    def table(self, name: str, rows: Sequence[Any]) -> None:
-        self.tables[name] = [dict(row) for row in rows]
-
-    def figure(self, name: str, figure: Figure) -> None:
-        self.figures[name] = figure
-
-    def file(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-
 @pytest.fixture
 def pretrain(tmp_path: Path, toy_config: Make, watcher: Any) -> Callable[..., tuple[Kept, Bench]]:
     """Plays the protocol; returns what it logged and the bench that it stood on."""
@@ -63,18 +38,14 @@ def pretrain(tmp_path: Path, toy_config: Make, watcher: Any) -> Callable[..., tu
     def play(
         *, home: str = "home", executor: Executor | None = None, config: dict[str, Any] | None = None, **parameters: Any
     ) -> tuple[Kept, Bench]:
-        log = Kept()
-        bench = Bench(
+        return play_protocol(
+            "pretrain",
             toy_config(**(config or {})),
-            spec=PlayerSpec(name="pretrain", plugin="pretrain", fingerprint=protocols.fingerprint("pretrain")),
-            source=open_source("orl"),
-            store=Store(tmp_path / home / "store"),
-            executor=executor or SerialExecutor(),
+            home=tmp_path / home,
             observer=watcher,
-            log=log,
+            executor=executor,
+            parameters=parameters,
         )
-        protocols.build("pretrain", protocols.complete("pretrain", parameters)).play(bench)
-        return log, bench
 
     return play
 
