@@ -55,6 +55,7 @@ _RESULTS = Path(__file__).parent / "results" / "score.json"
 _DETECTORS = ("meso_inception4", "xception_block1", "resnet18", "xception")
 _WEIGHED = "xception_block1"  # before whom the command is weighed
 _BATCH = 64
+_BY_HAND = "by hand, one thread"
 _GAME = (
     "defend.steps=40 pools.train_fakes=64 pools.val_fakes=32 pools.test_fakes=32 score.resamples=100 parts.parser= "
     "score.scored_again=0"
@@ -178,7 +179,7 @@ def _ways(judge: Judge, folder: Path, record: TournamentRecord) -> Iterator[tupl
     images = Pool(*pixels)[:]
     yield "bare, an operation on all cores", _bare(judge, images, apart=False)
     yield "bare, a thread on each core", _bare(judge, images, apart=True)
-    yield "by hand, one thread", _by_hand(judge, folder, record.config.arena.resolution)
+    yield _BY_HAND, _by_hand(judge, folder, record.config.arena.resolution)
     yield "fakeoff score", _score(judge, folder, record, workers=cores())
     yield "reading alone, one thread", _decode(folder, record)
 
@@ -252,7 +253,7 @@ def _print(console: Console, result: dict[str, Any]) -> None:
                 *cells,
                 f"{share(taken, 'seconds'):.2f}",
                 f"{share(taken, 'cpu_seconds'):.2f}",
-                f"{share(taken, 'cpu_seconds', way='by hand, one thread'):.2f}",
+                f"{share(taken, 'cpu_seconds', way=_BY_HAND):.2f}" if _BY_HAND in taken else "not measured",
             )
         console.print(table)
     for pictures, found in result.get("command", {"pictures": {}})["pictures"].items():

@@ -130,13 +130,17 @@ def extract(
     """
     out.mkdir(parents=True, exist_ok=True)
     done = _read_manifest(out / MANIFEST, settings)
-    work = functools.partial(_extract_one, collection=collection, splits=splits, out=out, settings=settings)
     results: list[Extracted] = []
-    names = [name for name in collection.originals if not _is_done(done.get(name), collection, name)]
-    with _mapped(work, names, workers) as fresh, (out / MANIFEST).open("a", encoding="utf-8") as manifest:
+    wanted = [
+        _Wanted(video=video, manipulations=collection.manipulations.get(name, ()), split=splits[name])
+        for name, video in collection.originals.items()
+    ]
+    todo = {each.video.name: each for each in wanted if not _is_done(done.get(each.video.name), each)}
+    work = functools.partial(_extract_one, out=out, settings=settings)
+    with _mapped(work, [*todo.values()], workers) as fresh, (out / MANIFEST).open("a", encoding="utf-8") as manifest:
         for name in collection.originals:
-            found = done[name] if name not in names else next(fresh)
-            if name in names:
+            found = next(fresh) if name in todo else done[name]
+            if name in todo:
                 manifest.write(json.dumps(asdict(found)) + "\n")
                 manifest.flush()
                 os.fsync(manifest.fileno())
@@ -146,50 +150,72 @@ def extract(
     return results
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """An original and what was made of it: all that a process is told."""
+
+    video: Video
+    manipulations: tuple[Video, ...]
+    split: Split
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the files, by place."""
+        videos = (self.video, *self.manipulations)
+        return {f"{video.method}/{video.name}": video.path.stat().st_size for video in videos}
+
+
 @contextlib.contextmanager
-def _mapped(work: Callable[[str], Extracted], names: list[str], workers: int) -> Iterator[Iterator[Extracted]]:
-    if workers <= 1 or len(names) <= 1:
-        yield map(work, names)
+def _mapped(work: Callable[[_Wanted], Extracted], wanted: list[_Wanted], workers: int) -> Iterator[Iterator[Extracted]]:
+    if workers <= 1 or len(wanted) <= 1:
+        yield map(work, wanted)
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            yield pool.map(work, names)
+            yield pool.map(work, wanted)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 @functools.cache
-def _parser() -> FaceParser:
+def _cropper(margin: float) -> FaceCropper:
+    """One for each process: the network and the cascade are read once."""
     torch.set_num_threads(1)
     spec = write_spec(parsers, name="face_unet", plugin="face_unet", parameters={})
     parser: FaceParser = parsers.build("face_unet", spec.parameters)
     if spec.weights is not None:
         load_weights(parser, spec.weights)
-    return parser.eval()
+    return FaceCropper(parser.eval(), margin=margin)
 
 
-def _extract_one(
-    name: str, *, collection: Collection, splits: Mapping[str, Split], out: Path, settings: Extraction
-) -> Extracted:
-    video, split = collection.originals[name], splits[name]
-    manipulations = collection.manipulations.get(name, ())
-    sizes = _sizes((video, *manipulations))
-    cropper = FaceCropper(_parser(), margin=settings.margin)
+def _extract_one(wanted: _Wanted, *, out: Path, settings: Extraction) -> Extracted:
+    video, split, sizes = wanted.video, wanted.split, wanted.sizes()
+    name = video.name
+
+    def nothing(problem: str, *, without_face: int = 0) -> Extracted:
+        left_out = tuple(
+            OfMethod(method=each.method, name=each.name, problem=f"of its original {name}: {problem}")
+            for each in wanted.manipulations
+        )
+        return Extracted(
+            original=name,
+            split=split,
+            problem=problem,
+            without_face=without_face,
+            manipulations=left_out,
+            bytes=sizes,
+        )
+
     try:
         instants = read_instants(video.path)
         places = instants.spread(settings.frames)
         frames = read_frames(video.path, places, instants)
     except DataError as error:
-        nothing = tuple(
-            OfMethod(method=each.method, name=each.name, problem=f"its original {name} cannot be read")
-            for each in manipulations
-        )
-        return Extracted(original=name, split=split, problem=str(error), manipulations=nothing, bytes=sizes)
-    crops = {place: crop for place, crop in enumerate(cropper.crops(frames)) if crop is not None}
+        return nothing(str(error))
+    found = _cropper(settings.margin).crops(frames)
+    crops = {place: crop for place, crop in enumerate(found) if crop is not None}
     if not crops:
-        problem = f"no face was found in {len(frames)} frames"
-        return Extracted(original=name, split=split, problem=problem, without_face=len(frames), bytes=sizes)
+        return nothing(f"no face was found in {len(frames)} frames", without_face=len(frames))
     for place, crop in crops.items():
         _save(crop.of(frames[place]), out / "real" / split / name / f"{place:02d}.png")
     seconds = {place: instants.seconds[places[place]] for place in crops}
@@ -201,7 +227,7 @@ def _extract_one(
         without_face=len(frames) - len(crops),
         manipulations=tuple(
             _manipulation(each, split, out=out, crops=crops, seconds=seconds, size=frames[0].shape[:2])
-            for each in manipulations
+            for each in wanted.manipulations
         ),
         bytes=sizes,
     )
@@ -264,15 +290,9 @@ def _save(pixels: Frame, path: Path) -> None:
     partial.replace(path)
 
 
-def _sizes(videos: tuple[Video, ...]) -> dict[str, int]:
-    return {f"{video.method}/{video.name}": video.path.stat().st_size for video in videos}
-
-
-def _is_done(found: Extracted | None, collection: Collection, name: str) -> bool:
+def _is_done(found: Extracted | None, wanted: _Wanted) -> bool:
     """Whether all of an original's videos were read, and are what they were."""
-    if found is None or found.problems:
-        return False
-    return dict(found.bytes) == _sizes((collection.originals[name], *collection.manipulations.get(name, ())))
+    return found is not None and not found.problems and dict(found.bytes) == wanted.sizes()
 
 
 def _read_manifest(path: Path, settings: Extraction) -> dict[str, Extracted]:

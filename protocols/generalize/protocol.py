@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fakeoff import detectors
 from fakeoff.arena.errors import PluginError, suggestion
 from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.players.specs import Identity
@@ -15,6 +14,7 @@ from fakeoff.arena.seeds import seed_from
 from fakeoff.detectors import PatchDetector
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.line import Line
+from fakeoff.protocols.game.recipes import judges_patches
 from fakeoff.protocols.generalize.figures import draw_receptive_fields, draw_table
 from fakeoff.protocols.generalize.trials import Sight, Trials
 from fakeoff.protocols.interface import Protocol
@@ -137,7 +137,7 @@ def _sights(bench: Bench, judges: Sequence[Version]) -> dict[str, Sight]:
         if judge.player in sights or judge.player in jobs:
             continue
         identity = bench.identity(judge)
-        if not issubclass(detectors.players.load(identity["plugin"]), PatchDetector):
+        if not judges_patches(identity["plugin"]):
             sights[judge.player] = Sight(pixels=None)
             continue
         jobs[judge.player] = bench.job(

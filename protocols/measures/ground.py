@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.abilities import Ability
 from fakeoff.protocols.record.versions import Forfeit, Version
 from fakeoff.protocols.rules.desk import Desk
 
@@ -30,6 +31,9 @@ class Ground(typing.Protocol):
     @property
     def store(self) -> Store:
         """Where results are."""
+
+    def can(self, version: Version, ability: Ability) -> bool:
+        """Whether a player has an ability."""
 
     async def real_pools(self, resolution: int) -> Mapping[str, str]:
         """Keys of the reals that belong to generators of a resolution, by split."""

@@ -8,7 +8,6 @@ from functools import partial
 from statistics import fmean
 from typing import ClassVar, Self
 
-from fakeoff import detectors
 from fakeoff.arena.seeds import digest
 from fakeoff.protocols.looking.localise import Localised, write_localise
 from fakeoff.protocols.measures.ground import Ground
@@ -55,9 +54,8 @@ class Localisation(Measured[LocalisationRow]):
     async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
         maker, judge = subjects
         desk = ground.desk
-        plugin = desk.detectors[judge.player].plugin
         known = what_is_known(maker.pools["test"], ground.store)
-        if "mask" not in known or "patch" not in detectors.abilities(detectors.players.load(plugin)):
+        if "mask" not in known or not ground.can(judge, "patch"):
             return None
         match = await ground.measured(Match, maker, judge)
         if match is None:

@@ -9,7 +9,6 @@ from functools import partial
 from statistics import fmean
 from typing import ClassVar, Self
 
-from fakeoff import detectors
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
@@ -60,8 +59,7 @@ class Look(Measured[LookRow]):
     async def take(cls, ground: Ground, *subjects: Version) -> Self | None:
         maker, judge = subjects
         desk = ground.desk
-        plugin = desk.detectors[judge.player].plugin
-        if desk.parser is None or "patch" not in detectors.abilities(detectors.players.load(plugin)):
+        if desk.parser is None or not ground.can(judge, "patch"):
             return None
         match = await ground.measured(Match, maker, judge)
         if match is None:

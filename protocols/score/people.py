@@ -15,13 +15,29 @@ Weights: TypeAlias = npt.NDArray[np.float64]
 """Of images, ``(resamples, n)``; each row sums to 1."""
 
 
+def count_images(drawn: npt.NDArray[np.integer], on_it: People) -> npt.NDArray[np.float64]:
+    """How often images come where people were drawn so often: the product over who is on them.
+
+    Two images with one person in common are not independent (the pigeonhole bootstrap: Owen 2007, Annals of Applied
+    Statistics 1).
+
+    Args:
+        drawn: How often each person was drawn, ``(resamples, people)``.
+        on_it: Who is on each image, by place in that, for each way of being on it: ``(ways, n)``.
+
+    Returns:
+        float64 ``(resamples, n)``.
+    """
+    times: npt.NDArray[np.float64] = drawn[:, on_it].prod(axis=1).astype(np.float64)
+    return times
+
+
 def resample_people(
     groups: Sequence[People], n: int, *, resamples: int, rng: np.random.Generator
 ) -> tuple[Weights, int]:
     """Draws people with replacement, all of whose images come with them.
 
-    An image that shows several weighs the product of how often they were drawn, since two images with one person in
-    common are not independent (the pigeonhole bootstrap: Owen 2007, Annals of Applied Statistics 1). A resample that
+    An image that shows several weighs the product of how often they were drawn, :func:`count_images`. A resample that
     leaves no image is drawn again.
 
     Args:
@@ -39,10 +55,10 @@ def resample_people(
     on_it = of.reshape(len(groups), n)
     weights = np.empty((0, n))
     while len(weights) < resamples:
-        drawn = rng.multinomial(len(who), np.full(len(who), 1 / len(who)), size=resamples).astype(np.float64)
-        product = drawn[:, on_it].prod(axis=1)
+        drawn = rng.multinomial(len(who), np.full(len(who), 1 / len(who)), size=resamples)
+        product = count_images(drawn, on_it)
         weights = np.concatenate([weights, product[product.any(axis=1)]])[:resamples]
     return weights / weights.sum(axis=1, keepdims=True), len(who)
 
 
-__all__ = ["People", "resample_people"]
+__all__ = ["People", "count_images", "resample_people"]

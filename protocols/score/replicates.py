@@ -8,9 +8,9 @@ share, so that differences have intervals; seeds by the spread of their figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from scipy.stats import t as student
 
 from fakeoff.protocols.score.calibration import Scores, Weights
 from fakeoff.protocols.score.metrics import ap_and_auc
+from fakeoff.protocols.score.people import count_images
 
 Draws: TypeAlias = npt.NDArray[np.float64]
 """A figure of every training and of every resample: float64 ``(seeds, 1 + resamples)``. The first column is that of the
@@ -55,8 +56,8 @@ class SharedResamples:
     """Bootstrap weights of the test images, the same for whoever is compared on them.
 
     People are drawn with all their photographs. Fakes are drawn one by one, since each has its own latent; one of a
-    manipulator comes as often as the product of how often the people came whose photographs it is made of (Owen 2007,
-    Annals of Applied Statistics 1).
+    manipulator comes as often as the people do whose photographs it is made of
+    (:func:`fakeoff.protocols.score.people.count_images`).
 
     Args:
         persons: Who is on each real of test, ``(n_real,)``: the same number is the same person.
@@ -88,7 +89,7 @@ class SharedResamples:
                 self._fakes[name] = _with_plain(rng.multinomial(units, np.full(units, 1 / units), size=resamples))
             else:
                 on_it = np.searchsorted(everybody, np.asarray(units))
-                self._fakes[name] = _with_plain(times[:, on_it].prod(axis=1))
+                self._fakes[name] = _with_plain(count_images(times, on_it))
 
     def average_precision(self, real: Scores, fake: Scores, generator: str) -> tuple[Draws, Draws]:
         """Average precision (fake is positive) and area under the ROC curve at 50/50 prevalence, for each resample.
@@ -103,9 +104,9 @@ class SharedResamples:
         """
         reals, fakes = real.astype(np.float64), fake.astype(np.float64)
         weights = self._fakes[generator]
-        parts = [
-            ap_and_auc(reals, fakes, self._real[rows], weights[rows]) for rows in _slices(len(self._real), step=_ROWS)
-        ]
+        starts = range(0, len(self._real), _ROWS)
+        chunks = [slice(start, start + _ROWS) for start in starts]
+        parts = [ap_and_auc(reals, fakes, self._real[rows], weights[rows]) for rows in chunks]
         ap, auc = (np.concatenate(part) for part in zip(*parts, strict=True))
         return ap, auc
 
@@ -180,16 +181,12 @@ def slope(draws: Sequence[Draws], places: Sequence[float]) -> Draws:
     return np.tensordot(centred / spread, np.stack(list(draws)), axes=1)
 
 
-def _with_plain(times: npt.NDArray[np.integer]) -> Weights:
+def _with_plain(times: npt.NDArray[Any]) -> Weights:
     """Weights ``(1 + resamples, n)`` whose rows sum to 1; those of the images as they are come first."""
     n = times.shape[1]
     sums = times.sum(axis=1, keepdims=True)
     kept = np.where(sums > 0, times, 1)  # nobody of a side was drawn: it counts as it is
     return np.concatenate([np.full((1, n), 1 / n), kept / kept.sum(axis=1, keepdims=True)])
-
-
-def _slices(n: int, *, step: int) -> Iterator[slice]:
-    return (slice(start, start + step) for start in range(0, n, step))
 
 
 __all__ = ["Draws", "Estimate", "SharedResamples", "estimate", "estimate_share", "slope"]

@@ -24,7 +24,7 @@ from fakeoff.arena.videos import (
     write_game,
 )
 from fakeoff.arena.videos.frames import read_frames, read_instants
-from tests.arena.videos import HEIGHT, face_frames, write_faceforensics, write_video
+from tests.arena.videos import HEIGHT, WIDTH, face_frames, write_faceforensics, write_video
 
 SETTINGS = Extraction(frames=3)
 PAIRS = ((0, 3), (1, 4), (2, 5))
@@ -279,6 +279,20 @@ class TestExtraction:
         assert extract(collection, splits, tmp_path, SETTINGS) == results
         assert pictures(tmp_path) == pictures(out)
         assert (tmp_path / "videos.jsonl").read_bytes() == (out / "videos.jsonl").read_bytes()
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_what_was_made_of_an_original_without_a_face_is_named_too(self, tmp_path: Path, workers: int) -> None:
+        root = write_faceforensics(tmp_path / "ff", pairs=PAIRS[:1])
+        wall = [np.full((HEIGHT, WIDTH, 3), 96, np.uint8)] * 4
+        write_video(root / "original_sequences" / "youtube" / "c23" / "videos" / "000.mp4", wall)
+        collection = read_collection(root, "faceforensics")
+        splits: dict[str, Any] = {"000": "train", "003": "test"}
+        lost, whole = extract(collection, splits, tmp_path / "out", SETTINGS, workers=workers)
+        assert lost.problems == (
+            "original 000: no face was found in 3 frames",
+            "Deepfakes 000_003: of its original 000: no face was found in 3 frames",
+        )
+        assert (whole.frames, whole.problems) == (3, ())
 
     def test_other_settings_are_refused(self, extracted: tuple[Path, list[Any]], faceforensics: Path) -> None:
         out, _ = extracted
