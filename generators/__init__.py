@@ -35,4 +35,8 @@ players.add("faceswap", "fakeoff.generators.faceswap:FaceSwap", origin="fakeoff"
 
 players.add("face2face", "fakeoff.generators.face2face:Face2Face", origin="fakeoff", version=1)
 
+players.add("deepfakes", "fakeoff.generators.deepfakes:Deepfakes", origin="fakeoff", version=1)
+
+players.add("neural_textures", "fakeoff.generators.neural_textures:NeuralTextures", origin="fakeoff", version=1)
+
 __all__ = ["Batch", "Batches", "ExtraLoss", "Generator", "Plan", "Player", "Wanted", "abilities", "players", "register"]

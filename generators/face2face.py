@@ -22,13 +22,12 @@ from fakeoff.generators.manipulation import (
     face_width,
     lookup,
     match_colour,
-    move,
     polygon_mask,
     sample_at,
     warp,
     with_ring,
 )
-from fakeoff.generators.manipulation.expression import anchored, expression_of, neutral_shapes, shape_frames
+from fakeoff.generators.manipulation.expression import like_lips, reenact, same_person
 from fakeoff.generators.manipulation.masks import pixel_centres, smooth_step
 from fakeoff.generators.manipulation.player import SMALLEST, FaceManipulator
 
@@ -60,19 +59,15 @@ class Face2Face(FaceManipulator):
         self.strength = strength
 
     def change(self, reals: Batch, faces: Faces, sources: Tensor, targets: Tensor) -> Batch:
-        frames = shape_frames(faces.points)
-        shapes = move(faces.points, frames)
-        alike = _same_person(reals, faces.found)
-        rest = neutral_shapes(shapes, alike)
-        expressions = expression_of(shapes, rest)
-        wanted = shapes[targets] + self.strength * (expressions[sources] - expressions[targets])
-        points = _back(wanted, frames[targets])
+        alike = same_person(reals, faces.found)
+        wanted = reenact(faces, alike, sources, targets, strength=self.strength)
+        points = wanted.points
         own, was = reals.images[targets], with_ring(faces.points[targets])
         to = torch.cat([points, was[:, points.shape[1] :]], 1)  # the ring stays where it is
         size = (own.shape[-2], own.shape[-1])
         places = lookup(was, to, size)
         drawn = sample_at(own, places)
-        mouths = _like_lips(wanted, shapes, alike[targets])
+        mouths = like_lips(wanted, alike[targets])
         width = face_width(points)
         lips = _larger(points[:, GROUPS["outer_lips"]], _LIPS_LARGER)
         around = polygon_mask(lips, size, feather=_LIPS_FEATHER * width) * (mouths != targets)[:, None, None, None]
@@ -88,28 +83,6 @@ def _moved(places: Tensor, points: Tensor, width: Tensor) -> Tensor:
     distance = (places - pixel_centres(size, device=places.device).reshape(*size, 2)).norm(dim=-1)
     inside = polygon_mask(_larger(points[:, GROUPS["oval"]], _FACE_LARGER), size, feather=_FACE_FEATHER * width)
     return inside * smooth_step(distance[:, None] / _MOVED)
-
-
-def _same_person(reals: Batch, found: Tensor) -> Tensor:
-    """Which photographs may be used with which: of the same person and split, with a face; bool ``(n, n)``."""
-    alone = torch.eye(len(reals), dtype=torch.bool, device=found.device)
-    if reals.person is None or reals.split is None:
-        return alone
-    person, split = reals.person.to(found.device), reals.split.to(found.device)
-    return alone | ((person[:, None] == person) & (split[:, None] == split) & found)
-
-
-def _like_lips(wanted: Tensor, shapes: Tensor, usable: Tensor) -> Tensor:
-    """The places of the usable photographs whose lips are most like the wanted ones."""
-    lips = slice(GROUPS["outer_lips"].start, GROUPS["inner_lips"].stop)
-    difference = anchored(wanted)[:, None, lips] - anchored(shapes)[None, :, lips]
-    return difference.square().sum((2, 3)).masked_fill(~usable, torch.inf).argmin(1)
-
-
-def _back(shapes: Tensor, frames: Tensor) -> Tensor:
-    """Undoes :func:`move`."""
-    points: Tensor = torch.linalg.solve(frames[..., :2], (shapes - frames[..., 2:].mT).mT)
-    return points.mT
 
 
 def _larger(outline: Tensor, scale: float) -> Tensor:

@@ -117,7 +117,8 @@ class Generator(Player):
         """Takes one step of the generator's own objective; the abilities *trainable* and *attackable*.
 
         Args:
-            batch: Reals: images float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1].
+            batch: Reals: images float32 ``(n, 3, resolution, resolution)``, RGB in [0, 1]; for a manipulator with
+                ``person``.
             rng: A CPU generator, the only source of randomness.
             extra_loss: Added on the generator's side. The attack of Eq. 4 passes
                 ``weight * detector.evasion_loss`` here; pretraining passes none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +27,9 @@ from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.measures import Cost
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
+from fakeoff.protocols.rules.desk import payload_of
+from fakeoff.protocols.rules.finetuning import draw_lesson
+from fakeoff.protocols.rules.manipulating import is_manipulator
 from fakeoff.protocols.rules.pools import ATTACK_REALS
 
 _DPI = 120
@@ -102,16 +105,19 @@ class Pretrain(Protocol):
 
     def _write_session(self, bench: Bench, version: Version) -> Job:
         _, precision = decided(bench.config)
+        identity = bench.identity(version)
+        plugin = identity["plugin"]
         arguments = PretrainArguments(
-            generator=bench.identity(version),
+            generator=identity,
             steps=self.steps,
             batch=self.batch,
             rate=self.rate,
             precision=precision,
+            persons=tuple(bench.source.persons("train")) if is_manipulator(plugin) else None,
         )
         return bench.job(
             pretrain,
-            payload=asdict(arguments),
+            payload=payload_of(arguments),
             inputs={"version": version, "reals": bench.real_pools(version.resolution)[ATTACK_REALS]},
             threads=bench.config.compute.attack_threads,
             on_device=True,
@@ -186,6 +192,7 @@ class PretrainArguments:
         batch: Images a step, from 2.
         rate: Learning rate; 0 is the generator's own.
         precision: Of training.
+        persons: Who is on each of the reals, for a manipulator; None, and not in the payload, for everybody else.
     """
 
     generator: Identity
@@ -193,6 +200,7 @@ class PretrainArguments:
     batch: int
     rate: float
     precision: Precision
+    persons: tuple[int, ...] | None = None
 
 
 def pretrain(context: Context) -> Result:
@@ -216,9 +224,9 @@ def pretrain(context: Context) -> Result:
         fitted = {name: [(1, value)] for name, value in found.items()}
         return Result(record={"curves": fitted, "steps": arguments.steps}, arrays=state_arrays(generator))
     for step in range(arguments.steps):
-        batch = reals.draw(arguments.batch, rng=rng, flips=True)
+        batch = draw_lesson(reals, arguments.batch, persons=arguments.persons, rng=rng)
         with compute.autocast(arguments.precision, device):
-            measured = generator.train_step(Batch(images=batch), rng=rng)
+            measured = generator.train_step(batch, rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
             curves.setdefault(name, []).append((step + 1, value))
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())

@@ -29,11 +29,13 @@ from fakeoff.arena import compute, images
 from fakeoff.arena.errors import FakeoffError
 from fakeoff.arena.images.batch import Batch, join
 from fakeoff.arena.images.reals import SPLITS, open_source
+from fakeoff.arena.players.specs import write_spec
 from fakeoff.generators import Generator, abilities, players
 from fakeoff.generators.manipulation import FaceFinder
 from fakeoff.generators.manipulation.player import FaceManipulator
 from fakeoff.generators.pairs import pair
 from fakeoff.leaderboard.plots.plots import before_and_after, to_pixels
+from fakeoff.protocols.rules.referee import build_generator
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _COLUMNS, _AT_A_TIME = 8, 32
@@ -126,7 +128,8 @@ def main(
     try:
         if "manipulator" not in abilities(players.load(name)):
             raise click.UsageError(f"generator '{name}' is no manipulator: it makes no fakes of reals")
-        generator = players.build(name, parameters).eval()
+        spec = write_spec(players, name=name, plugin=name, parameters=parameters)
+        generator = build_generator(spec.identity(), places=spec.places()).eval()
         recogniser = None if only_picture else Recogniser()
         photographs = read_reals(reals, resolution)
     except FakeoffError as error:

@@ -58,9 +58,31 @@ class Pool:
         Returns:
             float32 ``(n, 3, h, w)`` in [0, 1], in channels_last memory on the device.
         """
-        drawn = self._levels[torch.randint(len(self), (n,), generator=rng).to(self._levels.device)]
+        return self.show(self.choose(n, rng=rng), rng=rng, flips=flips)
+
+    def choose(self, n: int, *, rng: torch.Generator) -> Tensor:
+        """Draws the places of images with replacement, int64 ``(n,)`` on the CPU: what :meth:`draw` would show.
+
+        Args:
+            n: How many.
+            rng: A CPU generator, the only source of randomness.
+        """
+        return torch.randint(len(self), (n,), generator=rng)
+
+    def show(self, places: Tensor, *, rng: torch.Generator, flips: bool = False) -> Tensor:
+        """The images at some places, as :meth:`draw` shows them.
+
+        Args:
+            places: int64 ``(n,)``.
+            rng: A CPU generator: of what is mirrored.
+            flips: Mirror each with even odds.
+
+        Returns:
+            float32 ``(n, 3, h, w)`` in [0, 1], in channels_last memory on the device.
+        """
+        drawn = self._levels[places.to(self._levels.device)]
         if flips:
-            mirrored = torch.rand(n, 1, 1, 1, generator=rng).to(drawn.device) < 0.5
+            mirrored = torch.rand(len(places), 1, 1, 1, generator=rng).to(drawn.device) < 0.5
             drawn = torch.where(mirrored, drawn.flip(-1), drawn)
         return self._shown(drawn)
 

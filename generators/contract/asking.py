@@ -25,6 +25,9 @@ class Asked(Learns[Generator]):
 
     def lesson(self, player: Generator, step: int) -> Batch:
         del step  # the same reals each time, so that a few steps go far
+        if self.can("manipulator"):
+            shown = faces(player)
+            return Batch(images=shown.images, person=shown.person)
         return Batch(images=noise(player, _BATCH, 7))
 
     def samples(self) -> bool:
@@ -47,10 +50,12 @@ class Asked(Learns[Generator]):
             )
 
     def made(self, player: Generator, n: int) -> Tensor:
-        """Images of its own: samples, or what a manipulator that does not sample makes of images that hold nothing."""
+        """Images of its own: samples, or what a manipulator that does not sample makes of faces."""
         if self.samples():
             return self.sample(player, n)
-        return self.manipulate(player, noise(player, n, 0), noise(player, n, 1)).images
+        shown = faces(player).images
+        places = torch.arange(n) % len(shown)
+        return self.manipulate(player, shown[places.roll(1)], shown[places]).images
 
     def can(self, ability: Ability) -> bool:
         return ability in abilities(self.player_class())

@@ -4,7 +4,14 @@ from fakeoff.generators.manipulation.blending import blend, match_colour, poisso
 from fakeoff.generators.manipulation.faces import GROUPS, FaceFinder, Faces
 from fakeoff.generators.manipulation.masks import polygon_mask
 from fakeoff.generators.manipulation.mesh import align, mean_face, move, triangles, with_ring
-from fakeoff.generators.manipulation.regions import face_mask, face_outline, face_width, mouth_mask, uncovered
+from fakeoff.generators.manipulation.regions import (
+    face_mask,
+    face_outline,
+    face_width,
+    lower_face_mask,
+    mouth_mask,
+    uncovered,
+)
 from fakeoff.generators.manipulation.warp import lookup, sample_at, warp
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "face_outline",
     "face_width",
     "lookup",
+    "lower_face_mask",
     "match_colour",
     "mean_face",
     "mouth_mask",

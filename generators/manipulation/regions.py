@@ -9,9 +9,11 @@ from torch.nn import functional as F
 from fakeoff.arena.parsers import PARTS
 from fakeoff.generators.manipulation.faces import GROUPS, Faces
 from fakeoff.generators.manipulation.masks import polygon_mask, smooth_step
+from fakeoff.generators.manipulation.mesh import mean_face
 
 _FEATHER, _HAIR = 0.12, 0.05
 _BROW_TO_TOP = 0.5
+_TIP = 0.3  # of a nose's height
 _OPEN = 0.08
 """Height of what is between the lips, over its width, up to which a mouth is closed; at twice that it is open."""
 _COVERS = torch.tensor([PARTS.index(part) for part in ("hair", "hat", "background", "clothes")], dtype=torch.uint8)
@@ -64,6 +66,24 @@ def face_mask(faces: Faces, *, feather: float = _FEATHER) -> Tensor:
     return polygon_mask(face_outline(faces.points), size, feather=feather * width) * uncovered(faces)
 
 
+def lower_face_mask(points: Tensor, size: tuple[int, int], *, feather: float = _FEATHER) -> Tensor:
+    """Masks of the lower face: mouth, chin and cheeks, from the tip of the nose to the oval's edge.
+
+    Args:
+        points: float32 ``(n, 146, 2)``.
+        size: Height and width.
+        feather: Over what share of the face's width they grow from 0 to 1.
+
+    Returns:
+        float32 ``(n, 1, h, w)`` in [0, 1].
+    """
+    nose, oval = mean_face()[GROUPS["nose"], 1], mean_face()[GROUPS["oval"], 1]
+    lower = (oval > nose.max() - _TIP * (nose.max() - nose.min())).nonzero().squeeze(1)
+    gap = int(lower.diff().argmax()) + 1 if (lower.diff() > 1).any() else 0
+    outline = points[:, GROUPS["oval"]][:, lower.roll(-gap)]
+    return polygon_mask(outline, size, feather=feather * face_width(points))
+
+
 def uncovered(faces: Faces) -> Tensor:
     """Where no hair, hat, background or clothes lie, falling to 0 softly at their edge; float32 ``(n, 1, h, w)``."""
     covers = torch.isin(faces.parts, _COVERS.to(faces.parts.device)).float()[:, None]
@@ -89,4 +109,4 @@ def mouth_mask(points: Tensor, size: tuple[int, int], *, feather: Tensor | float
     return polygon_mask(inner, size, feather=feather) * is_open[:, None, None, None]
 
 
-__all__ = ["face_mask", "face_outline", "face_width", "mouth_mask", "uncovered"]
+__all__ = ["face_mask", "face_outline", "face_width", "lower_face_mask", "mouth_mask", "uncovered"]

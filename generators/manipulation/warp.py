@@ -63,22 +63,22 @@ def lookup(shapes: Tensor, to: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _lookup(shape: Tensor, to: Tensor, pixels: Tensor, corners: Tensor) -> Tensor:
     with torch.no_grad():
-        found = [_triangle_of(to[corners], some) for some in pixels.split(max(1, _AT_A_TIME // len(corners)))]
+        found = [triangle_of(to[corners], some) for some in pixels.split(max(1, _AT_A_TIME // len(corners)))]
         chosen, covered = (torch.cat(part) for part in zip(*found, strict=True))
     # Only the coordinates in the chosen triangle need gradients.
-    weights = _barycentric(to[corners[chosen]], pixels)
+    weights = barycentric(to[corners[chosen]], pixels)
     moved = (weights[..., None] * shape[corners[chosen]]).sum(-2)
     return torch.where(covered[:, None], moved, pixels)
 
 
-def _triangle_of(triangles_: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def triangle_of(triangles_: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """The triangle that each pixel lies deepest in, int64 ``(p,)``, and whether it lies in any, bool ``(p,)``."""
-    depth = _barycentric(triangles_[None], pixels[:, None]).amin(-1)
+    depth = barycentric(triangles_[None], pixels[:, None]).amin(-1)
     deepest, chosen = depth.max(-1)
     return chosen, deepest >= -1e-4
 
 
-def _barycentric(triangles_: Tensor, pixels: Tensor) -> Tensor:
+def barycentric(triangles_: Tensor, pixels: Tensor) -> Tensor:
     """Coordinates of pixels in triangles ``(..., 3, 2)``: three that sum to 1, none below 0 inside."""
     a, b, c = triangles_.unbind(-2)
     along, across, offset = b - a, c - a, pixels - a
@@ -90,4 +90,4 @@ def _barycentric(triangles_: Tensor, pixels: Tensor) -> Tensor:
     return torch.stack([1 - second - third, second, third], -1)
 
 
-__all__ = ["lookup", "sample_at", "warp"]
+__all__ = ["barycentric", "lookup", "sample_at", "triangle_of", "warp"]

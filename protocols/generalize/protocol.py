@@ -53,29 +53,30 @@ class Generalize(Protocol):
         entered = bench.enter()
         known = {version.player: version for version in entered}
         lines: dict[tuple[str, int], Line[Match]] = {}
-        judges: list[Line[Version]] = []
+        judges: dict[tuple[str, int], Line[Version]] = {}
         for seed in range(self.seeds):  # the first of everything first: an interrupted game has whole tables
             for name, members in trained_on.items():
                 fakes = [known[member] for member in members if member in known]
                 if len(fakes) < len(members):
                     continue  # one of them forfeited
-                judges.append(
-                    bench.defend(bench.detectors, fakes, seed=bench.seed + seed, what=f"on {name}, seed {seed}")
+                judges[name, seed] = bench.defend(
+                    bench.detectors, fakes, seed=bench.seed + seed, what=f"on {name}, seed {seed}"
                 )
-                lines[name, seed] = bench.match(entered, judges[-1])
+                lines[name, seed] = bench.match(entered, judges[name, seed])
         matches = {place: list(line) for place, line in lines.items()}
         if not any(matches.values()):
             return
         trials = Trials(
             matches=matches,
             trained_on=trained_on,
-            sights=_sights(bench, [judge for line in judges for judge in line]),
+            sights=_sights(bench, [judge for line in judges.values() for judge in line]),
             resamples=_shared(bench, known),
             store=bench.store,
             side=bench.config.arena.resolution,
             confidence=bench.config.score.confidence,
         )
         self.log(bench, trials)
+        self.examine(bench, list(known.values()), judges)
 
     def log(self, bench: Bench, trials: Trials) -> None:
         """Logs tables, figures and points.
@@ -92,6 +93,17 @@ class Generalize(Protocol):
         if any(trials.unseen(name) for name in trials.groups):
             bench.figure("receptive field and generalisation", draw_receptive_fields(trials))
         bench.log(trials.points())
+
+    def examine(
+        self, bench: Bench, entered: Sequence[Version], judges: Mapping[tuple[str, int], Line[Version]]
+    ) -> None:
+        """Looks at what was played beyond its scores; nothing here.
+
+        Args:
+            bench: Where to play and log.
+            entered: The generators' versions.
+            judges: Detectors by what they were trained on and by seed.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import GeneratorRow, Newest, of_generator
 from fakeoff.protocols.record.versions import Kind, Version, blame
+from fakeoff.protocols.rules.pools import beside, what_is_known
 from fakeoff.protocols.rules.quality import QualityFigures, write_quality
 from fakeoff.protocols.score.quality import Quality
 
@@ -51,7 +52,9 @@ class QualityGate(Measured[QualityRow]):
         first, reals = await ground.first(generator.player), await ground.real_pools(generator.resolution)
         if first is None:
             return None
-        job = write_quality(ground.desk, generator, first=first, reals=reals)
+        pool = generator.pools["val"]
+        targets = beside(pool, "target") if "target" in what_is_known(pool, ground.store) else None
+        job = write_quality(ground.desk, generator, first=first, reals=reals, targets=targets)
         if not await ground.settle(job, blame=blame(generator, "quality")):
             return None
         return cls(generator=generator, key=job.key, figures=ground.store.figures(job.key, QualityFigures))

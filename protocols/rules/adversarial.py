@@ -259,7 +259,10 @@ class AdversarialTraining:
             )
             plan = Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
             reals = self._reals[adversary.reals]
-            for _ in finetune(generator, reals, evasion, plan=plan, precision=self._precision, rng=rng):
+            steps = finetune(
+                generator, reals, evasion, plan=plan, precision=self._precision, rng=rng, persons=adversary.persons
+            )
+            for _ in steps:
                 pass
             evasion.check_followed()
             check_trained(generator, version.arrays, steps=arguments.steps)

@@ -140,7 +140,15 @@ def attack(context: Context) -> Result:
     plan = Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
     curves: dict[str, list[float]] = {}
     passed: list[list[float]] = []
-    steps = finetune(generator, reals, evasion, plan=plan, precision=arguments.precision, rng=context.rng("attack"))
+    steps = finetune(
+        generator,
+        reals,
+        evasion,
+        plan=plan,
+        precision=arguments.precision,
+        rng=context.rng("attack"),
+        persons=arguments.persons,
+    )
     with referee.frozen(targets):
         for step, measured in enumerate(steps):
             for name, value in measured.items():

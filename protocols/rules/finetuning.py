@@ -93,6 +93,7 @@ def finetune(
     plan: Plan,
     precision: Precision,
     rng: torch.Generator,
+    persons: Sequence[int] | None = None,
 ) -> Iterator[dict[str, float]]:
     """Trains a generator on its own objective and an evasion loss, a step each time that something is asked for.
 
@@ -103,6 +104,7 @@ def finetune(
         plan: Steps, batch and rate.
         precision: Of training.
         rng: A CPU generator, the only source of randomness.
+        persons: Who is on each of the reals, for a manipulator.
 
     Yields:
         What each step measured.
@@ -113,10 +115,28 @@ def finetune(
     generator.train()
     generator.start(plan)
     for step in range(plan.steps):
-        batch = reals.draw(plan.batch, rng=rng, flips=True)
+        batch = draw_lesson(reals, plan.batch, persons=persons, rng=rng)
         with compute.autocast(precision, reals.device):
-            measured = generator.train_step(Batch(images=batch), rng=rng, extra_loss=evasion)
+            measured = generator.train_step(batch, rng=rng, extra_loss=evasion)
         yield referee.check_measured(measured, step=step)
+
+
+def draw_lesson(reals: Pool, n: int, *, persons: Sequence[int] | None, rng: torch.Generator) -> Batch:
+    """What a generator is shown in a step of its training.
+
+    Args:
+        reals: Train reals at its resolution.
+        n: How many.
+        persons: Who is on each of them, for a manipulator.
+        rng: A CPU generator, the only source of randomness.
+
+    Returns:
+        Images, each mirrored or not; for a manipulator with ``person``.
+    """
+    places = reals.choose(n, rng=rng)
+    shown = reals.show(places, rng=rng, flips=True)
+    person = None if persons is None else torch.tensor(persons)[places].to(shown.device)
+    return Batch(images=shown, person=person)
 
 
 def check_trained(generator: Generator, before: Mapping[str, npt.NDArray[np.generic]], *, steps: int) -> None:
@@ -171,4 +191,4 @@ def draw_as_seen(
     return images.to_arena(images.quantise(fakes, colour=colour), resolution=arena_resolution)
 
 
-__all__ = ["EvasionLoss", "check_trained", "draw_as_seen", "finetune"]
+__all__ = ["EvasionLoss", "check_trained", "draw_as_seen", "draw_lesson", "finetune"]

@@ -30,7 +30,9 @@ class QualityFigures:
     faults: tuple[str, ...]
 
 
-def write_quality(desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str]) -> Job:
+def write_quality(
+    desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str], targets: str | None = None
+) -> Job:
     """Whether a generator version's fakes are worth ranking, by its val pool: test decides nothing.
 
     Args:
@@ -38,6 +40,7 @@ def write_quality(desk: Desk, generator: Version, *, first: Version, reals: Mapp
         generator: Which version.
         first: Its version 0.
         reals: Keys of the real pools by split.
+        targets: Key of what photographs its val fakes were put into, where that is known.
     """
     return desk.job(
         quality,
@@ -50,6 +53,7 @@ def write_quality(desk: Desk, generator: Version, *, first: Version, reals: Mapp
             "fake_0": first.pools["val"],
             "real": reals["val"],
             "real_train": reals["train"],
+            **({} if targets is None else {"target": targets}),
         },
         stage="quality",
         round_=generator.round,
@@ -59,11 +63,13 @@ def write_quality(desk: Desk, generator: Version, *, first: Version, reals: Mapp
 def quality(context: Context) -> Result:
     """Measures whether a generator version's fakes are worth ranking.
 
-    Inputs: ``fake``, ``fake_0`` (val pools from the same latents), ``real`` (val), ``real_train``.
+    Inputs: ``fake``, ``fake_0`` (val pools from the same latents), ``real`` (val), ``real_train``, and ``target``
+    where it is known which of ``real`` each of ``fake`` was put into.
     """
     fake, first, real, train = (
         context.inputs[name].arrays["images"] for name in ("fake", "fake_0", "real", "real_train")
     )
     rng = np.random.default_rng(seed_from(context.key, "quality"))
-    found = measure_quality(fake, first, real, train, rng=rng)
+    targets = context.inputs["target"].arrays["images"] if "target" in context.inputs else None
+    found = measure_quality(fake, first, real, train, targets=targets, rng=rng)
     return Result(record=as_record(QualityFigures(quality=found, faults=() if found is None else faults(found))))

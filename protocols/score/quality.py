@@ -8,6 +8,7 @@ arena:
 - ``kid_share`` and ``swd_share``: how far the fakes are from the reals, on the way from other reals (0) to uniform
   noise (1), as whole faces and as texture (:mod:`fakeoff.protocols.score.distances`).
 - ``variety``: how far a fake is from the fake nearest to it, against photographs of training people. 0 is one face.
+  Fakes that were made of photographs are held to these, one fake of each: what a manipulation leaves is alike.
 - ``novelty``: how far a fake is from the nearest training photograph, mirrored or moved a little, against photographs
   of other people. 0 is a copy.
 
@@ -65,7 +66,13 @@ class Quality:
 
 
 def measure_quality(
-    fakes: Pixels, first: Pixels, reals: Pixels, train: Pixels, *, rng: np.random.Generator
+    fakes: Pixels,
+    first: Pixels,
+    reals: Pixels,
+    train: Pixels,
+    *,
+    targets: npt.NDArray[np.int64] | None = None,
+    rng: np.random.Generator,
 ) -> Quality | None:
     """Measures a set of fakes; None where there are fewer than :data:`FEWEST` of anything.
 
@@ -74,6 +81,7 @@ def measure_quality(
         first: Of version 0, from the same latents.
         reals: Photographs of people whom nobody trained on.
         train: Photographs of the training people.
+        targets: int64 ``(n,)``: of fakes that were made of reals, the place of the one that each was put into.
         rng: Of the noise, of patches and of directions.
     """
     if min(map(len, (fakes, reals, train))) < FEWEST:
@@ -87,7 +95,7 @@ def measure_quality(
     return Quality(
         kid_share=_share(*kid),
         swd_share=_share(*swd),
-        variety=_variety(fakes, train, rng=rng),
+        variety=_variety(*_compared(fakes, reals, train, targets), rng=rng),
         novelty=_to_nearest(fakes, train) / max(_to_nearest(reals, train), _LEAST_DISTANCE),
         ssim_to_first=1.0 if np.array_equal(fakes, first) else distances.ssim(fakes, first),
     )
@@ -130,11 +138,21 @@ def _share(fakes: float, train: float, noise: float) -> float:
     return (fakes - train) / max(noise - train, _LEAST_DISTANCE)
 
 
-def _variety(fakes: Pixels, train: Pixels, *, rng: np.random.Generator) -> float:
+def _compared(
+    fakes: Pixels, reals: Pixels, train: Pixels, targets: npt.NDArray[np.int64] | None
+) -> tuple[Pixels, Pixels]:
+    """The fakes whose variety is measured, and the photographs that it is held to."""
+    if targets is None:
+        return fakes, train
+    chosen, first = np.unique(targets, return_index=True)
+    return (fakes[first], reals[chosen]) if len(chosen) > 1 else (fakes, train)
+
+
+def _variety(fakes: Pixels, photographs: Pixels, *, rng: np.random.Generator) -> float:
     """The median distance to the nearest other fake, over the same of as many photographs."""
-    n = min(len(fakes), len(train))  # among more there is a nearer one
+    n = min(len(fakes), len(photographs))  # among more there is a nearer one
     spread = []
-    for images in (fakes, train):
+    for images in (fakes, photographs):
         faces = _flat(_halved(_small(images[rng.permutation(len(images))[:n]])))
         apart = cdist(faces, faces)
         np.fill_diagonal(apart, np.inf)

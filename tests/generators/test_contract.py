@@ -131,10 +131,20 @@ class TestFace2Face(GeneratorContract):
     player = "face2face"
 
 
+class TestDeepfakes(GeneratorContract):
+    player = "deepfakes"
+    parameters: ClassVar = {"resolution": 32, "code": 8, "weights": "", "learning_rate": 1e-3}
+
+
+class TestNeuralTextures(GeneratorContract):
+    player = "neural_textures"
+    parameters: ClassVar = {"resolution": 32, "channels": 4, "weights": "", "learning_rate": 1e-3}
+
+
 def test_every_generator_that_ships_has_its_contract_here() -> None:
     here = {contract.player for contract in BuiltIn.__subclasses__()}
     here.add("images")  # with a folder, in tests/protocols/test_images_generator.py
-    here |= {"faceswap", "face2face"}  # shown faces, above
+    here |= {"faceswap", "face2face", "deepfakes", "neural_textures"}  # shown faces, above
     assert here == {entry.name for entry in players if entry.origin == "fakeoff"}
 
 

@@ -1,4 +1,4 @@
-"""`faceswap` and `face2face` on the ORL faces: what the contract does not ask."""
+"""Manipulators on the ORL faces: what the contract does not ask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from fakeoff.arena.images.reals import SPLITS, Split, orl_faces
 from fakeoff.generators import Batch, Generator, Wanted, abilities, players
 from fakeoff.generators.manipulation.player import FaceManipulator
 
-NAMES = ("faceswap", "face2face")
+GRAPHICS = ("faceswap", "face2face")
+NAMES = (*GRAPHICS, "deepfakes", "neural_textures")
 SIZES: dict[Split, int] = {"train": 4, "val": 4, "test": 4}
 
 
@@ -53,7 +54,7 @@ def bits(shown: Tensor) -> Tensor:
 
 
 def test_they_are_manipulators_that_do_not_learn() -> None:
-    for name in NAMES:
+    for name in GRAPHICS:
         assert abilities(players.load(name)) == ("manipulator", "fixed")
 
 

@@ -87,6 +87,23 @@ def test_one_face_is_told_by_its_variety(photographs: dict[str, Pixels], faces: 
         assert any("nearly the same" in fault for fault in faults(_measured(images, photographs)))
 
 
+def test_fakes_of_few_photographs_are_as_various_as_these(photographs: dict[str, Pixels]) -> None:
+    """Sixty fakes of forty photographs: two that were put into one photograph are alike, and nothing is wrong."""
+    targets = np.arange(60) % len(photographs["val"])
+    fakes = photographs["val"][targets].copy()
+    fakes[:, 40:50, 24:40] = photographs["val"][np.roll(targets, 7), 40:50, 24:40]  # other mouths
+
+    def measure(targets: np.ndarray | None, of: Pixels = fakes) -> Quality:
+        rng = np.random.default_rng(0)
+        found = measure_quality(of, of, photographs["val"], photographs["train"], targets=targets, rng=rng)
+        assert found is not None
+        return found
+
+    assert any("nearly the same" in fault for fault in faults(measure(None)))
+    assert measure(targets).variety == pytest.approx(1, abs=0.1)
+    assert any("nearly the same" in fault for fault in faults(measure(targets, np.repeat(fakes[:1], 60, axis=0))))
+
+
 def test_noise_is_told_by_whole_faces_and_by_texture(photographs: dict[str, Pixels], faces: Pixels) -> None:
     rng = np.random.default_rng(1)
     noise = np.repeat(rng.integers(0, 256, (40, 64, 64, 1), dtype=np.uint8), 3, axis=-1)
