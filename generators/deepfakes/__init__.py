@@ -17,7 +17,7 @@ from torch import Tensor
 from fakeoff.arena import images as pixels
 from fakeoff.arena.images.batch import Batch
 from fakeoff.generators.deepfakes.networks import FaceAutoencoder
-from fakeoff.generators.manipulation import Faces, blend, face_mask, match_colour, uncovered
+from fakeoff.generators.manipulation import Faces, blend, face_mask, match_colour, recolour, uncovered
 from fakeoff.generators.manipulation.layers import PatchCritic
 from fakeoff.generators.manipulation.learned import Drawing, LearnedManipulator
 from fakeoff.generators.manipulation.player import SMALLEST
@@ -64,6 +64,8 @@ class Deepfakes(LearnedManipulator[FaceAutoencoder, Portraits]):
         resolution: Height and width in pixels, a multiple of 8.
         code: Numbers that the encoder says of an expression.
         code_weight: How much what a code says costs, beside how well a face is drawn.
+        code_share: How much of a target's code a fake follows. With 1 it has more of the target's expression, and more
+            of its looks, too: of people whom it learned from, a code says who they are.
         critic_weight: Of the critic's word, beside how well a face is drawn.
         learning_rate: Adam's.
         attack_rate: Adam's in an attack.
@@ -79,6 +81,7 @@ class Deepfakes(LearnedManipulator[FaceAutoencoder, Portraits]):
         resolution: Annotated[int, Field(ge=SMALLEST, le=512, multiple_of=8)] = 64,
         code: Annotated[int, Field(ge=1, le=1024)] = 32,
         code_weight: Annotated[float, Field(ge=0)] = 3e-4,
+        code_share: Annotated[float, Field(ge=0, le=1)] = 0.3,
         critic_weight: Annotated[float, Field(ge=0)] = 0.02,
         learning_rate: Annotated[float, Field(gt=0)] = 5e-4,
         attack_rate: Annotated[float, Field(gt=0)] = 3e-4,
@@ -97,7 +100,7 @@ class Deepfakes(LearnedManipulator[FaceAutoencoder, Portraits]):
             attack_rate=attack_rate,
             average_images=average_images,
         )
-        self.code_weight = code_weight
+        self.code_weight, self.code_share = code_weight, code_share
 
     def study(self, images: Tensor, faces: Faces) -> Portraits:
         return Portraits(textures=unwrap(_grey(images), faces.points, self.resolution))
@@ -125,16 +128,16 @@ class Deepfakes(LearnedManipulator[FaceAutoencoder, Portraits]):
 
     def draw(self, network: FaceAutoencoder, reals: Batch, faces: Faces, sources: Tensor, targets: Tensor) -> Batch:
         own, given, taken = reals.images[targets], faces[sources], faces[targets]
-        seen = torch.cat([reals.images[sources], uncovered(given)], 1)
-        shown, bare = unwrap(seen, given.points, self.resolution).split([3, 1], 1)
-        grey = _grey(shown)
+        seen = torch.cat([_grey(reals.images[sources]), uncovered(given)], 1)
+        shown, bare = unwrap(seen, given.points, self.resolution).split(1, 1)
         codes, _ = network.encode(unwrap(_grey(own), taken.points, self.resolution))
-        # The network draws in grey; colour is the source's.
-        textures = torch.cat([shown + network.decode(codes, grey) - grey, bare], 1)
+        textures = torch.cat([network.decode(self.code_share * codes, shown), bare], 1)
         places = texture_places(taken.points, (own.shape[-2], own.shape[-1]), self.resolution)
-        drawn, bare = draw_texture(textures, places).split([3, 1], 1)
+        drawn, bare = draw_texture(textures, places).split(1, 1)
         mask = face_mask(taken) * bare
-        return Batch(images=blend(match_colour(drawn.clamp(0, 1), own, mask), own, mask), mask=mask)
+        matched = match_colour(drawn.expand(-1, 3, -1, -1), pixels.luminance(own), mask)
+        # The network draws in grey; colour is the target's.
+        return Batch(images=blend(recolour(matched[:, :1], own), own, mask), mask=mask)
 
     def _weights(self, like: Tensor) -> Tensor:
         regions = {name: region.to(like) for name, region in texture_regions(self.resolution).items()}

@@ -1,6 +1,6 @@
 """What manipulations of faces are made of: landmarks, a mesh, a warp, masks, colours and blending."""
 
-from fakeoff.generators.manipulation.blending import blend, match_colour, poisson_blend
+from fakeoff.generators.manipulation.blending import blend, match_colour, poisson_blend, recolour
 from fakeoff.generators.manipulation.faces import GROUPS, FaceFinder, Faces
 from fakeoff.generators.manipulation.masks import polygon_mask
 from fakeoff.generators.manipulation.mesh import align, mean_face, move, triangles, with_ring
@@ -31,6 +31,7 @@ __all__ = [
     "move",
     "poisson_blend",
     "polygon_mask",
+    "recolour",
     "sample_at",
     "triangles",
     "uncovered",

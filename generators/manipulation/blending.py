@@ -7,8 +7,13 @@ import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
+from torch.nn import functional as F
+
+from fakeoff.arena.images import luminance
 
 _LEAST_SPREAD = 1e-3
+_COLOUR_REACH = 0.12  # of an image's width
+_LEAST_LIGHT = 0.02
 
 # Brightness, yellow against blue, red against green: Ruderman's axes (1998), on which Reinhard et al. match colours.
 _AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, -2.0], [1.0, -1.0, 0.0]])
@@ -43,6 +48,24 @@ def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     mean = (values * weights).sum((2, 3), keepdim=True)
     variance = ((values - mean).square() * weights).sum((2, 3), keepdim=True)
     return mean, (variance + _LEAST_SPREAD**2).sqrt()
+
+
+def recolour(grey: Tensor, like: Tensor) -> Tensor:
+    """Gives grey faces the colours of others, each place that of its surroundings there.
+
+    Only the ratio of colour to brightness is taken over, blurred: what is drawn where the other one has dark lips or
+    lashes is skin-coloured, as it should be. Grey stays grey.
+
+    Args:
+        grey: float32 ``(n, 1, h, w)`` in [0, 1].
+        like: float32 ``(n, 3, h, w)`` in [0, 1].
+
+    Returns:
+        float32 ``(n, 3, h, w)`` in [0, 1].
+    """
+    reach = 2 * max(1, round(_COLOUR_REACH * like.shape[-1] / 2)) + 1
+    around = F.avg_pool2d(like, reach, stride=1, padding=reach // 2, count_include_pad=False).clamp(min=_LEAST_LIGHT)
+    return (grey * (around / luminance(around))).clamp(0, 1)
 
 
 def blend(faces: Tensor, targets: Tensor, masks: Tensor) -> Tensor:
@@ -103,4 +126,4 @@ def _membrane(difference: Tensor, inside: Tensor) -> Tensor:
     return torch.from_numpy(values[:, 1:-1, 1:-1]).to(difference.dtype)
 
 
-__all__ = ["blend", "match_colour", "poisson_blend"]
+__all__ = ["blend", "match_colour", "poisson_blend", "recolour"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fakeoff.arena import images as pixels
 from fakeoff.arena.images.batch import Batch
-from fakeoff.generators.manipulation import Faces, blend, lower_face_mask, uncovered
+from fakeoff.generators.manipulation import Faces, blend, lower_face_mask, recolour, uncovered
 from fakeoff.generators.manipulation.expression import like_lips, reenact, same_person
 from fakeoff.generators.manipulation.layers import PatchCritic
 from fakeoff.generators.manipulation.learned import Drawing, LearnedManipulator
@@ -131,7 +131,7 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
         grey = pixels.luminance(face)[:, :1]
         made = network(places, grey, pixels.luminance(own)[:, :1], (mask > 0).float())
         # The network draws in grey; colour is the person's own.
-        return Batch(images=blend((face + made - grey).clamp(0, 1), own, mask), mask=mask)
+        return Batch(images=blend(recolour(made, face), own, mask), mask=mask)
 
 
 __all__ = ["Mouths", "NeuralTextures"]
