@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from fakeoff.arena import compute, images
 from fakeoff.arena.images.reals import orl_faces
+from fakeoff.arena.players.abilities import abilities
 from fakeoff.arena.players.specs import find_weights
 from fakeoff.generators import Batch, players
 from fakeoff.generators.glow import Glow
@@ -296,10 +297,10 @@ def test_the_page_says_what_was_measured_of_the_weights_that_ship(tables: Module
 
 
 def ships() -> dict[str, str]:
-    """The generators that come with weights, and the hash of those."""
+    """The generators that come with weights and sample, and the hash of those."""
     found = {}
     for entry in players:
-        if entry.origin != "fakeoff":
+        if entry.origin != "fakeoff" or "manipulator" in abilities(players.load(entry.name)):
             continue
         weights = {parameter.name: parameter.default for parameter in players.parameters(entry.name)}.get("weights")
         if weights and not weights.startswith("asset:"):

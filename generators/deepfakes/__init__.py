@@ -84,7 +84,7 @@ class Deepfakes(LearnedManipulator[FaceAutoencoder, Portraits]):
         code_share: Annotated[float, Field(ge=0, le=1)] = 0.3,
         critic_weight: Annotated[float, Field(ge=0)] = 0.02,
         learning_rate: Annotated[float, Field(gt=0)] = 5e-4,
-        attack_rate: Annotated[float, Field(gt=0)] = 3e-4,
+        attack_rate: Annotated[float, Field(gt=0)] = 1e-4,
         average_images: Annotated[float, Field(ge=0)] = 5_000.0,
         weights: str | None = "deepfakes-orl-64",
         init_seed: int = 0,

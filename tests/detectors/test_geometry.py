@@ -180,6 +180,16 @@ def test_a_wrong_rule_is_caught_by_the_gradient(monkeypatch: pytest.MonkeyPatch)
         proved_map(network)
 
 
+def test_holes_that_see_their_padding_alone_in_a_narrow_image_are_no_wrong_geometry() -> None:
+    """Of a map of one column the last window sees what lies on both sides of it."""
+    layers = [(2, 2, 0, 1), (2, 2, 0, 2), (2, 1, 1, 2)]
+    field = ReceptiveField()
+    for kernel, stride, padding, dilation in layers:
+        field = field.through(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    chain = [nn.Conv2d(2, 2, *layer) for layer in layers]
+    assert proved_map(nn.Sequential(nn.Conv2d(3, 2, 1), *chain)).rows == field
+
+
 @given(layers=LAYERS)
 @settings(max_examples=20, deadline=None)
 def test_any_chain_has_the_field_that_its_gradient_shows(layers: list[tuple[str, int, int, int, int]]) -> None:

@@ -564,7 +564,7 @@ CASES = [
     case(IgnoresTheReals, "training_learns_from_the_reals", came="the same images", mend="use the reals in the loss"),
     case(IgnoresTheExtraLoss, SEES, came="it was not called", mend="loss = loss + extra_loss(fakes)"),
     case(DetachesTheFakes, SEES, came="cut off", mend="detach()"),
-    case(FlattensTheFakes, SEES, came="(8, 192)", mend="one entry for each image", expected="(8, 3, 8, 8)"),
+    case(FlattensTheFakes, SEES, came="(12, 192)", mend="one entry for each image", expected="(12, 3, 8, 8)"),
     case(FakesFromMinusOne, SEES, came="values from -", mend="(images + 1) / 2"),
     case(MeasuresTheExtraLossOnly, LEADS, came="by 0.0", mend="add what it returns to the loss"),
     case(NoLatentDim, "latents_decode_to_images", came="'4'", mend="self.latent_dim = latent_dim"),
