@@ -1,4 +1,4 @@
-"""What manipulations of faces are worth: the figures, and that the page has those that are stored."""
+"""What manipulations of faces and detectors are worth: the figures, and that the pages have those that are stored."""
 
 from __future__ import annotations
 
@@ -55,3 +55,15 @@ def test_the_page_has_the_figures_that_are_stored(figures: ModuleType) -> None:
         for people in ("all", "test"):
             measured = table.read_results(ROOT / "docs" / "results", people)[name]
             assert measured["levels changed outside of the mask"]["high"] == 0
+
+
+def test_the_tournament_of_all_detectors_is_on_its_page_as_it_is_stored(figures: ModuleType) -> None:
+    del figures
+    every = importlib.import_module("every_detector")
+    stored = json.loads((ROOT / "docs" / "results" / "every-detector.json").read_text())
+    assert every.table(stored) in (ROOT / "docs" / "detectors.md").read_text()
+    assert len({cell["detector"] for cell in stored["cells"]}) == 15
+    # A figure of the table by hand: after its attack, the frozen target on the fakes of gmm.
+    [target] = [cell for cell in stored["cells"] if cell["is_target"] and cell["generator"] == "gmm"]
+    [row] = [line for line in every.table(stored).splitlines() if line.startswith(f"| `{target['detector']}` |")]
+    assert f" → {target['ap']:.2f} → " in row
