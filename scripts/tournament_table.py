@@ -1,10 +1,12 @@
-"""The table of all detectors in one tournament in ``docs/detectors.md``.
+"""Tables of whole tournaments in the documents: of all detectors, and of the manipulators that attack.
 
     fakeoff run examples/every_detector.toml --serial --home scratch/every-detector
-    python scripts/every_detector.py scratch/every-detector
+    python scripts/tournament_table.py every-detector scratch/every-detector
+    fakeoff run examples/manipulators.toml --serial --home scratch/manipulators
+    python scripts/tournament_table.py manipulators scratch/manipulators
 
-Of the home's scoreboard it keeps what the table is made of in ``docs/results/every-detector.json``; without a home the
-table is drawn again from that.
+Of a home's scoreboard it keeps what the table is made of in ``docs/results/NAME.json``; without a home the table is
+drawn again from that.
 """
 
 from __future__ import annotations
@@ -18,16 +20,17 @@ import click
 from pretraining import processor
 
 _DOCS = Path(__file__).parents[1] / "docs"
-_RESULTS = _DOCS / "results" / "every-detector.json"
-_BEGIN = "<!-- from here to the end mark: python scripts/every_detector.py -->"
+PAGES = {"every-detector": "detectors.md", "manipulators": "generators.md"}
+"""Where each table is."""
+
 _END = "<!-- end of the table -->"
 _KEPT = ("generator", "generator_round", "detector", "detector_round", "is_target", "ap", "ap_ci", "auc", "auc_ci")
 
 
-def reduce(scoreboard: Mapping[str, Any]) -> dict[str, Any]:
+def reduce(scoreboard: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What the table is made of, and what it says of where it came from."""
     return {
-        "config": "examples/every_detector.toml",
+        "config": f"examples/{name.replace('-', '_')}.toml",
         "processor": processor(),
         "compute": scoreboard["config"]["compute"],
         "attacks": scoreboard["attacks"],
@@ -39,7 +42,7 @@ def reduce(scoreboard: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def table(result: Mapping[str, Any]) -> str:
+def table(result: Mapping[str, Any], name: str) -> str:
     """Detectors by generators in Markdown, best mean of the last column first.
 
     Of a generator that attacked: AP on its fakes, then of the same detector on the fakes after the attack, then of the
@@ -76,24 +79,30 @@ def table(result: Mapping[str, Any]) -> str:
     rows = [head, ["---"] * len(head)]
     for detector in sorted(detectors, key=mean, reverse=True):
         rows.append([f"`{detector}`", *(path(detector, name) for name in generators), f"{mean(detector):.2f}"])
-    return "\n".join([_BEGIN, "", *(f"| {' | '.join(row)} |" for row in rows), "", _END])
+    return "\n".join([_begin(name), "", *(f"| {' | '.join(row)} |" for row in rows), "", _END])
 
 
-def put(page: str, drawn: str) -> str:
+def put(page: str, drawn: str, name: str) -> str:
     """The page with another table between its marks."""
-    before, _, rest = page.partition(_BEGIN)
+    before, _, rest = page.partition(_begin(name))
     _, _, after = rest.partition(_END)
     return before + drawn + after
 
 
+def _begin(name: str) -> str:
+    return f"<!-- from here to the end mark: python scripts/tournament_table.py {name} -->"
+
+
 @click.command()
+@click.argument("name", type=click.Choice(list(PAGES)))
 @click.argument("home", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-def main(home: Path | None) -> None:
+def main(name: str, home: Path | None) -> None:
+    results = _DOCS / "results" / f"{name}.json"
     if home is not None:
-        result = reduce(json.loads((home / "scoreboard.json").read_text()))
-        _RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    page = _DOCS / "detectors.md"
-    page.write_text(put(page.read_text(), table(json.loads(_RESULTS.read_text()))))
+        result = reduce(json.loads((home / "scoreboard.json").read_text()), name)
+        results.write_text(json.dumps(result, indent=1) + "\n")
+    page = _DOCS / PAGES[name]
+    page.write_text(put(page.read_text(), table(json.loads(results.read_text()), name), name))
 
 
 if __name__ == "__main__":
