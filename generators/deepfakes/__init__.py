@@ -18,7 +18,6 @@ from fakeoff.arena import images as pixels
 from fakeoff.arena.images.batch import Batch
 from fakeoff.generators.deepfakes.networks import FaceAutoencoder
 from fakeoff.generators.manipulation import Faces, blend, face_mask, match_colour, recolour, uncovered
-from fakeoff.generators.manipulation.layers import PatchCritic
 from fakeoff.generators.manipulation.learned import Drawing, LearnedManipulator
 from fakeoff.generators.manipulation.player import SMALLEST
 from fakeoff.generators.manipulation.texture import (
@@ -33,7 +32,6 @@ from fakeoff.generators.manipulation.texture import (
 
 _BEND, _LIGHT = 0.01, 0.12
 _SAME = 0.2
-_CRITIC_WIDTH = 32
 _FEATURES = 3.0
 """How much more eyes and mouth count than the rest of a face: they are small, and it is them that people look at."""
 _OUTSIDE = 0.1
@@ -94,7 +92,7 @@ class Deepfakes(LearnedManipulator[FaceAutoencoder, Portraits]):
         super().__init__(
             resolution=resolution,
             network=FaceAutoencoder(side=resolution, code=code, rng=rng),
-            critic=PatchCritic(2, width=_CRITIC_WIDTH, rng=rng),
+            rng=rng,
             critic_weight=critic_weight,
             learning_rate=learning_rate,
             attack_rate=attack_rate,

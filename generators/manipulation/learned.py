@@ -22,6 +22,7 @@ from fakeoff.generators.manipulation.player import FaceManipulator
 
 _AVERAGE_RAMP = 0.05  # of what a session has seen, Karras et al., CVPR 2020
 _BETAS = (0.5, 0.999)
+_CRITIC_WIDTH = 32
 
 N = TypeVar("N", bound=nn.Module)
 L = TypeVar("L")
@@ -58,7 +59,7 @@ class LearnedManipulator(FaceManipulator, Generic[N, L]):
     Args:
         resolution: Height and width in pixels.
         network: What learns.
-        critic: Of what it draws: ``(n, 2, h, w)`` to values of patches; it is shown images with their weights beside.
+        rng: Of the critic's initial weights; it is shown grey images with the weights of their pixels beside.
         critic_weight: Of the critic's word beside how near a drawing is.
         learning_rate: Adam's.
         attack_rate: Adam's in an attack.
@@ -70,14 +71,14 @@ class LearnedManipulator(FaceManipulator, Generic[N, L]):
         *,
         resolution: int,
         network: N,
-        critic: PatchCritic,
+        rng: torch.Generator,
         critic_weight: float,
         learning_rate: float,
         attack_rate: float,
         average_images: float,
     ) -> None:
         super().__init__(resolution=resolution)
-        self.network, self.critic = network, critic
+        self.network, self.critic = network, PatchCritic(2, width=_CRITIC_WIDTH, rng=rng)
         self.critic_weight = critic_weight
         self.average = copy.deepcopy(network).requires_grad_(False)
         self.learning_rate, self.attack_rate = learning_rate, attack_rate

@@ -17,14 +17,12 @@ from fakeoff.arena import images as pixels
 from fakeoff.arena.images.batch import Batch
 from fakeoff.generators.manipulation import Faces, blend, lower_face_mask, recolour, uncovered
 from fakeoff.generators.manipulation.expression import like_lips, reenact, same_person
-from fakeoff.generators.manipulation.layers import PatchCritic
 from fakeoff.generators.manipulation.learned import Drawing, LearnedManipulator
 from fakeoff.generators.manipulation.player import SMALLEST
 from fakeoff.generators.manipulation.texture import draw_texture, of_others, relit, texture_places, unwrap, warped
 from fakeoff.generators.neural_textures.networks import NeuralRenderer
 
 _BEND, _LIGHT = 0.02, 0.12
-_CRITIC_WIDTH = 32
 _MOVES = ("outer_lips", "inner_lips", "oval")
 
 
@@ -88,7 +86,7 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
         super().__init__(
             resolution=resolution,
             network=NeuralRenderer(side=resolution, channels=channels, rng=rng),
-            critic=PatchCritic(2, width=_CRITIC_WIDTH, rng=rng),
+            rng=rng,
             critic_weight=critic_weight,
             learning_rate=learning_rate,
             attack_rate=attack_rate,

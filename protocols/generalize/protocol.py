@@ -129,8 +129,13 @@ def read_sight(context: Context) -> Result:
     return Result(record=asdict(Patches.of(detector)))
 
 
+def together(name: str) -> tuple[str, ...]:
+    """The generators that are trained on at once: ``a+b`` are two."""
+    return tuple(dict.fromkeys(part.strip() for part in name.split(_TOGETHER)))
+
+
 def _members(name: str, bench: Bench) -> tuple[str, ...]:
-    members = tuple(dict.fromkeys(part.strip() for part in name.split(_TOGETHER)))
+    members = together(name)
     for member in members:
         if member not in bench.generators:
             hint = suggestion(member, bench.generators) or "."

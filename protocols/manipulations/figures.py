@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
+from fakeoff.protocols.generalize.protocol import together
 from fakeoff.protocols.looking.figures import LookFigures
 
 _DPI = 120
@@ -40,7 +41,7 @@ def draw_parts(detector: str, looks: Mapping[str, ByGenerator], *, confidence: f
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_ylim(0, min(1.0, 1.05 * tallest))
             if name in of_group:
-                _bars(axes, of_group[name], parts, colour=_SEEN if name in group.split("+") else _UNSEEN)
+                _bars(axes, of_group[name], parts, colour=_SEEN if name in together(group) else _UNSEEN)
         row[0].set_ylabel(f"trained on\n{group}", fontsize=8)
     for axes, name in zip(panels[0], generators, strict=True):
         axes.set_title(name, fontsize=9, loc="left")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fakeoff.arena.errors import PluginError
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.line import Line
-from fakeoff.protocols.generalize.protocol import Generalize
+from fakeoff.protocols.generalize.protocol import Generalize, together
 from fakeoff.protocols.manipulations.figures import draw_parts
 from fakeoff.protocols.measures import Look
 from fakeoff.protocols.measures.localisation import LocalisationRow
@@ -71,7 +71,7 @@ def _row(group: str, found: LocalisationRow) -> Row:
         "detector": found.detector,
         "trained on": group,
         "tested on": found.generator,
-        "unseen": found.generator not in group.split("+"),
+        "unseen": found.generator not in together(group),
         "fakes": found.n,
         "people": found.people,
         "area of the mask": found.area,

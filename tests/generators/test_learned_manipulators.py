@@ -112,11 +112,17 @@ def test_an_attack_is_shown_what_changing_makes(name: str) -> None:
         seen.append(fakes.detach().clone())
         return 0 * fakes.sum()
 
-    random = rng()
     player.start(Plan(purpose="attack", steps=1, batch=len(shown)))
-    player.train_step(Batch(images=shown.images, person=shown.person), rng=random, extra_loss=watch)
-    fakes = seen[0]
-    changed = ((fakes - shown.images).abs().amax(1) > 1 / 255).float().mean((1, 2))
+    player.train_step(Batch(images=shown.images, person=shown.person), rng=rng(), extra_loss=watch)
+    reals = Batch(images=shown.images, person=shown.person, split=torch.zeros_like(shown.person))
+    faces = build(name, resolution=32).finder(shown.images)
+    before = build(name, resolution=32).eval()
+    for target in (0, 7):
+        sources = (shown.person != shown.person[target]).nonzero().squeeze(1)
+        with torch.no_grad():
+            made = before.change(reals, faces, sources, torch.full_like(sources, target)).images
+        assert (made - seen[0][target]).abs().amax((1, 2, 3)).min() < 1e-4  # of one of the others
+    changed = ((seen[0] - shown.images).abs().amax(1) > 1 / 255).float().mean((1, 2))
     assert (changed > 0.02).all()  # every photograph of the batch is a target
     assert (changed < 0.9).all()
 
