@@ -18,7 +18,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from pretraining import processor, write_checkpoint, write_line, write_samples
+from pretraining import processor, read_checkpoint, write_checkpoint, write_line, write_samples
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -119,10 +119,7 @@ def main(
     rng = rng_from("pretrain", seed)
     checkpoint = out / "checkpoint.pt"
     seconds, fewest = 0.0, math.inf
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        if saved["shape"] != shape:
-            raise click.UsageError(f"{out} holds a training of {saved['shape']}; give the same, or another --out")
+    if saved := read_checkpoint(checkpoint, shape=shape):
         player.load_state_dict(saved["player"])
         player.load_training_state(saved["training"], rate=learning_rate)
         rng.set_state(saved["rng"])

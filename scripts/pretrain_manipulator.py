@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 import torch
-from pretraining import processor, read_settings, write_checkpoint, write_line
+from pretraining import processor, read_checkpoint, read_settings, write_checkpoint, write_line
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -106,10 +106,7 @@ def main(
     rng = rng_from("pretrain", seed)
     checkpoint, seconds, fewest = out / "checkpoint.pt", 0.0, math.inf
     player.start(Plan(purpose="pretrain", steps=total // batch, batch=batch))
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        if saved["parameters"] != parameters:
-            raise click.UsageError(f"{out} holds a training of {saved['parameters']}; give the same, or another --out")
+    if saved := read_checkpoint(checkpoint, shape=parameters):
         player.load_state_dict(saved["player"])
         player.load_training_state(saved["training"])
         rng.set_state(saved["rng"])
@@ -144,7 +141,7 @@ def main(
         write_checkpoint(
             checkpoint,
             {
-                "parameters": parameters,
+                "shape": parameters,
                 "player": player.state_dict(),
                 "training": player.training_state(),
                 "rng": rng.get_state(),

@@ -58,6 +58,24 @@ def write_checkpoint(path: Path, data: object) -> None:
     partial.replace(path)
 
 
+def read_checkpoint(path: Path, *, shape: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a training left, to go on with; None where there is nothing yet.
+
+    Args:
+        path: Of the checkpoint.
+        shape: The parameters of what is trained now, which the checkpoint says as ``shape``.
+
+    Raises:
+        click.UsageError: It is of something else.
+    """
+    if not path.exists():
+        return None
+    saved: dict[str, Any] = torch.load(path, weights_only=True)
+    if saved["shape"] != shape:
+        raise click.UsageError(f"{path.parent} holds a training of {saved['shape']}; give the same, or another --out")
+    return saved
+
+
 def write_samples(path: Path, fakes: images.Pixels) -> None:
     """Shows the first forty at twice their size."""
     sheet = Image.fromarray(images.grid(fakes[:_SHOWN], columns=_COLUMNS))
