@@ -53,7 +53,7 @@ class Face2Face(FaceManipulator):
         self,
         *,
         resolution: Annotated[int, Field(ge=SMALLEST)] = 64,
-        strength: Annotated[float, Field(gt=0, le=3)] = 1.5,
+        strength: Annotated[float, Field(gt=0, le=3)] = 2.0,
     ) -> None:
         super().__init__(resolution=resolution)
         self.strength = strength

@@ -13,6 +13,7 @@ together, and of test alone: nothing may be chosen by these.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import replace
@@ -154,6 +155,7 @@ def main(
             "generator": name,
             "parameters": parameters,
             "reals": Path(reals).name,
+            "sha256": None if spec.weights is None else hashlib.sha256(spec.weights.read_bytes()).hexdigest(),
             "processor": processor(),
             "CPU seconds for each fake": round(seconds / len(judged.targets), 3),
             **figures,

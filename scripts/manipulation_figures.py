@@ -105,11 +105,11 @@ def judge(judged: Judged, finder: FaceFinder, recogniser: Recogniser) -> dict[st
         "recogniser": _yardstick(looks, reals.person),
         **{name: interval(lambda w, v=each: float(np.average(v, weights=w)), person) for name, each in values.items()},
     }
-    expressions = _expressions(judged, shown, found)
+    moved = expressions(judged, shown, found)
     for whose in ("source", "target"):
         figures[f"expression like the {whose}'s"] = {
             name: interval(lambda w, a=of["fake"], b=of[whose]: _correlation(a, b, w), person)
-            for name, of in expressions.items()
+            for name, of in moved.items()
         }
     return figures
 
@@ -197,7 +197,7 @@ def _steepness(photographs: Tensor, where: Tensor) -> Tensor:
     return (steep * where).sum((1, 2, 3)) / where.sum((1, 2, 3)).clamp(min=1)
 
 
-def _expressions(judged: Judged, shown: Faces, found: Faces) -> Mapping[str, Mapping[str, Floats]]:
+def expressions(judged: Judged, shown: Faces, found: Faces) -> Mapping[str, Mapping[str, Floats]]:
     """How far mouth, eyes and brows are from rest, in the mean face's frame: of fakes, sources and targets."""
     reals = judged.reals
     assert reals.person is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import sys
@@ -11,6 +12,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
+from fakeoff.arena.players.specs import write_spec
+from fakeoff.generators import players
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,6 +59,28 @@ def test_the_page_has_the_figures_that_are_stored(figures: ModuleType) -> None:
         for people in ("all", "test"):
             measured = table.read_results(ROOT / "docs" / "results", people)[name]
             assert measured["levels changed outside of the mask"]["high"] == 0
+
+
+def test_manipulators_were_judged_with_the_weights_that_ship(figures: ModuleType) -> None:
+    del figures
+    for name in importlib.import_module("manipulation_table").NAMES:
+        spec = write_spec(players, name=name, plugin=name, parameters={})
+        shipped = None if spec.weights is None else hashlib.sha256(spec.weights.read_bytes()).hexdigest()
+        assert json.loads((ROOT / "docs" / "results" / f"{name}-orl-64.json").read_text())["sha256"] == shipped
+
+
+def test_the_default_strength_is_the_largest_that_overdraws_nothing(figures: ModuleType) -> None:
+    del figures
+    rule = importlib.import_module("choose_strength")
+    stored = json.loads((ROOT / "docs" / "results" / "expression-strength.json").read_text())
+    assert set(stored["slopes"]["2.0"]) == {"train", "val"}  # of test nothing is chosen
+    assert float(rule.choose(stored["slopes"])) == stored["chosen"]
+    for name in ("face2face", "neural_textures"):
+        [default] = [one.default for one in players.parameters(name) if one.name == "strength"]
+        assert default == stored["chosen"]
+    slopes = {"1.0": {"val": {"lips": 0.5, "brows": 0.9}}, "2.0": {"val": {"lips": 0.9, "brows": 1.2}}}
+    assert rule.choose(slopes) == "1.0"
+    assert rule.choose({"1.0": {"val": {"lips": 1.5}}, "2.0": {"val": {"lips": 2.5}}}) == "1.0"
 
 
 @pytest.mark.parametrize("name", ["every-detector", "manipulators"])

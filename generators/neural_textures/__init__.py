@@ -73,7 +73,7 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
         *,
         resolution: Annotated[int, Field(ge=SMALLEST, le=512, multiple_of=8)] = 64,
         channels: Annotated[int, Field(ge=1, le=256)] = 16,
-        strength: Annotated[float, Field(gt=0, le=3)] = 1.5,
+        strength: Annotated[float, Field(gt=0, le=3)] = 2.0,
         critic_weight: Annotated[float, Field(ge=0)] = 0.02,
         learning_rate: Annotated[float, Field(gt=0)] = 3e-4,
         attack_rate: Annotated[float, Field(gt=0)] = 1e-4,

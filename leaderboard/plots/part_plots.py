@@ -98,7 +98,8 @@ def shift_histograms(scoreboard: Scoreboard, shifts: Sequence[ShiftRow]) -> Figu
 
 def _counted(side: PartsOfSide, truth: str) -> str:
     tied = f" ({side.ties} with equal patches, one drawn)" if side.ties else ""
-    return f"{side.n} {truth}s{tied}"
+    people = f" of {side.people} people" if side.people is not None else ""
+    return f"{side.n} {truth}s{people}{tied}"
 
 
 def _rows(n: int, *, title: str) -> tuple[Figure, list[Axes]]:

@@ -21,12 +21,11 @@ from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.measures import Match
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.pools import Known, beside, what_is_known
+from fakeoff.protocols.rules.pools import who_is_on
 from fakeoff.protocols.score.patches import Patches
 from fakeoff.protocols.score.replicates import SharedResamples
 
 _TOGETHER = "+"
-_ON_IT: tuple[Known, ...] = ("target_person", "source_person")
 
 
 class Generalize(Protocol):
@@ -184,8 +183,6 @@ def _shared(bench: Bench, entered: Mapping[str, Version]) -> SharedResamples:
 
 def _units(bench: Bench, pool: str) -> int | list[list[int]]:
     """What is independent among the fakes of a pool: each of them, or the people whose photographs they are made of."""
-    known = what_is_known(pool, bench.store)
-    people: list[list[int]] = [
-        bench.store.read(beside(pool, on_it)).arrays["images"].tolist() for on_it in _ON_IT if on_it in known
-    ]
+    of_ways = who_is_on(pool, bench.store).values()
+    people: list[list[int]] = [bench.store.read(key).arrays["images"].tolist() for key in of_ways]
     return people or len(bench.pixels(pool))

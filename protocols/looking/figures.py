@@ -13,7 +13,7 @@ Shares: TypeAlias = Mapping[str, float]
 """By part of the face; they sum to 1."""
 
 Intervals: TypeAlias = Mapping[str, tuple[float, float]]
-"""By part of the face, by bootstrap over images."""
+"""By part of the face, by bootstrap over people where it is known who is on the images, else over images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class PartsOfSide:
         parts_ci: Their intervals.
         random_parts: Shares by part of random patches of the same images.
         averaged_over: How many of the easiest images the mean heatmap is of.
+        people: How many persons the intervals are over; None: nobody knows who is on the images, and they are over
+            images.
     """
 
     n: int
@@ -35,6 +37,7 @@ class PartsOfSide:
     parts_ci: Intervals
     random_parts: Shares
     averaged_over: int
+    people: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,12 @@ from fakeoff.arena.seeds import seed_from
 from fakeoff.arena.typed import as_record
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
-from fakeoff.protocols.rules.pools import Known, beside
+from fakeoff.protocols.rules.pools import ON_IT, Known, beside
 from fakeoff.protocols.score.localisation import LocalisationFigures, measure_localisation
 from fakeoff.protocols.score.masked_fakes import MaskedFakes
 from fakeoff.protocols.score.patches import Floats, Patches, resize_labels
 
 VERSION = 1
-
-_PEOPLE: tuple[Known, ...] = ("target_person", "source_person")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +58,7 @@ def write_localise(
         known: What is known of the fakes, with their masks: :class:`fakeoff.protocols.rules.pools.Sampled`.
     """
     test, val = (generator.pools[split] for split in ("test", "val"))
-    people: dict[str, str] = {name: beside(test, name) for name in _PEOPLE if name in known}
+    people: dict[str, str] = {name: beside(test, name) for name in ON_IT if name in known}
     paired = {"real_patches": patches["reals"], "target": beside(test, "target")} if "target" in known else {}
     return desk.job(
         localise,
@@ -108,7 +106,7 @@ def localise(context: Context) -> Result:
         fakes["val"],
         judged.receptive_field,
         paired=_of_paired_reals(inputs),
-        people={name: inputs[name].arrays["images"] for name in _PEOPLE if name in inputs},
+        people={name: inputs[name].arrays["images"] for name in ON_IT if name in inputs},
         resamples=arguments.resamples,
         confidence=arguments.confidence,
         rng=np.random.default_rng(seed_from(context.key, "localise")),

@@ -5,6 +5,7 @@ Chai et al., ECCV 2020, sections 4.2 and 4.3, Figs. 3, 4 and 6.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,12 +22,14 @@ from fakeoff.protocols.looking.figures import LookFigures, ShiftFigures
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.pools import ON_IT
 from fakeoff.protocols.score import patches
 from fakeoff.protocols.score.part_shift import PartShift, measure_shift
 from fakeoff.protocols.score.patches import Floats, Labels, Patches, Truth
+from fakeoff.protocols.score.people import People, resample_people
 
 PARSE_VERSION = 1
-LOOK_VERSION = 4
+LOOK_VERSION = 5
 SHIFT_VERSION = 3
 
 EASIEST_AVERAGED = 100
@@ -54,7 +57,7 @@ class LookArguments:
     Attributes:
         truth: What the pool is, ``real`` or ``fake``.
         draws: Random patches of each image, from 1.
-        resamples: Of the bootstrap of the images, from 100.
+        resamples: Of the bootstrap of people or images, from 100.
         confidence: Of the intervals, in (0.5, 1).
     """
 
@@ -103,7 +106,15 @@ def write_parse(desk: Desk, pool: str, *, what: str, round_: int) -> Job:
 
 
 def write_look(
-    desk: Desk, detector: Version, patches: str, *, truth: Truth, labels: str, what: str, round_: int
+    desk: Desk,
+    detector: Version,
+    patches: str,
+    *,
+    truth: Truth,
+    labels: str,
+    people: Mapping[str, str],
+    what: str,
+    round_: int,
 ) -> Job:
     """Which patches of which parts give away the images of a test pool.
 
@@ -113,6 +124,7 @@ def write_look(
         patches: Key of what it said of them: :func:`fakeoff.protocols.score.blind.patches_of`.
         truth: What the pool is.
         labels: Key of the parts of its faces.
+        people: Keys of who is on its images, where that is known: :func:`fakeoff.protocols.rules.pools.who_is_on`.
         what: It holds, for people.
         round_: When.
     """
@@ -128,7 +140,7 @@ def write_look(
         label=f"look with {detector.label} at {what}",
         player=detector.player,
         payload=asdict(arguments),
-        inputs={"patches": patches, "labels": labels},
+        inputs={"patches": patches, "labels": labels, **people},
         stage="look",
         round_=round_,
     )
@@ -177,7 +189,8 @@ def look(context: Context) -> Result:
 
     No player is there: what a patch detector says of patches comes from a judging, in which it was told nothing.
 
-    Payload: :class:`LookArguments`. Inputs: ``patches`` (:func:`fakeoff.protocols.score.blind.patches_of`), ``labels``.
+    Payload: :class:`LookArguments`. Inputs: ``patches`` (:func:`fakeoff.protocols.score.blind.patches_of`), ``labels``;
+    and, where it is known who is on the images, ``target_person`` and ``source_person``.
 
     Returns:
         Record: :class:`fakeoff.protocols.looking.figures.LookFigures`.
@@ -199,15 +212,18 @@ def look(context: Context) -> Result:
     found = patches.assign_parts(labels, patches.windows(units[:, None], field, size=size))[:, 0]
     by_chance = patches.assign_parts(labels, patches.windows(random, field, size=size))
     averaged, heatmaps = _heatmaps(scores, truth=truth)
+    people = [inputs[name].arrays["images"] for name in ON_IT if name in inputs]
+    parts_ci, units_drawn = _intervals(found, people, arguments, rng=rng)
     figures = LookFigures(
         n=len(scores),
         receptive_field=field,
         has_parts=not patches.sees_whole_image(field, grid=grid, size=size),
         ties=ties,
         parts=_named(patches.distribution(found)),
-        parts_ci=_intervals(found, arguments, rng=rng),
+        parts_ci=parts_ci,
         random_parts=_named(patches.distribution(by_chance)),
         averaged_over=averaged,
+        people=units_drawn if people else None,
         side=judged.side,
     )
     return Result(
@@ -273,13 +289,16 @@ def _heatmaps(scores: Floats, *, truth: Truth) -> tuple[int, dict[str, npt.NDArr
     }
 
 
-def _intervals(found: Labels, arguments: LookArguments, *, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
-    """Bootstrap intervals of the share of each part."""
-    drawn = found[rng.integers(len(found), size=(arguments.resamples, len(found)))]
-    shares = np.stack([(drawn == part).mean(axis=1) for part in range(len(PARTS))], axis=1)
+def _intervals(
+    found: Labels, people: Sequence[People], arguments: LookArguments, *, rng: np.random.Generator
+) -> tuple[dict[str, tuple[float, float]], int]:
+    """Bootstrap intervals of the share of each part, and over how many units they are: people, or images."""
+    weights, units = resample_people(people, len(found), resamples=arguments.resamples, rng=rng)
+    shares = np.stack([weights[:, found == part].sum(axis=1) for part in range(len(PARTS))], axis=1)
     tails = [(1 - arguments.confidence) / 2, (1 + arguments.confidence) / 2]
-    low, high = np.quantile(shares, tails, axis=0)
-    return {part: (float(a), float(b)) for part, a, b in zip(PARTS, low, high, strict=True)}
+    low, high = np.quantile(shares, tails, axis=0).clip(0, 1)
+    named = {part: (float(a), float(b)) for part, a, b in zip(PARTS, low, high, strict=True)}
+    return named, units
 
 
 def _named(shares: Floats) -> dict[str, float]:

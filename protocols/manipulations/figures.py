@@ -47,13 +47,21 @@ def draw_parts(detector: str, looks: Mapping[str, ByGenerator], *, confidence: f
         axes.set_title(name, fontsize=9, loc="left")
     figure.suptitle(
         f"Where {detector} sees that a face was changed: the part under each fake's most predictive patch\n"
-        f"share of fakes, {confidence:.0%} intervals over fakes; black: a random patch; grey: trained on that column",
+        f"share of fakes, {confidence:.0%} intervals over {_units(shown)}; "
+        "black: a random patch; grey: trained on that column",
         fontsize=9,
         x=0.01,
         ha="left",
         color=_INK,
     )
     return figure
+
+
+def _units(looks: Sequence[LookFigures]) -> str:
+    counts = {look.people for look in looks}
+    people = "/".join(str(count) for count in sorted(count for count in counts if count is not None))
+    words = [f"{people} people"] if people else []
+    return " or ".join([*words, "fakes"] if None in counts else words)
 
 
 def _bars(axes: Axes, look: LookFigures, parts: Sequence[str], *, colour: str) -> None:

@@ -20,6 +20,7 @@ from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Newest, PairRow, R, TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import KINDS, Kind, Version, blame
+from fakeoff.protocols.rules.pools import who_is_on
 from fakeoff.protocols.score.blind import Judging, patches_of
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
@@ -71,6 +72,7 @@ class Look(Measured[LookRow]):
         whose = blame(judge, "look", round_=round_, against=maker.label)
         if alone is None or not ground.has_patches(match.judging, alone, blame=whose):
             return None
+        people: dict[Truth, Mapping[str, str]] = {"real": {}, "fake": who_is_on(maker.pools["test"], ground.store)}
         sides: dict[Truth, tuple[Judging, str, str, int]] = {
             "real": (alone, reals, "test reals", 0),
             "fake": (match.judging, maker.pools["test"], maker.label, maker.round),
@@ -80,7 +82,9 @@ class Look(Measured[LookRow]):
             labels = await ground.labels(pool, what=what, round_=since)
             patches = digest(["patches", judging.key, pool])
             ground.derive(patches, partial(patches_of, judging, pool, ground.store))
-            jobs[truth] = write_look(desk, judge, patches, truth=truth, labels=labels, what=what, round_=round_)
+            jobs[truth] = write_look(
+                desk, judge, patches, truth=truth, labels=labels, people=people[truth], what=what, round_=round_
+            )
         if not await ground.settle(*jobs.values(), blame=whose):
             return None
         keys = {truth: job.key for truth, job in jobs.items()}

@@ -38,6 +38,9 @@ Known: TypeAlias = Literal["mask", "source", "source_person", "target", "target_
 - ``target_person``, ``source_person``: int64 ``(n,)``, who is on these.
 """
 
+ON_IT: tuple[Known, ...] = ("target_person", "source_person")
+"""The ways of being on a fake."""
+
 ATTACK_REALS = "attack"
 """The name, among the pools of reals, of those that an attack learns from: train at the generator's resolution."""
 
@@ -141,6 +144,20 @@ def what_is_known(pool: str, store: Store) -> tuple[Known, ...]:
         DamagedResultError: It is damaged, or not there.
     """
     return store.figures(pool, Sampled).known if "known" in store.record(pool) else ()
+
+
+def who_is_on(pool: str, store: Store) -> dict[str, str]:
+    """Keys of who is on each fake of a pool, by way of being on it: :data:`ON_IT`; none where that is not known.
+
+    Args:
+        pool: Its key.
+        store: Where it is.
+
+    Raises:
+        DamagedResultError: It is damaged, or not there.
+    """
+    known = what_is_known(pool, store)
+    return {way: beside(pool, way) for way in ON_IT if way in known}
 
 
 def write_real_pools(desk: Desk, resolution: int) -> dict[str, Job]:

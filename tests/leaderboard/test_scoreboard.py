@@ -166,7 +166,8 @@ def test_parts_and_shifts_are_those_of_the_stored_patches(
             for of in ("parts", "random_parts"):
                 shares = {part: float((looked.arrays[of] == index).mean()) for index, part in enumerate(PARTS)}
                 assert cell[side][of] == pytest.approx(shares)
-            assert set(cell[side]) == {"n", "ties", "parts", "parts_ci", "random_parts", "averaged_over"}
+            assert set(cell[side]) == {"n", "ties", "parts", "parts_ci", "random_parts", "averaged_over", "people"}
+            assert cell[side]["people"] is None  # of images from noise nobody is known
             assert (cell[side]["n"], cell[side]["averaged_over"]) == (n, n // 2)
             assert cell[side]["ties"] == looked.record["ties"]
             for part, (low, high) in cell[side]["parts_ci"].items():

@@ -123,12 +123,14 @@ def looked(
     truth: Truth = "fake",
     key: str = "a job",
     detector: Mapping[str, Any] = BRIGHTNESS,
+    people: Mapping[str, Array] = {},
     **over: Any,
 ) -> Result:
     """Runs the job on what the detector of bright patches said in a judging."""
     payload = {"truth": truth, "draws": 8, "resamples": 100, "confidence": 0.95, **over}
     parsed = Result(record={}, arrays={"labels": labels})
-    return look.look(context(payload, key=key, patches=judged(pixels, detector=detector), labels=parsed))
+    known = {way: Result(record={}, arrays={"images": who}) for way, who in people.items()}
+    return look.look(context(payload, key=key, patches=judged(pixels, detector=detector), labels=parsed, **known))
 
 
 def judged(pixels: Array, *, detector: Mapping[str, Any] = BRIGHTNESS) -> Result:
@@ -167,7 +169,7 @@ def test_the_patch_and_the_part_that_give_each_image_away_are_found(toys: Path, 
     assert arrays["average"].shape == (4, 4)
     assert arrays["units"].tolist() == [[i % 4, i // 4 % 4] for i in range(12)]
     assert record["parts"] == {name: float(name == part) for name in PARTS}
-    assert record["parts_ci"][part] == [1.0, 1.0]
+    assert record["parts_ci"][part] == pytest.approx([1.0, 1.0])
     assert (record["n"], record["ties"]) == (12, 0)
     # A random patch is one of sixteen.
     assert record["random_parts"][part] == pytest.approx(1 / 16, abs=0.08)
@@ -193,6 +195,23 @@ def test_shares_and_intervals_are_of_the_images(toys: Path) -> None:
     assert record["parts_ci"]["mouth"] == pytest.approx([0.3 - half, 0.3 + half], abs=0.03)
     narrow = looked(pixels, labels, resamples=1000, confidence=0.6).record["parts_ci"]["mouth"]
     assert narrow[1] - narrow[0] < 0.6 * (record["parts_ci"]["mouth"][1] - record["parts_ci"]["mouth"][0])
+
+
+def test_intervals_are_over_the_people_whose_photographs_fakes_are_made_of(toys: Path) -> None:
+    pixels, labels = spotted("fake", 100)
+    labels[:30] = np.where(labels[:30] == NOSE, MOUTH, labels[:30])
+    alone = looked(pixels, labels, resamples=2000).record
+    assert alone["people"] is None
+    # Twenty people of five fakes each, alike within: worth twenty images.
+    target = np.arange(100) // 5
+    record = looked(pixels, labels, resamples=2000, people={"target_person": target}).record
+    assert (record["people"], record["parts"]) == (20, alone["parts"])
+    half = 1.96 * np.sqrt(0.3 * 0.7 / 20)
+    assert record["parts_ci"]["mouth"] == pytest.approx([0.3 - half, 0.3 + half], abs=0.06)
+    # Whose faces they wear counts, too.
+    both = {"target_person": target, "source_person": np.arange(100) % 20}
+    twice = looked(pixels, labels, resamples=2000, people=both).record
+    assert twice["parts_ci"]["mouth"][1] - twice["parts_ci"]["mouth"][0] >= 1.9 * half
 
 
 @pytest.mark.parametrize("truth", TRUTHS)
@@ -235,7 +254,7 @@ def test_a_detector_whose_patches_all_see_everything_has_no_parts(toys: Path) ->
 @pytest.mark.parametrize(("truth", "part"), [("fake", "nose"), ("real", "eye")])
 def test_one_image_is_enough(toys: Path, truth: Truth, part: str) -> None:
     record = looked(*spotted(truth, 1), truth=truth).record
-    assert record["parts_ci"][part] == [1.0, 1.0]
+    assert record["parts_ci"][part] == pytest.approx([1.0, 1.0])
     assert record["averaged_over"] == 1
 
 

@@ -74,6 +74,9 @@ def test_parts_are_drawn_for_every_training_and_every_manipulation(manipulations
     assert set(drawn) == {"parts of toy_detector", "parts of toy_sees_white"}  # who sees whole images sees no part
     for figure in drawn.values():
         assert len(figure.axes) == len(MANIPULATORS) ** 2
+        title = figure.get_suptitle()
+        assert "95% intervals over " in title
+        assert " people;" in title
         assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == list(MANIPULATORS)
         names = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
         assert set(names) <= set(PARTS)
