@@ -15,8 +15,11 @@ protocols: Registry[Protocol] = Registry("protocol", interface=Protocol, group="
 register = protocols.register
 
 protocols.add("attack_defend", "fakeoff.protocols.attack_defend:AttackDefend", origin="fakeoff", version=1)
+protocols.add("exaggerate", "fakeoff.protocols.exaggerate:Exaggerate", origin="fakeoff", version=1)
 protocols.add("generalize", "fakeoff.protocols.generalize:Generalize", origin="fakeoff", version=1)
 protocols.add("manipulations", "fakeoff.protocols.manipulations:Manipulations", origin="fakeoff", version=1)
 protocols.add("pretrain", "fakeoff.protocols.pretrain:Pretrain", origin="fakeoff", version=1)
+protocols.add("reproject", "fakeoff.protocols.reproject:Reproject", origin="fakeoff", version=1)
+protocols.add("strength", "fakeoff.protocols.strength:Strength", origin="fakeoff", version=1)
 
 __all__ = ["Protocol", "protocols", "register"]

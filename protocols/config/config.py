@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fakeoff.arena.errors import ConfigError, suggestion
 
@@ -66,6 +66,15 @@ class Pools(_Section):
     test_fakes: Annotated[int, Field(description="images, for the score", ge=8)] = 160
 
 
+def _chain(text: str) -> str:
+    """Checks that a chain of operations can be read."""
+    if text:
+        from fakeoff.arena.images.postprocessing import parse_operations  # brings PyTorch
+
+        parse_operations(text)
+    return text
+
+
 class Attack(_Section):
     """How generators are finetuned against a frozen detector (Eq. 4)."""
 
@@ -85,6 +94,11 @@ class Attack(_Section):
         Field(description="an attack ends when this share of fakes of its own passes as real; 1 is never", gt=0, le=1),
     ] = 0.85
     look_every: Annotated[int, Field(description="steps between looks at how many pass", ge=1)] = 10
+    through: Annotated[
+        str,
+        Field(description="what pictures go through before the detector sees them in an attack: 'resize:0.5+jpeg:75'"),
+        AfterValidator(_chain),
+    ] = ""
 
     @model_validator(mode="before")
     @classmethod

@@ -90,7 +90,9 @@ class Moves:
             version = replace(version, pools=pools)
         return self._tally.enter(version)
 
-    async def attack(self, desk: Desk, attacker: Slot[Any], targets: Sequence[Slot[Any]]) -> Version | None:
+    async def attack(
+        self, desk: Desk, attacker: Slot[Any], targets: Sequence[Slot[Any]], *, what: str = ""
+    ) -> Version | None:
         """A generator's next version; None where it cannot be trained or there is nobody to attack."""
         version = await attacker
         if version is None or not self.can(version, "attackable"):
@@ -102,6 +104,7 @@ class Moves:
             self.check_attackable(target)
         reals = await self.real_pools(version.resolution)
         job = write_attack(desk, version, targets=frozen, reals=reals)
+        job = replace(job, label=f"{job.label} {what}".rstrip())
         return await self.advance(job, version, stage="attack", targets=tuple(target.label for target in frozen))
 
     async def advance(self, job: Job, version: Version, *, stage: str, targets: tuple[str, ...]) -> Version | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fakeoff.arena.errors import PluginError, suggestion
@@ -11,6 +12,7 @@ from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.players.abilities import Ability
 from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game import following, searching
@@ -33,8 +35,9 @@ from fakeoff.protocols.measures import (
     Search,
     Shift,
 )
-from fakeoff.protocols.record.versions import Forfeit, Kind, Version
+from fakeoff.protocols.record.versions import Forfeit, Kind, Trained, Version
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.pools import ATTACK_REALS, write_real_pools
 
 M = TypeVar("M", bound=Measured[Any])
 
@@ -149,6 +152,23 @@ class Verbs:
         pools: Mapping[str, str] = slot.value
         return pools
 
+    def reals_at(self, resolution: int) -> Mapping[str, str]:
+        """The keys of the reals at generators' own resolution, before they are resized to the arena's.
+
+        Args:
+            resolution: A generator version's.
+
+        Returns:
+            ``train``, ``val`` and ``test``.
+
+        Raises:
+            PluginError: They cannot be read.
+        """
+        desk = self._over("arena", {"resolution": resolution}, given="")
+        jobs = {name: job for name, job in write_real_pools(desk, resolution).items() if name != ATTACK_REALS}
+        self._engine.wait_for([self._begin(self._moves.must(job)) for job in jobs.values()])
+        return {split: job.key for split, job in jobs.items()}
+
     def pixels(self, pool: str) -> Pixels:
         """The images of a pool, by its key: uint8 ``(n, h, w, 3)``, RGB."""
         return self.store.read(pool).arrays["images"]
@@ -160,18 +180,40 @@ class Verbs:
         """
         return self._spec_of(version).identity()
 
+    def can(self, version: Version, ability: Ability) -> bool:
+        """Whether a player has an ability, such as ``latent``."""
+        return self._moves.can(version, ability)
+
     def is_trainable(self, version: Version) -> bool:
         """Whether a player learns."""
         return self._moves.can(version, "trainable")
 
+    def is_attackable(self, version: Version) -> bool:
+        """Whether a generator can attack: whether it learns with an extra loss."""
+        return self._moves.can(version, "attackable")
+
+    def why_not_attackable(self, version: Version) -> str:
+        """Why no attack could follow a detector version's gradient; empty where one can."""
+        return self.store.figures(version.key, Trained).not_attackable
+
     # The game
 
-    def attack(self, versions: Iterable[Version], *, targets: Iterable[Version], **settings: Any) -> Line[Version]:
+    def attack(
+        self,
+        versions: Iterable[Version],
+        *,
+        targets: Iterable[Version],
+        seed: int | None = None,
+        what: str = "",
+        **settings: Any,
+    ) -> Line[Version]:
         """Finetunes generators against frozen detectors (Eq. 4).
 
         Args:
             versions: Generator versions. Those that cannot be trained are left out.
             targets: Detector versions.
+            seed: Of the finetuning in place of the configuration's. The pools' latents stay as they are.
+            what: Which of several attacks these are, for people: ``20 steps against resnet18``.
             **settings: Over the configuration's ``[attack]``, such as ``weight=0.5``.
 
         Returns:
@@ -188,7 +230,9 @@ class Verbs:
             if slot.settled and slot.value is not None:
                 self._moves.check_attackable(slot.value)
         desk = self._over("attack", settings, given="target")
-        attacks = (self._moves.attack(desk, attacker, frozen) for attacker in attackers)
+        if seed is not None:
+            desk = replace(desk, config=desk.config.model_copy(update={"seed": seed}))
+        attacks = (self._moves.attack(desk, attacker, frozen, what=what) for attacker in attackers)
         return self._line(attacks, kind="generator")
 
     def targets(self, judges: Iterable[Version]) -> Line[Version]:

@@ -49,7 +49,16 @@ class Generalize(Protocol):
 
     def play(self, bench: Bench) -> None:
         trained_on = {name: _members(name, bench) for name in self.train_on or bench.generators}
-        entered = bench.enter()
+        self.study(bench, bench.enter(), trained_on)
+
+    def study(self, bench: Bench, entered: Sequence[Version], trained_on: Mapping[str, tuple[str, ...]]) -> None:
+        """Trains every detector on each group of generators, scores it on all of them, and logs what came of it.
+
+        Args:
+            bench: Where to play and log.
+            entered: Who is met.
+            trained_on: The players of each group, by its name. A group is left out where one of them did not enter.
+        """
         known = {version.player: version for version in entered}
         lines: dict[tuple[str, int], Line[Match]] = {}
         judges: dict[tuple[str, int], Line[Version]] = {}
@@ -68,8 +77,8 @@ class Generalize(Protocol):
         trials = Trials(
             matches=matches,
             trained_on=trained_on,
-            sights=_sights(bench, [judge for line in judges.values() for judge in line]),
-            resamples=_shared(bench, known),
+            sights=read_sights(bench, [judge for line in judges.values() for judge in line]),
+            resamples=share_resamples(bench, known),
             store=bench.store,
             side=bench.config.arena.resolution,
             confidence=bench.config.score.confidence,
@@ -145,7 +154,7 @@ def _members(name: str, bench: Bench) -> tuple[str, ...]:
     return members
 
 
-def _sights(bench: Bench, judges: Sequence[Version]) -> dict[str, Sight]:
+def read_sights(bench: Bench, judges: Sequence[Version]) -> dict[str, Sight]:
     """What each detector sees at once, from one version of it."""
     sights: dict[str, Sight] = {}
     jobs = {}
@@ -171,7 +180,13 @@ def _sights(bench: Bench, judges: Sequence[Version]) -> dict[str, Sight]:
     return sights
 
 
-def _shared(bench: Bench, entered: Mapping[str, Version]) -> SharedResamples:
+def share_resamples(bench: Bench, entered: Mapping[str, Version]) -> SharedResamples:
+    """Resamples of test that all who are compared share.
+
+    Args:
+        bench: Whose reals.
+        entered: The generators' versions, by name.
+    """
     score = bench.config.score
     return SharedResamples(
         bench.source.persons("test"),

@@ -10,6 +10,7 @@ import numpy as np
 from fakeoff.arena.compute import Precision
 from fakeoff.arena.images import Colour
 from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.images.postprocessing import parse_operations, postprocess
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity, state_arrays
@@ -46,6 +47,8 @@ class AttackArguments:
         arena_resolution: Pixels a side of what the detectors see.
         colour: The arena's.
         persons: Who is on each of the reals, for a manipulator; None, and not in the payload, for everybody else.
+        through: What fakes go through before the detectors see them
+            (:mod:`fakeoff.arena.images.postprocessing`); None, and not in the payload, where that is nothing.
     """
 
     generator: Identity
@@ -61,6 +64,7 @@ class AttackArguments:
     arena_resolution: int
     colour: Colour
     persons: tuple[int, ...] | None = None
+    through: str | None = None
 
 
 def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], reals: Mapping[str, str]) -> Job:
@@ -89,6 +93,7 @@ def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], re
         arena_resolution=desk.config.arena.resolution,
         colour=desk.colour,
         persons=tuple(desk.source.persons("train")) if is_manipulator(generator.plugin) else None,
+        through=settings.through or None,
     )
     return desk.job(
         attack,
@@ -113,7 +118,8 @@ def attack(context: Context) -> Result:
     """Finetunes one generator on its own objective plus ``weight`` times the detector's evasion loss.
 
     The detector sees the fakes as it will be shown them: through luminance where the arena is grey,
-    quantised, at the arena's resolution. Against several targets the evasion losses are averaged.
+    quantised, at the arena's resolution, and through whatever lies between. Against several targets the evasion losses
+    are averaged.
 
     It ends early, once ``until`` of fakes of its own pass as real: test decides no strength, and neither do pools.
 
@@ -135,7 +141,11 @@ def attack(context: Context) -> Result:
     ]
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     evasion = EvasionLoss(
-        targets, weight=arguments.weight, resolution=arguments.arena_resolution, colour=arguments.colour
+        targets,
+        weight=arguments.weight,
+        resolution=arguments.arena_resolution,
+        colour=arguments.colour,
+        operations=parse_operations(arguments.through or ""),
     )
     plan = Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
     curves: dict[str, list[float]] = {}
@@ -181,5 +191,5 @@ def _share_that_passes(
         manipulated=None if arguments.persons is None else (reals, arguments.persons),
         pairs_rng=context.rng("looked at"),
     )
-    pool = Pool(pixels, device=context.device)
+    pool = Pool(postprocess(pixels, parse_operations(arguments.through or "")), device=context.device)
     return float(np.mean([(referee.judge(target, pool) < THRESHOLD).double().mean().item() for target in targets]))

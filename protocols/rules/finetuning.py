@@ -14,6 +14,7 @@ from fakeoff.arena.compute import Precision
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.images import Colour, Pixels
 from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.images.postprocessing import Operation, postprocess_through
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import state_arrays
 from fakeoff.detectors import Detector
@@ -33,11 +34,20 @@ class EvasionLoss:
         weight: From 0.
         resolution: The arena's, pixels a side.
         colour: The arena's.
+        operations: What fakes go through after that.
     """
 
-    def __init__(self, targets: Sequence[Detector], *, weight: float, resolution: int, colour: Colour) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Detector],
+        *,
+        weight: float,
+        resolution: int,
+        colour: Colour,
+        operations: Sequence[Operation] = (),
+    ) -> None:
         self._targets, self._weight = targets, weight
-        self._resolution, self._colour = resolution, colour
+        self._resolution, self._colour, self._operations = resolution, colour, operations
         self._asked = 0
         self._arrived: list[bool] = []  # one for each time that a gradient came back: whether there was anything in it
 
@@ -59,6 +69,7 @@ class EvasionLoss:
         fakes = fakes.view_as(fakes)
         fakes.register_hook(lambda gradient: self._arrived.append(bool(gradient.any())))
         seen = images.as_seen(fakes, resolution=self._resolution, colour=self._colour)
+        seen = postprocess_through(seen, self._operations)
         losses = [target.evasion_loss(referee.shown(target, seen)) for target in self._targets]
         mean: Tensor = sum(losses[1:], losses[0]) / len(losses) * self._weight
         if not mean.requires_grad:

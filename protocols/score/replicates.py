@@ -111,6 +111,22 @@ class SharedResamples:
         return ap, auc
 
 
+    def shares(
+        self, real: npt.NDArray[np.bool_], fake: npt.NDArray[np.bool_], generator: str
+    ) -> tuple[Draws, Draws]:
+        """The share of reals, and of fakes, of which something is true, for each resample.
+
+        Args:
+            real: Of which reals, ``(n_real,)``.
+            fake: Of which of a generator version's fakes, ``(n_fake,)``.
+            generator: Whose they are.
+
+        Returns:
+            Two of ``(1 + resamples,)``, as for :meth:`average_precision`.
+        """
+        return self._real @ real.astype(np.float64), self._fakes[generator] @ fake.astype(np.float64)
+
+
 def estimate(draws: Draws, *, people: int, confidence: float) -> Estimate:
     """The mean over trainings, with an interval over people and seeds.
 
