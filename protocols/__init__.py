@@ -14,6 +14,7 @@ from fakeoff.protocols.interface import Protocol
 protocols: Registry[Protocol] = Registry("protocol", interface=Protocol, group="fakeoff.protocols")
 register = protocols.register
 
+protocols.add("arms_race", "fakeoff.protocols.arms_race:ArmsRace", origin="fakeoff", version=1)
 protocols.add("attack_defend", "fakeoff.protocols.attack_defend:AttackDefend", origin="fakeoff", version=1)
 protocols.add("exaggerate", "fakeoff.protocols.exaggerate:Exaggerate", origin="fakeoff", version=1)
 protocols.add("generalize", "fakeoff.protocols.generalize:Generalize", origin="fakeoff", version=1)

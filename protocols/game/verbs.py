@@ -235,20 +235,25 @@ class Verbs:
         attacks = (self._moves.attack(desk, attacker, frozen, what=what) for attacker in attackers)
         return self._line(attacks, kind="generator")
 
-    def targets(self, judges: Iterable[Version]) -> Line[Version]:
+    def targets(self, judges: Iterable[Version], *, target: str | None = None) -> Line[Version]:
         """Whom a round's attacks are against, as ``attack.target`` says. Test is not asked.
 
         Who cannot be attacked, or whose scores cannot be compared, is passed over, and that is on record.
 
         Args:
             judges: The newest detector versions.
+            target: In place of the configuration's.
 
         Raises:
-            ConfigError: The configuration names a detector that cannot be attacked.
+            ConfigError: A detector is named that does not play, or cannot be attacked.
         """
-        slots = self._slots("detector", judges)
+        slots, config = self._slots("detector", judges), self.config
+        if target is not None:
+            check_target(target, {name: spec.plugin for name, spec in self._desk.detectors.items()})
+            attack = config.attack.model_copy(update={"target": target})
+            config = config.model_copy(update={"attack": attack})
         chosen = self._begin(
-            choose_targets(slots, round_=self._next_round, config=self.config, tally=self._tally, store=self.store)
+            choose_targets(slots, round_=self._next_round, config=config, tally=self._tally, store=self.store)
         )
         return self._line((following.pick(chosen, place) for place in range(len(slots))), kind="detector")
 

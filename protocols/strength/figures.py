@@ -104,7 +104,7 @@ def draw_transfer(rows: Sequence[Row], found: Range) -> Figure:
         for row in rows:
             if row["generator"] == generator:
                 values[against.index(str(row["finetuned against"])), judges.index(str(row["judged by"]))] = row["AP"]
-        axes.imshow(values, cmap="RdYlGn", vmin=0.3, vmax=1, aspect="auto")
+        axes.imshow(values, cmap="RdYlGn", vmin=0.3, vmax=1, aspect="auto", alpha=0.75)
         for (i, j), value in np.ndenumerate(values):
             if not np.isnan(value):
                 own = against[i] == judges[j]

@@ -1,0 +1,148 @@
+"""What is logged of arms races: each round, what is forgotten, and what it helps to remember."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fakeoff.protocols.arms_race.figures import draw_forgetting, draw_races
+from fakeoff.protocols.arms_race.races import Cell, Races, Rules
+from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.record.log import Cell as Value
+from fakeoff.protocols.record.log import Row
+from fakeoff.protocols.score.replicates import Draws, Estimate
+
+
+def log_races(bench: Bench, found: Races) -> None:
+    """Logs all that was played.
+
+    Args:
+        bench: Where to.
+        found: Everything.
+    """
+    bench.table("rounds", round_rows(found))
+    if forgotten := forgetting_rows(found):
+        bench.table("forgetting", forgotten)
+    if contrasts := history_rows(found):
+        bench.table("history against latest", contrasts)
+    bench.figure("rounds", draw_races(found))
+    bench.figure("forgetting", draw_forgetting(found))
+    for round_ in range(found.rounds + 1):
+        bench.log(_points(found, round_), step=round_)
+
+
+def round_rows(found: Races) -> list[Row]:
+    """A row for each round of each pair: before the attack, after it, and after retraining."""
+    rows: list[Row] = []
+    for rules in found.rules:
+        for generator, detector in found.pairs:
+            for round_ in range(1, found.rounds + 1):
+                at = Cell(rules=rules, generator=generator, made=round_, detector=detector, trained=round_ - 1)
+                stages = {
+                    "before": replace(at, made=round_ - 1),
+                    "attacked": at,
+                    "retrained": replace(at, trained=round_),
+                }
+                ap = {name: draws for name, cell in stages.items() if (draws := found.ap(cell)) is not None}
+                if "attacked" not in ap:
+                    continue
+                row: dict[str, Value] = {
+                    **_of_rules(rules),
+                    "round": round_,
+                    "generator": generator,
+                    "detector": detector,
+                    "was the target": found.was_target(at),
+                }
+                for name in stages:
+                    row |= _figures(f"AP {name}", found.share(ap[name]) if name in ap else None)
+                row |= _figures("fall", _difference(found, ap.get("before"), ap["attacked"]))
+                row |= _figures("recovery", _difference(found, ap.get("retrained"), ap["attacked"]))
+                rows.append({**row, "seeds": len(ap["attacked"])})
+    return rows
+
+
+def forgetting_rows(found: Races) -> list[Row]:
+    """How the last version of each detector does on the fakes of each round, less how that round's own version did."""
+    rows: list[Row] = []
+    for rules in found.rules:
+        for generator, detector in found.pairs:
+            for made in range(found.rounds):
+                then = Cell(rules=rules, generator=generator, made=made, detector=detector, trained=made)
+                before, now = found.ap(then), found.ap(replace(then, trained=found.rounds))
+                if before is None or now is None:
+                    continue
+                rows.append(
+                    {
+                        **_of_rules(rules),
+                        "generator": generator,
+                        "fakes of round": made,
+                        "detector": detector,
+                        **_figures("AP at the time", found.share(before)),
+                        **_figures("AP at the end", found.share(now)),
+                        **_figures("change", found.difference(now, before)),
+                    }
+                )
+    return rows
+
+
+def history_rows(found: Races) -> list[Row]:
+    """Learning all rounds, less learning the latest alone: on the fakes of old rounds and on the newest."""
+    rows: list[Row] = []
+    for target in dict.fromkeys(rules.target for rules in found.rules):
+        both = [Rules(history="all", target=target), Rules(history="latest", target=target)]
+        if not set(both) <= set(found.rules):
+            continue
+        for detector in dict.fromkeys(name for _, name in found.pairs):
+            for what, rounds in (("old rounds", range(found.rounds)), ("the last round", [found.rounds])):
+                means = [found.mean(_ends(found, rules, detector, rounds)) for rules in both]
+                if means[0] is None or means[1] is None:
+                    continue
+                rows.append(
+                    {
+                        "attacks against": target,
+                        "detector": detector,
+                        "fakes of": what,
+                        **_figures("AP, learnt all rounds", found.share(means[0])),
+                        **_figures("AP, learnt the latest", found.share(means[1])),
+                        **_figures("difference", found.difference(means[0], means[1])),
+                    }
+                )
+    return rows
+
+
+def _ends(found: Races, rules: Rules, detector: str, rounds: Sequence[int] | range) -> list[Cell]:
+    """The last version of a detector at the fakes of rounds."""
+    return [
+        Cell(rules=rules, generator=generator, made=made, detector=detector, trained=found.rounds)
+        for generator, name in found.pairs
+        if name == detector
+        for made in rounds
+    ]
+
+
+def _difference(found: Races, one: Draws | None, other: Draws) -> Estimate | None:
+    return None if one is None else found.difference(one, other)
+
+
+def _figures(name: str, of: Estimate | None) -> dict[str, Value]:
+    if of is None:
+        return {name: None, f"{name} from": None, f"{name} to": None}
+    return {name: of.value, f"{name} from": of.low, f"{name} to": of.high}
+
+
+def _of_rules(rules: Rules) -> dict[str, Value]:
+    return {"detectors learn": f"{rules.history} rounds" if rules.history == "all" else "the latest round",
+            "attacks against": rules.target}  # fmt: skip
+
+
+def _points(found: Races, round_: int) -> dict[str, float]:
+    points = {}
+    for rules in found.rules:
+        for generator, detector in found.pairs:
+            ap = found.ap(Cell(rules=rules, generator=generator, made=round_, detector=detector, trained=round_))
+            if ap is not None:
+                points[f"ap, {rules.history} against {rules.target}/{detector} on {generator}"] = float(ap[:, 0].mean())
+    return points
+
+
+__all__ = ["forgetting_rows", "history_rows", "log_races", "round_rows"]
