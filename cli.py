@@ -59,6 +59,7 @@ def main() -> None:
 @click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
+@click.option("--seeds", type=int, help="Play with as many seeds, and say what spreads over them.")
 @click.option(
     "--allow-leaks/--refuse-leaks",
     default=None,
@@ -75,7 +76,7 @@ def main() -> None:
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where players train and judge; 'cuda' is an NVIDIA GPU.  [default: auto, a GPU where there is one]",
 )
-@click.option("--protocol", help="What to play: attack_defend, generalize, pretrain or an experiment of your own.")
+@click.option("--protocol", help="What to play: one of 'fakeoff plugins', or an experiment of your own.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, such as attack.steps=50.")
 @_plugin_option
 @click.option("--print-config", "show_config", is_flag=True, help="Print the effective configuration and stop.")
@@ -88,6 +89,7 @@ def run(
     split_by: str | None,
     skip_corrupt: bool | None,
     seed: int | None,
+    seeds: int | None,
     allow_leaks: bool | None,
     home: Path,
     workers: int | None,
@@ -123,6 +125,11 @@ def run(
         device=device,
         settings=settings,
     )
+    if seeds is not None:
+        from fakeoff.protocols.replicates import repeat
+
+        _load(plugins)  # the protocol may be one of theirs
+        effective = repeat(effective, seeds)
     if show_config:
         click.echo(print_config(effective), nl=False)
         return
@@ -455,6 +462,13 @@ def data() -> None:
     """Data that you have from elsewhere, as folders of images."""
 
 
+def _names(_: click.Context, parameter: click.Parameter, text: str | None) -> list[str]:
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not names:
+        raise click.BadParameter(f"'{text}' names none; leave {parameter.opts[0]} out for what is there")
+    return names
+
+
 def _videos_options(command: F) -> F:
     for option in (
         click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)),
@@ -467,7 +481,7 @@ def _videos_options(command: F) -> F:
             show_default=True,
             help="Side of the crop, in heights of the face.",
         ),
-        click.option("--methods", default="", help="Which manipulations, separated by commas.  [default: all]"),
+        click.option("--methods", callback=_names, help="Which manipulations, separated by commas.  [default: all]"),
         click.option("--resolution", type=click.IntRange(16), default=128, show_default=True, help="In game.toml."),
         click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes."),
     ):
@@ -477,7 +491,7 @@ def _videos_options(command: F) -> F:
 
 @data.command("faceforensics")
 @_videos_options
-@click.option("--compression", "compressions", default="", help="raw, c23 or c40; needed where several are there.")
+@click.option("--compression", "compressions", callback=_names, help="raw, c23 or c40; needed where several are there.")
 @click.option("--splits", type=click.Path(path_type=Path), help="The folder with train.json, val.json and test.json.")
 def faceforensics(**options: Any) -> None:
     """Cut the faces out of the videos of FaceForensics++ in DIR: the same crop of an original and of its fakes."""
@@ -501,10 +515,8 @@ def dfdc(**options: Any) -> None:
 def _extract(kind: Literal["faceforensics", "celeb-df", "dfdc"], **options: Any) -> None:
     from fakeoff.leaderboard.terminal.videos import extract_videos
 
-    for several in ("methods", "compressions"):
-        options[several] = [name.strip() for name in options.get(several, "").split(",") if name.strip()]
     if failed := extract_videos(kind, console=open_console(), **options):
-        end(f"{failed} of the videos could not be used; their names and reasons are above", code=1)
+        end(f"{failed} of the videos or methods could not be used; their names and reasons are above", code=1)
 
 
 @main.group()

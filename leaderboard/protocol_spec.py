@@ -17,14 +17,15 @@ def protocol_spec(config: TournamentConfig, name: str = "") -> PlayerSpec:
 
     Args:
         config: With the protocol and its parameters.
-        name: What it is called here; by default its plugin's name, or that of its class.
+        name: What it is called here; by default as the configuration says, or else its plugin's name, or that of its
+            class.
 
     Raises:
         ConfigError: The name cannot be a file's.
         PluginError: There is no such protocol, or it takes other parameters.
     """
     plugin = config.protocol.plugin
-    title = name or plugin.rpartition(":")[2]
+    title = name or config.protocol.name or plugin.rpartition(":")[2]
     if not _NAME.fullmatch(title):
         raise ConfigError(f"'{title}' cannot be the name of an experiment: use letters, digits and _ . -, 64 at most")
     return PlayerSpec(

@@ -20,6 +20,7 @@ protocols.add("exaggerate", "fakeoff.protocols.exaggerate:Exaggerate", origin="f
 protocols.add("generalize", "fakeoff.protocols.generalize:Generalize", origin="fakeoff", version=1)
 protocols.add("manipulations", "fakeoff.protocols.manipulations:Manipulations", origin="fakeoff", version=1)
 protocols.add("pretrain", "fakeoff.protocols.pretrain:Pretrain", origin="fakeoff", version=1)
+protocols.add("replicates", "fakeoff.protocols.replicates:Replicates", origin="fakeoff", version=1)
 protocols.add("reproject", "fakeoff.protocols.reproject:Reproject", origin="fakeoff", version=1)
 protocols.add("strength", "fakeoff.protocols.strength:Strength", origin="fakeoff", version=1)
 

@@ -11,6 +11,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.measures import Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import Cell, Unlogged
 from fakeoff.protocols.score.metrics import METRICS
@@ -97,12 +98,17 @@ class AttackDefend(Protocol):
                 "generator": match.generator.label,
                 "detector": match.detector.label,
                 "is target": match.is_target,
-                **{metric: match.figures.value(metric) for metric in METRICS},
+                **{name: value for metric in METRICS for name, value in _with_interval(match, metric).items()},
             }
             for match in matches
         ]
         if rows:
             bench.table("matches", rows)
+
+
+def _with_interval(match: Match, metric: str) -> dict[str, Cell]:
+    low, high = match.figures.interval(metric)
+    return {metric: match.figures.value(metric), f"{metric} from": low, f"{metric} to": high}
 
 
 __all__ = ["AttackDefend", "play_on", "play_tournament", "tournament_spec"]

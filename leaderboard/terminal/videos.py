@@ -18,8 +18,11 @@ from fakeoff.arena.videos import (
     Kind,
     assign_people,
     extract,
+    people_of_no_list,
+    plan_extraction,
     read_collection,
     read_published,
+    some,
     write_game,
 )
 
@@ -54,23 +57,32 @@ def extract_videos(
         splits: The folder of its published split.
 
     Returns:
-        How many videos could not be used.
+        How many things could not be done.
 
     Raises:
-        FakeoffError: See :func:`fakeoff.arena.videos.read_collection`, ``assign_people`` and ``extract``.
+        FakeoffError: See :func:`fakeoff.arena.videos.read_collection`, ``plan_extraction``, ``assign_people`` and
+            ``extract``.
     """
-    collection = read_collection(folder, kind, compressions=compressions, methods=methods)
-    split_of = assign_people(collection, None if splits is None else read_published(splits))
-    for remark in collection.remarks:
-        _say(console, f"note: {remark}")
+    settings = Extraction(frames=frames, margin=margin)
+    published = None if splits is None else read_published(splits)
+    plan = plan_extraction(read_collection(folder, kind, compressions=compressions, methods=methods), out, settings)
+    collection = plan.collection
+    split_of = assign_people(collection, published)
+    notes = [*plan.notes, *(collection.remarks if published is None else ())]
+    if published is not None and (unlisted := people_of_no_list(collection, published)):
+        notes.append(
+            f"{len(unlisted)} people are in no list of --splits: {some(unlisted)}; they are with those in whose videos "
+            "they are, else divided by the hash of their names"
+        )
+    for line in notes:
+        _say(console, f"note: {line}")
     with _Progress(console, len(collection.originals)) as progress:
         results = extract(
-            collection,
+            plan,
             split_of,
-            out,
-            Extraction(frames=frames, margin=margin),
             workers=workers,
             report=progress.extracted,
+            note=lambda line: _say(console, f"note: {line}"),
         )
     console.print(_table(results))
     for line in _shortcomings(results):
@@ -79,9 +91,11 @@ def extract_videos(
     for problem in problems:
         _say(console, f"not used: {problem}")
     game = write_game(out, results, resolution=resolution)
-    if game is not None:
-        _say(console, f"fakeoff run {game} plays it")
-    return len(problems)
+    for line in (*game.problems, *game.notes):
+        _say(console, line)
+    if game.path is not None:
+        _say(console, f"fakeoff run {game.path} plays it")
+    return len(problems) + len(game.problems)
 
 
 class _Progress:
@@ -115,7 +129,7 @@ class _Progress:
         if not self._console.is_terminal:
             fakes = sum(each.frames for each in found.manipulations)
             seconds = time.monotonic() - self._started
-            what = found.problem or f"{found.frames} frames, {fakes} of manipulations"
+            what = "not used" if found.problem else f"{found.frames} frames, {fakes} of manipulations"
             _say(self._console, f"[{seconds:.0f} s] {self._done}/{self._total} {found.original}: {what}")
 
 
@@ -153,6 +167,14 @@ def _shortcomings(results: Sequence[Extracted]) -> list[str]:
     ]
     if ended:
         lines.append(f"manipulations that end before their originals, and the frames that lack: {', '.join(ended)}")
+    without_masks = [
+        f"{each.method} {each.name} ({each.masks_missing})"
+        for found in results
+        for each in found.manipulations
+        if each.masks_missing
+    ]
+    if without_masks:
+        lines.append(f"masks that end before their videos, and the frames that lack one: {', '.join(without_masks)}")
     return lines
 
 

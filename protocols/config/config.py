@@ -168,6 +168,7 @@ class PlayedProtocol(_Section):
         str, Field(description="'attack_defend', 'pretrain', another of: fakeoff plugins, or package.module:Class")
     ] = "attack_defend"
     parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
+    name: Annotated[str, Field(description="of the experiment and its files; the plugin's by default")] = ""
 
 
 class Parts(_Section):

@@ -21,7 +21,7 @@ from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_inputs, check_payload, check_task
-from fakeoff.protocols.game.recipes import check_processes_find
+from fakeoff.protocols.game.recipes import check_processes_find, reseed
 from fakeoff.protocols.game.verbs import Verbs
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import CheckedLog, Log, Row
@@ -69,7 +69,8 @@ class Bench(Verbs):
         check_processes_find(self._desk.detectors.values(), detectors.players, here=here, scored_again=again)
         if self._desk.parser is not None:
             check_processes_find([self._desk.parser], parsers.parsers, here=here)
-        self._log = CheckedLog(log)
+        self._log, self._executor = CheckedLog(log), executor
+        self._repeats: list[Bench] = []
         self._owners: dict[Job, Version] = {}
         self._reads: dict[Job, tuple[Job, ...]] = {}
 
@@ -94,6 +95,41 @@ class Bench(Verbs):
     def abandon(self) -> None:
         """Ends whatever runs."""
         self._engine.abandon()
+
+    def again(self, *, seed: int, spec: PlayerSpec, log: Log) -> Bench:
+        """A bench for the same players and reals, where a protocol is played with another seed.
+
+        Of players with a parameter ``init_seed`` that nobody set, the initial weights differ, too. Forfeits and leaks
+        of it are told here.
+
+        Args:
+            seed: Of everything random there.
+            spec: The recipe of what is played.
+            log: Where it logs to.
+        """
+        bench = Bench(
+            reseed(self._desk, seed).config,
+            spec=spec,
+            source=self.source,
+            store=self.store,
+            executor=self._executor,
+            observer=self._observer,
+            log=log,
+        )
+        self._repeats.append(bench)
+        return bench
+
+    @property
+    def forfeits(self) -> tuple[Forfeit, ...]:
+        own = super().forfeits
+        return tuple(dict.fromkeys([*own, *(forfeit for bench in self._repeats for forfeit in bench.forfeits)]))
+
+    @property
+    def leaks(self) -> dict[str, list[str]]:
+        found = super().leaks
+        for bench in self._repeats:
+            found = bench.leaks | found
+        return found
 
     # Jobs of the protocol's own
 
