@@ -37,7 +37,7 @@ def pair(reals: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator, usab
         reals: With ``person`` and ``split``.
         sizes: How many pairs of each split.
         rng: A CPU generator, the only source of randomness.
-        usable: bool ``(n,)``: those that may be in a pair; all, unless it is given.
+        usable: bool ``(n,)``: those in which a face was found, and that may be in a pair; all, unless it is given.
 
     Returns:
         The pairs, on the CPU, one split after the other.
@@ -58,10 +58,12 @@ def pair(reals: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator, usab
         if usable is not None:
             places = everyone[usable.cpu()[everyone]]
         if len(person[places].unique()) < 2:
-            of = "" if usable is None else f", where {len(places)} of {len(everyone)} can be used"
-            raise ValueError(
-                f"the {split} reals show fewer than two persons{of}, and a pair takes two: give more reals"
-            )
+            if len(places) < len(everyone):
+                raise ValueError(
+                    f"a face was found in {len(places)} of the {len(everyone)} {split} reals, which is fewer than two "
+                    "persons, and a pair takes two: give photographs of faces"
+                )
+            raise ValueError(f"the {split} reals show fewer than two persons, and a pair takes two: give more reals")
         drawn = torch.cat(list(_until(wanted, person[places], rng)), dim=1)[:, :wanted]
         found.append((*places[drawn], torch.full((wanted,), index)))
     sources, targets, splits = (torch.cat(parts) for parts in zip(*found, strict=True))

@@ -43,8 +43,9 @@ def choose(measured: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
 
 
 @click.command()
-@click.option("--resolution", default=64, show_default=True)
-def main(resolution: int) -> None:
+@click.option("--resolution", default=64, show_default=True, type=click.IntRange(32, 512))
+@click.option("--out", default=_RESULT, type=click.Path(dir_okay=False, path_type=Path), help="The result's file.")
+def main(resolution: int, out: Path) -> None:
     compute.prepare_process(threads=1)
     reals, finder = read_reals("orl", resolution), FaceFinder()
     measured = {}
@@ -61,7 +62,7 @@ def main(resolution: int) -> None:
         "slopes": measured,
         "chosen": float(choose(measured)),
     }
-    _RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    out.write_text(json.dumps(result, indent=1) + "\n")
     click.echo(f"chosen: {result['chosen']}")
 
 

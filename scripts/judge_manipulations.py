@@ -24,7 +24,7 @@ import click
 import torch
 from manipulation_figures import Judged, Recogniser, judge, quantised
 from PIL import Image
-from pretraining import licence, processor, read_settings
+from pretraining import FOLDER, licence, processor, read_settings
 
 from fakeoff.arena import compute, images
 from fakeoff.arena.errors import FakeoffError
@@ -112,8 +112,12 @@ def picture(judged: Judged) -> Image.Image:
 @click.option("--set", "settings", multiple=True, help="A parameter of the generator. Repeatable.")
 @click.option("--reals", default="orl", show_default=True, help="'orl', 'celeba-999' or a folder.")
 @click.option("--resolution", default=64, show_default=True)
-@click.option("--fakes", default=0, help="How many; one of each photograph without it.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the two files; the documents without it.")
+@click.option("--fakes", default=0, type=click.IntRange(min=0), help="How many; one of each photograph without it.")
+@click.option(
+    "--out",
+    type=FOLDER,
+    help="Folder for the two files; the documents without it.",
+)
 @click.option("--only-picture", is_flag=True, help="Draw, and judge nothing.")
 def main(
     name: str,
@@ -137,7 +141,10 @@ def main(
         raise click.UsageError(str(error)) from error
     finder, began = FaceFinder(), time.process_time()
     with torch.no_grad():
-        judged = make(generator, photographs, finder, fakes)
+        try:
+            judged = make(generator, photographs, finder, fakes)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
         seconds = time.process_time() - began
         drawn = picture(judged)
         if recogniser is not None:

@@ -11,19 +11,28 @@ checkpoint, ``fewest-val-bits.safetensors`` the one at which the people of val c
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import torch
-from pretraining import processor, read_checkpoint, write_checkpoint, write_line, write_samples
+from pretraining import (
+    COUNT,
+    FOLDER,
+    Training,
+    build,
+    draw_mirrored,
+    header,
+    open_reals,
+    processor,
+    write_line,
+    write_samples,
+)
 from safetensors.torch import save_file
 from torch import Tensor
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, Plan
 from fakeoff.generators.glow import Glow
@@ -53,9 +62,7 @@ def draw(photographs: Tensor, batch: int, *, jitter: float = 0.0, rng: torch.Gen
             it is turned by as much in radians.
         rng: The only source of randomness.
     """
-    index = torch.randint(len(photographs), (batch,), generator=rng)
-    flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
-    drawn = torch.where(flip, photographs[index].flip(-1), photographs[index])
+    drawn = draw_mirrored(photographs, batch, rng=rng)
     if not jitter:
         return drawn
     turn, scale, right, down = (torch.rand(4, batch, generator=rng) * 2 - 1) * jitter
@@ -69,19 +76,31 @@ def draw(photographs: Tensor, batch: int, *, jitter: float = 0.0, rng: torch.Gen
 
 @click.command()
 @click.option("--reals", default="orl", show_default=True, help="'orl' or a folder of images.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint, weights, samples.")
+@click.option(
+    "--out",
+    type=FOLDER,
+    required=True,
+    help="Folder for checkpoint, weights, samples.",
+)
 @click.option("--log", type=click.Path(path_type=Path), help="JSON lines; by default log.jsonl in --out.")
 @click.option("--minutes", default=60.0, show_default=True, help="To train for now, of the clock.")
-@click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
-@click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
-@click.option("--batch", default=16, show_default=True, help="Images a step.")
+@click.option(
+    "--images",
+    "total",
+    default=400_000,
+    type=COUNT,
+    show_default=True,
+    help="Images to train on in all.",
+)
+@click.option("--every", default=4_000, type=COUNT, show_default=True, help="Images between checkpoints.")
+@click.option("--batch", default=16, type=click.IntRange(min=2), show_default=True, help="Images a step.")
 @click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
 @click.option("--steps", default=8, show_default=True, help="Of the flow at each level.")
 @click.option("--width", default=64, show_default=True, help="Channels inside the coupling networks.")
 @click.option("--bits", type=click.Choice(["5", "8"]), default="5", show_default=True, help="Of a pixel.")
 @click.option("--jitter", default=0.0, show_default=True, help="Shift, turn and scale of photographs: 0.02 of a side.")
 @click.option("--learning-rate", type=float, help="Another one than the training has; 0.001 at its start.")
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", default=1, type=COUNT, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
     reals: str,
@@ -102,7 +121,7 @@ def main(
 ) -> None:
     device = compute.torch_device("cuda" if torch.cuda.is_available() else "cpu")
     compute.prepare_process(threads=threads, device=device)
-    source = open_source(reals)
+    source = open_reals(reals)
     train, val = (source.load(split, resolution=resolution, colour=source.colour) for split in ("train", "val"))
     photographs, unseen = images.to_tensor(train), images.to_tensor(val)
     out.mkdir(parents=True, exist_ok=True)
@@ -115,35 +134,25 @@ def main(
         "width": width,
         "bits": int(bits),
     }
-    player = compute.channels_last(Glow(**shape, init_seed=seed)).to(device)
+    player: Glow = compute.channels_last(build("glow", shape | {"init_seed": seed})).to(device)
     rng = rng_from("pretrain", seed)
-    checkpoint = out / "checkpoint.pt"
-    seconds, fewest = 0.0, math.inf
-    if saved := read_checkpoint(checkpoint, shape=shape):
-        player.load_state_dict(saved["player"])
-        player.load_training_state(saved["training"], rate=learning_rate)
-        rng.set_state(saved["rng"])
-        seconds, fewest = saved["seconds"], saved["fewest_val_bits"]
-        click.echo(f"carries on at {int(player.images_seen)} images")
-    else:
+    told = {"reals": reals, "batch": batch, "seed": seed, "jitter": jitter}
+    training = Training(player=player, rng=rng, checkpoint=out / "checkpoint.pt", shape=shape, told=told)
+    saved = training.resume(rate=learning_rate)
+    if not saved:
         player.start(Plan(purpose="pretrain", steps=total // batch, batch=batch, rate=learning_rate))
+    seconds, fewest = saved.get("seconds", 0.0), saved.get("fewest_val_bits", math.inf)
 
-    started, last = time.monotonic(), int(player.images_seen)
-    sums: dict[str, float] = {}
-    while int(player.images_seen) < total:
+    def step() -> dict[str, float]:
         reals_now = compute.image_layout(draw(photographs, batch, jitter=jitter, rng=rng).to(device))
-        for name, value in player.train_step(Batch(images=reals_now), rng=rng).items():
-            sums[name] = 0.98 * sums.get(name, value) + 0.02 * value
-        seen = int(player.images_seen)
-        is_over = seen >= total or time.monotonic() - started > 60 * minutes
-        if seen // every == last // every and not is_over:
-            continue
-        last = seen
+        return player.train_step(Batch(images=reals_now), rng=rng)
+
+    for stop in training.stops(step, images=total, every=every, minutes=minutes, seconds=seconds):
         fakes = images.quantise(player.sample(_FAKES, rng=rng_from("grid", seed)).cpu(), colour=source.colour)
         write_samples(out / "samples.png", fakes)
         line: dict[str, Any] = {
-            "images": seen,
-            "seconds": round(seconds + time.monotonic() - started, 1),
+            "images": stop.images,
+            "seconds": round(stop.seconds(), 1),
             "processor": processor(device),
             "threads": threads,
             "train_bits": round(bits_per_dimension(player, photographs, device=device), 4),
@@ -151,26 +160,14 @@ def main(
             "kid": round(distances.eigenface_kid(fakes, val, basis=train), 2),
             "swd": round(distances.sliced_wasserstein(fakes, val, rng=np.random.default_rng(seed)), 2),
             "rate": player.training_state()["rate"],
-            **{name: round(value, 4) for name, value in sums.items()},
+            **{name: round(value, 4) for name, value in stop.measured.items()},
         }
         write_line(log, line)
-        save_file(player.shipped_state(), out / "weights.safetensors")
+        save_file(player.shipped_state(), out / "weights.safetensors", header(reals))
         if line["val_bits"] < fewest:
             fewest = line["val_bits"]
-            save_file(player.shipped_state(), out / "fewest-val-bits.safetensors")
-        write_checkpoint(
-            checkpoint,
-            {
-                "shape": shape,
-                "player": player.state_dict(),
-                "training": player.training_state(),
-                "rng": rng.get_state(),
-                "seconds": seconds + time.monotonic() - started,
-                "fewest_val_bits": fewest,
-            },
-        )
-        if is_over:
-            break
+            save_file(player.shipped_state(), out / "fewest-val-bits.safetensors", header(reals))
+        training.save(seconds=stop.seconds(), fewest_val_bits=fewest)
 
 
 if __name__ == "__main__":

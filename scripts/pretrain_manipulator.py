@@ -12,29 +12,27 @@ another photograph of the person beside (``val_drawn`` rises where training peop
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from pretraining import processor, read_checkpoint, read_settings, write_checkpoint, write_line
+from pretraining import COUNT, FOLDER, Training, build, header, open_reals, processor, read_settings, write_line
 from safetensors.torch import save_file
 from torch import Tensor
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.images.reals import Split, open_source
+from fakeoff.arena.images.reals import RealSource, Split
 from fakeoff.arena.seeds import rng_from
-from fakeoff.generators import Plan, players
+from fakeoff.generators import Plan
 from fakeoff.generators.manipulation.faces import Faces
 from fakeoff.generators.manipulation.learned import LearnedManipulator, draw_others
 
 _AT_A_TIME = 40
 
 
-def look(player: LearnedManipulator[Any, Any], reals: str, split: Split) -> tuple[Any, Tensor]:
+def look(player: LearnedManipulator[Any, Any], source: RealSource, split: Split) -> tuple[Any, Tensor]:
     """All photographs of a split and their mirror images, as a player studies them, and who is on each."""
-    source = open_source(reals)
     shown = images.to_tensor(source.load(split, resolution=player.resolution, colour=source.colour))
     person = torch.tensor(source.persons(split))
     both = torch.cat([shown, shown.flip(-1)])
@@ -45,6 +43,8 @@ def look(player: LearnedManipulator[Any, Any], reals: str, split: Split) -> tupl
             parts=torch.cat([each.parts for each in found]),
             found=torch.cat([each.found for each in found]),
         )
+        if not faces.found.any():
+            raise click.UsageError(f"no face was found in the {len(shown)} {split} photographs of '{source.name}'")
         lesson = player.study(both[faces.found], faces[faces.found])
     return lesson, person.repeat(2)[faces.found]
 
@@ -61,9 +61,9 @@ def drawn(player: LearnedManipulator[Any, Any], lesson: Any, person: Tensor) -> 
 
 def draw(person: Tensor, batch: int, *, rng: torch.Generator) -> Tensor:
     """Places of photographs, two of each of as many people as fit."""
-    who = torch.randperm(int(person.max()) + 1, generator=rng)[: batch // 2]
+    everybody = person.unique()
     chosen = []
-    for one in who:
+    for one in everybody[torch.randperm(len(everybody), generator=rng)[: batch // 2]]:
         places = (person == one).nonzero().squeeze(1)
         chosen.append(places[torch.randperm(len(places), generator=rng)[:2]])
     return torch.cat(chosen)
@@ -72,14 +72,21 @@ def draw(person: Tensor, batch: int, *, rng: torch.Generator) -> Tensor:
 @click.command()
 @click.argument("name", type=click.Choice(["deepfakes", "neural_textures"]))
 @click.option("--reals", default="orl", show_default=True, help="'orl' or a folder of images.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and weights.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for checkpoint and weights.")
 @click.option("--log", type=click.Path(path_type=Path), help="JSON lines; by default log.jsonl in --out.")
 @click.option("--minutes", default=20.0, show_default=True, help="To train for now, of the clock.")
-@click.option("--images", "total", default=60_000, show_default=True, help="Images to train on in all.")
-@click.option("--every", default=2_000, show_default=True, help="Images between checkpoints.")
-@click.option("--batch", default=16, show_default=True, help="Images a step.")
+@click.option(
+    "--images",
+    "total",
+    default=60_000,
+    type=COUNT,
+    show_default=True,
+    help="Images to train on in all.",
+)
+@click.option("--every", default=2_000, type=COUNT, show_default=True, help="Images between checkpoints.")
+@click.option("--batch", default=16, type=click.IntRange(min=4), show_default=True, help="Images a step.")
 @click.option("--set", "settings", multiple=True, help="A parameter of the generator. Repeatable.")
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", default=1, type=COUNT, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
     name: str,
@@ -95,62 +102,43 @@ def main(
     seed: int,
 ) -> None:
     compute.prepare_process(threads=threads)
+    source = open_reals(reals)
+    parameters: dict[str, Any] = {"weights": "", "init_seed": seed, **read_settings(settings)}
+    player: LearnedManipulator[Any, Any] = build(name, parameters)
     out.mkdir(parents=True, exist_ok=True)
     log = log or out / "log.jsonl"
     log.parent.mkdir(parents=True, exist_ok=True)
-    parameters: dict[str, Any] = {"weights": "", "init_seed": seed, **read_settings(settings)}
-    player = players.build(name, parameters)
-    assert isinstance(player, LearnedManipulator)
-    lesson, person = look(player, reals, "train")
-    unseen, strangers = look(player, reals, "val")
     rng = rng_from("pretrain", seed)
-    checkpoint, seconds, fewest = out / "checkpoint.pt", 0.0, math.inf
-    player.start(Plan(purpose="pretrain", steps=total // batch, batch=batch))
-    if saved := read_checkpoint(checkpoint, shape=parameters):
-        player.load_state_dict(saved["player"])
-        player.load_training_state(saved["training"])
-        rng.set_state(saved["rng"])
-        seconds, fewest = saved["seconds"], saved["fewest"]
-        click.echo(f"carries on at {int(player.images_seen)} images")
-    started, last = time.monotonic(), int(player.images_seen)
-    sums: dict[str, float] = {}
-    while int(player.images_seen) < total:
+    told = {"reals": reals, "batch": batch, "seed": seed}
+    training = Training(player=player, rng=rng, checkpoint=out / "checkpoint.pt", shape=parameters, told=told)
+    saved = training.resume()
+    if not saved:
+        player.start(Plan(purpose="pretrain", steps=total // batch, batch=batch))
+    seconds, fewest = saved.get("seconds", 0.0), saved.get("fewest", math.inf)
+    lesson, person = look(player, source, "train")
+    unseen, strangers = look(player, source, "val")
+
+    def step() -> dict[str, float]:
         places = draw(person, batch, rng=rng)
         partners = draw_others(person[places], same=True, rng=rng)
-        for measure, value in player.learn(lesson[places], partners, images=len(places), rng=rng).items():
-            sums[measure] = 0.98 * sums.get(measure, value) + 0.02 * value
-        seen = int(player.images_seen)
-        is_over = seen >= total or time.monotonic() - started > 60 * minutes
-        if seen // every == last // every and not is_over:
-            continue
-        last = seen
+        return player.learn(lesson[places], partners, images=len(places), rng=rng)
+
+    for stop in training.stops(step, images=total, every=every, minutes=minutes, seconds=seconds):
         line: dict[str, Any] = {
-            "images": seen,
-            "seconds": round(seconds + time.monotonic() - started, 1),
+            "images": stop.images,
+            "seconds": round(stop.seconds(), 1),
             "processor": processor(),
             "threads": threads,
             "train_drawn": round(drawn(player, lesson, person), 5),
             "val_drawn": round(drawn(player, unseen, strangers), 5),
-            **{measure: round(value, 5) for measure, value in sums.items()},
+            **{measure: round(value, 5) for measure, value in stop.measured.items()},
         }
         write_line(log, line)
-        save_file(player.shipped_state(), out / "weights.safetensors")
+        save_file(player.shipped_state(), out / "weights.safetensors", header(reals))
         if line["val_drawn"] < fewest:
             fewest = line["val_drawn"]
-            save_file(player.shipped_state(), out / "best.safetensors")
-        write_checkpoint(
-            checkpoint,
-            {
-                "shape": parameters,
-                "player": player.state_dict(),
-                "training": player.training_state(),
-                "rng": rng.get_state(),
-                "seconds": seconds + time.monotonic() - started,
-                "fewest": fewest,
-            },
-        )
-        if is_over:
-            break
+            save_file(player.shipped_state(), out / "best.safetensors", header(reals))
+        training.save(seconds=stop.seconds(), fewest=fewest)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,29 @@ asset are shown, and written into the header of the weights.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-import torch
-from pretraining import header, licence, processor, read_settings, write_checkpoint, write_line, write_samples
+from pretraining import (
+    COUNT,
+    FOLDER,
+    Training,
+    build,
+    draw_mirrored,
+    header,
+    open_reals,
+    processor,
+    read_settings,
+    write_line,
+    write_samples,
+)
 from safetensors.torch import save_file
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.errors import FakeoffError
-from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.seeds import rng_from
-from fakeoff.generators import Batch, players
+from fakeoff.generators import Batch
 from fakeoff.protocols.score import distances
 
 _GROWING = ("pgan", "stylegan")
@@ -37,17 +45,29 @@ _GROWING = ("pgan", "stylegan")
 @click.option("--generator", default="pgan", show_default=True, help="Whom to train: it needs training_state.")
 @click.option("--set", "settings", multiple=True, help="A parameter of the generator: latent_dim=64. Repeatable.")
 @click.option("--reals", default="orl", show_default=True, help="'orl', 'celeba-999' or a folder of images.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint, log and samples.")
+@click.option(
+    "--out",
+    type=FOLDER,
+    required=True,
+    help="Folder for checkpoint, log and samples.",
+)
 @click.option("--resolution", default=64, show_default=True, help="Pixels a side.")
-@click.option("--images", "total", default=400_000, show_default=True, help="Images to train on in all.")
-@click.option("--batch", default=16, show_default=True, help="Images a step.")
+@click.option(
+    "--images",
+    "total",
+    default=400_000,
+    type=COUNT,
+    show_default=True,
+    help="Images to train on in all.",
+)
+@click.option("--batch", default=16, type=click.IntRange(min=2), show_default=True, help="Images a step.")
 @click.option("--fade", default=16_000, show_default=True, help="pgan, stylegan: images to fade a level in.")
 @click.option("--stable", default=16_000, show_default=True, help="pgan, stylegan: images to train a level for.")
-@click.option("--every", default=4_000, show_default=True, help="Images between checkpoints.")
+@click.option("--every", default=4_000, type=COUNT, show_default=True, help="Images between checkpoints.")
 @click.option("--generator-lr", default=1e-3, show_default=True)
 @click.option("--critic-lr", default=1e-3, show_default=True)
 @click.option("--penalty-weight", default=1.0, show_default=True, help="Of R1.")
-@click.option("--threads", default=2, show_default=True)
+@click.option("--threads", default=2, type=COUNT, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(
     generator: str,
@@ -68,12 +88,7 @@ def main(
 ) -> None:
     compute.prepare_process(threads=threads)
     precision = compute.faster([compute.survey().cpu])
-    try:
-        source = open_source(reals)
-    except FakeoffError as error:
-        raise click.UsageError(str(error)) from error
-    if terms := licence(reals):
-        click.echo(f"{reals}: {terms}; so are weights that learn from it")
+    source = open_reals(reals)
     train, held_out = (source.load(split, resolution=resolution, colour=source.colour) for split in ("train", "test"))
     photographs = images.to_tensor(train)
     out.mkdir(parents=True, exist_ok=True)
@@ -88,54 +103,38 @@ def main(
     }
     if generator in _GROWING:
         parameters |= {"fade_images": fade, "stable_images": stable}
-    player: Any = players.load(generator)(**{**parameters, **read_settings(settings)})
-    player = compute.channels_last(player)
+    player = compute.channels_last(build(generator, {**parameters, **read_settings(settings)}))
     rng = rng_from("pretrain", seed)
-    checkpoint = out / "checkpoint.pt"
-    seconds = 0.0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        player.load_state_dict(saved["player"])
-        player.load_training_state(saved["training"])
-        rng.set_state(saved["rng"])
-        seconds = saved.get("seconds", 0.0)  # older checkpoints do not say
-        click.echo(f"carries on at {int(player.images_seen)} images")
+    told = {"reals": reals, "batch": batch, "seed": seed}
+    training = Training(player=player, rng=rng, checkpoint=out / "checkpoint.pt", told=told)
+    saved = training.resume()
 
-    started, last = time.monotonic(), int(player.images_seen)
-    sums: dict[str, float] = {}
-    while int(player.images_seen) < total:
-        index = torch.randint(len(photographs), (batch,), generator=rng)
-        flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
-        reals_now = torch.where(flip, photographs[index].flip(-1), photographs[index])
+    def step() -> dict[str, float]:
+        reals_now = compute.image_layout(draw_mirrored(photographs, batch, rng=rng))
         with compute.autocast(precision):
-            measured = player.train_step(Batch(images=compute.image_layout(reals_now)), rng=rng)
-        for name, value in measured.items():
-            sums[name] = 0.98 * sums.get(name, value) + 0.02 * value
-        seen = int(player.images_seen)
-        if seen // every > last // every or seen >= total:
-            last = seen
-            fakes = images.quantise(player.sample(160, rng=rng_from("grid", seed)), colour=source.colour)
-            write_samples(out / "samples.png", fakes)
-            distance = {
-                "kid": distances.eigenface_kid(fakes, held_out, basis=train),
-                "swd": distances.sliced_wasserstein(fakes, held_out, rng=np.random.default_rng(seed)),
-            }
-            figures = {name: round(value, 4) for name, value in {**distance, **sums}.items()}
-            level = {"level": player.level} if generator in _GROWING else {}
-            taken = seconds + time.monotonic() - started
-            machine = {"processor": processor(), "threads": threads}
-            line = {"images": seen, **level, "seconds": round(taken, 1), **machine, **figures}
-            write_line(out / "log.jsonl", line)
-            write_checkpoint(
-                checkpoint,
-                {
-                    "player": player.state_dict(),
-                    "training": player.training_state(),
-                    "rng": rng.get_state(),
-                    "seconds": taken,
-                },
-            )
-            save_file(player.shipped_state(), out / "weights.safetensors", header(reals))
+            measured: dict[str, float] = player.train_step(Batch(images=reals_now), rng=rng)
+        return measured
+
+    seconds = saved.get("seconds", 0.0)  # older checkpoints do not say
+    for stop in training.stops(step, images=total, every=every, seconds=seconds):
+        fakes = images.quantise(player.sample(160, rng=rng_from("grid", seed)), colour=source.colour)
+        write_samples(out / "samples.png", fakes)
+        figures = {
+            "kid": distances.eigenface_kid(fakes, held_out, basis=train),
+            "swd": distances.sliced_wasserstein(fakes, held_out, rng=np.random.default_rng(seed)),
+            **stop.measured,
+        }
+        line = {
+            "images": stop.images,
+            **({"level": player.level} if generator in _GROWING else {}),
+            "seconds": round(stop.seconds(), 1),
+            "processor": processor(),
+            "threads": threads,
+            **{name: round(value, 4) for name, value in figures.items()},
+        }
+        write_line(out / "log.jsonl", line)
+        save_file(player.shipped_state(), out / "weights.safetensors", header(reals))
+        training.save(seconds=stop.seconds())
 
 
 if __name__ == "__main__":

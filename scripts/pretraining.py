@@ -1,19 +1,32 @@
-"""What the scripts that pretrain generators have in common: settings, checkpoints, samples, log lines."""
+"""What the scripts that pretrain generators have in common: settings, trainings that resume, samples, log lines."""
 
 from __future__ import annotations
 
 import json
+import math
 import platform
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
 from PIL import Image
+from torch import Tensor
 
 from fakeoff.arena import compute, images
+from fakeoff.arena.errors import FakeoffError
 from fakeoff.arena.images.assets import ASSETS, sources_of_reals
+from fakeoff.arena.images.reals import RealSource, open_source
+from fakeoff.generators import players
+
+COUNT = click.IntRange(min=1)
+"""Options that count something."""
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""Options that name a folder, which need not be there yet."""
 
 _SHOWN, _COLUMNS = 40, 10
 
@@ -51,29 +64,148 @@ def header(reals: str) -> dict[str, str] | None:
     return None if terms is None else {"licence": f"{reals}: {terms}"}
 
 
-def write_checkpoint(path: Path, data: object) -> None:
-    """Replaces a checkpoint in one step, so that a kill never leaves half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(data, partial)
-    partial.replace(path)
-
-
-def read_checkpoint(path: Path, *, shape: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a training left, to go on with; None where there is nothing yet.
-
-    Args:
-        path: Of the checkpoint.
-        shape: The parameters of what is trained now, which the checkpoint says as ``shape``.
+def open_reals(reals: str) -> RealSource:
+    """Opens a source of reals, and says its terms where it has any.
 
     Raises:
-        click.UsageError: It is of something else.
+        click.UsageError: There is no such source, or it cannot be used.
     """
-    if not path.exists():
-        return None
-    saved: dict[str, Any] = torch.load(path, weights_only=True)
-    if saved["shape"] != shape:
-        raise click.UsageError(f"{path.parent} holds a training of {saved['shape']}; give the same, or another --out")
-    return saved
+    try:
+        source = open_source(reals)
+    except FakeoffError as error:
+        raise click.UsageError(str(error)) from error
+    if terms := licence(reals):
+        click.echo(f"{reals}: {terms}; so are weights that learn from it")
+    return source
+
+
+def build(name: str, parameters: Mapping[str, Any]) -> Any:
+    """Constructs a generator, to be trained.
+
+    Raises:
+        click.UsageError: It is unknown, or has no such parameters.
+    """
+    try:
+        return players.build(name, players.complete(name, parameters))
+    except (FakeoffError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def draw_mirrored(photographs: Tensor, batch: int, *, rng: torch.Generator) -> Tensor:
+    """Photographs, each mirrored or not; ``(batch, 3, h, w)``."""
+    index = torch.randint(len(photographs), (batch,), generator=rng)
+    flip = torch.rand(batch, 1, 1, 1, generator=rng) < 0.5
+    return torch.where(flip, photographs[index].flip(-1), photographs[index])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Where a training is measured and saved.
+
+    Attributes:
+        images: Seen so far.
+        measured: What steps measured: moving averages since this call began.
+        began: When the training would have begun, had nothing been between its calls; on the monotonic clock.
+    """
+
+    images: int
+    measured: Mapping[str, float]
+    began: float
+
+    def seconds(self) -> float:
+        """What the training took until now, in all its calls."""
+        return time.monotonic() - self.began
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training that is stopped and called again, and then makes the weights that it would have made in one go.
+
+    Attributes:
+        player: Who learns. It counts ``images_seen`` and has a ``training_state`` beside its state dict.
+        rng: What steps draw from.
+        checkpoint: The file that it goes on from.
+        shape: The player's parameters, where checkpoints are to say them: those of others are refused.
+        told: What else decides what is learned, such as the reals and the seed: other ones are refused, too.
+    """
+
+    player: Any
+    rng: torch.Generator
+    checkpoint: Path
+    shape: Mapping[str, Any] | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def resume(self, **given: Any) -> dict[str, Any]:
+        """Takes up what :meth:`save` wrote, and returns it; nothing where there is nothing yet.
+
+        Args:
+            **given: Goes to the player's ``load_training_state``.
+
+        Raises:
+            click.UsageError: It is of another training.
+        """
+        if not self.checkpoint.exists():
+            return {}
+        try:
+            saved: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+        except Exception as error:  # of a damaged file PyTorch raises whatever its first bytes lead to
+            raise click.UsageError(f"{self.checkpoint} cannot be read: delete it to begin anew") from error
+        holds, mend = f"{self.checkpoint.parent} holds a training of", "give the same, or another --out"
+        if (told := saved.get("shape")) != self.shape:
+            raise click.UsageError(f"{holds} {told or 'another generator'}; {mend}")
+        for name, value in saved.get("told", {}).items():  # checkpoints from before it was told say nothing
+            if self.told.get(name) != value:
+                raise click.UsageError(f"{holds} --{name} {value}, not {self.told.get(name)}; {mend}")
+        try:
+            self.player.load_state_dict(saved["player"])
+        except RuntimeError as error:
+            raise click.UsageError(f"{holds} another network; {mend}") from error
+        self.player.load_training_state(saved["training"], **given)
+        self.rng.set_state(saved["rng"])
+        click.echo(f"carries on at {int(self.player.images_seen)} images")
+        return saved
+
+    def stops(
+        self,
+        step: Callable[[], Mapping[str, float]],
+        *,
+        images: int,
+        every: int,
+        minutes: float = math.inf,
+        seconds: float = 0.0,
+    ) -> Iterator[Stop]:
+        """Trains, and stops wherever a checkpoint is due; last where the training is over.
+
+        Args:
+            step: Trains on a batch, and returns what it measured.
+            images: To see in all.
+            every: Images between checkpoints.
+            minutes: To train for now, of the clock.
+            seconds: What earlier calls took.
+        """
+        started, seen = time.monotonic(), int(self.player.images_seen)
+        measured: dict[str, float] = {}
+        is_over = seen >= images
+        while not is_over:
+            for name, value in step().items():
+                measured[name] = 0.98 * measured.get(name, value) + 0.02 * value
+            before, seen = seen, int(self.player.images_seen)
+            is_over = seen >= images or time.monotonic() - started > 60 * minutes
+            if is_over or seen // every > before // every:
+                yield Stop(images=seen, measured=measured, began=started - seconds)
+
+    def save(self, *, seconds: float, **own: Any) -> None:
+        """Replaces the checkpoint in one step, so that a kill never leaves half a file.
+
+        Args:
+            seconds: What the training took until now.
+            **own: What else it goes on from.
+        """
+        shape = {"told": dict(self.told), **({} if self.shape is None else {"shape": self.shape})}
+        state = {"training": self.player.training_state(), "rng": self.rng.get_state(), "seconds": seconds}
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save({**shape, "player": self.player.state_dict(), **state, **own}, partial)
+        partial.replace(self.checkpoint)
 
 
 def write_samples(path: Path, fakes: images.Pixels) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from fakeoff.arena import compute
@@ -68,3 +69,29 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bytes(script: click.Com
     other = call(script, parts, width="8")
     assert other.exit_code == 2
     assert "'width': 4" in other.output
+
+
+def test_weights_say_whose_photographs_they_learned_from(
+    script: click.Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pretraining.licence", lambda reals: "for tests only")
+    done = call(script, tmp_path, minutes="0")
+    assert "orl: for tests only; so are weights that learn from it\n" in done.output
+    for file in ("weights.safetensors", "fewest-val-bits.safetensors"):
+        with safe_open(tmp_path / file, framework="pt") as weights:
+            assert weights.metadata() == {"licence": "orl: for tests only"}
+
+
+@pytest.mark.parametrize(
+    ("over", "told"),
+    [
+        ({"reals": "nowhere"}, "unknown source of reals 'nowhere'"),
+        ({"resolution": "24"}, "resolution 24 is not a power of two from 16 to 256"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_a_line(
+    script: click.Command, tmp_path: Path, over: dict[str, str], told: str
+) -> None:
+    done = call(script, tmp_path / "out", **over)
+    assert done.exit_code == 2
+    assert f"Error: {told}" in done.output

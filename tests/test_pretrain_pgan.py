@@ -62,7 +62,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def call(*words: str) -> Result:
     script: ModuleType = importlib.import_module("pretrain_pgan")
     with compute.undisturbed():
-        return CliRunner().invoke(script.main, [*words, *SMALL])
+        return CliRunner().invoke(script.main, [*SMALL, *words])
 
 
 def test_colour_weights_say_whose_photographs_they_learned_from(tiny: str, tmp_path: Path) -> None:
@@ -89,8 +89,21 @@ def test_colour_weights_say_whose_photographs_they_learned_from(tiny: str, tmp_p
     assert [line["images"] for line in lines] == [8, 16, 24]
     assert all(line["processor"] and line["kid"] > 0 for line in lines)
 
+    other = call("--reals", tiny, "--out", str(parts), "--images", "32", "--set", "latent_dim=4")
+    assert other.exit_code == 2
+    assert f"Error: {parts} holds a training of another network; give the same, or another --out\n" in other.output
+    assert (parts / "weights.safetensors").read_bytes() == weights.read_bytes()
 
-def test_photographs_that_are_not_there_are_said_in_a_line(tmp_path: Path) -> None:
-    done = call("--reals", "nowhere", "--out", str(tmp_path / "out"))
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--reals", "nowhere"), "unknown source of reals 'nowhere'"),
+        (("--generator", "pagn"), "unknown generator 'pagn'"),
+        (("--set", "latent_dmi=8"), "generator 'pgan' has no parameter 'latent_dmi'"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_a_line(words: tuple[str, str], told: str, tmp_path: Path) -> None:
+    done = call(*words, "--out", str(tmp_path / "out"))
     assert done.exit_code == 2
-    assert "unknown source of reals 'nowhere'" in done.output
+    assert f"Error: {told}" in done.output

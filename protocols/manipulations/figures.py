@@ -34,7 +34,8 @@ def draw_parts(detector: str, looks: Mapping[str, ByGenerator], *, confidence: f
     parts = [part for part in PARTS if any(max(look.parts[part], look.random_parts[part]) >= _LEAST for look in shown)]
     tallest = max(max(look.parts_ci[part][1], look.random_parts[part]) for look in shown for part in parts)
     rows, columns = len(looks), len(generators)
-    figure = Figure(figsize=(1.2 + 2.5 * columns, 1.3 + 1.55 * rows), dpi=_DPI, layout="constrained")
+    width = max(9.0, 1.2 + 2.5 * columns)  # as wide as its title
+    figure = Figure(figsize=(width, 1.3 + 1.55 * rows), dpi=_DPI, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True)
     for row, (group, of_group) in zip(panels, looks.items(), strict=True):
         for axes, name in zip(row, generators, strict=True):

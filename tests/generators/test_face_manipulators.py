@@ -109,7 +109,7 @@ def test_a_split_without_faces_of_two_people_is_refused_in_one_line(reals: Batch
     assert reals.split is not None
     blank = (reals.split == 2)[:, None, None, None]
     shown = Batch(images=torch.where(blank, 0.5, reals.images), person=reals.person, split=reals.split)
-    with pytest.raises(ValueError, match=r"the test reals show fewer than two persons, where 0 of 8 can be used"):
+    with pytest.raises(ValueError, match=r"a face was found in 0 of the 8 test reals"):
         fakes(build("faceswap"), shown)
 
 
