@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.parsers import PARTS
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.generalize.protocol import Generalize, together
@@ -23,7 +24,7 @@ class Manipulations(Generalize):
     """Trains every detector on one manipulation of faces at a time, and scores it on every one (Table 3 of the paper).
 
     What *generalize* shows is shown, and of patch detectors where they look: on which part of the face the most
-    predictive patch of each fake lies (Fig. 7), and how much of their heatmaps lies inside of the manipulations' masks.
+    predictive patch of each fake lies (Fig. 7; drawn, and as a table), and how much of their heatmaps lies inside of the manipulations' masks.
     Both are of the first seed.
 
     Fake is positive, at 50/50 prevalence: 0.5 is chance.
@@ -63,6 +64,8 @@ class Manipulations(Generalize):
             bench.figure(f"parts of {detector}", draw_parts(detector, mine, confidence=bench.config.score.confidence))
         if located:
             bench.table("localisation", located)
+        if parts := [row for group, of_group in looks.items() for look in of_group for row in _part_rows(group, look)]:
+            bench.table("parts", parts)
 
 
 def _row(group: str, found: LocalisationRow) -> Row:
@@ -86,6 +89,27 @@ def _row(group: str, found: LocalisationRow) -> Row:
             f"{name} paired real": of_name.paired,
         }
     return row
+
+
+def _part_rows(group: str, look: Look) -> list[Row]:
+    """The histogram of Fig. 7 as rows: on which part the most predictive patch of fakes lies, beside random patches."""
+    of_fakes = look.figures["fake"]
+    return [
+        {
+            "detector": look.detector.player,
+            "trained on": group,
+            "tested on": look.generator.player,
+            "part": part,
+            "share": of_fakes.parts[part],
+            "share from": of_fakes.parts_ci[part][0],
+            "share to": of_fakes.parts_ci[part][1],
+            "share of random patches": of_fakes.random_parts[part],
+            "fakes": of_fakes.n,
+            "people": of_fakes.people,
+        }
+        for part in PARTS
+        if max(of_fakes.parts[part], of_fakes.random_parts[part]) > 0
+    ]
 
 
 def _plugins(bench: Bench) -> dict[str, str]:

@@ -84,6 +84,17 @@ def test_parts_are_drawn_for_every_training_and_every_manipulation(manipulations
             assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1, abs=0.05)  # a share of fakes
 
 
+def test_histograms_are_a_table_too(manipulations: tuple[Kept, Bench]) -> None:
+    log, _ = manipulations
+    rows = log.tables["parts"]
+    for place in {(row["detector"], row["trained on"], row["tested on"]) for row in rows}:
+        own = [row for row in rows if (row["detector"], row["trained on"], row["tested on"]) == place]
+        assert sum(row["share"] for row in own) == pytest.approx(1)
+        assert sum(row["share of random patches"] for row in own) == pytest.approx(1)
+        assert all(row["share from"] <= row["share to"] and row["people"] > 1 for row in own)
+    assert len({(row["detector"], row["trained on"], row["tested on"]) for row in rows}) == 8
+
+
 @pytest.mark.parametrize(
     ("generators", "told"),
     [
