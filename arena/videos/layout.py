@@ -34,6 +34,7 @@ class Video:
         original: The ``name`` of the video that was manipulated; its own of an original.
         mask: The video of what was changed, where there is one.
         split: Of a published list; None where it names none.
+        compression: Of FaceForensics++; empty elsewhere.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Video:
     original: str
     mask: Path | None = None
     split: Split | None = None
+    compression: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +55,19 @@ class Collection:
         kind: How the folder is laid out.
         originals: By name.
         manipulations: By the name of their original; sorted by method and name.
+        others: The same of methods that were not asked for.
+        compressions: That were read, sorted; FaceForensics++ only.
         problems: What was found and cannot be used, one line each.
-        remarks: What a user should know of the split.
+        remarks: What a user should know of the collection's own split.
     """
 
     kind: Kind
     originals: Mapping[str, Video]
     manipulations: Mapping[str, tuple[Video, ...]]
+    others: Mapping[str, tuple[Video, ...]] = field(default_factory=dict)
+    compressions: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -87,7 +93,8 @@ def read_collection(
     """
     if not root.is_dir():
         raise DataError(f"no folder of videos at '{root}'")
-    listed, remarks = _READERS[kind](root, tuple(compressions))
+    every, remarks = _READERS[kind](root, tuple(compressions))
+    listed, problems = _of_one_name(every, root)
     originals = {video.name: video for video in listed if not video.method}
     if not originals:
         raise DataError(f"no original video in '{root}'; {_EXPECTED[kind]}")
@@ -96,22 +103,38 @@ def read_collection(
         if method not in found:
             hint = suggestion(method, found) or "."
             raise DataError(f"no videos of '{method}' in '{root}'{hint} There are: {', '.join(found) or 'none'}")
-    manipulations: dict[str, list[Video]] = {}
-    problems = []
+    manipulations: dict[str, tuple[Video, ...]] = {}
+    others: dict[str, tuple[Video, ...]] = {}
     for video in sorted(listed, key=lambda video: (video.method, video.name)):
-        if not video.method or (methods and video.method not in methods):
+        if not video.method:
             continue
+        asked = not methods or video.method in methods
         if video.original in originals:
-            manipulations.setdefault(video.original, []).append(video)
-        else:
+            place = manipulations if asked else others
+            place[video.original] = (*place.get(video.original, ()), video)
+        elif asked:
             problems.append(f"{video.method} {video.name}: its original '{video.original}' is not there")
     return Collection(
         kind=kind,
         originals=dict(sorted(originals.items())),
-        manipulations={name: tuple(videos) for name, videos in manipulations.items()},
+        manipulations=manipulations,
+        others=others,
+        compressions=tuple(sorted({video.compression for video in listed} - {""})),
         problems=tuple(problems),
         remarks=tuple(remarks),
     )
+
+
+def _of_one_name(videos: Sequence[Video], root: Path) -> tuple[list[Video], list[str]]:
+    """One video for each name, and what is said of the others: their images would be written over each other."""
+    chosen: dict[tuple[str, str], Video] = {}
+    problems = []
+    for video in sorted(videos, key=lambda video: (ENDINGS.index(video.path.suffix.lower()), str(video.path))):
+        taken = chosen.setdefault((video.method, video.name), video)
+        if taken is not video:
+            one, other = (each.path.relative_to(root) for each in (video, taken))
+            problems.append(f"'{one}': '{other}' has the same name, and is taken; rename or remove one of them")
+    return list(chosen.values()), sorted(problems)
 
 
 def read_json(path: Path) -> Any:
@@ -152,10 +175,9 @@ def _faceforensics(root: Path, compressions: tuple[str, ...]) -> tuple[list[Vide
     for folder, method, compression in places:
         if compression in wanted:
             suffix = f"-{compression}" if len(wanted) > 1 else ""
-            masks = folder.parent / "masks" / "videos"
+            masks = {path.stem: path for path in _videos(folder.parent / "masks" / "videos")} if method else {}
             for path in _videos(folder / "videos"):
                 target, people = _faceforensics_names(path.stem, method)
-                mask = masks / path.name
                 videos.append(
                     Video(
                         path=path,
@@ -163,7 +185,8 @@ def _faceforensics(root: Path, compressions: tuple[str, ...]) -> tuple[list[Vide
                         method=method,
                         people=people,
                         original=target + suffix,
-                        mask=mask if method and mask.is_file() else None,
+                        mask=masks.get(path.stem),
+                        compression=compression,
                     )
                 )
     return videos, []
@@ -224,7 +247,7 @@ def _dfdc(root: Path, compressions: tuple[str, ...]) -> tuple[list[Video], list[
             raise DataError(f"'{listed.relative_to(root)}' is no metadata of DFDC: it holds no names of videos")
         for name, entry in sorted(entries.items()):
             path = listed.parent / name
-            if not isinstance(entry, dict) or path.parent != listed.parent or not path.is_file():
+            if not isinstance(entry, dict) or path.parent != listed.parent or not _may_be_video(path):
                 continue
             fake = entry.get("label") == "FAKE"
             original = Path(str(entry.get("original") or name)).stem if fake else path.stem
@@ -251,7 +274,12 @@ def _no_compressions(compressions: tuple[str, ...]) -> None:
 
 def _videos(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from (path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS and path.is_file())
+        yield from (path for path in sorted(folder.iterdir()) if _may_be_video(path))
+
+
+def _may_be_video(path: Path) -> bool:
+    """By its name; what begins with a dot is what a system keeps beside the files, such as ``._000.mp4``."""
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
 
 
 _READERS: Mapping[Kind, Callable[[Path, tuple[str, ...]], tuple[list[Video], list[str]]]] = {

@@ -136,7 +136,14 @@ class MobileStyleGAN(AdversarialGenerator):
         self._teach: Callable[[Tensor], Tensor] | None = None
 
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        return self._to_rgb(self.average(self._truncated(z), resolution=self.resolution))
+        return self.synthesise(self.map_latents(z), rng=rng)
+
+    def map_latents(self, z: Tensor) -> Tensor:
+        w: Tensor = self.mapping(z)
+        return w
+
+    def synthesise(self, w: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return self._to_rgb(self.average(self.mapping.truncate(w, self.truncation), resolution=self.resolution))
 
     def start(self, plan: Plan) -> None:
         super().start(plan)

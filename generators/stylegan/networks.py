@@ -120,7 +120,10 @@ class Network(nn.Module):
         Returns:
             float32 ``(n, layers, dim)``.
         """
-        w = self.mapping(z)
+        return self.spread(self.mapping(z), level=level, psi=psi, truncated_side=truncated_side)
+
+    def spread(self, w: Tensor, *, level: float, psi: float = 1.0, truncated_side: int = 1024) -> Tensor:
+        """As :meth:`styles`, of w, ``(n, dim)``."""
         near = self.mapping.truncate(w, psi)
         return torch.stack([near if one.side <= truncated_side else w for one in self.synthesis.layers(level)], dim=1)
 

@@ -120,9 +120,16 @@ class StyleGAN(GrowingGenerator):
         self._ask_for_gradients()
 
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return self.synthesise(self.map_latents(z), rng=rng)
+
+    def map_latents(self, z: Tensor) -> Tensor:
+        # In the parts that are decoded together: products of another size round differently.
+        return torch.cat([self.average.mapping(part) for part in z.split(at_a_time(self.resolution))])
+
+    def synthesise(self, w: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         made, level = [], self.level
-        for part in z.split(at_a_time(self.resolution)):
-            ws = self.average.styles(part, level=level, psi=self.truncation, truncated_side=self.truncated_side)
+        for part in w.split(at_a_time(self.resolution)):
+            ws = self.average.spread(part, level=level, psi=self.truncation, truncated_side=self.truncated_side)
             noise = self._noise(self.average.synthesis, len(part), rng)
             made.append(self.average.synthesis(ws, noise=noise, level=level))
         return self._to_rgb(torch.cat(made))

@@ -123,8 +123,11 @@ class Network(nn.Module):
 
     def styles(self, z: Tensor, *, psi: float = 1.0) -> Tensor:
         """Args: z ``(n, dim)``; truncation psi. Returns the same w for all layers, ``(n, layers, dim)``."""
-        w = self.mapping.truncate(self.mapping(z), psi)
-        return w[:, None].expand(-1, self.synthesis.layers, -1)
+        return self.spread(self.mapping(z), psi=psi)
+
+    def spread(self, w: Tensor, *, psi: float = 1.0) -> Tensor:
+        """Args: w ``(n, dim)``; truncation psi. Returns it for all layers, ``(n, layers, dim)``."""
+        return self.mapping.truncate(w, psi)[:, None].expand(-1, self.synthesis.layers, -1)
 
     def mixed_styles(self, z: Tensor, other: Tensor, share: float, *, rng: torch.Generator) -> Tensor:
         """Styles of two latents an image, the second from a random layer on (Karras et al., CVPR 2019, section 3.1).

@@ -124,9 +124,16 @@ class StyleGAN2(AdversarialGenerator):
     path_length: Tensor
 
     def decode(self, z: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        return self.synthesise(self.map_latents(z), rng=rng)
+
+    def map_latents(self, z: Tensor) -> Tensor:
+        # In the parts that are decoded together: products of another size round differently.
+        return torch.cat([self.average.mapping(part) for part in z.split(at_a_time(self.resolution))])
+
+    def synthesise(self, w: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         made = []
-        for part in z.split(at_a_time(self.resolution)):
-            ws = self.average.styles(part, psi=self.truncation)
+        for part in w.split(at_a_time(self.resolution)):
+            ws = self.average.spread(part, psi=self.truncation)
             made.append(self.average.synthesis(ws, noise=self._noise_of_samples(len(part), rng)))
         return self._to_rgb(torch.cat(made))
 

@@ -24,8 +24,8 @@ class Manipulations(Generalize):
     """Trains every detector on one manipulation of faces at a time, and scores it on every one (Table 3 of the paper).
 
     What *generalize* shows is shown, and of patch detectors where they look: on which part of the face the most
-    predictive patch of each fake lies (Fig. 7; drawn, and as a table), and how much of their heatmaps lies inside of the manipulations' masks.
-    Both are of the first seed.
+    predictive patch of each fake lies (Fig. 7; drawn, and as a table), and how much of their heatmaps lies inside of
+    the manipulations' masks. Both are of the first seed.
 
     Fake is positive, at 50/50 prevalence: 0.5 is chance.
 

