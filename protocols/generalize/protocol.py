@@ -96,6 +96,9 @@ class Generalize(Protocol):
         bench.table("average precision", [row for group in trials.groups for row in trials.wide_rows(group)])
         if contrasts := [row for group in trials.groups for row in trials.contrast_rows(group)]:
             bench.table("patches against whole images", contrasts)
+        for name, rows in (("what teaches most", trials.teacher_rows()), ("what is hardest", trials.difficulty_rows())):
+            if len(rows) > 1:
+                bench.table(name, rows)
         bench.table("every pair", trials.pair_rows())
         bench.figure("average precision", draw_table(trials))
         if any(trials.unseen(name) for name in trials.groups):

@@ -242,6 +242,48 @@ class Trials:
             )
         return rows
 
+    def teacher_rows(self) -> list[Row]:
+        """What teaches most about generators that were not trained on: means over all detectors.
+
+        Beside each mean is its difference from the best of the others, draw by draw.
+        """
+        means = {}
+        for group in self.groups:
+            if draws := list(self._on_unseen(group).values()):
+                means[group] = _mean(draws)
+        return self._compared("trained on", means)
+
+    def difficulty_rows(self) -> list[Row]:
+        """How well each generator's fakes are found by all detectors that were not trained on it: means, likewise."""
+        means = {}
+        for generator in self.generators:
+            found = [
+                draws
+                for group in self.groups
+                if generator in self.unseen(group)
+                for detector in self.detectors
+                if (draws := self._of(group, detector, (generator,))) is not None
+            ]
+            if found:
+                means[generator] = _mean(found)
+        return self._compared("tested on", means)
+
+    def _compared(self, what: str, means: Mapping[str, Draws]) -> list[Row]:
+        rows: list[Row] = []
+        for name in sorted(means, key=lambda name: -means[name][:, 0].mean()):
+            mean = self._share(means[name])
+            row: dict[str, Cell] = {what: name, "AP": mean.value, "AP from": mean.low, "AP to": mean.high}
+            others = {other: draws for other, draws in means.items() if other != name}
+            if others:
+                best = max(others, key=lambda other: others[other][:, 0].mean())
+                of = self._difference(means[name], others[best], confidence=self.confidence)
+                row |= {"less": best, "difference": of.value, "from": of.low, "to": of.high}
+                last = min(others, key=lambda other: others[other][:, 0].mean())
+                of = self._difference(means[name], others[last], confidence=self.confidence)
+                row |= {"less the last": last, "difference from it": of.value, "its from": of.low, "its to": of.high}
+            rows.append(row)
+        return rows
+
     def _order(self, detector: str) -> tuple[bool, int, str]:
         pixels = self.sights[detector].pixels
         return pixels is None, pixels or 0, detector

@@ -130,6 +130,23 @@ def test_several_at_once(generalize: Make) -> None:
         assert row["rough"] == row["mean of unseen"]
 
 
+def test_what_teaches_most_and_what_is_hardest_are_means_over_detectors(studied: tuple[Kept, Bench]) -> None:
+    log, _ = studied
+    unseen = [row for row in log.tables["every pair"] if row["unseen"]]
+    for table, column in (("what teaches most", "trained on"), ("what is hardest", "tested on")):
+        rows = log.tables[table]
+        means = {row[column]: row["AP"] for row in rows}
+        assert list(means.values()) == sorted(means.values(), reverse=True)
+        for name, mean in means.items():
+            assert mean == pytest.approx(np.mean([row["AP"] for row in unseen if row[column] == name]))
+        first, last = rows[0], rows[-1]
+        assert first["less"] == rows[1][column]
+        assert first["difference"] == pytest.approx(first["AP"] - rows[1]["AP"])
+        assert last["less the last"] == rows[-2][column]
+        assert last["difference from it"] == pytest.approx(last["AP"] - rows[-2]["AP"])
+        assert first["from"] <= first["difference"] <= first["to"]
+
+
 def test_patches_are_compared_with_whole_images(studied: tuple[Kept, Bench]) -> None:
     log, _ = studied
     contrasts = [row for row in log.tables["patches against whole images"] if row["trained on"] == "rough"]

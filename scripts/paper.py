@@ -1,0 +1,178 @@
+"""Plays the paper's experiments, keeps what they found, and writes ``docs/paper.md``: claim by claim, theirs and ours.
+
+    python scripts/paper.py                                    # writes the page from what is stored
+    python scripts/paper.py --play --homes scratch/paper       # plays all first, or what is missing (hours)
+    python scripts/paper.py --play --homes scratch/paper strength arms-race
+
+Each experiment is a configuration in ``examples/``, played in a home of its own by ``fakeoff run --serial``; an
+interrupted one goes on where it was. Of its result the tables are kept in ``docs/results/NAME.json``, with the
+processor, and its pictures in ``docs/pictures/NAME-PICTURE.png``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from paper_claims import CLAIMS, Claim, Finding, Results, Verdict
+from pretraining import processor
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "paper.md"
+RESULTS, PICTURES = ROOT / "docs" / "results", ROOT / "docs" / "pictures"
+
+_BEGIN = "<!-- from here to the end mark: python scripts/paper.py -->"
+_END = "<!-- end of the claims -->"
+_KEPT_OF_SCOREBOARDS = ("config", "attacks", "cells", "parts", "part_shifts", "forfeits")
+_ORDER: tuple[Verdict, ...] = ("different", "not shown", "same", "beyond the paper", "not tested")
+_HEADINGS: Mapping[Verdict, str] = {
+    "different": "Where ours disagrees",
+    "not shown": "Where ours cannot tell",
+    "same": "Where ours agrees",
+    "beyond the paper": "What the paper does not report",
+    "not tested": "What was not tested here",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What is played for the page.
+
+    Attributes:
+        config: The configuration's file in ``examples/``; the embedded tournament where it is empty.
+        played: The name of what it leaves in a home: an experiment's; of a tournament nothing.
+        pictures: Which of its pictures are kept, and under which names.
+    """
+
+    config: str
+    played: str = ""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """As somebody would type it."""
+        return f"fakeoff run examples/{self.config}" if self.config else "fakeoff run"
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "tournament": Experiment(config=""),
+    "unseen-generators": Experiment(config="unseen_generators.toml", played="generalize"),
+    "reproject": Experiment(config="reproject.toml", played="reproject", pictures={"reprojections": "reprojections"}),
+    "exaggerate": Experiment(config="exaggerate.toml", played="exaggerate"),
+    "manipulations": Experiment(
+        config="manipulations.toml", played="manipulations", pictures={"average precision": "average-precision"}
+    ),
+    "strength": Experiment(
+        config="strength.toml",
+        played="strength",
+        pictures={
+            "strength": "steps",
+            "image cost": "cost",
+            "receptive field and half-life": "half-life",
+            "transfer": "transfer",
+            "through": "through",
+        },
+    ),
+    "arms-race": Experiment(
+        config="arms_race.toml", played="arms_race", pictures={"rounds": "rounds", "forgetting": "forgetting"}
+    ),
+}
+
+
+def play(name: str, home: Path) -> None:
+    """Plays an experiment, or what is missing of it."""
+    experiment = EXPERIMENTS[name]
+    config = [str(ROOT / "examples" / experiment.config)] if experiment.config else []
+    fakeoff = [sys.executable, "-c", "from fakeoff.cli import main; main()"]
+    done = subprocess.run([*fakeoff, "run", *config, "--serial", "--home", str(home)], check=False)
+    if done.returncode not in (0, 1):  # 1: somebody forfeited, which the result says
+        raise click.ClickException(f"'{experiment.command}' ended with {done.returncode}; what it computed is kept")
+
+
+def keep(name: str, home: Path) -> None:
+    """Keeps what was found in a home."""
+    experiment = EXPERIMENTS[name]
+    if experiment.played:
+        result = json.loads((home / "experiments" / f"{experiment.played}.json").read_text())
+        kept = {key: value for key, value in result.items() if key not in ("points", "code")}
+        for picture, title in experiment.pictures.items():
+            source = home / "experiments" / experiment.played / f"{picture}.png"
+            shutil.copyfile(source, PICTURES / f"{name}-{title}.png")
+    else:
+        scoreboard = json.loads((home / "scoreboard.json").read_text())
+        kept = {key: scoreboard[key] for key in _KEPT_OF_SCOREBOARDS}
+    kept = {"command": experiment.command, "processor": processor(), **kept}
+    (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def read_results() -> Results:
+    """What is stored, by name; what was not played is not in it."""
+    paths = {name: RESULTS / f"{name}.json" for name in EXPERIMENTS}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
+def write(results: Results) -> str:
+    """All claims in Markdown: disagreements first."""
+    found = [(claim, claim.judge(results)) for claim in CLAIMS]
+    counts = {verdict: sum(finding.verdict == verdict for _, finding in found) for verdict in _ORDER}
+    parts = [_BEGIN, _summary(counts)]
+    for verdict in _ORDER:
+        if of_verdict := [pair for pair in found if pair[1].verdict == verdict]:
+            parts += [f"## {_HEADINGS[verdict]}", _table(of_verdict, results)]
+    return "\n\n".join([*parts, _END])
+
+
+def put(page: str, drawn: str) -> str:
+    """The page with other claims between its marks."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return before + drawn + after
+
+
+def _summary(counts: Mapping[Verdict, int]) -> str:
+    claims = sum(count for verdict, count in counts.items() if verdict != "beyond the paper")
+    return (
+        f"Of {claims} claims of the paper, ours agrees with {counts['same']}, disagrees with {counts['different']}, "
+        f"cannot tell of {counts['not shown']}, and {counts['not tested']} were not tested."
+    )
+
+
+def _table(found: Sequence[tuple[Claim, Finding]], results: Results) -> str:
+    lines = ["| claim | the paper's figure | ours, 95% interval | |", "| --- | --- | --- | --- |"]
+    for claim, finding in found:
+        source = _source(claim, results)
+        lines.append(f"| {claim.claim} ({claim.where}) | {claim.paper} | {finding.figure} | {finding.why} {source} |")
+    return "\n".join(lines)
+
+
+def _source(claim: Claim, results: Results) -> str:
+    if claim.result not in results:
+        return ""
+    told: Any = results[claim.result]
+    return f"`{told['command']}`, [stored](results/{claim.result}.json), {told['processor']}"
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(EXPERIMENTS)))
+@click.option("--play", "is_played", is_flag=True, help="Play the experiments first, or what is missing of them.")
+@click.option("--homes", type=click.Path(file_okay=False, path_type=Path), help="Where they were or will be played.")
+def main(names: Sequence[str], is_played: bool, homes: Path | None) -> None:
+    if is_played and homes is None:
+        raise click.UsageError("--play needs a folder for the homes: --homes scratch/paper")
+    for name in (names or EXPERIMENTS) if homes is not None else ():
+        if is_played:
+            play(name, homes / name)
+        keep(name, homes / name)
+        click.echo(f"{name}: kept in docs/results/{name}.json")
+    PAGE.write_text(put(PAGE.read_text(), write(read_results())))
+
+
+if __name__ == "__main__":
+    main()
