@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ASSETS := $(VENV)/assets
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: play test check bench bench-gpu slow clean
+.PHONY: play test check bench bench-gpu slow paper clean
 
 play: $(STAMP)
 	$(BIN)/fakeoff run
@@ -34,6 +34,10 @@ bench-gpu: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+# Hours; an interrupted one goes on where it was.
+paper: $(STAMP)
+	$(BIN)/python scripts/paper.py --play --homes scratch/paper
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

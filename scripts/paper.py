@@ -6,7 +6,7 @@
 
 Each experiment is a configuration in ``examples/``, played in a home of its own by ``fakeoff run --serial``; an
 interrupted one goes on where it was. Of its result the tables are kept in ``docs/results/NAME.json``, with the
-processor, and its pictures in ``docs/pictures/NAME-PICTURE.png``.
+processor, and pictures of it in ``docs/pictures/``.
 """
 
 from __future__ import annotations
@@ -67,21 +67,25 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "reproject": Experiment(config="reproject.toml", played="reproject", pictures={"reprojections": "reprojections"}),
     "exaggerate": Experiment(config="exaggerate.toml", played="exaggerate"),
     "manipulations": Experiment(
-        config="manipulations.toml", played="manipulations", pictures={"average precision": "average-precision"}
+        config="manipulations.toml",
+        played="manipulations",
+        pictures={"average precision": "manipulations", "parts of resnet18_layer1": "manipulations-parts"},
     ),
     "strength": Experiment(
         config="strength.toml",
         played="strength",
         pictures={
-            "strength": "steps",
-            "image cost": "cost",
-            "receptive field and half-life": "half-life",
-            "transfer": "transfer",
-            "through": "through",
+            "strength": "strength",
+            "image cost": "strength-cost",
+            "receptive field and half-life": "strength-half-life",
+            "transfer": "strength-transfer",
+            "through": "strength-through",
         },
     ),
     "arms-race": Experiment(
-        config="arms_race.toml", played="arms_race", pictures={"rounds": "rounds", "forgetting": "forgetting"}
+        config="arms_race.toml",
+        played="arms_race",
+        pictures={"rounds": "arms-race", "forgetting": "arms-race-forgetting"},
     ),
 }
 
@@ -104,7 +108,7 @@ def keep(name: str, home: Path) -> None:
         kept = {key: value for key, value in result.items() if key not in ("points", "code")}
         for picture, title in experiment.pictures.items():
             source = home / "experiments" / experiment.played / f"{picture}.png"
-            shutil.copyfile(source, PICTURES / f"{name}-{title}.png")
+            shutil.copyfile(source, PICTURES / f"{title}.png")
     else:
         scoreboard = json.loads((home / "scoreboard.json").read_text())
         kept = {key: scoreboard[key] for key in _KEPT_OF_SCOREBOARDS}
