@@ -15,7 +15,8 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -73,7 +74,7 @@ def postprocess(pixels: Pixels, operations: Sequence[Operation]) -> Pixels:
     """
     for operation in operations:
         apply = _APPLIED[operation.name]
-        pixels = np.stack([np.asarray(apply(Image.fromarray(image), operation.amount)) for image in pixels])
+        pixels = np.stack([apply(image, operation.amount) for image in pixels])
     return pixels
 
 
@@ -112,23 +113,27 @@ def _parse(text: str) -> Operation:
     raise ValueError(f"'{text}' is nothing that is done to pictures; write jpeg:75, blur:1 or resize:0.5, joined by +")
 
 
-def _jpeg(image: Image.Image, quality: float) -> Image.Image:
+def _jpeg(image: Pixels, quality: float) -> Pixels:
     kept = io.BytesIO()
-    image.save(kept, format="JPEG", quality=int(quality))
-    return Image.open(kept).convert("RGB")
+    Image.fromarray(image).save(kept, format="JPEG", quality=int(quality))
+    return np.asarray(Image.open(kept).convert("RGB"))
 
 
-def _blur(image: Image.Image, sigma: float) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(sigma))
+def _blur(image: Pixels, sigma: float) -> Pixels:
+    # Pillow's GaussianBlur is made of boxes: below one pixel it is another blur than its radius says (see findings/).
+    blurred = ndimage.gaussian_filter(image.astype(np.float64), (sigma, sigma, 0), mode="nearest")
+    levels: Pixels = np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
+    return levels
 
 
-def _resize(image: Image.Image, factor: float) -> Image.Image:
-    small = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    return image.resize(small, Image.Resampling.BICUBIC).resize(image.size, Image.Resampling.BICUBIC)
+def _resize(image: Pixels, factor: float) -> Pixels:
+    shown = Image.fromarray(image)
+    small = (max(1, round(shown.width * factor)), max(1, round(shown.height * factor)))
+    return np.asarray(shown.resize(small, Image.Resampling.BICUBIC).resize(shown.size, Image.Resampling.BICUBIC))
 
 
 def _smooth_blur(images: Tensor, sigma: float) -> Tensor:
-    reach = max(1, int(3 * sigma + 0.5))
+    reach = max(1, int(4 * sigma + 0.5))
     line = torch.exp(-(torch.arange(-reach, reach + 1, device=images.device) ** 2) / (2 * sigma**2)).to(images.dtype)
     line = line / line.sum()
     padded = F.pad(images, (reach,) * 4, mode="replicate")
@@ -143,7 +148,7 @@ def _smooth_resize(images: Tensor, factor: float) -> Tensor:
     return F.interpolate(shrunk, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
-_APPLIED: Mapping[Name, Callable[[Image.Image, float], Image.Image]] = {"jpeg": _jpeg, "blur": _blur, "resize": _resize}
+_APPLIED: Mapping[Name, Callable[[Pixels, float], Pixels]] = {"jpeg": _jpeg, "blur": _blur, "resize": _resize}
 _SMOOTH: Mapping[Name, Callable[[Tensor, float], Tensor]] = {
     "jpeg": lambda images, _: images,
     "blur": _smooth_blur,

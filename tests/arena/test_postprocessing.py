@@ -72,11 +72,22 @@ def test_a_gradient_comes_back_as_the_operation_spread_it(chain: str, spreads: b
     assert gradient.sum((1, 2, 3)).numpy() == pytest.approx(3.0, abs=0.05)  # three channels, and nothing is lost
 
 
-def test_a_blur_is_followed_nearly_as_it_is(faces: images.Pixels) -> None:
-    """The gradient is PyTorch's blur's, so that blur had better be Pillow's."""
+@pytest.mark.parametrize("sigma", [0.2, 0.5, 1.0, 2.5])
+def test_a_blur_is_the_gaussian_that_it_says(sigma: float) -> None:
+    """Of one bright pixel the Gaussian itself is left, also where it is narrower than a pixel."""
+    shown = np.zeros((1, 41, 41, 3), np.uint8)
+    shown[:, 20, 20] = 255
+    places = np.arange(-20, 21)
+    line = np.exp(-(places**2) / (2 * sigma**2))
+    expected = 255 * np.outer(line, line) / line.sum() ** 2
+    assert np.abs(postprocess(shown, parse_operations(f"blur:{sigma}"))[0, ..., 0] - expected).max() <= 0.51
+
+
+def test_a_gradient_is_of_nearly_what_was_done(faces: images.Pixels) -> None:
+    """It is PyTorch's, of a blur and a resizing that had better be the same."""
     from fakeoff.arena.images.postprocessing import _SMOOTH
 
-    for chain in ("blur:1", "blur:2.5", "resize:0.5", "resize:2"):
+    for chain in ("blur:0.3", "blur:1", "blur:2.5", "resize:0.5", "resize:2"):
         [operation] = parse_operations(chain)
         smooth = _SMOOTH[operation.name](images.to_tensor(faces), operation.amount)
         exact = images.to_tensor(postprocess(faces, [operation]))
