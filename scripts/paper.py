@@ -65,7 +65,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "tournament": Experiment(config=""),
     "unseen-generators": Experiment(config="unseen_generators.toml", played="generalize"),
     "reproject": Experiment(config="reproject.toml", played="reproject", pictures={"reprojections": "reprojections"}),
-    "exaggerate": Experiment(config="exaggerate.toml", played="exaggerate"),
+    "exaggerate": Experiment(
+        config="exaggerate.toml",
+        played="exaggerate",
+        pictures={"path of pgan by resnet18_layer1": "exaggerate", "scores along the path": "exaggerate-scores"},
+    ),
     "manipulations": Experiment(
         config="manipulations.toml",
         played="manipulations",
