@@ -215,8 +215,8 @@ def _hair_and_mouth_change(result: Any) -> Finding:
     return Finding(
         figure="; ".join(told) or "no difference holds",
         verdict="same" if len(more) == len(rows) and all(more) else "not shown",
-        why=f"How much a part changes, of the whole image's; {len(more)} of {len(rows)} differences from a random shift "
-        f"hold, {sum(more)} of them upwards.",
+        why=f"How much a part changes, of the whole image's; {len(more)} of {len(rows)} differences from random "
+        f"shifts hold, {sum(more)} of them upwards.",
     )
 
 

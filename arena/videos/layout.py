@@ -129,7 +129,7 @@ def _of_one_name(videos: Sequence[Video], root: Path) -> tuple[list[Video], list
     """One video for each name, and what is said of the others: their images would be written over each other."""
     chosen: dict[tuple[str, str], Video] = {}
     problems = []
-    for video in sorted(videos, key=lambda video: (ENDINGS.index(video.path.suffix.lower()), str(video.path))):
+    for video in sorted(videos, key=lambda video: ENDINGS.index(video.path.suffix.lower())):
         taken = chosen.setdefault((video.method, video.name), video)
         if taken is not video:
             one, other = (each.path.relative_to(root) for each in (video, taken))
@@ -156,7 +156,7 @@ def _faceforensics(root: Path, compressions: tuple[str, ...]) -> tuple[list[Vide
         (folder, method.name if side.name == "manipulated_sequences" else "", folder.name)
         for side in (root / "original_sequences", root / "manipulated_sequences")
         if side.is_dir()
-        for method in sorted(side.iterdir())
+        for method in sorted(side.iterdir(), reverse=True)  # youtube before actors: most fakes are of the former
         if method.is_dir()
         for folder in sorted(method.iterdir())
         if folder.name in _COMPRESSIONS and (folder / "videos").is_dir()

@@ -145,6 +145,24 @@ class Trials:
             standings.append(Standing(detector=name, ap=found[name], is_best=as_good))
         return tuple(standings)
 
+    def gain(self, group: str, other: str, detector: str) -> tuple[tuple[str, ...], Estimate | None]:
+        """What a detector's average precision gains where it learns one group in place of another.
+
+        Args:
+            group: What it learns.
+            other: In place of which.
+            detector: Who.
+
+        Returns:
+            The generators that neither has seen, and the difference of the means on them; None where there are none, or
+            somebody forfeited.
+        """
+        unseen = tuple(name for name in self.unseen(group) if name in self.unseen(other))
+        one, two = self._of(group, detector, unseen), self._of(other, detector, unseen)
+        if one is None or two is None:
+            return unseen, None
+        return unseen, self._difference(one, two, confidence=self.confidence)
+
     def wide_rows(self, group: str) -> list[Row]:
         """The paper's table of one group: detectors by generators, what was trained on in brackets."""
         standings = {standing.detector: standing for standing in self.standings(group)}

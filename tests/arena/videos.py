@@ -1,10 +1,12 @@
-"""Small videos of ORL's faces, encoded as H.264."""
+"""Small videos of ORL's faces, encoded as H.264, and what an extraction makes of a folder of them."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,7 +14,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from fakeoff.arena.images.reals import Split, orl_faces
-from fakeoff.arena.videos import Extracted, Extraction, assign_people, extract, plan_extraction, read_collection
+from fakeoff.arena.videos import (
+    Extracted,
+    Extraction,
+    assign_people,
+    extract,
+    plan_extraction,
+    read_collection,
+    write_game,
+)
 from fakeoff.arena.videos.faces import Crop
 
 Frames = Sequence[npt.NDArray[np.uint8]]
@@ -125,3 +135,36 @@ def write_grey_faceforensics(
                 path = fake_path(root, f"{target}_{source}", method=method, compression=compression)
                 write_grey(path, 20 + int(target) % 60 + len(method))
     return root
+
+
+def play(root: Path, out: Path, **options: Any) -> list[Extracted]:
+    """An extraction with its game."""
+    results = run_extraction(root, out, **options)
+    write_game(out, results, resolution=64)
+    return results
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """All files; in the configuration, the folder by one name."""
+    every = {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    every |= {f"{path.relative_to(out).as_posix()}/": b"" for path in out.rglob("*") if path.is_dir()}
+    if "game.toml" in every:
+        every["game.toml"] = every["game.toml"].replace(str(out.resolve()).encode(), b"OUT")
+    return every
+
+
+def assert_as_at_once(root: Path, out: Path, scratch: Path, **options: Any) -> None:
+    """The folder is what a fresh extraction of the same videos makes."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    play(root, scratch, **options)
+    assert contents(out) == contents(scratch)
+
+
+def splits_on_disk(out: Path) -> dict[str, set[str]]:
+    """In which splits each person is seen, as whose video or as whose face."""
+    seen: dict[str, set[str]] = {}
+    for tree in (out / "real", *(out / "fake").glob("*"), *(out / "masks").glob("*")):
+        for folder in tree.glob("*/*"):
+            for person in folder.name.split("_"):
+                seen.setdefault(person, set()).add(folder.parent.name)
+    return seen
