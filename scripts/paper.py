@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from paper_claims import CLAIMS, Claim, Finding, Results, Verdict
+from paper_claims import CLAIMS, Claim
+from paper_measures import Finding, Results, Verdict
 from pretraining import processor
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +65,11 @@ class Experiment:
 EXPERIMENTS: Mapping[str, Experiment] = {
     "tournament": Experiment(config=""),
     "unseen-generators": Experiment(config="unseen_generators.toml", played="generalize"),
-    "reproject": Experiment(config="reproject.toml", played="reproject", pictures={"reprojections": "reprojections"}),
+    "reproject": Experiment(
+        config="reproject.toml",
+        played="reproject",
+        pictures={"reprojections of pgan": "reproject", "average precision": "reproject-average-precision"},
+    ),
     "exaggerate": Experiment(
         config="exaggerate.toml",
         played="exaggerate",

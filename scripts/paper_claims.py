@@ -1,30 +1,35 @@
-"""The paper's claims, and how each is judged by what was played here."""
+"""The paper's claims, in its order, and what it does not report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import mean
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-Verdict: TypeAlias = Literal["same", "different", "not shown", "not tested", "beyond the paper"]
-Results: TypeAlias = Mapping[str, Mapping[str, Any]]
-Row: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What was found of a claim.
-
-    Attributes:
-        figure: With its interval.
-        verdict: What it says of the claim.
-        why: Anything that a reader should know with it.
-    """
-
-    figure: str
-    verdict: Verdict
-    why: str = ""
+from paper_measures import (
+    PATCHES,
+    SLOPE,
+    Finding,
+    Results,
+    accuracy_falls,
+    ap_falls_less,
+    contrast,
+    field_and_robustness,
+    forgetting,
+    glow_without_reprojections,
+    hair_and_background,
+    hair_and_mouth_change,
+    half_lives,
+    less_background,
+    mouth_first,
+    pixels_cost_less,
+    ranked,
+    recovers,
+    remembering,
+    shift_exaggerates,
+    through_jpeg,
+    transfer,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,302 +61,6 @@ class Claim:
         return self.measure(results[self.result])
 
 
-def compare(value: float, low: float, high: float, *, expected: int, digits: int = 3) -> tuple[str, Verdict]:
-    """A difference as text, and whether it is of the sign that the paper has.
-
-    Args:
-        value: The difference.
-        low: The lower end of its interval.
-        high: The upper one.
-        expected: 1 where the paper's is above 0, -1 where it is below.
-        digits: Shown.
-    """
-    text = f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
-    least, most = sorted((expected * low, expected * high))
-    return text, "same" if least > 0 else "different" if most < 0 else "not shown"
-
-
-def share(row: Row, name: str) -> str:
-    """A share with its interval."""
-    return f"{row[name]:.3f} ({row[f'{name} from']:.3f} to {row[f'{name} to']:.3f})"
-
-
-def _contrast(group: str, what: str, expected: int) -> Callable[[Any], Finding]:
-    def measure(result: Any) -> Finding:
-        rows = [
-            row
-            for row in result["tables"]["patches against whole images"]
-            if row["trained on"] == group and row["AP on unseen generators"] == what
-        ]
-        if not rows:
-            return Finding(figure="", verdict="not tested", why="Nobody of one of the two kinds played.")
-        [row] = rows
-        text, verdict = compare(row["difference"], row["from"], row["to"], expected=expected)
-        return Finding(figure=text, verdict=verdict, why=f"AP, {row['seeds']} seed(s).")
-
-    return measure
-
-
-_PATCHES = "mean of patch detectors less mean of whole-image ones"
-_SLOPE = "for each doubling of the receptive field"
-
-
-def _accuracy_falls(result: Any) -> Finding:
-    """The frozen targets of all attacks of the tournament."""
-    cells = {_place(cell): cell for cell in result["cells"]}
-    told, ends = [], []
-    for cell in result["cells"]:
-        if cell["is_target"]:
-            before = cells[(cell["generator"], cell["generator_round"] - 1, cell["detector"], cell["detector_round"])]
-            low, high = cell["accuracy_ci"]
-            told.append(
-                f"`{cell['detector']}@{cell['detector_round']}`: {before['accuracy']:.0%} → {cell['accuracy']:.0%} "
-                f"({low:.0%} to {high:.0%})"
-            )
-            ends.append(high)
-    return Finding(figure="; ".join(told), verdict="same" if max(ends) < 0.65 else "not shown")
-
-
-def _ap_falls_less(result: Any) -> Finding:
-    cells = {_place(cell): cell for cell in result["cells"]}
-    told, less = [], []
-    for cell in result["cells"]:
-        if cell["is_target"]:
-            before = cells[(cell["generator"], cell["generator_round"] - 1, cell["detector"], cell["detector_round"])]
-            told.append(
-                f"`{cell['detector']}@{cell['detector_round']}`: AP {before['ap']:.2f} → {cell['ap']:.2f} "
-                f"({cell['ap_ci'][0]:.2f} to {cell['ap_ci'][1]:.2f})"
-            )
-            # Each falls by its figure before less its figure after; the intervals of the latter must not meet.
-            least_accuracy = before["accuracy"] - cell["accuracy_ci"][1]
-            less.append(least_accuracy > before["ap"] - cell["ap_ci"][0])
-    return Finding(figure="; ".join(told), verdict="same" if all(less) else "not shown")
-
-
-def _recovers(result: Any) -> Finding:
-    cells = {_place(cell): cell for cell in result["cells"]}
-    told, back = [], []
-    for cell in result["cells"]:
-        if cell["is_target"]:
-            new = cells[(cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"] + 1)]
-            low, high = new["accuracy_ci"]
-            told.append(
-                f"`{cell['detector']}@{cell['detector_round'] + 1}`: {cell['accuracy']:.0%} → {new['accuracy']:.0%} "
-                f"({low:.0%} to {high:.0%})"
-            )
-            back.append(low > cell["accuracy_ci"][1])
-    return Finding(figure="; ".join(told), verdict="same" if all(back) else "not shown")
-
-
-def _place(cell: Row) -> tuple[str, int, str, int]:
-    return cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"]
-
-
-def _hair_and_background(result: Any) -> Finding:
-    """Of fakes as they came, before round-0 detectors: shares less those of random patches."""
-    told, verdicts = [], []
-    for cell in result["parts"]:
-        if (cell["generator_round"], cell["detector_round"]) != (0, 0):
-            continue
-        found, random = cell["fake"]["parts"], cell["fake"]["random_parts"]
-        first = sorted(found, key=lambda part: -found[part])[:3]
-        told.append(f"`{cell['detector']}`: " + ", ".join(f"{part} {found[part]:.0%}" for part in first))
-        excess = {part: found[part] - random[part] for part in ("hair", "background")}
-        verdicts.append(set(first[:2]) == {"hair", "background"} and min(excess.values()) > 0)
-    verdict: Verdict = "same" if all(verdicts) else "different" if not any(verdicts) else "not shown"
-    return Finding(
-        figure="; ".join(told), verdict=verdict, why="Shares of fakes; a photograph of ORL is nearly all face."
-    )
-
-
-def _less_background(result: Any) -> Finding:
-    told, falls = [], []
-    for row in result["part_shifts"]:
-        if not row["is_target"]:
-            continue
-        before, after = (row[name]["background"] for name in ("before", "retrained"))
-        told.append(
-            f"`{row['detector']}`, round {row['generator_round']}: background {before:.0%} → {after:.0%} "
-            f"({row['retrained_ci']['background'][0]:.0%} to {row['retrained_ci']['background'][1]:.0%}); part shift "
-            f"{row['shift']['tv']:.2f}, by chance {row['shift']['tv_null']:.2f}"
-        )
-        falls.append((before, after, row["retrained_ci"]["background"]))
-    if not told:
-        return Finding(figure="", verdict="not tested", why="No target judged patches.")
-    if max(before for before, _, _ in falls) < 0.05:
-        why = "There was hardly any background to leave: ORL's photographs are nearly all face."
-        return Finding(figure="; ".join(told), verdict="not shown", why=why)
-    verdict: Verdict = "same" if all(ci[1] < before for before, _, ci in falls) else "not shown"
-    return Finding(figure="; ".join(told), verdict=verdict)
-
-
-def _shift_exaggerates(result: Any) -> Finding:
-    rows = result["tables"]["exaggeration"]
-    name = "rise less that of a random shift"
-    told = [
-        f"`{row['detector']}` on {row['generator']}: {row[name]:+.3f} ({row[f'{name} from']:+.3f} to "
-        f"{row[f'{name} to']:+.3f})"
-        for row in rows
-    ]
-    return Finding(
-        figure="; ".join(told),
-        verdict="same" if all(row[f"{name} from"] > 0 for row in rows) else "not shown",
-        why="P(fake) of G(z - w) less that of G(z), less what random shifts of the same length do.",
-    )
-
-
-def _hair_and_mouth_change(result: Any) -> Finding:
-    rows = [row for row in result["tables"].get("parts that change", []) if row["part"] in ("hair", "mouth")]
-    if not rows:
-        return Finding(figure="", verdict="not tested", why="Played without a face parser.")
-    ratio = "change over the whole image's"
-    told = [
-        f"`{row['detector']}` on {row['generator']}: {row['part']} {row[ratio]:.2f}, random "
-        f"{row['the same of a random shift']:.2f}"
-        for row in rows
-        if row["holds"]
-    ]
-    more = [row["difference"] > 0 for row in rows if row["holds"]]
-    return Finding(
-        figure="; ".join(told) or "no difference holds",
-        verdict="same" if len(more) == len(rows) and all(more) else "not shown",
-        why=f"How much a part changes, of the whole image's; {len(more)} of {len(rows)} differences from random "
-        f"shifts hold, {sum(more)} of them upwards.",
-    )
-
-
-def _ranked(table: str, column: str, name: str, *, last: bool = False) -> Callable[[Any], Finding]:
-    """Whether something comes first (or last) of all, by the interval of its difference from the nearest rival."""
-
-    def measure(result: Any) -> Finding:
-        rows = result["tables"].get(table, [])
-        if not rows:
-            return Finding(figure="", verdict="not tested", why="Too few of them played.")
-        [own] = [row for row in rows if row[column] == name]
-        rival, value, low, high = ("less the last", "difference from it", "its from", "its to") if last else (
-            "less", "difference", "from", "to",
-        )  # fmt: skip
-        text, verdict = compare(own[value], own[low], own[high], expected=-1 if last else 1)
-        order = ", ".join(f"{row[column]} {row['AP']:.3f}" for row in rows)
-        return Finding(figure=f"{text} from {own[rival]}: {order}", verdict=verdict, why="Mean AP over all detectors.")
-
-    return measure
-
-
-def _mouth_first(result: Any) -> Finding:
-    told, verdicts = [], []
-    rows = [row for row in result["tables"].get("parts", []) if row["trained on"] == "face2face"]
-    for detector, tested in dict.fromkeys((row["detector"], row["tested on"]) for row in rows):
-        if tested not in ("deepfakes", "neural_textures"):
-            continue
-        own = {row["part"]: row for row in rows if (row["detector"], row["tested on"]) == (detector, tested)}
-        first = max(own.values(), key=lambda row: row["share"])
-        mouth = own.get("mouth")
-        if mouth is None:
-            continue
-        told.append(
-            f"`{detector}` on {tested}: mouth {mouth['share']:.0%} ({mouth['share from']:.0%} to "
-            f"{mouth['share to']:.0%}; random {mouth['share of random patches']:.0%})"
-            + ("" if first["part"] == "mouth" else f", {first['part']} {first['share']:.0%}")
-        )
-        verdicts.append(first["part"] == "mouth" and mouth["share from"] > mouth["share of random patches"])
-    if not told:
-        return Finding(figure="", verdict="not tested", why="No patch detector with parts played.")
-    verdict: Verdict = "same" if all(verdicts) else "different" if not any(verdicts) else "not shown"
-    return Finding(figure="; ".join(told), verdict=verdict)
-
-
-def _half_lives(result: Any) -> Finding:
-    rows = result["tables"]["half-life"]
-    name = next(column for column in rows[0] if column.startswith("steps until AP") and "," not in column)
-    told = [f"`{row['detector']}` ({row['sees']}) {row[name]}" for row in rows]
-    return Finding(
-        figure="; ".join(told), verdict="beyond the paper", why="Steps of finetuning until AP is below 0.75."
-    )
-
-
-def _field_and_robustness(result: Any) -> Finding:
-    rows = result["tables"].get("receptive field and robustness", [])
-    column = "mean AP over all budgets of finetuning"
-    slopes = [row for row in rows if row[column] == _SLOPE]
-    if not slopes:
-        return Finding(figure="", verdict="not tested", why="All detectors see equally much.")
-    told = [compare(row["value"], row["from"], row["to"], expected=1)[0] for row in slopes]
-    return Finding(
-        figure="; ".join(told),
-        verdict="beyond the paper",
-        why="AP, the mean over all budgets, for each doubling of the receptive field.",
-    )
-
-
-def _pixels_cost_less(result: Any) -> Finding:
-    told = []
-    for row in result["tables"]["half-life"]:
-        told.append(
-            f"`{row['detector']}` {row['image cost of finetuned generator']} finetuned, "
-            f"{row.get('image cost of pixels moved')} in pixels"
-        )
-    return Finding(
-        figure="; ".join(told),
-        verdict="beyond the paper",
-        why="Mean absolute difference to the unattacked images, of 1, at which AP falls below 0.75.",
-    )
-
-
-def _transfer(result: Any) -> Finding:
-    rows = [row for row in result["tables"]["transfer"] if row["finetuned against"] != "nobody"]
-    own = mean(row["AP"] for row in rows if row["finetuned against"] == row["judged by"])
-    others = mean(row["AP"] for row in rows if row["finetuned against"] != row["judged by"])
-    return Finding(
-        figure=f"{own:.3f} of the detector that was attacked, {others:.3f} of the others",
-        verdict="beyond the paper",
-        why="Mean AP after the longest finetuning.",
-    )
-
-
-def _through_jpeg(result: Any) -> Finding:
-    rows = [row for row in result["tables"].get("through", []) if row["attack"] == "finetuned generator"]
-    told = []
-    for led in (False, True):
-        of = [row for row in rows if row["led through it"] == led]
-        if of:
-            before, after = (mean(row[name] for row in of) for name in ("AP, nothing between", "AP"))
-            told.append(f"{'led through it' if led else 'not led through it'}: {before:.3f} → {after:.3f}")
-    chain = rows[0]["between"] if rows else ""
-    return Finding(
-        figure="; ".join(told),
-        verdict="beyond the paper",
-        why=f"Mean AP of the attacked detectors, with nothing between and behind {chain}.",
-    )
-
-
-def _forgetting(result: Any) -> Finding:
-    told = []
-    for rules in dict.fromkeys(row["detectors learn"] for row in result["tables"]["forgetting"]):
-        rows = [row for row in result["tables"]["forgetting"] if row["detectors learn"] == rules]
-        lost = [row for row in rows if row["change to"] < 0]
-        change = mean(row["change"] for row in rows)
-        told.append(f"learning {rules}: mean change {change:+.3f}, {len(lost)} of {len(rows)} below 0 for sure")
-    return Finding(
-        figure="; ".join(told),
-        verdict="beyond the paper",
-        why="AP on old fakes at the end, less what it was at the time.",
-    )
-
-
-def _remembering(result: Any) -> Finding:
-    rows = [row for row in result["tables"].get("history against latest", []) if row["fakes of"] == "old rounds"]
-    told = [
-        f"`{row['detector']}` {row['difference']:+.3f} ({row['difference from']:+.3f} to {row['difference to']:+.3f})"
-        for row in rows
-    ]
-    return Finding(
-        figure="; ".join(told),
-        verdict="beyond the paper",
-        why="AP on the fakes of old rounds: learning all rounds less learning the latest alone.",
-    )
-
-
 CLAIMS: Sequence[Claim] = (
     Claim(
         claim="Trained on one resolution, truncated networks generalise to others better than whole ones",
@@ -371,14 +80,28 @@ CLAIMS: Sequence[Claim] = (
         where="Table 2, left",
         paper="GMM: Xception Block 2 91.38, Xception 40.98",
         result="unseen-generators",
-        measure=_contrast("pgan", _PATCHES, 1),
+        measure=contrast("pgan", PATCHES, 1),
+    ),
+    Claim(
+        claim="So they do where samples and reprojections of photographs are learned together, as in the paper",
+        where="Table 2, left",
+        paper="SGAN: Xception Block 2 99.99, ResNet-18 64.80",
+        result="reproject",
+        measure=contrast("pgan+pgan~reals", PATCHES, 1),
+    ),
+    Claim(
+        claim="Fakes of Glow are found better by truncated networks that learned no reprojections",
+        where="section 4.1",
+        paper="no figure; Block 2 67.49 with them",
+        result="reproject",
+        measure=glow_without_reprojections,
     ),
     Claim(
         claim="Generalisation falls as the receptive field grows",
         where="section 4.1",
         paper="1024 px: Block 2 99.98, Block 5 91.18",
         result="unseen-generators",
-        measure=_contrast("pgan", _SLOPE, -1),
+        measure=contrast("pgan", SLOPE, -1),
     ),
     Claim(
         claim="They generalise to another data set, too",
@@ -392,134 +115,134 @@ CLAIMS: Sequence[Claim] = (
         where="Figs. 3 and 4",
         paper="largest two classes",
         result="tournament",
-        measure=_hair_and_background,
+        measure=hair_and_background,
     ),
     Claim(
         claim="One shift of all latents exaggerates what the classifier takes for fake",
         where="Eq. 3, Fig. 5",
         paper="pictures",
         result="exaggerate",
-        measure=_shift_exaggerates,
+        measure=shift_exaggerates,
     ),
     Claim(
         claim="It accentuates hair and the smile",
         where="Fig. 5",
         paper="pictures",
         result="exaggerate",
-        measure=_hair_and_mouth_change,
+        measure=hair_and_mouth_change,
     ),
     Claim(
         claim="Finetuning takes the frozen detector's accuracy from 100% to below 65%",
         where="section 4.3, Fig. 6",
         paper="< 65%",
         result="tournament",
-        measure=_accuracy_falls,
+        measure=accuracy_falls,
     ),
     Claim(
         claim="AP is less sensitive to finetuning than accuracy is",
         where="section 4.3",
         paper="no figure",
         result="tournament",
-        measure=_ap_falls_less,
+        measure=ap_falls_less,
     ),
     Claim(
         claim="A detector that is trained on the finetuned generator recovers",
         where="section 4.3",
         paper="no figure",
         result="tournament",
-        measure=_recovers,
+        measure=recovers,
     ),
     Claim(
         claim="The retrained detector relies less on background and more on the face",
         where="Fig. 6",
         paper="histogram",
         result="tournament",
-        measure=_less_background,
+        measure=less_background,
     ),
     Claim(
         claim="Face2Face teaches most about the other manipulations",
         where="Table 3",
         paper="mean of the three others over all detectors: 65.7; NeuralTextures 61.5, Deepfakes 60.0, FaceSwap 55.8",
         result="manipulations",
-        measure=_ranked("what teaches most", "trained on", "face2face"),
+        measure=ranked("what teaches most", "trained on", "face2face"),
     ),
     Claim(
         claim="FaceSwap is the hardest for those who did not learn it",
         where="Table 3",
         paper="mean 54.4, from 43.2 to 63.5",
         result="manipulations",
-        measure=_ranked("what is hardest", "tested on", "faceswap", last=True),
+        measure=ranked("what is hardest", "tested on", "faceswap", last=True),
     ),
     Claim(
         claim="Trained on Face2Face, truncated networks generalise better than whole ones",
         where="Table 3",
         paper="NT: Block 1 80.88, Xception 56.07",
         result="manipulations",
-        measure=_contrast("face2face", _PATCHES, 1),
+        measure=contrast("face2face", PATCHES, 1),
     ),
     Claim(
         claim="Trained on Deepfakes, truncated networks generalise better than whole ones",
         where="Table 3",
         paper="NT: Layer 1 74.99, ResNet-18 53.22",
         result="manipulations",
-        measure=_contrast("deepfakes", _PATCHES, 1),
+        measure=contrast("deepfakes", PATCHES, 1),
     ),
     Claim(
         claim="Who learned Face2Face looks at the mouth in Deepfakes and NeuralTextures",
         where="Fig. 7",
         paper="histogram, mouth first",
         result="manipulations",
-        measure=_mouth_first,
+        measure=mouth_first,
     ),
     Claim(
         claim="How many steps of finetuning break each detector: its half-life",
         where="nothing on it",
         paper="",
         result="strength",
-        measure=_half_lives,
+        measure=half_lives,
     ),
     Claim(
         claim="Whether a wider receptive field stands more attack",
         where="nothing on it",
         paper="",
         result="strength",
-        measure=_field_and_robustness,
+        measure=field_and_robustness,
     ),
     Claim(
         claim="What attacks cost the images until the detector is broken",
         where="nothing on it",
         paper="",
         result="strength",
-        measure=_pixels_cost_less,
+        measure=pixels_cost_less,
     ),
     Claim(
         claim="Whom else an attack fools",
         where="nothing on it",
         paper="",
         result="strength",
-        measure=_transfer,
+        measure=transfer,
     ),
     Claim(
         claim="What JPEG leaves of an attack",
         where="nothing on it",
         paper="",
         result="strength",
-        measure=_through_jpeg,
+        measure=through_jpeg,
     ),
     Claim(
         claim="Whether detectors forget the fakes of old rounds",
         where="nothing on it",
         paper="",
         result="arms-race",
-        measure=_forgetting,
+        measure=forgetting,
     ),
     Claim(
         claim="What it helps to learn the fakes of all rounds",
         where="nothing on it",
         paper="",
         result="arms-race",
-        measure=_remembering,
+        measure=remembering,
     ),
 )
 
-__all__ = ["CLAIMS", "Claim", "Finding", "Results", "Verdict", "compare", "share"]
+__all__ = ["CLAIMS", "Claim"]

@@ -35,6 +35,7 @@ COVERED: dict[str, dict[str, tuple[str, ...]]] = {
         "fakeoff.protocols": ("Protocol", "register"),
         "fakeoff.protocols.game.bench": ("Bench",),
         "fakeoff.protocols.game.verbs": ("Verbs",),
+        "fakeoff.protocols.game.measuring": ("MeasuringVerbs",),
         "fakeoff.protocols.game.own_jobs": ("Results",),
         "fakeoff.protocols.game.line": ("Line",),
         "fakeoff.protocols.record.versions": ("Version", "Forfeit"),

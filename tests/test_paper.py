@@ -32,6 +32,12 @@ def claims(paper: ModuleType) -> ModuleType:
     return importlib.import_module("paper_claims")
 
 
+@pytest.fixture(scope="module")
+def measures(paper: ModuleType) -> ModuleType:
+    del paper  # scripts are found
+    return importlib.import_module("paper_measures")
+
+
 def test_the_page_is_what_the_stored_results_say(paper: ModuleType) -> None:
     drawn = paper.write(paper.read_results())
     assert drawn in paper.PAGE.read_text()
@@ -76,9 +82,9 @@ def test_every_picture_that_is_kept_is_there(paper: ModuleType) -> None:
     ],
 )
 def test_an_interval_decides_and_not_a_figure(
-    claims: ModuleType, low: float, high: float, expected: int, verdict: str
+    measures: ModuleType, low: float, high: float, expected: int, verdict: str
 ) -> None:
-    text, found = claims.compare((low + high) / 2, low, high, expected=expected)
+    text, found = measures.compare((low + high) / 2, low, high, expected=expected)
     assert found == verdict
     assert text == f"{(low + high) / 2:+.3f} ({low:+.3f} to {high:+.3f})"
 
@@ -94,7 +100,7 @@ def test_disagreements_stand_first_and_what_was_not_played_is_not_claimed(
     assert headings == [heading for heading in paper._HEADINGS.values() if heading in headings]
 
 
-def test_the_fall_of_accuracy_is_judged_by_the_upper_end_of_its_interval(claims: ModuleType) -> None:
+def test_the_fall_of_accuracy_is_judged_by_the_upper_end_of_its_interval(measures: ModuleType) -> None:
     def cells(high: float) -> dict[str, Any]:
         common = {"generator": "g", "detector": "d", "ap": 0.9, "ap_ci": [0.85, 0.95]}
         return {
@@ -108,10 +114,10 @@ def test_the_fall_of_accuracy_is_judged_by_the_upper_end_of_its_interval(claims:
             ]
         }  # fmt: skip
 
-    assert claims._accuracy_falls(cells(0.64)).verdict == "same"
-    assert claims._accuracy_falls(cells(0.7)).verdict == "not shown"
-    assert claims._recovers(cells(0.64)).verdict == "same"
-    assert claims._recovers(cells(0.95)).verdict == "not shown"
+    assert measures.accuracy_falls(cells(0.64)).verdict == "same"
+    assert measures.accuracy_falls(cells(0.7)).verdict == "not shown"
+    assert measures.recovers(cells(0.64)).verdict == "same"
+    assert measures.recovers(cells(0.95)).verdict == "not shown"
 
 
 def test_a_result_is_kept_with_its_command(paper: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

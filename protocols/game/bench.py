@@ -19,16 +19,16 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.line import Line
+from fakeoff.protocols.game.measuring import MeasuringVerbs
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.own_jobs import Results, check_inputs, check_payload, check_task
 from fakeoff.protocols.game.recipes import check_processes_find, reseed
-from fakeoff.protocols.game.verbs import Verbs
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import CheckedLog, Log, Row
 from fakeoff.protocols.record.versions import Forfeit, Version
 
 
-class Bench(Verbs):
+class Bench(MeasuringVerbs):
     """Everything that a protocol may do. What was computed before is only read.
 
     Verbs return at once: a :class:`fakeoff.protocols.game.line.Line` of versions or figures, some still to come, that

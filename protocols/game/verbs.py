@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from fakeoff.arena.errors import PluginError, suggestion
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import RealSource
-from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.abilities import Ability
 from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
-from fakeoff.protocols.game import following, searching
+from fakeoff.protocols.game import following
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
@@ -23,23 +22,10 @@ from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, reseed, warn
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
-from fakeoff.protocols.measures import (
-    Audit,
-    Cost,
-    Judged,
-    Localisation,
-    Look,
-    Match,
-    Measured,
-    QualityGate,
-    Search,
-    Shift,
-)
+from fakeoff.protocols.measures import Audit
 from fakeoff.protocols.record.versions import Forfeit, Kind, Trained, Version
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.pools import ATTACK_REALS, write_real_pools
-
-M = TypeVar("M", bound=Measured[Any])
 
 
 class Verbs:
@@ -321,146 +307,6 @@ class Verbs:
         if self._desk.parser is not None and any(judges_patches(s.plugin) for s in self._desk.detectors.values()):
             for slot in self._slots("generator", versions):
                 self._begin(following.label(self._moves, slot))
-
-    def match(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Match]:
-        """Scores every generator version against every detector version, on test pools, blindly.
-
-        Args:
-            makers: Generator versions.
-            judges: Detector versions.
-
-        Returns:
-            Matches, generator by generator: metrics with intervals; see
-            :func:`fakeoff.protocols.score.metrics.evaluate`.
-
-        Raises:
-            PluginError: A version is of the other kind.
-        """
-        return self.measure(Match, makers, judges)
-
-    def judge(self, judges: Iterable[Version], *, reals: str | Job, fakes: str | Job, what: str) -> Line[Judged]:
-        """Scores images of the protocol's own with detectors, blindly.
-
-        Args:
-            judges: Detector versions.
-            reals: A pool's key, or a job that leaves one: an array ``images``, uint8 ``(n, h, w, 3)``, RGB.
-            fakes: Likewise.
-            what: They are, for people: ``JPEG 90``.
-
-        Returns:
-            Metrics with intervals, in the order of the judges.
-
-        Raises:
-            PluginError: A version is of the other kind, or a job that makes a pool failed.
-        """
-        slots = self._slots("detector", judges)
-        return self._line(self._moves.judge(slot, reals=reals, fakes=fakes, what=what) for slot in slots)
-
-    def look(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Look]:
-        """Where the images of matches give themselves away, for patch detectors, where a face parser is configured.
-
-        Args:
-            makers: Generator versions.
-            judges: Detector versions.
-
-        Raises:
-            PluginError: A version is of the other kind.
-        """
-        return self.measure(Look, makers, judges)
-
-    def localise(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[Localisation]:
-        """Whether patch detectors look where manipulators changed the image, beside a random patch and chance.
-
-        Args:
-            makers: Generator versions; those that do not say what they changed are left out.
-            judges: Detector versions; those that judge whole images are left out.
-
-        Raises:
-            PluginError: A version is of the other kind.
-        """
-        return self.measure(Localisation, makers, judges)
-
-    def shift(
-        self, before: Line[Version], attacked: Line[Version], *, frozen: Line[Version], retrained: Line[Version]
-    ) -> Line[Shift]:
-        """How attacks and the defences after them moved the fight over the face.
-
-        Args:
-            before: Generator versions that attacked.
-            attacked: What became of them, in the same places.
-            frozen: Detector versions before the defence.
-            retrained: What became of them, in the same places.
-        """
-        return self._line(
-            self._moves.measure(Shift, [first, second, old, new])
-            for first, second in zip(before.slots, attacked.slots, strict=True)
-            for old, new in zip(frozen.slots, retrained.slots, strict=True)
-        )
-
-    def audit(self, versions: Iterable[Version]) -> Line[Audit]:
-        """Whether the pools of generator versions could be told from their reals by format alone; none is refused."""
-        return self.measure(Audit, () if self.config.audit.on_leak == "skip" else versions)
-
-    def costs(self, versions: Iterable[Version]) -> Line[Cost]:
-        """How far generator versions went from version 0 and lie from the held-out reals.
-
-        Returns:
-            Distances; see :mod:`fakeoff.protocols.score.distances`.
-
-        Raises:
-            PluginError: A version is of a detector.
-        """
-        return self.measure(Cost, versions)
-
-    def gate(self, versions: Iterable[Version]) -> Line[QualityGate]:
-        """Whether the fakes of generator versions are worth ranking; noise, one face or copies take no place.
-
-        Returns:
-            What they measure on val; see :mod:`fakeoff.protocols.score.quality`. Nothing where the configuration
-            leaves the gate out.
-
-        Raises:
-            PluginError: A version is of a detector.
-        """
-        return self.measure(QualityGate, versions if self.config.score.quality_gate else ())
-
-    def search(
-        self, makers: Iterable[Version], judges: Iterable[Version], *, targets: Iterable[Version] = ()
-    ) -> Line[Search]:
-        """Attacks detectors by their scores alone, through the latents of generators, as ``search.when`` says.
-
-        Args:
-            makers: Generator versions as they are before a round's attacks. Those without latents are skipped, and that
-                is on record.
-            judges: Detector versions: those that no gradient flows through are searched against.
-            targets: Of the round's attacks: likewise, with ``search.when = "always"``.
-
-        Raises:
-            PluginError: A version is of the other kind.
-        """
-        if self.config.search.when == "never":
-            return self._line(())
-        frozen = self._slots("detector", targets)
-        return self._line(
-            searching.search(self._moves, maker, judge, targets=frozen, tally=self._tally)
-            for maker, judge in self._pairs(makers, judges)
-        )
-
-    def measure(self, measure: type[M], makers: Iterable[Version], judges: Iterable[Version] | None = None) -> Line[M]:
-        """Takes a measure: of every generator version, or of every one and every detector version.
-
-        Args:
-            measure: A kind of result, such as :class:`fakeoff.protocols.measures.Cost`. It is kept on the scoreboard
-                where it is one of :data:`fakeoff.protocols.measures.MEASURES`.
-            makers: Generator versions.
-            judges: Detector versions, where it is about them, too.
-
-        Raises:
-            PluginError: A version is of the other kind.
-        """
-        if judges is None:
-            return self._line(self._moves.measure(measure, [slot]) for slot in self._slots("generator", makers))
-        return self._line(self._moves.measure(measure, pair) for pair in self._pairs(makers, judges))
 
     def _over(self, section: str, settings: Mapping[str, Any], *, given: str) -> Desk:
         """The desk with settings over a section of the configuration."""
