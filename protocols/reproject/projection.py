@@ -37,7 +37,7 @@ def reproject(context: Context) -> Result:
     On val all steps are taken, and the first look is chosen from which three more bring no more than 1%. The other
     splits begin where val began and stop where val says: test decides nothing.
 
-    Source: section 4.2 of the paper, after Bau et al., ICCV 2019: an encoder gives the start, then the latent is
+    Source: section 4.1 of the paper, after Bau et al., ICCV 2019: an encoder gives the start, then the latent is
     optimised under a pixel and a perceptual loss.
 
     Payload: :class:`ReprojectArguments`. Inputs: ``version``, ``real`` (the photographs at the generator's own

@@ -1,4 +1,4 @@
-"""Detectors that learn a generator's samples, its reprojections of real photographs, or both (section 4.2)."""
+"""Detectors that learn a generator's samples, its reprojections of real photographs, or both (section 4.1)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reproject(Generalize):
 
     A reprojection is the image of a generator that comes closest to a photograph: a fake with a real for its pair, so
     that what is left to see is what the generator cannot make (Bau et al., "Seeing what a GAN cannot generate", ICCV
-    2019). The paper trained on both (section 4.2, Table 2). Photographs of train, of val and of test are projected each
+    2019). The paper trained on both (section 4.1, Table 2). Photographs of train, of val and of test are projected each
     for the pool of their own split; a generator's reprojections are met as one more generator, `pgan~reals`.
 
     What *generalize* shows is shown. Besides: how near the reprojections come, and pictures of them.
