@@ -165,6 +165,18 @@ def test_played_again_nothing_is_computed(
     assert log.tables == strength[0].tables
 
 
+def test_what_a_tournament_played_in_the_home_is_only_read(
+    strength: tuple[Kept, Bench], home: Path, toy_config: Make, watcher: Any
+) -> None:
+    """The detectors of its round 0; and the other way round, the attack of as many steps on the champion."""
+    attack = {**ROSTER["attack"], "steps": STEPS[0], "until": 1.0, "target": "toy_brightness"}
+    config = toy_config(**{**ROSTER, "rounds": 1, "attack": attack, "search": {"when": "never"}})
+    play_protocol("attack_defend", config, home=home, observer=watcher, parameters={})
+    ran = [job.task.rpartition(":")[2] for job in watcher.ran]
+    assert "attack" not in ran
+    assert ran.count("defend") == len(ROSTER["detectors"])  # those of round 1
+
+
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
