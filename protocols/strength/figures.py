@@ -50,8 +50,8 @@ def draw_curves(curves: Sequence[Curve], found: Range, *, over_costs: bool, leve
     what = "what attacks cost the images" if over_costs else "steps of finetuning"
     both = "; solid: finetuned generator, dashed: pixels moved" if any(c.attack == "pixels" for c in shown) else ""
     figure.suptitle(
-        f"How much attack a detector stands: average precision over {what}\n{_caption(found)}; dotted: half-life at "
-        f"AP {level:g}{both}",
+        f"How much attack a detector stands: average precision over {what}\n"
+        f"{_caption(found, intervals=not over_costs)}; dotted: half-life at AP {level:g}{both}",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     return figure
@@ -76,10 +76,12 @@ def draw_robustness(
             _draw_half_life(axes, along + 0.14 * crowd[along], half_life, curve.detector, whole=whole)
         _name_fields(axes, [sights[c.detector] for c in places if c.detector in sights], side=side)
         axes.set_title(f"fakes of {generator}", loc="left", fontsize=9)
-        axes.set_yscale("symlog", linthresh=1)
         furthest = max(half_life.furthest for half_life in places.values())
-        axes.set_ylim(0, furthest * 6)
-        axes.set_yticks([0, *[tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= furthest]])
+        lowest = min(half_life.low for half_life in places.values())
+        linear = max(1.0, lowest / 2)  # below it there is nothing but those who were broken at once
+        axes.set_yscale("symlog", linthresh=linear, linscale=0.4)
+        axes.set_ylim(0, furthest * 14)  # room for names
+        axes.set_yticks([0, *[tick for tick in (1, 3, 10, 30, 100, 300, 1000) if linear <= tick <= furthest]])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.spines[["top", "right"]].set_visible(False)
     figure.supylabel(f"steps of finetuning until AP falls below {level:g}", fontsize=9)
@@ -152,8 +154,8 @@ def draw_through(rows: Sequence[Row], found: Range) -> Figure:
         panels[-1].plot([], [], "o", color=colour, label=f"{attack}, led through it" if led else attack)
     figure.legend(loc="outside lower center", ncols=min(3, len(kinds)), fontsize=8, frameon=False)
     figure.suptitle(
-        "What is left of an attack on the way to a user\naverage precision: hollow with nothing between, filled behind "
-        f"it; {_caption(found)}; dotted: chance",
+        "What is left of an attack on the way to a user: average precision,\nhollow with nothing between, filled "
+        f"behind it; dotted: chance\n{_caption(found)}",
         fontsize=10,
         x=0.01,
         ha="left",
@@ -167,13 +169,12 @@ def _draw_panel(
     ends: dict[str, tuple[float, float, str]] = {}
     for curve in curves:
         colour = _LINES[detectors.index(curve.detector) % len(_LINES)]
-        places = np.array(curve.costs if over_costs else curve.budgets)
-        order = np.argsort(places, kind="stable")
-        of = [found.estimate(curve.ap[index]) for index in order]
-        along = places[order] if over_costs else np.arange(len(order))  # budgets double from one to the next
+        of = [found.estimate(draws) for draws in curve.ap]
+        # Budgets double from one to the next; over costs a curve goes the way of its budgets, back where one cost less.
+        along = np.array(curve.costs) if over_costs else np.arange(len(of))
         finetuned = curve.attack == "finetuning"
-        if finetuned:
-            axes.fill_between(along, [one.low for one in of], [one.high for one in of], color=colour, alpha=0.1, lw=0)
+        if finetuned and not over_costs:
+            axes.fill_between(along, [one.low for one in of], [one.high for one in of], color=colour, alpha=0.07, lw=0)
         axes.plot(
             along, [one.value for one in of], "-" if finetuned else "--", color=colour, linewidth=1.4, markersize=3.5,
             marker="o" if finetuned else "s",
@@ -187,7 +188,7 @@ def _draw_panel(
     if over_costs:
         axes.set_xscale("symlog", linthresh=0.002)
         axes.set_xlim(left=0)
-        furthest = max(curve.costs[-1] for curve in curves)
+        furthest = max(max(curve.costs) for curve in curves)
         ticks = [tick for tick in (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if tick <= 1.1 * furthest]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()

@@ -20,7 +20,7 @@ class HalfLife:
         value: On the axis of the curve; infinite where it never does, 0 where it begins below.
         low: The lower end of its interval; infinite likewise.
         high: The upper one.
-        furthest: The largest place on that axis.
+        furthest: The largest budget; infinite where what it cost is told, which may fall again.
     """
 
     value: float
@@ -35,11 +35,19 @@ class HalfLife:
         return f"{value} ({low} to {high})"
 
     def _one(self, value: float) -> str:
-        return f"> {self.furthest:.3g}" if math.isinf(value) else f"{value:.3g}"
+        if not math.isinf(value):
+            return f"{value:.3g}"
+        return "not reached" if math.isinf(self.furthest) else f"> {self.furthest:.3g}"
 
 
 def measure_half_life(
-    places: Sequence[float], ap: Sequence[Draws], *, level: float, confidence: float, rng: np.random.Generator
+    places: Sequence[float],
+    ap: Sequence[Draws],
+    *,
+    level: float,
+    confidence: float,
+    rng: np.random.Generator,
+    costs: Sequence[float] | None = None,
 ) -> HalfLife:
     """Finds where a curve falls below a level for the first time, with a percentile interval over people and seeds.
 
@@ -52,6 +60,8 @@ def measure_half_life(
         level: Average precision below which a detector counts as broken.
         confidence: Of the interval, as a share.
         rng: The source of the draws of seeds.
+        costs: What each budget cost the images: where they are given, what it had cost them by then is told in place of
+            the budget. More steps need not cost more.
     """
     curves = np.stack(list(ap))  # points, seeds, 1 + resamples
     _, seeds, columns = curves.shape
@@ -59,10 +69,12 @@ def measure_half_life(
     chosen[:, 0] = np.arange(seeds)  # the first column is that of the figures as they are
     mean = np.take_along_axis(curves, chosen[None], axis=1).mean(axis=1)
     found = _first_below(np.asarray(places, dtype=np.float64), mean, level)
+    if costs is not None:
+        found = np.where(np.isinf(found), np.inf, np.interp(found, places, costs))
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
     low = np.quantile(found[1:], tails[0], method="lower")
     high = np.quantile(found[1:], tails[1], method="higher")
-    return HalfLife(value=float(found[0]), low=float(low), high=float(high), furthest=float(places[-1]))
+    return HalfLife(value=float(found[0]), low=float(low), high=float(high), furthest=math.inf if costs is not None else float(places[-1]))
 
 
 def _first_below(places: npt.NDArray[np.float64], curves: Draws, level: float) -> npt.NDArray[np.float64]:

@@ -45,17 +45,14 @@ class Curve:
     ap: tuple[Draws, ...]
 
     def half_life(self, bench: Bench, *, level: float, over_costs: bool = False) -> HalfLife:
-        """Where it falls below a level, in its budget or in image cost."""
-        places, ap = list(self.costs if over_costs else self.budgets), list(self.ap)
-        if over_costs:  # of two strengths the weaker one may have changed more
-            order = np.argsort(places, kind="stable")
-            places, ap = [places[index] for index in order], [ap[index] for index in order]
+        """Where it falls below a level: in its budget, or what that had cost the images by then."""
         return measure_half_life(
-            places,
-            ap,
+            self.budgets,
+            self.ap,
             level=level,
             confidence=bench.config.score.confidence,
             rng=np.random.default_rng(seed_from("half-life", bench.seed)),
+            costs=self.costs if over_costs else None,
         )
 
 

@@ -50,6 +50,17 @@ def test_what_is_broken_in_some_resamples_alone_has_an_open_end() -> None:
     assert "to > 40)" in found.words
 
 
+def test_what_it_cost_by_then_is_told_also_where_more_steps_cost_less() -> None:
+    ap = [np.full((1, 11), value) for value in (1.0, 0.9, 0.6, 0.5)]
+    costs = (0.0, 0.08, 0.06, 0.09)
+    found = measure_half_life(STEPS, ap, level=0.75, confidence=0.95, rng=np.random.default_rng(0), costs=costs)
+    assert found.value == pytest.approx(0.07)  # at 15 steps
+    assert found.words == "0.07 (0.07 to 0.07)"
+    never = [np.full((1, 11), 0.9)] * 4
+    unbroken = measure_half_life(STEPS, never, level=0.75, confidence=0.95, rng=np.random.default_rng(0), costs=costs)
+    assert unbroken.words == "not reached (not reached to not reached)"
+
+
 def test_trainings_that_differ_widen_the_interval() -> None:
     rng = np.random.default_rng(2)
     curve = np.array([1.0, 0.9, 0.6, 0.5])
