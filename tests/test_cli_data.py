@@ -161,7 +161,7 @@ class TestSplits:
         lists = write_lists(tmp_path / "lists", [["000", "003"]], [["001", "004"]], [["002"]])
         done = extract("faceforensics", grey, tmp_path / "out", "--splits", str(lists))
         assert done.exit_code == 0, done.output
-        assert "note: 3 people are in no list of --splits: 005, 006, 007; they are with those in whose" in done.output
+        assert "note: people in no list of --splits (3): 005, 006, 007; they are with those in whose" in done.output
         assert [path.parent.name for path in (tmp_path / "out").glob("real/*/005")] == ["test"]
 
     def test_people_who_are_bound_are_told_what_helps(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A configuration that plays what was extracted, ready to be edited."""
+"""A configuration that plays what was extracted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def write_game(out: Path, results: Sequence[Extracted], *, resolution: int) -> G
     ]
     root = out.resolve()
     lines = [
-        "# The videos of this folder as a game; edit as you like.",
+        "# The videos of this folder as a game. Each run of 'fakeoff data' writes it anew: edit a copy.",
         "",
         f"[reals]\nsource = {_text(root / 'real')}",
         "",

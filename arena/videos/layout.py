@@ -147,7 +147,7 @@ def read_json(path: Path) -> Any:
         if path.stat().st_size > _LARGEST_LIST:
             raise DataError(f"'{path.name}' is larger than 64 MB: a list of videos is not")
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"'{path.name}' cannot be read as JSON: {error}") from error
 
 

@@ -71,7 +71,7 @@ def extract_videos(
     notes = [*plan.notes, *(collection.remarks if published is None else ())]
     if published is not None and (unlisted := people_of_no_list(collection, published)):
         notes.append(
-            f"{len(unlisted)} people are in no list of --splits: {some(unlisted)}; they are with those in whose videos "
+            f"people in no list of --splits ({len(unlisted)}): {some(unlisted)}; they are with those in whose videos "
             "they are, else divided by the hash of their names"
         )
     for line in notes:

@@ -17,6 +17,7 @@ from fakeoff.arena.images.reals import Split, orl_faces
 from fakeoff.arena.videos import (
     Extracted,
     Extraction,
+    Kind,
     assign_people,
     extract,
     plan_extraction,
@@ -87,13 +88,14 @@ def run_extraction(
     root: Path,
     out: Path,
     *,
+    kind: Kind = "faceforensics",
     frames: int = 3,
     methods: Sequence[str] = (),
     published: Mapping[str, Split] | None = None,
     notes: list[str] | None = None,
 ) -> list[Extracted]:
-    """All of ``fakeoff data faceforensics`` but what it prints."""
-    collection = read_collection(root, "faceforensics", methods=methods)
+    """All of ``fakeoff data KIND`` but what it prints."""
+    collection = read_collection(root, kind, methods=methods)
     plan = plan_extraction(collection, out, Extraction(frames=frames))
     said = [] if notes is None else notes
     said += plan.notes
