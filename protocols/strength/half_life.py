@@ -74,7 +74,12 @@ def measure_half_life(
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
     low = np.quantile(found[1:], tails[0], method="lower")
     high = np.quantile(found[1:], tails[1], method="higher")
-    return HalfLife(value=float(found[0]), low=float(low), high=float(high), furthest=math.inf if costs is not None else float(places[-1]))
+    return HalfLife(
+        value=float(found[0]),
+        low=float(low),
+        high=float(high),
+        furthest=math.inf if costs is not None else float(places[-1]),
+    )
 
 
 def _first_below(places: npt.NDArray[np.float64], curves: Draws, level: float) -> npt.NDArray[np.float64]:
