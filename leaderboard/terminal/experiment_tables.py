@@ -14,6 +14,8 @@ from rich.text import Text
 
 from fakeoff.protocols.record.log import Cell, Row
 
+_WIDEST = 9  # columns that a terminal can show; all of them are in the CSV
+
 
 def print_experiment(result: Mapping[str, Any], console: Console, *, folder: Path) -> None:
     """Prints an experiment's tables, what was forfeited, and where its files are.
@@ -59,13 +61,37 @@ def markdown_text(rows: Sequence[Row]) -> str:
 
 def _table(name: str, rows: Sequence[Row]) -> Table:
     table = Table(title=Text(name), title_justify="left", title_style="bold")
-    for column in rows[0]:
+    columns = [column for column in rows[0] if not _is_told_elsewhere(column, rows[0])]
+    if left_out := len(columns) - _WIDEST:
+        if left_out > 0:
+            table.caption = Text(f"{left_out} more columns are in the files below")
+            table.caption_justify = "left"
+        columns = columns[:_WIDEST]
+    for column in columns:
         cells = [row[column] for row in rows]
         numbers = all(cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in cells)
         table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_shown(cell)) for cell in row.values()))
+        table.add_row(*(Text(_with_interval(column, row)) for column in columns))
     return table
+
+
+def _is_told_elsewhere(column: str, row: Row) -> bool:
+    """Whether a column is an end of an interval, or a figure in words that another column has."""
+    for separator in (" ", ", "):
+        for ending in ("from", "to", "value"):
+            whole = column.removesuffix(f"{separator}{ending}")
+            if whole != column and whole in row:
+                return True
+    return False
+
+
+def _with_interval(column: str, row: Row) -> str:
+    shown = _shown(row[column])
+    low, high = (row.get(f"{column} {end}") for end in ("from", "to"))
+    if isinstance(low, float) and isinstance(high, float) and isinstance(row[column], float):
+        return f"{float(row[column] or 0):.3g} ({low:.3g} to {high:.3g})"
+    return shown
 
 
 def _print_leaks(result: Mapping[str, Any], console: Console) -> None:

@@ -8,12 +8,11 @@ from pydantic import Field
 
 from fakeoff.arena.errors import PluginError
 from fakeoff.protocols.arms_race.races import History, Race, Races, Rules
-from fakeoff.protocols.arms_race.tables import log_races
+from fakeoff.protocols.arms_race.tables import log_races, round_rows
 from fakeoff.protocols.game.bench import Bench
-from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.generalize.protocol import share_resamples
 from fakeoff.protocols.interface import Protocol
-from fakeoff.protocols.record.versions import Version
+from fakeoff.protocols.record.log import Unlogged
 
 
 class ArmsRace(Protocol):
@@ -26,7 +25,7 @@ class ArmsRace(Protocol):
     Args:
         history: On the fakes of which rounds detectors learn again: `all`, `latest`.
         targets: Whom attacks are against: `champion`, `all` or a detector's name.
-        seeds: Repetitions, each with detectors and attacks of its own.
+        seeds: Repetitions: with other latents, other detectors and other attacks.
     """
 
     def __init__(
@@ -36,25 +35,28 @@ class ArmsRace(Protocol):
         targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("champion",),
         seeds: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
+        for name, chosen in (("history", history), ("targets", targets)):
+            if len(set(chosen)) < len(chosen):
+                raise ValueError(f"{name} names each once")
         self.history, self.targets, self.seeds = history, targets, seeds
 
     def play(self, bench: Bench) -> None:
         rounds = bench.config.rounds
         if not rounds:
             raise PluginError("an arms race has rounds, and there is none: give some, such as --rounds 4")
+        for target in self.targets:
+            bench.check_target(target, where="protocol.parameters.targets")
         entered = bench.enter()
         if not any(bench.is_attackable(version) for version in entered):
             raise PluginError(
                 "an arms race needs a generator that learns and takes extra_loss: enter one, such as pgan"
             )
-        races = []
-        for seed in range(self.seeds):
-            what = f"seed {seed}" if seed else ""
-            first = bench.defend(bench.detectors, entered, seed=bench.seed + seed, what=what)
-            for target in self.targets:
-                for history in self.history:
-                    rules = Rules(history=history, target=target)
-                    races.append(_run(bench, entered, first, rules, seed=seed, rounds=rounds))
+        races = [
+            _run(bench, Rules(history=history, target=target), seed=seed, rounds=rounds)
+            for seed in range(self.seeds)
+            for target in self.targets
+            for history in self.history
+        ]
         found = Races(
             races,
             rounds=rounds,
@@ -62,35 +64,40 @@ class ArmsRace(Protocol):
             store=bench.store,
             confidence=bench.config.score.confidence,
         )
-        if found.pairs:
-            log_races(bench, found)
+        rows = round_rows(found)
+        if not any(row["was the target"] for row in rows):
+            raise PluginError(
+                "nobody was attacked in any race: a detector that a gradient flows through is missing, such as "
+                "resnet18_layer1; or everybody forfeited"
+            )
+        log_races(bench, found, rows)
 
 
-def _run(bench: Bench, entered: Line[Version], first: Line[Version], rules: Rules, *, seed: int, rounds: int) -> Race:
-    """Begins a race; nothing is waited for."""
+def _run(bench: Bench, rules: Rules, *, seed: int, rounds: int) -> Race:
+    """Plays a race on a bench of its own: what val says of a detector in one is nobody's business in another."""
+    racing = bench.again(seed=bench.seed + seed, spec=bench.spec, log=Unlogged())
+    what = f"{rules.words}, seed {seed}"
+    entered = racing.enter()
+    first = racing.defend(racing.detectors, entered, what=what)
     generators, detectors = [entered], [first]
     makers, judges = entered, first
     for round_ in range(1, rounds + 1):
-        targets = bench.targets(detectors[-1], target=rules.target)
-        attacked = bench.attack(
-            generators[-1],
-            targets=targets,
-            seed=bench.seed + seed,
-            what=f"round {round_}, {rules.words}, seed {seed}",
-        )
-        generators.append(bench.latest(generators[-1], attacked))
+        targets = racing.targets(detectors[-1], target=rules.target)
+        attacked = racing.attack(generators[-1], targets=targets, what=f"round {round_}, {what}")
+        generators.append(racing.latest(generators[-1], attacked))
         makers += attacked
-        retrained = bench.defend(
-            bench.detectors,
+        retrained = racing.defend(
+            racing.detectors,
             makers if rules.history == "all" else generators[-1],
             after=detectors[-1],
-            seed=bench.seed + seed,
-            what=f"{rules.words}, seed {seed}",
+            what=what,
         )
         detectors.append(retrained)
         judges += retrained
-    matches = bench.match(makers, judges)
-    return Race(rules=rules, seed=seed, generators=generators, detectors=detectors, matches=matches)
+    matches = racing.match(makers, judges)
+    race = Race(rules=rules, seed=seed, generators=generators, detectors=detectors, matches=matches)
+    racing.finish()
+    return race
 
 
 __all__ = ["ArmsRace"]

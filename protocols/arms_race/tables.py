@@ -13,14 +13,15 @@ from fakeoff.protocols.record.log import Row
 from fakeoff.protocols.score.replicates import Draws, Estimate
 
 
-def log_races(bench: Bench, found: Races) -> None:
+def log_races(bench: Bench, found: Races, rounds: Sequence[Row]) -> None:
     """Logs all that was played.
 
     Args:
         bench: Where to.
         found: Everything.
+        rounds: Of :func:`round_rows`.
     """
-    bench.table("rounds", round_rows(found))
+    bench.table("rounds", rounds)
     if forgotten := forgetting_rows(found):
         bench.table("forgetting", forgotten)
     if contrasts := history_rows(found):

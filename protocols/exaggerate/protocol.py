@@ -105,6 +105,11 @@ class Exaggerate(Protocol):
         trials = self._try(writer, makers, judges, left_out=left_out)
         if left_out:
             bench.table("passed over", left_out)
+        if not judges:
+            raise PluginError(
+                "no gradient flows through any detector that plays, so that nothing can be exaggerated: enter one such "
+                "as resnet18_layer1"
+            )
         if trials:
             _log(bench, trials)
 

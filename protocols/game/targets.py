@@ -66,12 +66,13 @@ async def choose_targets(
     return attackable if wanted == "all" else attackable[:1]
 
 
-def check_target(target: str, plugins: Mapping[str, str]) -> None:
+def check_target(target: str, plugins: Mapping[str, str], *, where: str = "attack.target") -> None:
     """Checks that a configured target is somebody whom attacks can follow, as far as can be known beforehand.
 
     Args:
         target: As configured.
         plugins: Of the game's detectors, by name.
+        where: Which setting it is.
 
     Raises:
         ConfigError: It is no detector of this game, or its class says that no gradient flows through it.
@@ -79,16 +80,16 @@ def check_target(target: str, plugins: Mapping[str, str]) -> None:
     known = (*_KEYWORDS, *plugins)
     if target not in known:
         raise ConfigError(
-            f"attack.target '{target}' is no detector of this tournament{suggestion(target, known) or '.'} "
+            f"{where} '{target}' is no detector of this tournament{suggestion(target, known) or '.'} "
             f"It can be: {', '.join(known)}"
         )
     if target in plugins and not players.load(plugins[target]).differentiable:
-        raise _cannot_be_attacked(target, "it says of itself that it is not differentiable")
+        raise _cannot_be_attacked(target, "it says of itself that it is not differentiable", where=where)
 
 
-def _cannot_be_attacked(target: str, reason: str) -> ConfigError:
+def _cannot_be_attacked(target: str, reason: str, *, where: str = "attack.target") -> ConfigError:
     return ConfigError(
-        f"attack.target '{target}' cannot be attacked: {reason}; name another, or 'champion': the best one that can be"
+        f"{where} '{target}' cannot be attacked: {reason}; name another, or 'champion': the best one that can be"
     )
 
 

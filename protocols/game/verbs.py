@@ -83,6 +83,11 @@ class Verbs:
         self._next_round = 1
 
     @property
+    def spec(self) -> PlayerSpec:
+        """The protocol's recipe."""
+        return self._spec
+
+    @property
     def forfeits(self) -> tuple[Forfeit, ...]:
         """What players failed at in all that was asked for, in an order that does not depend on the executor."""
         self._engine.finish()
@@ -235,13 +240,25 @@ class Verbs:
         """
         slots, config = self._slots("detector", judges), self.config
         if target is not None:
-            check_target(target, {name: spec.plugin for name, spec in self._desk.detectors.items()})
+            self.check_target(target, where="target")
             attack = config.attack.model_copy(update={"target": target})
             config = config.model_copy(update={"attack": attack})
         chosen = self._begin(
             choose_targets(slots, round_=self._next_round, config=config, tally=self._tally, store=self.store)
         )
         return self._line((following.pick(chosen, place) for place in range(len(slots))), kind="detector")
+
+    def check_target(self, target: str, *, where: str) -> None:
+        """Checks that :meth:`targets` could choose by a word or a name.
+
+        Args:
+            target: ``champion``, ``all`` or a detector's name.
+            where: Which setting it is, for people.
+
+        Raises:
+            ConfigError: It is no detector of this game, or its class says that no gradient flows through it.
+        """
+        check_target(target, {name: spec.plugin for name, spec in self._desk.detectors.items()}, where=where)
 
     def defend(
         self,

@@ -19,10 +19,10 @@ _ENDS = (" from", " to")
 def pool_rows(tables: Sequence[Sequence[Row]], *, confidence: float) -> list[Row]:
     """Rows that say the same of several plays, as one row each.
 
-    Rows belong together where their text and their truths are equal; of several such rows of one play, the first
-    belongs to the first. A number that differs becomes its mean, with ``spread`` (the standard deviation over seeds)
-    and an interval of the mean over seeds (Student's) beside it; of ends of intervals, which are over people, the mean
-    alone.
+    Rows belong together where their text is equal; of several such rows of one play, the first belongs to the first. A
+    truth that differs says of how many seeds it is true. A number that differs becomes its mean, with ``spread`` (the
+    standard deviation over seeds) and an interval of the mean over seeds (Student's) beside it; of ends of intervals,
+    which are over people, the mean alone.
 
     Args:
         tables: One for each seed.
@@ -35,7 +35,7 @@ def pool_rows(tables: Sequence[Sequence[Row]], *, confidence: float) -> list[Row
     for rows in tables:
         seen: Counter[tuple[tuple[str, Cell], ...]] = Counter()
         for row in rows:
-            said = tuple((name, value) for name, value in row.items() if isinstance(value, str | bool))
+            said = tuple((name, value) for name, value in row.items() if isinstance(value, str))
             found.setdefault((said, seen[said]), []).append(row)
             seen[said] += 1
     return [_pool(rows, confidence=confidence) for rows in found.values()]
@@ -52,7 +52,11 @@ def _pool(rows: Sequence[Row], *, confidence: float) -> Row:
     for name, first in rows[0].items():
         values = [row.get(name) for row in rows]
         numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        if isinstance(first, str | bool) or not numbers or len(set(values)) == 1:
+        if isinstance(first, str) or len(set(values)) == 1:
+            pooled[name] = first
+        elif isinstance(first, bool):
+            pooled[name] = f"{sum(value is True for value in values)} of {len(values)}"
+        elif not numbers:
             pooled[name] = first
         elif name.endswith(_ENDS):
             pooled[name] = float(np.mean(numbers))

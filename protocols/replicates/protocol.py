@@ -110,6 +110,10 @@ def repeat(config: TournamentConfig, seeds: int) -> TournamentConfig:
     if seeds < 1:
         raise PluginError(f"{seeds} seeds are none: give 2 or more, or leave --seeds out for one")
     played = config.protocol
+    if played.plugin == _NAME:  # a configuration that was printed with another number
+        inner = played.parameters
+        given = PlayedProtocol(plugin=inner["protocol"], parameters=inner.get("parameters", {}))
+        return repeat(config.model_copy(update={"protocol": given}), seeds)
     if "seeds" in {parameter.name for parameter in protocols.parameters(played.plugin)}:
         parameters = {**played.parameters, "seeds": seeds}
         return config.model_copy(update={"protocol": played.model_copy(update={"parameters": parameters})})

@@ -81,7 +81,9 @@ def draw_robustness(
         linear = max(1.0, lowest / 2)  # below it there is nothing but those who were broken at once
         axes.set_yscale("symlog", linthresh=linear, linscale=0.4)
         axes.set_ylim(0, furthest * 14)  # room for names
-        axes.set_yticks([0, *[tick for tick in (1, 3, 10, 30, 100, 300, 1000) if linear <= tick <= furthest]])
+        axes.set_yticks(
+            [0, *[tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if linear <= tick <= furthest]]
+        )
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.spines[["top", "right"]].set_visible(False)
     figure.supylabel(f"steps of finetuning until AP falls below {level:g}", fontsize=9)
@@ -130,7 +132,7 @@ def draw_through(rows: Sequence[Row], found: Range) -> Figure:
     names = list(dict.fromkeys((str(row["generator"]), str(row["detector"])) for row in rows))
     kinds = list(dict.fromkeys((str(row["attack"]), bool(row["led through it"])) for row in rows))
     height = 1.5 + 0.2 * len(names) * (len(kinds) + 1)
-    figure = Figure(figsize=(3.4 + 3.6 * len(chains), max(3.2, height)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(8.0, 3.4 + 3.6 * len(chains)), max(3.2, height)), dpi=_DPI, layout="constrained")
     panels = figure.subplots(1, len(chains), squeeze=False, sharey=True, sharex=True)[0]
     marks = {kind: _LINES[index % len(_LINES)] for index, kind in enumerate(kinds)}
     ticks: dict[float, str] = {}
@@ -175,10 +177,12 @@ def _draw_panel(
         finetuned = curve.attack == "finetuning"
         if finetuned and not over_costs:
             axes.fill_between(along, [one.low for one in of], [one.high for one in of], color=colour, alpha=0.07, lw=0)
-        axes.plot(
-            along, [one.value for one in of], "-" if finetuned else "--", color=colour, linewidth=1.4, markersize=3.5,
-            marker="o" if finetuned else "s",
-        )  # fmt: skip
+        heights = [one.value for one in of]
+        # Half-lives lie on straight lines between budgets, which are bent on an axis of growing steps.
+        fine = np.linspace(0, len(of) - 1, 40 * (len(of) - 1) + 1)
+        line = (np.interp(fine, range(len(of)), values) for values in (along, heights))
+        axes.plot(*line, "-" if finetuned else "--", color=colour, linewidth=1.4)
+        axes.plot(along, heights, "o" if finetuned else "s", color=colour, markersize=3.5)
         if curve.detector not in ends or finetuned:
             ends[curve.detector] = (along[-1], of[-1].value, colour)
     _name_ends(axes, ends)
@@ -192,7 +196,9 @@ def _draw_panel(
         ticks = [tick for tick in (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if tick <= 1.1 * furthest]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("mean absolute difference to the unattacked images, of 1", fontsize=8)
+        axes.set_xlabel(
+            "mean absolute difference to the unattacked images, of 1 (steps grow along the axis)", fontsize=8
+        )
     else:
         budgets = curves[0].budgets
         axes.set_xticks(range(len(budgets)), [f"{budget:g}" for budget in budgets])

@@ -36,7 +36,14 @@ class Strength(Protocol):
     def __init__(
         self,
         *,
-        steps: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (5, 10, 20, 40, 80, 160),
+        steps: Annotated[tuple[Annotated[int, Field(ge=1, le=100_000)], ...], Field(min_length=1)] = (
+            5,
+            10,
+            20,
+            40,
+            80,
+            160,
+        ),
         pixels: tuple[Annotated[float, Field(gt=0, le=255)], ...] = (1.0, 2.0, 4.0),
         pixel_steps: Annotated[int, Field(ge=1)] = 10,
         through: tuple[str, ...] = (),
@@ -45,6 +52,8 @@ class Strength(Protocol):
     ) -> None:
         if list(steps) != sorted(set(steps)) or list(pixels) != sorted(set(pixels)):
             raise ValueError("budgets ascend: write steps=[5, 10, 20], each once")
+        if len(set(through)) < len(through):
+            raise ValueError("through names each chain once")
         for chain in through:
             if not parse_operations(chain):
                 raise ValueError("through names what lies between, such as jpeg:75; leave it empty for nothing")
@@ -73,7 +82,9 @@ class Strength(Protocol):
         shots += stage.shoot_pixels(self.pixels, steps=self.pixel_steps, through=self.through)
         shots += stage.judge_through(shots, self.through)
         if not any(shot.against for shot in shots):
-            return
+            raise PluginError(
+                "nobody was attacked: enter a detector that a gradient flows through, such as resnet18_layer1"
+            )
         found = Range(
             shots,
             resamples=share_resamples(bench, {version.player: version for version in entered}),

@@ -143,7 +143,7 @@ class Stage:
         for job in done:
             judge, version, _, chain, level = jobs[job]
             reals = bench.real_pools(version.resolution)["test"]
-            judged[job] = bench.judge([judge], reals=reals, fakes=job, what=f"{version.label}, {level:g} levels{chain}")
+            judged[job] = bench.judge([judge], reals=reals, fakes=job, what=f"{version.label}, {_told(level, chain)}")
         for job, line in judged.items():
             judge, version, seed, chain, level = jobs[job]
             for found in line:
@@ -175,7 +175,8 @@ class Stage:
                 if bench.why_not_attackable(shot.judged.detector):
                     continue
                 pools = [self._write_passed(pool, chain) for pool in self._sides(shot)]
-                what = f"{shot.generator}, {shot.attack}{shot.led_through}, through {chain}"
+                led = f" led through {shot.led_through}" if shot.led_through else ""
+                what = f"{shot.generator}, {shot.attack}{led}, behind {chain}"
                 line = bench.judge([shot.judged.detector], reals=pools[0], fakes=pools[1], what=what)
                 lines.append((shot, chain, line))
         for shot, chain, line in lines:
@@ -188,7 +189,6 @@ class Stage:
 
     def _write_pixels(self, judge: Version, version: Version, level: float, *, steps: int, chain: str) -> Job:
         bench = self._bench
-        behind = f" through {chain}" if chain else ""
         arguments = PixelArguments(
             detector=bench.identity(judge), levels=level, steps=steps, through=chain, colour=bench.data["colour"]
         )
@@ -197,7 +197,7 @@ class Stage:
             payload=asdict(arguments),
             inputs={"detector": judge, "fakes": version.pools["test"]},
             player=judge,
-            label=f"move pixels of {version.label} by {level:g} levels against {judge.player}{behind}",
+            label=f"move pixels of {version.label} by {_told(level, chain)} against {judge.player}",
             on_device=True,
         )
 
@@ -221,6 +221,10 @@ class Stage:
             inputs={"pool": pool},
             label=f"pass through {chain}",
         )
+
+
+def _told(level: float, chain: str) -> str:
+    return f"{level:g} levels through {chain}" if chain else f"{level:g} levels"
 
 
 __all__ = ["Stage"]

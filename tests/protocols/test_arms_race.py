@@ -132,11 +132,37 @@ def test_played_again_nothing_is_computed(race: tuple[Kept, Bench], home: Path, 
     assert log.tables == race[0].tables
 
 
+def test_who_is_champion_in_one_race_is_nobodys_business_in_another(
+    tmp_path: Path, toy_config: Make, watcher: Any
+) -> None:
+    """A detector that retraining leaves as it was is judged on another val in each race."""
+    load_plugin_file(TESTS / "toy_latents.py")
+    own = {
+        "generators": [{"plugin": "toy_generator"}],
+        "detectors": [{"plugin": "toy_detector"}, {"plugin": "toy_wide_detector"}],
+        "attack": {"steps": 4, "batch": 4},
+        "rounds": 2,
+    }
+    config = toy_config(**{**ROSTER, **own})
+    found = []
+    for home, history in (("a", ("all", "latest")), ("a", ("all", "latest")), ("b", ("latest", "all"))):
+        log, _ = play_protocol(
+            "arms_race", config, home=tmp_path / home, observer=watcher, parameters={"history": history}
+        )
+        found.append({(r["detectors learn"], r["round"], r["detector"]): r for r in log.tables["rounds"]})
+    assert found[0] == found[1] == found[2]
+    for rules in ("all rounds", "the latest round"):
+        for round_ in (1, 2):
+            attacked = [row["was the target"] for key, row in found[0].items() if key[:2] == (rules, round_)]
+            assert sum(attacked) == 1
+
+
 @pytest.mark.parametrize(
     ("over", "parameters", "error", "told"),
     [
         ({"rounds": 0}, {}, PluginError, "--rounds 4"),
-        ({}, {"targets": ("toy_detecter",)}, ConfigError, "toy_detector"),
+        ({}, {"targets": ("toy_detecter",)}, ConfigError, "protocol.parameters.targets 'toy_detecter'.*toy_detector"),
+        ({}, {"targets": ("champion", "champion")}, ValueError, "each once"),
         ({"generators": [{"plugin": "toy_fixed_generator"}]}, {}, PluginError, "needs a generator that learns"),
     ],
 )
@@ -154,3 +180,15 @@ def test_what_is_no_race_is_refused_before_anybody_is_trained(
             "arms_race", toy_config(**{**ROSTER, **over}), home=tmp_path, observer=watcher, parameters=parameters
         )
     assert not any("defend" in str(ran) for ran in watcher.ran)
+
+
+def test_where_nobody_can_be_attacked_that_is_said(tmp_path: Path, toy_config: Make, watcher: Any) -> None:
+    load_plugin_file(TESTS / "toy_latents.py")
+    with pytest.raises(PluginError, match="nobody was attacked in any race"):
+        play_protocol(
+            "arms_race",
+            toy_config(**{**ROSTER, "detectors": [{"plugin": "toy_steps"}]}),
+            home=tmp_path,
+            observer=watcher,
+            parameters={},
+        )

@@ -60,6 +60,13 @@ def test_who_is_missing_in_a_play_is_pooled_of_the_others_and_that_is_said() -> 
     assert rows[1]["AP"] == 0.9
 
 
+def test_a_truth_that_differs_keeps_rows_together_and_says_of_how_many() -> None:
+    one, other = table(0.5), [{**table(0.7)[0], "is target": False}]
+    [row] = pool_rows([one, other, one], confidence=0.95)
+    assert (row["is target"], row["of seeds"]) == ("2 of 3", 3)
+    assert row["AP"] == pytest.approx((0.5 + 0.7 + 0.5) / 3)
+
+
 def test_rows_that_say_the_same_keep_their_order() -> None:
     twice = [{"attack": "finetuned", "AP": value} for value in (0.9, 0.5)]
     rows = pool_rows([twice, [{**row, "AP": row["AP"] + 0.02} for row in twice]], confidence=0.95)
@@ -138,5 +145,7 @@ def test_any_other_is_played_as_a_whole_under_a_name_of_its_own() -> None:
     assert (played.plugin, played.name) == ("replicates", "attack_defend-5-seeds")
     assert played.parameters == {"protocol": "attack_defend", "parameters": {}, "seeds": 5}
     assert repeat(parse_config({}, where="test"), 1).protocol.plugin == "attack_defend"
+    again = repeat(repeat(parse_config({}, where="test"), 5), 2).protocol
+    assert (again.name, again.parameters["seeds"]) == ("attack_defend-2-seeds", 2)
     with pytest.raises(PluginError, match="give 2 or more"):
         repeat(parse_config({}, where="test"), 0)

@@ -185,12 +185,21 @@ def test_what_a_tournament_played_in_the_home_is_only_read(
         ({"pixels": (300.0,)}, "255"),
         ({"through": ("webp:3",)}, "jpeg:75"),
         ({"level": 0.4}, "level"),
+        ({"through": ("jpeg:75", "jpeg:75")}, "each chain once"),
+        ({"steps": (10**20,)}, "steps"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused_in_one_line(parameters: dict[str, Any], told: str) -> None:
     with pytest.raises((FakeoffError, ValueError), match=told) as caught:
         protocols.build("strength", protocols.complete("strength", parameters))
     assert "\n" not in str(caught.value)
+
+
+def test_where_nobody_can_be_attacked_that_is_said(tmp_path: Path, toy_config: Make, watcher: Any) -> None:
+    load_plugin_file(TESTS / "toy_latents.py")
+    blind = {**ROSTER, "detectors": [{"plugin": "toy_steps"}]}
+    with pytest.raises(PluginError, match="nobody was attacked"):
+        play_protocol("strength", toy_config(**blind), home=tmp_path, observer=watcher, parameters=PARAMETERS)
 
 
 def test_nobody_who_attacks_is_refused_before_anything_is_trained(
