@@ -35,6 +35,7 @@ from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.record.log import Row
+from fakeoff.protocols.replicates import Replicates
 
 SCHEMA_VERSION = 1
 
@@ -155,6 +156,8 @@ def _play(protocol: Protocol, bench: Bench, *, name: str) -> None:
 
 def _place(protocol: Protocol, error: BaseException) -> str:
     """The innermost line of the experiment's own file, where there is one."""
+    if isinstance(protocol, Replicates):  # what failed is what it plays
+        protocol = protocol.build()
     module = type(protocol).__module__
     lines = [
         f" ({Path(frame.f_code.co_filename).name}, line {line})"

@@ -44,6 +44,10 @@ class Replicates(Protocol):
         self.protocol, self.seeds = protocol, seeds
         self.parameters = protocols.complete(protocol, dict(parameters or {}))
 
+    def build(self) -> Protocol:
+        """The protocol that is repeated."""
+        return protocols.build(self.protocol, self.parameters)
+
     def play(self, bench: Bench) -> None:
         spec = PlayerSpec(
             name=self.protocol.rpartition(":")[2],
@@ -56,7 +60,7 @@ class Replicates(Protocol):
         for place in range(self.seeds):
             log = _Kept()
             again = bench.again(seed=bench.seed + place, spec=spec, log=log)
-            protocols.build(self.protocol, self.parameters).play(again)
+            self.build().play(again)
             again.finish()
             kept.append(log)
         confidence = bench.config.score.confidence

@@ -256,6 +256,13 @@ def test_an_experiment_that_fails_says_where_in_one_line_and_loses_nothing_compu
     assert [run.info.status for run in _runs(client(new_home))] == ["FAILED", "FINISHED"]
 
 
+def test_where_a_repeated_experiment_fails_its_own_place_is_told(new_home: Path, play_toys: Make) -> None:
+    parameters = {"protocol": "toy_experiment", "parameters": {"fails": "raises"}, "seeds": 2}
+    reason = r"protocol 'replicates' raised ValueError: the experiment's own bug \(toy_protocols.py, line \d+\)"
+    with pytest.raises(PluginError, match=reason):
+        play_toys(new_home, plugin="replicates", parameters=parameters)
+
+
 def test_points_logged_before_a_failure_are_not_doubled(
     new_home: Path, play_toys: Make, client: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
