@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Literal, TypeAlias
@@ -69,53 +69,52 @@ SLOPE = "for each doubling of the receptive field"
 
 def accuracy_falls(result: Any) -> Finding:
     """The frozen targets of all attacks of the tournament."""
-    cells = {_place(cell): cell for cell in result["cells"]}
     told, ends = [], []
-    for cell in result["cells"]:
-        if cell["is_target"]:
-            before = cells[(cell["generator"], cell["generator_round"] - 1, cell["detector"], cell["detector_round"])]
-            low, high = cell["accuracy_ci"]
-            told.append(
-                f"`{cell['detector']}@{cell['detector_round']}`: {before['accuracy']:.0%} → {cell['accuracy']:.0%} "
-                f"({low:.0%} to {high:.0%})"
-            )
-            ends.append(high)
+    for before, cell, _ in _attacks(result):
+        low, high = cell["accuracy_ci"]
+        told.append(
+            f"`{cell['detector']}@{cell['detector_round']}`: {before['accuracy']:.0%} → {cell['accuracy']:.0%} "
+            f"({low:.0%} to {high:.0%})"
+        )
+        ends.append(high)
     return Finding(figure="; ".join(told), verdict="same" if max(ends) < 0.65 else "not shown")
 
 
 def ap_falls_less(result: Any) -> Finding:
-    cells = {_place(cell): cell for cell in result["cells"]}
     told, less = [], []
-    for cell in result["cells"]:
-        if cell["is_target"]:
-            before = cells[(cell["generator"], cell["generator_round"] - 1, cell["detector"], cell["detector_round"])]
-            told.append(
-                f"`{cell['detector']}@{cell['detector_round']}`: AP {before['ap']:.2f} → {cell['ap']:.2f} "
-                f"({cell['ap_ci'][0]:.2f} to {cell['ap_ci'][1]:.2f})"
-            )
-            # Each falls by its figure before less its figure after; the intervals of the latter must not meet.
-            least_accuracy = before["accuracy"] - cell["accuracy_ci"][1]
-            less.append(least_accuracy > before["ap"] - cell["ap_ci"][0])
+    for before, cell, _ in _attacks(result):
+        told.append(
+            f"`{cell['detector']}@{cell['detector_round']}`: AP {before['ap']:.2f} → {cell['ap']:.2f} "
+            f"({cell['ap_ci'][0]:.2f} to {cell['ap_ci'][1]:.2f})"
+        )
+        # Each falls by its figure before less its figure after; the intervals of the latter must not meet.
+        least_accuracy = before["accuracy"] - cell["accuracy_ci"][1]
+        less.append(least_accuracy > before["ap"] - cell["ap_ci"][0])
     return Finding(figure="; ".join(told), verdict="same" if all(less) else "not shown")
 
 
 def recovers(result: Any) -> Finding:
-    cells = {_place(cell): cell for cell in result["cells"]}
     told, back = [], []
-    for cell in result["cells"]:
-        if cell["is_target"]:
-            new = cells[(cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"] + 1)]
-            low, high = new["accuracy_ci"]
-            told.append(
-                f"`{cell['detector']}@{cell['detector_round'] + 1}`: {cell['accuracy']:.0%} → {new['accuracy']:.0%} "
-                f"({low:.0%} to {high:.0%})"
-            )
-            back.append(low > cell["accuracy_ci"][1])
+    for _, cell, new in _attacks(result):
+        low, high = new["accuracy_ci"]
+        told.append(
+            f"`{cell['detector']}@{cell['detector_round'] + 1}`: {cell['accuracy']:.0%} → {new['accuracy']:.0%} "
+            f"({low:.0%} to {high:.0%})"
+        )
+        back.append(low > cell["accuracy_ci"][1])
     return Finding(figure="; ".join(told), verdict="same" if all(back) else "not shown")
 
 
-def _place(cell: Row) -> tuple[str, int, str, int]:
-    return cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"]
+def _attacks(result: Any) -> Iterator[tuple[Row, Row, Row]]:
+    """Of each attack's frozen target: its cell before, its cell after, and that of the retrained detector."""
+    cells = {
+        (cell["generator"], cell["generator_round"], cell["detector"], cell["detector_round"]): cell
+        for cell in result["cells"]
+    }
+    for (generator, made, detector, trained), cell in cells.items():
+        if cell["is_target"]:
+            retrained = cells[generator, made, detector, trained + 1]
+            yield cells[generator, made - 1, detector, trained], cell, retrained
 
 
 def hair_and_background(result: Any) -> Finding:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.protocols.arms_race.races import Cell, Races, Rules
+from fakeoff.protocols.score.replicates import told_over
 
 _DPI = 120
 _INK, _QUIET, _GREY = "#1b1f24", "#6e7781", "#d0d7de"
@@ -128,7 +129,7 @@ def _draw_matrix(axes: Axes, found: Races, rules: Rules, generator: str, detecto
 
 
 def _caption(found: Races, *, intervals: bool = True) -> str:
-    over = f"{found.people} people and {found.seeds} seeds" if found.seeds > 1 else f"{found.people} people, one seed"
+    over = told_over(found.people, found.seeds)
     return f"{found.confidence:.0%} intervals over {over}" if intervals else over
 
 

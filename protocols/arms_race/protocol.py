@@ -47,7 +47,7 @@ class ArmsRace(Protocol):
         for target in self.targets:
             bench.check_target(target, where="protocol.parameters.targets")
         entered = bench.enter()
-        if not any(bench.is_attackable(version) for version in entered):
+        if not any(bench.can(version, "attackable") for version in entered):
             raise PluginError(
                 "an arms race needs a generator that learns and takes extra_loss: enter one, such as pgan"
             )

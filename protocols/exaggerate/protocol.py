@@ -24,7 +24,7 @@ from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.measures import Judged
 from fakeoff.protocols.record.log import Row
-from fakeoff.protocols.record.versions import Trained, Version
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.perceptual import DistanceName, choose_distance
 
 Pair: TypeAlias = tuple[str, str]
@@ -97,7 +97,7 @@ class Exaggerate(Protocol):
         makers = [version for version in entered if version.player in roster.generators]
         judges = []
         for judge in defended:
-            if reason := bench.store.figures(judge.key, Trained).not_attackable:
+            if reason := bench.why_not_attackable(judge):
                 left_out.append(passed_over(detector=judge.player, reason=reason))
             else:
                 judges.append(judge)

@@ -179,10 +179,6 @@ class Verbs:
         """Whether a player learns."""
         return self._moves.can(version, "trainable")
 
-    def is_attackable(self, version: Version) -> bool:
-        """Whether a generator can attack: whether it learns with an extra loss."""
-        return self._moves.can(version, "attackable")
-
     def why_not_attackable(self, version: Version) -> str:
         """Why no attack could follow a detector version's gradient; empty where one can."""
         return self.store.figures(version.key, Trained).not_attackable

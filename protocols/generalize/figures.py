@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.protocols.generalize.trials import Trials
-from fakeoff.protocols.score.replicates import Estimate
+from fakeoff.protocols.score.replicates import Estimate, told_over
 
 _DPI = 120
 _INK, _QUIET, _GREY, _BEST = "#1b1f24", "#6e7781", "#d0d7de", "#0969da"
@@ -123,10 +123,7 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
 
 
 def _caption(trials: Trials, *, table: bool = True) -> str:
-    over = (
-        f"{trials.people} people and {trials.seeds} seeds" if trials.seeds > 1 else f"{trials.people} people, one seed"
-    )
-    words = f"{trials.confidence:.0%} intervals over {over}"
+    words = f"{trials.confidence:.0%} intervals over {told_over(trials.people, trials.seeds)}"
     if not table:
         return f"{words}; dots: seeds.\nBlue: patch detectors, red: whole images"
     return f"{words}. Grey: trained on. Blue: the best mean, and what cannot be told apart from it"

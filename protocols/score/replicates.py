@@ -124,6 +124,11 @@ class SharedResamples:
         return self._real @ real.astype(np.float64), self._fakes[generator] @ fake.astype(np.float64)
 
 
+def told_over(people: int, seeds: int) -> str:
+    """What intervals are over, for captions: ``8 people and 3 seeds``."""
+    return f"{people} people and {seeds} seeds" if seeds > 1 else f"{people} people, one seed"
+
+
 def estimate(draws: Draws, *, people: int, confidence: float) -> Estimate:
     """The mean over trainings, with an interval over people and seeds.
 
@@ -202,4 +207,4 @@ def _with_plain(times: npt.NDArray[Any]) -> Weights:
     return np.concatenate([np.full((1, n), 1 / n), kept / kept.sum(axis=1, keepdims=True)])
 
 
-__all__ = ["Draws", "Estimate", "SharedResamples", "estimate", "estimate_share", "slope"]
+__all__ = ["Draws", "Estimate", "SharedResamples", "estimate", "estimate_share", "slope", "told_over"]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from fakeoff.protocols.generalize.trials import Sight
 from fakeoff.protocols.record.log import Row
+from fakeoff.protocols.score.replicates import told_over
 from fakeoff.protocols.strength.half_life import HalfLife
 from fakeoff.protocols.strength.shots import Range
 
@@ -253,9 +254,8 @@ def _draw_change(axes: Axes, row: Row, down: float, colour: str) -> None:
 
 
 def _caption(found: Range, *, intervals: bool = True) -> str:
-    seeds = len({shot.seed for shot in found.shots})
-    over = f"{found.people} people and {seeds} seeds" if seeds > 1 else f"{found.people} people, one seed"
-    return f"{found.confidence:.0%} intervals over {over}" if intervals else f"{over}"
+    over = told_over(found.people, len({shot.seed for shot in found.shots}))
+    return f"{found.confidence:.0%} intervals over {over}" if intervals else over
 
 
 __all__ = ["draw_curves", "draw_robustness", "draw_through", "draw_transfer"]

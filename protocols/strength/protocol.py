@@ -62,7 +62,7 @@ class Strength(Protocol):
 
     def play(self, bench: Bench) -> None:
         entered = list(bench.enter())
-        attackers = [version for version in entered if bench.is_attackable(version)]
+        attackers = [version for version in entered if bench.can(version, "attackable")]
         if not attackers:
             raise PluginError("strength needs a generator that learns and takes extra_loss: enter one, such as pgan")
         stage = Stage(bench, entered, attackers)
