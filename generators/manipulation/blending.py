@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from fakeoff.arena.images import luminance
 
 _LEAST_SPREAD = 1e-3
-_COLOUR_REACH = 0.12  # of an image's width
+COLOUR_REACH = 0.12  # of an image's width
 _LEAST_LIGHT = 0.02
 
 # Brightness, yellow against blue, red against green: Ruderman's axes (1998), on which Reinhard et al. match colours.
@@ -50,7 +50,7 @@ def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (variance + _LEAST_SPREAD**2).sqrt()
 
 
-def recolour(grey: Tensor, like: Tensor) -> Tensor:
+def recolour(grey: Tensor, like: Tensor, *, reach: float = COLOUR_REACH) -> Tensor:
     """Gives grey faces the colours of others, each place that of its surroundings there.
 
     Only the ratio of colour to brightness is taken over, blurred: what is drawn where the other one has dark lips or
@@ -59,12 +59,13 @@ def recolour(grey: Tensor, like: Tensor) -> Tensor:
     Args:
         grey: float32 ``(n, 1, h, w)`` in [0, 1].
         like: float32 ``(n, 3, h, w)`` in [0, 1].
+        reach: How far its surroundings reach, as a share of the side. Small where the same parts lie in the same places.
 
     Returns:
         float32 ``(n, 3, h, w)`` in [0, 1].
     """
-    reach = 2 * max(1, round(_COLOUR_REACH * like.shape[-1] / 2)) + 1
-    around = F.avg_pool2d(like, reach, stride=1, padding=reach // 2, count_include_pad=False).clamp(min=_LEAST_LIGHT)
+    side = 2 * max(1, round(reach * like.shape[-1] / 2)) + 1
+    around = F.avg_pool2d(like, side, stride=1, padding=side // 2, count_include_pad=False).clamp(min=_LEAST_LIGHT)
     return (grey * (around / luminance(around))).clamp(0, 1)
 
 

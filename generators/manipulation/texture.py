@@ -134,6 +134,50 @@ def relit(faces: Tensor, *, strength: float, rng: torch.Generator) -> Tensor:
     return lit.clamp(0, 1)
 
 
+def toned(images: Tensor, *, strength: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """How another camera would have exposed photographs: a factor and an offset of the grey values of each.
+
+    Args:
+        images: float32 ``(n, 1, h, w)`` in [0, 1]; only their number and device count.
+        strength: Standard deviation of the logarithm of the contrast, and of the offset.
+        rng: A CPU generator, the only source of randomness.
+
+    Returns:
+        float32 ``(n, 1, 1, 1)`` each: ``images * contrast + offset`` is the other photograph, before it is clipped.
+    """
+    contrast, offset = (torch.randn(2, len(images), 1, 1, 1, generator=rng) * strength).to(images.device)
+    contrast = contrast.exp()
+    return contrast, offset + (1 - contrast) / 2
+
+
+def placed_anew(maps: Tensor, *, smallest: float, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Draws images smaller, elsewhere in the frame and some of them mirrored, as other photographs show faces.
+
+    Args:
+        maps: float32 ``(n, c, h, w)``: what goes together, one channel beside the other.
+        smallest: The smallest scale, in (0, 1]; scales are uniform in their logarithm, up to 1.
+        rng: A CPU generator, the only source of randomness.
+
+    Returns:
+        The maps likewise, with their border beyond the old frame; float32 ``(n, 1, h, w)``, 1 where the old frame is
+        and 0 beyond; and bool ``(n,)``: which are mirrored.
+    """
+    n, size = len(maps), maps.shape[-2:]
+    scale = smallest ** torch.rand(n, generator=rng)
+    shift = (torch.rand(n, 2, generator=rng) * 2 - 1) * (1 / scale - 1)[:, None]
+    mirrored = torch.rand(n, generator=rng) < 0.5
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = torch.where(mirrored, -1 / scale, 1 / scale)
+    theta[:, 1, 1] = 1 / scale
+    theta[:, :, 2] = shift
+    # Twice as fine, then averaged: what is drawn at half its size must not alias.
+    fine = [n, 1, size[0] * 2, size[1] * 2]
+    grid = F.affine_grid(theta.to(maps.device), fine, align_corners=False)
+    drawn = F.avg_pool2d(F.grid_sample(maps, grid, padding_mode="border", align_corners=False), 2)
+    inside = (grid.abs().amax(-1) <= 1).float()[:, None]
+    return drawn, F.avg_pool2d(inside, 2), mirrored.to(maps.device)
+
+
 def warped(images: Tensor, *, strength: float, rng: torch.Generator, knots: int = 5) -> Tensor:
     """Bends images smoothly and at random: what autoencoders of face swaps are trained on.
 
@@ -156,10 +200,12 @@ def warped(images: Tensor, *, strength: float, rng: torch.Generator, knots: int 
 __all__ = [
     "draw_texture",
     "of_others",
+    "placed_anew",
     "relit",
     "texture_places",
     "texture_regions",
     "texture_shape",
+    "toned",
     "unwrap",
     "warped",
 ]

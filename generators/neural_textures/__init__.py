@@ -19,10 +19,20 @@ from fakeoff.generators.manipulation import Faces, blend, lower_face_mask, recol
 from fakeoff.generators.manipulation.expression import like_lips, reenact, same_person
 from fakeoff.generators.manipulation.learned import Drawing, LearnedManipulator
 from fakeoff.generators.manipulation.player import SMALLEST
-from fakeoff.generators.manipulation.texture import draw_texture, of_others, relit, texture_places, unwrap, warped
+from fakeoff.generators.manipulation.texture import (
+    draw_texture,
+    of_others,
+    placed_anew,
+    relit,
+    texture_places,
+    toned,
+    unwrap,
+    warped,
+)
 from fakeoff.generators.neural_textures.networks import NeuralRenderer
 
-_BEND, _LIGHT = 0.02, 0.12
+_BEND, _LIGHT, _TONE, _SMALLEST_FACE = 0.02, 0.12, 0.3, 0.4
+_COLOUR_REACH = 0.03
 _MOVES = ("outer_lips", "inner_lips", "oval")
 
 
@@ -52,8 +62,8 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
 
     A texture that is learned says what a place of any face is, and the target person's own texture, from the one of the
     person's other photographs whose lips are most like the wanted ones, says how it looks. Both are sampled through the
-    mesh of the moved face, and a network renders what belongs there. Where a person has no other photograph, it is the
-    mirror image of the own one.
+    mesh of the moved face, and a network renders what belongs there. Where a person has no other photograph, it is that
+    of the photograph itself.
 
     Args:
         resolution: Height and width in pixels, a multiple of 8.
@@ -107,9 +117,18 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
     def portray(self, network: NeuralRenderer, lesson: Mouths, partners: Tensor, *, rng: torch.Generator) -> Drawing:
         others = warped(of_others(lesson.textures, partners), strength=_BEND, rng=rng)
         own = draw_texture(relit(others, strength=_LIGHT, rng=rng), lesson.places)
-        made = network(lesson.places, own, lesson.shown, (lesson.masks > 0).float())
+        # Few people are learned from: other exposures, sizes and places in the frame keep it from learning these by
+        # heart, and faces of other photographs are smaller than theirs.
+        contrast, offset = toned(own, strength=_TONE, rng=rng)
+        maps = torch.cat([lesson.shown, own, lesson.masks, lesson.places.movedim(-1, 1)], 1)
+        maps, inside, mirrored = placed_anew(maps, smallest=_SMALLEST_FACE, rng=rng)
+        shown, own = ((maps[:, [channel]] * contrast + offset).clamp(0, 1) for channel in (0, 1))
+        masks, places = maps[:, 2:3] * inside, maps[:, 3:].movedim(1, -1)
+        across = torch.where(mirrored[:, None, None], self.resolution - places[..., 0], places[..., 0])
+        places = torch.stack([across, places[..., 1]], -1)
+        made = network(places, own, shown, (masks > 0).float())
         # Around the hole it is the photograph: what the critic is shown has no other seam than a fake has.
-        return Drawing(made=torch.lerp(lesson.shown, made, lesson.masks), wanted=lesson.shown, weights=lesson.masks)
+        return Drawing(made=torch.lerp(shown, made, masks), wanted=shown, weights=masks)
 
     def draw(self, network: NeuralRenderer, reals: Batch, faces: Faces, sources: Tensor, targets: Tensor) -> Batch:
         own, taken = reals.images[targets], faces[targets]
@@ -121,15 +140,14 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
         others[alone, targets[alone]] = True
         mouths = like_lips(wanted, others)
         textures = unwrap(reals.images[mouths], faces.points[mouths], self.resolution)
-        textures = torch.where(alone[:, None, None, None], textures.flip(-1), textures)
         places = texture_places(wanted.points, size, self.resolution)
         mask = torch.maximum(lower_face_mask(wanted.points, size), lower_face_mask(taken.points, size))
         mask = mask * uncovered(taken)
         face = draw_texture(textures, places)
         grey = pixels.luminance(face)[:, :1]
         made = network(places, grey, pixels.luminance(own)[:, :1], (mask > 0).float())
-        # The network draws in grey; colour is the person's own.
-        return Batch(images=blend(recolour(made, face), own, mask), mask=mask)
+        # The network draws in grey; colour is the person's own, lips' where it draws lips.
+        return Batch(images=blend(recolour(made, face, reach=_COLOUR_REACH), own, mask), mask=mask)
 
 
 __all__ = ["Mouths", "NeuralTextures"]
