@@ -28,6 +28,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/parts.py
 	$(BIN)/python benchmarks/score.py
+	$(BIN)/python benchmarks/coverage.py --out docs/results/coverage.json
 
 bench-gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py

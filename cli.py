@@ -40,6 +40,15 @@ def _plugin_option(command: F) -> F:
     )(command)
 
 
+def _tracking_option(command: F) -> F:
+    return click.option(
+        "--tracking-uri",
+        envvar="FAKEOFF_TRACKING_URI",
+        metavar="http://HOST:PORT",
+        help="An MLflow server, in place of the home's own MLflow.",
+    )(command)
+
+
 def _json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(command)
 
@@ -76,6 +85,7 @@ def main() -> None:
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where players train and judge; 'cuda' is an NVIDIA GPU.  [default: auto, a GPU where there is one]",
 )
+@_tracking_option
 @click.option("--protocol", help="What to play: one of 'fakeoff plugins', or an experiment of your own.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, such as attack.steps=50.")
 @_plugin_option
@@ -96,6 +106,7 @@ def run(
     serial: bool,
     ray_address: str | None,
     device: str | None,
+    tracking_uri: str | None,
     protocol: str | None,
     settings: tuple[str, ...],
     plugins: tuple[Path, ...],
@@ -106,9 +117,11 @@ def run(
     Without CONFIG, the configuration of the home's last tournament is used, or the embedded one. Options go over it.
     """
     from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.mlflow.address import server_address
     from fakeoff.protocols.config import effective_config, print_config
 
     place = Home(home)
+    server = None if tracking_uri is None else server_address(tracking_uri)
     executor = _executor(serial=serial, workers=workers, address=ray_address)
     effective = effective_config(
         config,
@@ -142,14 +155,17 @@ def run(
 
     console = open_console()
     if plays_a_tournament(effective):
-        scoreboard = play(effective, home=place, executor=executor, console=console)
+        scoreboard = play(effective, home=place, executor=executor, console=console, server=server)
         print_scoreboard(scoreboard, console)
         forfeits = len(scoreboard.forfeits)
     else:
-        result = play_experiment(effective, home=place, executor=executor, console=console)
+        result = play_experiment(effective, home=place, executor=executor, console=console, server=server)
         print_experiment(result, console, folder=place.experiments)
         forfeits = len(result["forfeits"])
-    console.print(f"\nIn MLflow, with charts and pictures: fakeoff ui --home {home}", markup=False, soft_wrap=True)
+    where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui --home {home}"
+    console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
+    if place.report.is_file():
+        console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)
     if forfeits:
         end(f"{forfeits} forfeit(s); see above", code=1)
 
@@ -171,20 +187,218 @@ def _load(plugins: tuple[Path, ...]) -> None:
 
 
 @main.command()
+@click.argument("places", metavar="[HOME_OR_FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @_home_option
-@click.option("--json", "as_json", is_flag=True, help="Print the scoreboard file's text instead of tables.")
-def leaderboard(home: Path, as_json: bool) -> None:
-    """Print a home's scoreboard, rebuilt from its stored scores."""
-    from fakeoff.leaderboard.home.home import Home
-    from fakeoff.leaderboard.play import rebuild_scoreboard
-    from fakeoff.leaderboard.scoreboard import scoreboard_text
-    from fakeoff.leaderboard.terminal.tables import print_scoreboard
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "csv", "json"]),
+    help="'markdown' pastes into a README or an issue; 'csv' has a row for each standing; 'json' is the scoreboard "
+    "file's text.  [default: terminal]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "--table", type=click.Choice(["standings", "cells"]), default="standings", show_default=True, help="Of CSV."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file to write, instead of printing.")
+def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, table: Any, out: Path | None) -> None:
+    """Show a home's scoreboard, rebuilt from its stored scores; of several tournaments the standings, side by side.
 
-    scoreboard = rebuild_scoreboard(Home(home))
-    if as_json:
-        click.echo(scoreboard_text(scoreboard), nl=False)
+    HOME_OR_FILE is a home or a scoreboard file, also of an earlier release. Several must be of the same arena: pools,
+    rules and photographs agree.
+    """
+    from fakeoff.arena.jobs.store import write_atomically
+    from fakeoff.leaderboard.boards import board_text, open_boards, print_boards
+    from fakeoff.leaderboard.terminal.challenges import print_challenges
+
+    if as_json and form not in (None, "json"):
+        raise ConfigError(f"--json and --format {form} exclude each other; give one")
+    shown: Any = "json" if as_json else form or "terminal"
+    if table != "standings" and shown != "csv":
+        raise ConfigError(f"--table {table} is of CSV; add --format csv")
+    boards, warnings = open_boards(places or (home,))
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if out is not None:
+        write_atomically(out, board_text(boards, shown, table=table).encode())
+        click.echo(f"leaderboard: {out}")
+    elif shown == "terminal":
+        print_boards(boards, open_console())
+        print_challenges(places or (home,), open_console())
     else:
-        print_scoreboard(scoreboard, open_console())
+        click.echo(board_text(boards, shown, table=table), nl=False)
+
+
+@main.command()
+@_home_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write.  [default: report.html in the home]",
+)
+def report(home: Path, out: Path | None) -> None:
+    """Write a home's report: one HTML page for who was not there, which needs nothing else."""
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.report.report import write_report
+
+    click.echo(f"report: {write_report(Home(home), out=out)}")
+
+
+@main.command("import")
+@click.argument("scores", metavar="SCORES.csv", type=click.Path(path_type=Path))
+@click.option("--detector", metavar="NAME", required=True, help="What the detector that gave them is to be called.")
+@_home_option
+@click.option("--image-column", default="image", show_default=True, help="The column that names images.")
+@click.option("--score-column", default="score", show_default=True, help="The column with their scores.")
+@click.option(
+    "--score-is",
+    type=click.Choice(["fake", "real"]),
+    default="fake",
+    show_default=True,
+    help="Of what a score is the probability.",
+)
+@click.option("--replace", is_flag=True, help="Put them in the place of what was imported under that name.")
+def import_(
+    scores: Path, detector: str, home: Path, image_column: str, score_column: str, score_is: Any, replace: bool
+) -> None:
+    """Let scores in that a detector gave elsewhere, on images of 'fakeoff export'.
+
+    A row has the path of an exported file, the path of any copy of one, or the sha256 of one, and a probability. A
+    column 'label' (real or fake) is checked where there is one. Images of val choose the threshold, those of test are
+    what counts, those of train are left out. The leaderboard shows such a detector without a place: it was not judged
+    blindly, and nobody could attack it.
+    """
+    from fakeoff.leaderboard.boards import print_imported
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.imported.importing import import_scores
+    from fakeoff.leaderboard.imported.table import Columns
+
+    columns = Columns(image=image_column, score=score_column, probability=score_is)
+    found = import_scores(scores, detector=detector, home=Home(home), columns=columns, replace=replace)
+    print_imported((found,), open_console())
+
+
+@main.command()
+@click.argument("scoreboard", metavar="SCOREBOARD.json", type=click.Path(path_type=Path))
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("fakeoff-reproduced"),
+    show_default=True,
+    help="Where it is played again: a folder of its own.",
+)
+@click.option("--reals", help="The folder of images, where the reals were one: its path is not on record.")
+@click.option(
+    "--provenance",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What it was played with.  [default: provenance.json beside the scoreboard]",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
+@click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Another device than the one on record.")
+@_plugin_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def reproduce(
+    scoreboard: Path,
+    home: Path,
+    reals: str | None,
+    provenance: Path | None,
+    workers: int | None,
+    serial: bool,
+    device: Any,
+    plugins: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Play a tournament again from its scoreboard file, and say cell by cell whether it holds.
+
+    To the byte on the kind of machine and with the versions that it was played with, as provenance.json beside the file
+    says; within intervals elsewhere. Exit code 0 if all cells hold, 1 if some do not, 2 if it cannot be played: the
+    photographs or a player are not the same.
+    """
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.reproduction.command import reproduce_and_tell
+
+    _load(plugins)
+    reproduced = reproduce_and_tell(
+        scoreboard,
+        provenance=provenance,
+        home=Home(home),
+        executor=_executor(serial=serial, workers=workers, address=None),
+        reals=reals,
+        device=device,
+        console=open_error_console() if as_json else open_console(),
+        as_json=as_json,
+    )
+    if not reproduced:
+        sys.exit(1)
+
+
+class _Times(click.ParamType[float]):
+    """A factor, as `4` or `4x`."""
+
+    name = "times"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return float(str(value).removesuffix("x"))
+        except ValueError:
+            self.fail(f"'{value}' is no factor; write 4x for four times as much", param, ctx)
+
+
+@main.command()
+@click.argument("entry", metavar="DETECTOR[@ROUND]")
+@_home_option
+@click.option("--steps", type=_Times(), default="4x", show_default=True, help="Of finetuning, times those played.")
+@click.option("--restarts", type=click.IntRange(min=1), default=3, show_default=True, help="With a seed each.")
+@click.option("--rate", "rates", type=float, multiple=True, help="Of learning, 0 is generators' own; again for more.")
+@click.option("--search/--no-search", default=True, show_default=True, help="Look through generators' latents, too.")
+@click.option("--queries", type=_Times(), default="4x", show_default=True, help="Of a search, times those configured.")
+@click.option("--metric", type=click.Choice(["auc", "ap"]), default="auc", show_default=True, help="What decides.")
+@click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
+@click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
+@_tracking_option
+@_plugin_option
+@_json_option
+def challenge(
+    entry: str,
+    home: Path,
+    steps: float,
+    restarts: int,
+    rates: tuple[float, ...],
+    search: bool,
+    queries: float,
+    metric: str,
+    workers: int | None,
+    serial: bool,
+    tracking_uri: str | None,
+    plugins: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Attack an entry of a home's scoreboard harder than its tournament did, and say whether it stands.
+
+    DETECTOR@ROUND is a version, DETECTOR alone its newest one.
+    """
+    from fakeoff.leaderboard.challenge import Strength, play_challenge
+    from fakeoff.leaderboard.experiments import experiment_text
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.terminal.challenges import print_challenge
+
+    executor = _executor(serial=serial, workers=workers, address=None)
+    _load(plugins)
+    place, console = Home(home), open_error_console() if as_json else open_console()
+    strength = Strength(
+        steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
+    )
+    result = play_challenge(
+        entry, home=place, strength=strength, executor=executor, console=console, server=tracking_uri
+    )
+    if as_json:
+        click.echo(experiment_text(result), nl=False)
+    else:
+        print_challenge(result, console, folder=place.experiments)
+    if result["forfeits"]:
+        end(f"{len(result['forfeits'])} forfeit(s); see above", code=1)
 
 
 @main.command()
@@ -335,12 +549,19 @@ def score(
 @main.command()
 @_home_option
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
-def ui(home: Path, port: int) -> None:
-    """Show a home in MLflow, on 127.0.0.1."""
+@_tracking_option
+def ui(home: Path, port: int, tracking_uri: str | None) -> None:
+    """Show a home in MLflow, on 127.0.0.1; of an MLflow server, print where its leaderboards are."""
     from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.mlflow.address import server_address
     from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 
     place = Home(home)
+    if tracking_uri is not None:
+        server = server_address(tracking_uri)
+        for name, address in leaderboard_addresses(place, server, server=server).items():
+            click.echo(f"{name}: {address}")
+        return
     leaderboard_addresses(place, "")  # nothing to show is said before a server starts
     with served(place, port=port) as (base, process):
         for name, address in leaderboard_addresses(place, base).items():

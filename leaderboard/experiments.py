@@ -26,6 +26,7 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
 from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.away import say_if_away, say_unlogged
 from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
 from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.leaderboard.protocol_spec import protocol_spec
@@ -41,7 +42,13 @@ SCHEMA_VERSION = 1
 
 
 def play_experiment(
-    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, name: str = ""
+    config: TournamentConfig,
+    *,
+    home: Home,
+    executor: Executor,
+    console: Console,
+    name: str = "",
+    server: str | None = None,
 ) -> dict[str, Any]:
     """Plays the configuration's protocol as an experiment, or what is missing of it.
 
@@ -51,6 +58,7 @@ def play_experiment(
         executor: Where jobs run; it is closed at the end.
         console: For progress.
         name: What the experiment is called here; by default the protocol's name, or that of its class.
+        server: The address of an MLflow server to log to; None is the home's own MLflow.
 
     Returns:
         What was found, as written to ``HOME/experiments/NAME.json``: ``schema_version``, ``experiment``, ``protocol``,
@@ -64,9 +72,12 @@ def play_experiment(
     with conducted(config, home=home, executor=executor, console=console) as conductor:
         protocol = _build(spec)
         notebook = _Notebook()
+        say_if_away(console, home=home, server=server)
         with conductor.bench(spec, log=notebook) as bench:
             header = _header(spec, bench)
-            run = ExperimentRun(home, identity=_identity(header), header=header, about=_about(spec, protocol))
+            run = ExperimentRun(
+                home, identity=_identity(header), header=header, about=_about(spec, protocol), server=server
+            )
             with _marked(run):
                 run.start()
                 notebook.run = run
@@ -74,6 +85,7 @@ def play_experiment(
                 result = {**header, **notebook.contents(), **_shortcomings(bench)}
                 files = _write(result, notebook, home)
                 run.finish(result, figures=notebook.figures, files=files)
+        say_unlogged(console, run.unlogged, home=home, server=server)
     return result
 
 

@@ -21,6 +21,7 @@ from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.jobs.executors import open_executor
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
+from fakeoff.leaderboard.mlflow.address import server_address
 from fakeoff.leaderboard.play import play_record, plays_a_tournament
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
 from fakeoff.leaderboard.terminal.console import open_console
@@ -150,6 +151,7 @@ def play(
     serial: bool = False,
     workers: int | None = None,
     quiet: bool = False,
+    tracking_uri: str | None = None,
 ) -> Game:
     """Plays a tournament, or what is missing of it, and keeps what `fakeoff run` keeps.
 
@@ -164,6 +166,8 @@ def play(
         serial: One job after the other in this process, without Ray.
         workers: Cores for Ray; all by default.
         quiet: Print no progress.
+        tracking_uri: The address of an MLflow server to log to, such as ``http://127.0.0.1:5000``; None is the home's
+            own MLflow.
 
     Returns:
         What was played. Who failed stands in ``record.forfeits``; it is no error.
@@ -183,7 +187,9 @@ def play(
             f"'{name}' is an experiment, which has no scoreboard; play it with: fakeoff run --protocol {name}"
         )
     executor, place = open_executor(serial=serial, workers=workers), Home(Path(home).absolute())
-    return _game(place, play_record(effective, home=place, executor=executor, console=open_console(quiet=quiet)))
+    server = None if tracking_uri is None else server_address(tracking_uri)
+    console = open_console(quiet=quiet)
+    return _game(place, play_record(effective, home=place, executor=executor, console=console, server=server))
 
 
 def load(home: Location) -> Game:

@@ -8,14 +8,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fakeoff.arena.errors import ConfigError, StoreError
+from fakeoff.arena.errors import ConfigError, StoreError, one_line
 from fakeoff.arena.images import save_png
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.leaderboard.conduct.beside import Beside
 from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger, write_ledger
+from fakeoff.leaderboard.home.provenance import (
+    Provenance,
+    begin_provenance,
+    conditions_of,
+    keep_provenance,
+    recipes_of,
+)
+from fakeoff.leaderboard.mlflow.away import say_if_away, say_unlogged
+from fakeoff.leaderboard.mlflow.backlog import Backlog
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
+from fakeoff.leaderboard.report.report import write_report
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, write_scoreboard
 from fakeoff.protocols import protocols
 from fakeoff.protocols.attack_defend import AttackDefend, play_on, tournament_spec
@@ -34,23 +44,28 @@ def plays_a_tournament(config: TournamentConfig) -> bool:
     return protocols.load(config.protocol.plugin) is AttackDefend
 
 
-def play(config: TournamentConfig, *, home: Home, executor: Executor, console: Console) -> Scoreboard:
+def play(
+    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, server: str | None = None
+) -> Scoreboard:
     """Plays a tournament, or what is missing of it; see :func:`play_record`.
 
     Returns:
         The scoreboard, as written to ``HOME/scoreboard.json``.
     """
-    return build_scoreboard(play_record(config, home=home, executor=executor, console=console))
+    return build_scoreboard(play_record(config, home=home, executor=executor, console=console, server=server))
 
 
-def play_record(config: TournamentConfig, *, home: Home, executor: Executor, console: Console) -> TournamentRecord:
+def play_record(
+    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, server: str | None = None
+) -> TournamentRecord:
     """Plays a tournament, or what is missing of it.
 
     Args:
         config: What to play.
         home: Where everything is kept. It is locked meanwhile.
         executor: Where jobs run; it is closed at the end.
-        console: For progress.
+        console: For progress, and for what MLflow could not be told.
+        server: The address of an MLflow server to log to; None is the home's own MLflow.
 
     Returns:
         What was played.
@@ -59,19 +74,29 @@ def play_record(config: TournamentConfig, *, home: Home, executor: Executor, con
         FakeoffError: Bad input, a damaged store, or a home that is in use.
     """
     with conducted(config, home=home, executor=executor, console=console) as conductor:
-        log, decided = MlflowLog(home, conductor.store), conductor.config
+        log, decided = MlflowLog(home, conductor.store, server=server), conductor.config
         rounds = _Rounds(home, log)
+        say_if_away(console, home=home, server=server)
+        conditions = conditions_of(executor.machines())
         spec = tournament_spec(decided)
         with _killed_if_interrupted(log), conductor.bench(spec, on_round=rounds.keep) as bench:
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
             before = home.replace_configuration(print_config(decided).encode())
             try:
-                return play_on(bench)
+                rounds.provenance = begin_provenance(home, conditions=conditions, players=recipes_of(decided))
+                record = play_on(bench)
             except ConfigError:
                 # Where nothing was played before, rounds that were played until it was refused are worth keeping.
                 if not (before.is_empty and rounds.kept):
                     home.put_back(before)
                 raise
+            except BaseException:
+                log.hurry()  # nobody waits for MLflow who wants to stop
+                raise
+        if rounds.trouble:
+            console.print(rounds.trouble, markup=False, highlight=False, soft_wrap=True)
+        say_unlogged(console, rounds.backlog.close(), home=home, server=server)
+        return record
 
 
 def rebuild_scoreboard(home: Home) -> Scoreboard:
@@ -118,7 +143,8 @@ def _killed_if_interrupted(log: MlflowLog) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        log.interrupt()
+        with contextlib.suppress(StoreError):  # MLflow is away; what ended the game matters more
+            log.interrupt()
         raise
 
 
@@ -127,15 +153,33 @@ class _Rounds:
 
     Attributes:
         kept: How many were finished.
+        backlog: Those that MLflow has not been told yet.
+        provenance: What is played with; None before it is known.
+        trouble: Why there is no report, in one line; empty where there is nothing to say.
     """
 
     def __init__(self, home: Home, log: MlflowLog) -> None:
-        self._home, self._log = home, log
+        self._home, self.backlog = home, Backlog(log)
         self.kept = 0
+        self.provenance: Provenance | None = None
+        self.trouble = ""
 
     def keep(self, record: TournamentRecord, beside: Beside) -> None:
         self.kept += 1
         write_ledger(record, self._home)
         scoreboard = build_scoreboard(record)
         write_scoreboard(scoreboard, self._home)
-        beside.do(lambda: self._log.log_round(record, scoreboard))
+        if self.provenance is not None:
+            keep_provenance(self.provenance, self._home)
+        if record.round >= record.config.rounds:
+            beside.do(lambda: self._report(record))
+        beside.do(lambda: self.backlog.log(record, scoreboard))
+
+    def _report(self, record: TournamentRecord) -> None:
+        """Writes the page about the game, which goes to MLflow too. The game is played, whatever becomes of it."""
+        try:
+            write_report(self._home, record=record)
+        except Exception as error:
+            self._home.report.unlink(missing_ok=True)  # one of before would tell of another game
+            again = f"fakeoff report --home {self._home}"
+            self.trouble = f"the report could not be written: {one_line(error)}; try again with: {again}"

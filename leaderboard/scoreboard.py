@@ -20,7 +20,9 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.measures import MEASURES, Audit, Cost, Localisation, Look, Match, Measured, Search, Shift
 from fakeoff.protocols.measures.audits import AuditRow
+from fakeoff.protocols.measures.changes import ChangeRow, find_changes
 from fakeoff.protocols.measures.cost import CostRow
+from fakeoff.protocols.measures.gates import counted_matches, find_unranked
 from fakeoff.protocols.measures.localisation import LocalisationRow
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
 from fakeoff.protocols.measures.masking import Masking, find_masking
@@ -33,10 +35,14 @@ from fakeoff.protocols.measures.standings import (
     detector_standings,
     generator_standings,
 )
+from fakeoff.protocols.measures.state import RoundState, find_states
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import KINDS, Forfeit, Kind, PassedOver, Unranked
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+READABLE = (2, 3)
+"""Schemas of files that are read: what an earlier one did not have is None, or empty."""
+
 _PAIR = [field.name for field in dataclasses.fields(PairRow)]
 
 T = TypeVar("T")
@@ -72,6 +78,8 @@ class Scoreboard:
         passed_over: Targets that could not be attacked.
         unranked: Who takes no place, and why.
         masking: Detector versions that mask their gradient: robust against attacks that follow it, and no others.
+        changes: What attacks and the trainings after them changed.
+        state: Of the game after each round.
         rows: What was measured, by the name of the measure; :meth:`of` gives them by its type.
     """
 
@@ -85,6 +93,8 @@ class Scoreboard:
     passed_over: tuple[PassedOver, ...]
     unranked: tuple[Unranked, ...]
     masking: tuple[Masking, ...]
+    changes: tuple[ChangeRow, ...]
+    state: tuple[RoundState, ...]
     rows: Mapping[str, tuple[Any, ...]]
 
     def of(self, measure: type[Measured[R]]) -> tuple[R, ...]:
@@ -142,8 +152,8 @@ class Scoreboard:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the file: ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``,
-        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, and a section for each measure, or its rows in the
-        cells."""
+        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, ``changes``, ``state``, and a section for each
+        measure, or its rows in the cells."""
         sections = {
             measure.section: [as_record(row) for row in self.of(measure)] for measure in MEASURES if not measure.in_cell
         }
@@ -162,6 +172,8 @@ class Scoreboard:
             "passed_over": [as_record(passed) for passed in self.passed_over],
             "unranked": [as_record(one) for one in self.unranked],
             "masking": [{**as_record(one), "sentence": one.sentence} for one in self.masking],
+            "changes": [as_record(one) for one in self.changes],
+            "state": [as_record(one) for one in self.state],
         }
         return said | sections
 
@@ -173,8 +185,9 @@ class Scoreboard:
             ValueError: It is something else, or of another schema.
         """
         try:
-            if data["schema_version"] != SCHEMA_VERSION:
-                raise ValueError(f"its schema is {data['schema_version']}; this Fakeoff reads {SCHEMA_VERSION}")
+            if data["schema_version"] not in READABLE:
+                known = " and ".join(map(str, READABLE))
+                raise ValueError(f"its schema is {data['schema_version']}; this Fakeoff reads {known}")
             standings = data["standings"]
             return cls(
                 config=dict(data["config"]),
@@ -187,6 +200,8 @@ class Scoreboard:
                 passed_over=_read(PassedOver, data.get("passed_over", ())),
                 unranked=_read(Unranked, data.get("unranked", ())),
                 masking=_read(Masking, data.get("masking", ())),
+                changes=_read(ChangeRow, data.get("changes", ())),
+                state=_read(RoundState, data.get("state", ())),
                 rows={measure.name: _read(measure.row_type, _rows(measure, data)) for measure in MEASURES},
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -208,8 +223,10 @@ def build_scoreboard(record: TournamentRecord) -> Scoreboard:
         ),
         forfeits=record.forfeits,
         passed_over=record.passed_over,
-        unranked=record.unranked,
+        unranked=tuple(find_unranked(record)),
         masking=tuple(find_masking(record)),
+        changes=tuple(find_changes(counted_matches(record), confidence=record.config.score.confidence)),
+        state=tuple(find_states(record)),
         rows={
             measure.name: tuple(row for one in record.of(measure) if (row := one.row()) is not None)
             for measure in MEASURES

@@ -16,6 +16,7 @@ register = protocols.register
 
 protocols.add("arms_race", "fakeoff.protocols.arms_race:ArmsRace", origin="fakeoff", version=1)
 protocols.add("attack_defend", "fakeoff.protocols.attack_defend:AttackDefend", origin="fakeoff", version=1)
+protocols.add("challenge", "fakeoff.protocols.challenge:Challenge", origin="fakeoff", version=1)
 protocols.add("exaggerate", "fakeoff.protocols.exaggerate:Exaggerate", origin="fakeoff", version=1)
 protocols.add("generalize", "fakeoff.protocols.generalize:Generalize", origin="fakeoff", version=1)
 protocols.add("manipulations", "fakeoff.protocols.manipulations:Manipulations", origin="fakeoff", version=1)

@@ -40,6 +40,8 @@ def quick_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("match_heatmaps", "part_histograms", "shift_histograms"):
             patch.setattr(f"fakeoff.leaderboard.mlflow.mlflow_log.{name}", blank)
+        for place in ("looks.match_heatmaps", "looks.shift_histograms", "report.state_plot"):
+            patch.setattr(f"fakeoff.leaderboard.report.{place}", blank)
         yield
 
 

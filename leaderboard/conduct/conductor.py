@@ -15,6 +15,7 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.leaderboard.conduct.beside import Beside
 from fakeoff.leaderboard.conduct.witness import OnRound, Witness
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.terminal.progress import ProgressDisplay
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.config.computing import decide
@@ -64,6 +65,7 @@ class Conductor:
                 executor=self.executor,
                 observer=Witness(home=self.home, display=display, beside=beside, on_round=on_round),
                 log=log or Unlogged(),
+                played=lambda: read_ledger(self.home, self.store),
             )
             _say(self.console, bench.warnings)
             try:

@@ -66,6 +66,30 @@ class Home:
         return self.folder / "scoreboard.json"
 
     @property
+    def report(self) -> Path:
+        """The page about it, for whoever was not there."""
+        return self.folder / "report.html"
+
+    @property
+    def provenance(self) -> Path:
+        """What its tournament was played with: releases, code, processors."""
+        return self.folder / "provenance.json"
+
+    @property
+    def imported(self) -> Path:
+        """The folder of scores that detectors gave elsewhere, a file for each."""
+        return self.folder / "imported"
+
+    def imported_scores(self, name: str) -> Path:
+        """The scores that a detector gave elsewhere."""
+        return self.imported / f"{name}.json"
+
+    @property
+    def reproduction(self) -> Path:
+        """What the game in it plays again, and what came of it."""
+        return self.folder / "reproduction.json"
+
+    @property
     def experiments(self) -> Path:
         """The folder of what experiments found."""
         return self.folder / "experiments"
@@ -156,7 +180,7 @@ class Home:
             before = Played(
                 files={
                     path: path.read_bytes() if path.exists() else None
-                    for path in (self.configuration, self.tournament, self.scoreboard)
+                    for path in (self.configuration, self.tournament, self.scoreboard, self.provenance)
                 }
             )
         except OSError as error:

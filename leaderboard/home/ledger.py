@@ -55,6 +55,7 @@ class _Ledger:
     passed_over: tuple[PassedOver, ...]
     unranked: tuple[Unranked, ...]
     real_pools: Mapping[int, Mapping[str, str]]
+    test_people: tuple[int, ...] = ()
 
 
 def write_ledger(record: TournamentRecord, home: Home) -> None:
@@ -77,14 +78,21 @@ def write_ledger(record: TournamentRecord, home: Home) -> None:
         "passed_over": [dataclasses.asdict(passed) for passed in record.passed_over],
         "unranked": [dataclasses.asdict(unranked) for unranked in record.unranked],
         "real_pools": {str(resolution): dict(pools) for resolution, pools in record.real_pools.items()},
+        "test_people": list(record.test_people),
     }
     # Of what will be read: lists for tuples.
     ledger[_CHECKSUM] = digest(json.loads(json.dumps(ledger)))
     write_atomically(home.tournament, json.dumps(ledger, indent=1).encode())
 
 
-def read_ledger(home: Home, store: Store) -> TournamentRecord:
+def read_ledger(home: Home, store: Store, *, figures: bool = True) -> TournamentRecord:
     """Reads a tournament back, its figures from the store.
+
+    Args:
+        home: Where it was played.
+        store: The home's.
+        figures: Whether to read them: without, nothing was measured in the record that comes back, and it is there at
+            once.
 
     Raises:
         StoreError: There is none, or it is damaged.
@@ -103,21 +111,22 @@ def read_ledger(home: Home, store: Store) -> TournamentRecord:
             known = {field.name for field in dataclasses.fields(kind)}
             if any(row.keys() - known for row in ledger[section]):
                 raise ValueError(f"{section} have a field that nobody knows")
-        return _rebuild(read_as(_Ledger, ledger), store, where=path.name)
+        return _rebuild(read_as(_Ledger, ledger), store, where=path.name, figures=figures)
     except FileNotFoundError as error:
         raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
 
 
-def _rebuild(ledger: _Ledger, store: Store, *, where: str) -> TournamentRecord:
+def _rebuild(ledger: _Ledger, store: Store, *, where: str, figures: bool) -> TournamentRecord:
     config = parse_config(dict(ledger.config), where=where)
     names = {"generator": {g.name for g in config.generators}, "detector": {d.name for d in config.detectors}}
     for version in ledger.versions:
         if version.player not in names[version.kind]:
             raise ValueError(f"{version.label} is nobody's version")
     by_label = {(version.kind, version.label): version for version in ledger.versions}
-    thresholds = {version.label: version.thresholds(store) for version in ledger.versions if version.kind == "detector"}
+    judges = [version for version in ledger.versions if figures and version.kind == "detector"]
+    thresholds = {version.label: version.thresholds(store) for version in judges}
 
     def kept(entry: _Entry) -> Kept:
         return Kept(
@@ -127,6 +136,7 @@ def _rebuild(ledger: _Ledger, store: Store, *, where: str) -> TournamentRecord:
             config=config,
             real_pools=ledger.real_pools,
             thresholds=thresholds,
+            test_people=ledger.test_people,
         )
 
     return TournamentRecord(
@@ -138,9 +148,11 @@ def _rebuild(ledger: _Ledger, store: Store, *, where: str) -> TournamentRecord:
         measured={
             measure.name: tuple(measure.read(kept(entry)) for entry in ledger.measured.get(measure.name, ()))
             for measure in MEASURES
+            if figures
         },
         forfeits=ledger.forfeits,
         passed_over=ledger.passed_over,
         unranked=ledger.unranked,
         real_pools=ledger.real_pools,
+        test_people=ledger.test_people,
     )

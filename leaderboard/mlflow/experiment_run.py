@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakeoff.arena.errors import StoreError
 from fakeoff.arena.images import Pixels
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
+from fakeoff.leaderboard.mlflow.patience import SECONDS
 from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text, markdown_text
 
 _FLUSH_POINTS, _FLUSH_SECONDS = 1000, 5.0
 _NOTE_CHARACTERS = 4000
-_PARAMETERS_AT_ONCE = 100  # as many as MLflow takes
 _FAILURE = "arena.failure"
 _TABLE_ROWS_IN_NOTE = 24
 _HOW_TO_READ = (
@@ -36,10 +38,23 @@ class ExperimentRun:
         identity: The sha256 of what decides the experiment's results.
         header: The experiment's result file, as far as it is known before it is played.
         about: What the experiment is, in Markdown.
+        server: The address of an MLflow server that keeps it instead; see :class:`MlflowStore`.
+        patience: Seconds that MLflow may be away. One that stays away does not stop the experiment: what was not logged
+            is logged at the end, or when it is played again.
     """
 
-    def __init__(self, home: Home, *, identity: str, header: Mapping[str, Any], about: str) -> None:
-        self._mlflow = MlflowStore(home)
+    def __init__(
+        self,
+        home: Home,
+        *,
+        identity: str,
+        header: Mapping[str, Any],
+        about: str,
+        server: str | None = None,
+        patience: float = SECONDS,
+    ) -> None:
+        self._mlflow = MlflowStore(home, server=server, patience=patience)
+        self._identity, self._open, self._reason = identity[:16], False, ""
         self._name, self._header, self._about = f"experiment {identity[:16]}", header, about
         self._waiting: list[tuple[str, float, int]] = []
         self._flushed = time.monotonic()
@@ -51,36 +66,26 @@ class ExperimentRun:
         """Whether all of it was logged before."""
         return bool(self._state["finished"])
 
+    @property
+    def unlogged(self) -> str:
+        """Why not all of it was logged, in one line; empty where it was."""
+        return f"not logged to MLflow, nothing is lost: {self._reason}" if self._reason else ""
+
     def start(self) -> None:
-        """Makes the run, or revives it.
-
-        Raises:
-            StoreError: MLflow's database cannot be used.
-        """
-        if self.finished:
-            return
-        with self._mlflow.errors():
-            from mlflow.entities import Param
-
-            run = self._revived() or self._created()
-            config = {key: value for key, value in self._header["config"].items() if key != "protocol"}
-            found = {"protocol": self._header["protocol"], **dict(flatten(config))}
-            found |= dict(flatten(self._header["parameters"], "protocol"))
-            parameters = [Param(key[:250], str(value)[:6000]) for key, value in found.items()]
-            for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
-                self._mlflow.client.log_batch(run, params=parameters[start : start + _PARAMETERS_AT_ONCE])
+        """Makes the run, or revives it."""
+        if not self.finished:
+            with self._chance():
+                self._started()
 
     def points(self, points: Mapping[str, float], *, step: int) -> None:
-        """Logs points, a little later: a chart need not follow every one of them.
-
-        Raises:
-            StoreError: MLflow's database cannot be used.
-        """
+        """Logs points, a little later: a chart need not follow every one of them."""
         if self.finished:
             return
         self._waiting += [(name, value, step) for name, value in points.items()]
-        if len(self._waiting) >= _FLUSH_POINTS or time.monotonic() - self._flushed >= _FLUSH_SECONDS:
-            self._flush()
+        due = len(self._waiting) >= _FLUSH_POINTS or time.monotonic() - self._flushed >= _FLUSH_SECONDS
+        if due and not self._reason:  # one that is away is asked again at the end: asking takes as long as a call may
+            with self._chance():
+                self._flush()
 
     def finish(self, result: Mapping[str, Any], *, figures: Mapping[str, Pixels], files: Sequence[Path]) -> None:
         """Logs tables, figures and files, and closes the run.
@@ -89,15 +94,12 @@ class ExperimentRun:
             result: The experiment's result file.
             figures: By name, uint8 ``(height, width, 3)``.
             files: Where they lie.
-
-        Raises:
-            StoreError: MLflow's database cannot be used.
         """
         if self.finished:
             return
-        self._flush()
-        with self._mlflow.errors():
-            client, run = self._mlflow.client, self._state["run"]
+        with self._chance():
+            run, client = self._started(), self._mlflow.client
+            self._flush()
             client.log_text(run, json.dumps(result, indent=2, ensure_ascii=False), f"{result['experiment']}.json")
             for name, rows in result["tables"].items():
                 client.log_text(run, csv_text(rows), f"tables/{name}.csv")
@@ -114,18 +116,36 @@ class ExperimentRun:
             self._mlflow.write_state(self._name, self._state)
 
     def stop(self, *, status: str, reason: str = "") -> None:
-        """Ends the run without results: ``FAILED``, or ``KILLED`` by the user. Playing again revives it.
-
-        Raises:
-            StoreError: MLflow's database cannot be used.
-        """
+        """Ends the run without results: ``FAILED``, or ``KILLED`` by the user. Playing again revives it."""
         if self.finished or not self._state["run"]:
             return
-        self._flush()
-        with self._mlflow.errors():
+        self._mlflow.hurry()
+        with self._chance():
+            self._flush()
             if reason:
                 self._mlflow.client.set_tag(self._state["run"], _FAILURE, reason[:4000])
             self._mlflow.client.set_terminated(self._state["run"], status=status)
+
+    @contextlib.contextmanager
+    def _chance(self) -> Iterator[None]:
+        """Remembers that MLflow could not be used, or that it can be again."""
+        try:
+            with self._mlflow.errors():
+                yield
+        except StoreError as error:
+            self._reason, self._open = str(error), False
+        else:
+            self._reason = ""
+
+    def _started(self) -> str:
+        if not self._open:
+            run = self._revived() or self._created()
+            config = {key: value for key, value in self._header["config"].items() if key != "protocol"}
+            found = {"protocol": self._header["protocol"], **dict(flatten(config))}
+            found |= dict(flatten(self._header["parameters"], "protocol"))
+            self._mlflow.parameters(run, found)
+            self._open = True
+        return str(self._state["run"])
 
     def _revived(self) -> str:
         run: str = self._state["run"]
@@ -143,22 +163,19 @@ class ExperimentRun:
             "arena.kind": "experiment",
             "arena.experiment": header["experiment"],
             "arena.protocol": header["protocol"],
+            "arena.identity": self._identity,
             "mlflow.note.content": self._about,
         }
-        experiment = self._mlflow.experiment(name, created_ms=started_ms)
-        run = self._mlflow.client.create_run(
-            experiment, start_time=started_ms, tags=tags, run_name=header["experiment"]
-        )
-        self._state["run"] = run.info.run_id
+        title = header["experiment"]
+        run = self._mlflow.run(self._mlflow.experiment(name), title, title=title, tags=tags, started_ms=started_ms)
+        self._state["run"] = run
         self._mlflow.write_state(self._name, self._state)
-        return run.info.run_id  # type: ignore[no-any-return]
+        return run
 
     def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            with self._mlflow.errors():
-                self._mlflow.points(self._state["run"], waiting, started_ms=self._state["started_ms"])
-        self._flushed = time.monotonic()
+        if self._waiting:
+            self._mlflow.points(self._started(), self._waiting, started_ms=self._state["started_ms"])
+        self._waiting, self._flushed = [], time.monotonic()
 
     def _note(self, result: Mapping[str, Any]) -> str:
         parts = [self._about]

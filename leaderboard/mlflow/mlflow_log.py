@@ -6,21 +6,35 @@ under their player, the attack and defence jobs with their training curves.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from fakeoff.arena.errors import StoreError
 from fakeoff.arena.images import Masks
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
+from fakeoff.leaderboard.mlflow.models import ModelLog
+from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, threshold_points
+from fakeoff.leaderboard.mlflow.patience import SECONDS
 from fakeoff.leaderboard.mlflow.picture import Picture
+from fakeoff.leaderboard.mlflow.standings import (
+    POSITION,
+    standing_points,
+    standing_texts,
+    unranked_reasons,
+    unranked_texts,
+)
+from fakeoff.leaderboard.mlflow.terms import TERMS, terms_of
+from fakeoff.leaderboard.mlflow.views import view_tags
 from fakeoff.leaderboard.plots import plots
-from fakeoff.leaderboard.plots.duels import Duel, find_duels
+from fakeoff.leaderboard.plots.duels import find_duels
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
@@ -28,32 +42,13 @@ from fakeoff.leaderboard.scoreboard import Scoreboard, scoreboard_text
 from fakeoff.protocols.config import LIMITS, Parts, Search, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Curves, Version, newest
+from fakeoff.protocols.record.versions import Curves, Kind, Version, newest
 from fakeoff.protocols.rules.pools import beside, what_is_known
-from fakeoff.protocols.score.calibration import Thresholds
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
-_OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
 _CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
-_CONTENTS = 4  # raised when a round logs more than before: a home is then brought up to date
-_ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
-_NOTES = {
-    "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
-    + _ROUNDS
-    + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
-    "show it. `localisation`, against manipulators, says how much of its heatmaps lies where they changed the image. "
-    "`search`, where it is there, is what a search of latents by its scores alone found, and the tag "
-    "`arena.masking` says that its gradient is masked.",
-    "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
-    "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
-    "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "
-    "moved the fight over the face.",
-    "tournament": "Under *Artifacts*: `payoff/` (who catches whom, round by round), `duels.png` (each attack's frozen "
-    "detector before and after), `part_shift/` (where in the face fakes gave themselves away, before and after), "
-    "`scoreboard.json` (every figure) and `config.toml` (to play it again).",
-}
-"""What a run's page says first, in Markdown."""
+_CONTENTS = 5  # raised when a round logs more than before: a home is then brought up to date
 
 
 def tournament_id(record: TournamentRecord) -> str:
@@ -78,11 +73,15 @@ class MlflowLog:
     Args:
         home: Where the database and the artifacts lie.
         store: Where curves and images are read from.
+        server: The address of an MLflow server that keeps them instead; see :class:`MlflowStore`.
+        patience: Seconds that MLflow may be away.
     """
 
-    def __init__(self, home: Home, store: Store) -> None:
-        self._mlflow, self._store = MlflowStore(home), store
+    def __init__(self, home: Home, store: Store, *, server: str | None = None, patience: float = SECONDS) -> None:
+        self._mlflow, self._store = MlflowStore(home, server=server, patience=patience), store
+        self._report = home.report
         self._state: dict[str, Any] = {}
+        self._sought = False
 
     def log_round(self, record: TournamentRecord, scoreboard: Scoreboard) -> None:
         """Logs the record's last round, and closes the tournament after its last one.
@@ -96,21 +95,25 @@ class MlflowLog:
         """
         name = tournament_id(record)
         self._state = self._read_state(name, record)
-        logged, last = self._state["rounds_logged"], record.config.rounds
-        if logged <= last:  # it was cut short, or it is played on for more rounds
-            self._state["finished"] = False
-        fresh, finishes = record.round >= logged, record.round >= last and not self._state["finished"]
-        if not fresh and not finishes:
-            return
-        with self._mlflow.errors():
-            if fresh:
-                self._log_players(record, scoreboard, name)
-                self._log_jobs(record, name)
-                self._log_tournament(record, scoreboard, name)
-                self._state["rounds_logged"] = record.round + 1
-            if finishes:
-                self._finish(record)
-            self._write_state(name)
+        if self._mlflow.is_shared and not self._sought:
+            self._look_again(name)
+        if self._fresh(record) or self._finishes(record):
+            with self._mlflow.errors():
+                self._seek_runs(name)
+                if self._fresh(record):
+                    self._log_players(record, scoreboard, name)
+                    self._log_jobs(record, name)
+                    self._log_tournament(record, scoreboard, name)
+                    self._log_models(record, scoreboard, name)
+                    self._log_views(scoreboard, name)
+                    self._state["rounds_logged"] = record.round + 1
+                if self._finishes(record):
+                    self._finish(record)
+                self._write_state(name)
+
+    def hurry(self) -> None:
+        """Waits for MLflow no more; may be called from another thread."""
+        self._mlflow.hurry()
 
     def interrupt(self) -> None:
         """Marks the runs of an unfinished tournament as killed; playing on revives them.
@@ -119,22 +122,73 @@ class MlflowLog:
             StoreError: MLflow's database cannot be used.
         """
         if self._state and self._state["runs"] and not self._state["finished"]:
+            self.hurry()
             with self._mlflow.errors():
                 for run_id in self._state["runs"].values():
                     self._client.set_terminated(run_id, status="KILLED")
 
+    def _fresh(self, record: TournamentRecord) -> bool:
+        return bool(record.round >= self._state["rounds_logged"])
+
+    def _finishes(self, record: TournamentRecord) -> bool:
+        # It was cut short, or it is played on for more rounds.
+        if self._state["rounds_logged"] <= record.config.rounds:
+            self._state["finished"] = False
+        return record.round >= record.config.rounds and not self._state["finished"]
+
+    def _look_again(self, name: str) -> None:
+        """A server may have lost what it was told; where it is away, that need not be known yet."""
+        with contextlib.suppress(StoreError), self._mlflow.errors():
+            self._seek_runs(name)
+
+    def _seek_runs(self, name: str) -> None:
+        """Finds what was logged before, here or from another home; what was deleted since is logged anew."""
+        if self._sought:
+            return
+        state = self._state
+        found = self._mlflow.find_runs(self._experiment, {"arena.tournament": name})
+        there = {run.info.run_id for run in found}
+        labelled = {run.data.tags.get("arena.label", ""): run.info.run_id for run in reversed(found)}
+        kept = {label: run for label, run in state["runs"].items() if run in there}
+        if len(kept) < len(state["runs"]):
+            state |= {"rounds_logged": 0, "finished": False}
+        if found and not state["runs"]:
+            state["started_ms"] = found[0].info.start_time
+        state["runs"] = {label: run for label, run in {**labelled, **kept}.items() if label}
+        self._sought = True
+
+    def _log_models(self, record: TournamentRecord, scoreboard: Scoreboard, name: str) -> None:
+        state = self._state
+        log = ModelLog(
+            self._mlflow,
+            experiment=self._experiment,
+            name=state["experiment"],
+            tournament=name,
+            started_ms=state["started_ms"],
+        )
+        detectors = newest(record.versions, "detector")
+        log.log(record, scoreboard, {one.player: state["runs"][f"detector {one.player}"] for one in detectors})
+
+    def _log_views(self, scoreboard: Scoreboard, name: str) -> None:
+        for key, value in view_tags(scoreboard, tournament=name, created_ms=self._state["started_ms"]).items():
+            self._client.set_experiment_tag(self._experiment, key, value)
+
     def _log_tournament(self, record: TournamentRecord, scoreboard: Scoreboard, name: str) -> None:
-        tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": _NOTES["tournament"]}
+        tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": NOTES["tournament"]}
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
-        for key, value in flatten(scoreboard.config):
-            if key not in _CHANGING:
-                self._client.log_param(run, key[:250], str(value)[:6000])
-        self._client.set_tag(run, "rounds", str(record.config.rounds))
-        self._client.set_tag(run, "on_leak", record.config.audit.on_leak)
+        parameters = {key: value for key, value in flatten(scoreboard.config) if key not in _CHANGING}
+        self._mlflow.parameters(run, parameters)
+        said = {
+            "rounds": record.config.rounds,
+            "on_leak": record.config.audit.on_leak,
+            "forfeits": len(record.forfeits),
+        }
+        self._mlflow.tags(run, {TERMS: terms_of(scoreboard), **{key: str(value) for key, value in said.items()}})
         self._client.log_text(run, scoreboard_text(scoreboard), "scoreboard.json")
         self._client.log_text(run, print_config(record.config), "config.toml")
-        self._client.set_tag(run, "forfeits", str(len(record.forfeits)))
+        if record.round >= record.config.rounds and self._report.is_file():
+            self._client.log_artifact(run, str(self._report))
         matrix = plots.payoff_matrix(scoreboard) if scoreboard.cells else None
         if matrix is not None:
             self._picture(run, matrix, folder="payoff", key="payoff matrix", step=record.round)
@@ -150,16 +204,23 @@ class MlflowLog:
         points: dict[str, float] = {}
         for duel in find_duels(scoreboard):
             if duel.generator_round == round_:
-                points |= _duel_points(duel, title=f"{duel.generator} vs {duel.detector}")
+                points |= duel_points(duel, title=f"{duel.generator} vs {duel.detector}")
         self._metrics(run, points, round_)
 
     def _log_players(self, record: TournamentRecord, scoreboard: Scoreboard, name: str) -> None:
         duels = [duel for duel in find_duels(scoreboard) if duel.generator_round == record.round]
-        standings = _standing_points(scoreboard)
+        standings, texts = standing_points(scoreboard), standing_texts(scoreboard)
+        unranked = unranked_reasons(scoreboard)
         for version in (*newest(record.versions, "generator"), *newest(record.versions, "detector")):
             # A player without a version of this round (it cannot be trained, or is out) met new opponents all the same.
             run = self._player_run(version.kind, version.player, name)
-            points = dict(standings.get((version.kind, version.player), {}))
+            player = version.kind, version.player
+            # Who takes no place comes after all who do.
+            points = dict(standings.get(player, {POSITION: float(len(standings) + 1)}))
+            missing = unranked.get(player, "no matches that count")
+            said = texts.get(player) or unranked_texts(version.kind, missing, scoreboard.confidence)
+            opponents: Kind = "generator" if version.kind == "detector" else "detector"
+            self._mlflow.tags(run, {**said, TERMS: terms_of(scoreboard, opponents)})
             for measure in MEASURES:
                 points |= measure.points(
                     scoreboard.of(measure),
@@ -171,7 +232,7 @@ class MlflowLog:
                 )
             for duel in duels:
                 if version.kind == "generator" and duel.generator == version.player:
-                    points |= _duel_points(duel, title=duel.detector)
+                    points |= duel_points(duel, title=duel.detector)
             self._metrics(run, points, record.round)
             if version.kind == "generator" and version.round == record.round:
                 self._log_faces(run, version, record)
@@ -252,11 +313,10 @@ class MlflowLog:
             run = self._run(f"{verb} {version.player}:{version.round}", tags)
             result = self._store.read(version.key)
             self._curves(run, result)
-            self._client.set_tag(run, "arena.result", version.key)
-            if version.targets:
-                self._client.set_tag(run, "arena.targets", ", ".join(version.targets))
+            targets = {"arena.targets": ", ".join(version.targets)} if version.targets else {}
+            self._mlflow.tags(run, {"arena.result": version.key, **targets})
             if version.kind == "detector":
-                self._metrics(run, _threshold_points(version.thresholds(self._store)), 0)
+                self._metrics(run, threshold_points(version.thresholds(self._store)), 0)
             self._client.set_terminated(run, status="FINISHED")
 
     def _curves(self, run: str, result: Result) -> None:
@@ -281,23 +341,22 @@ class MlflowLog:
             "arena.role": role,
             "arena.tournament": name,
             "arena.player": player,
-            "mlflow.note.content": _NOTES[role],
+            "mlflow.note.content": NOTES[role],
         }
         run = self._run(player, tags, label=f"{role} {player}")
         self._revive(run)
-        self._client.set_tag(run, "mlflow.note.content", _NOTES[role])  # an older Fakeoff said less
+        self._client.set_tag(run, "mlflow.note.content", NOTES[role])  # an older Fakeoff said less
         return run
 
     def _run(self, title: str, tags: Mapping[str, str], *, label: str = "") -> str:
         """The id of a run, made on first need."""
-        label = label or title
-        if label not in self._state["runs"]:
-            started_ms = self._state["started_ms"]
-            experiment = self._mlflow.experiment(self._state["experiment"], created_ms=started_ms)
-            run = self._client.create_run(experiment, start_time=started_ms, tags=dict(tags), run_name=title)
-            self._state["runs"][label] = run.info.run_id
+        label, state = label or title, self._state
+        if label not in state["runs"]:
+            state["runs"][label] = self._mlflow.run(
+                self._experiment, label, title=title, tags=tags, started_ms=state["started_ms"]
+            )
             self._write_state(tags["arena.tournament"])
-        return self._state["runs"][label]  # type: ignore[no-any-return]
+        return state["runs"][label]  # type: ignore[no-any-return]
 
     def _revive(self, run: str) -> None:
         self._client.update_run(run, status="RUNNING")
@@ -315,6 +374,10 @@ class MlflowLog:
     @property
     def _client(self) -> Any:
         return self._mlflow.client
+
+    @property
+    def _experiment(self) -> str:
+        return self._mlflow.experiment(self._state["experiment"])
 
     def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
         if self._state.get("name") == name:
@@ -338,42 +401,6 @@ class MlflowLog:
 
     def _write_state(self, name: str) -> None:
         self._mlflow.write_state(name, self._state)
-
-
-def _standing_points(scoreboard: Scoreboard) -> dict[tuple[str, str], dict[str, float]]:
-    """The standings' figures by kind and player: MLflow shows what the scoreboard says."""
-    points: dict[tuple[str, str], dict[str, float]] = {}
-    for detector in scoreboard.detectors:
-        points["detector", detector.player] = {
-            "score": detector.worst_auc,
-            "mean_auc": detector.mean_auc,
-            "mean_ap": detector.mean_ap,
-            "mean_accuracy": detector.mean_accuracy,
-        }
-    for generator in scoreboard.generators:
-        points["generator", generator.player] = {"score": generator.evasion}
-        if generator.target_evasion is not None:
-            points["generator", generator.player]["target_evasion"] = generator.target_evasion
-    return points
-
-
-def _duel_points(duel: Duel, *, title: str) -> dict[str, float]:
-    return {
-        f"frozen target/{title}: {metric} {side}": value
-        for side, cell in duel.sides.items()
-        for metric in _OF_A_DUEL
-        if (value := getattr(cell, metric)) is not None
-    }
-
-
-def _threshold_points(thresholds: Thresholds) -> dict[str, float]:
-    """``threshold`` is that with the best balanced accuracy."""
-    points = {
-        "threshold": thresholds.accuracy,
-        "threshold_at_5_fpr": thresholds.at_5_fpr,
-        "threshold_at_1_fpr": thresholds.at_1_fpr,
-    }
-    return {name: value for name, value in points.items() if value is not None}
 
 
 def _attacked(version: Version) -> str:

@@ -14,29 +14,31 @@ from contextlib import contextmanager
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
-from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, database_uri
+from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, MlflowStore, database_uri
 from fakeoff.leaderboard.mlflow.views import VIEWS, view_address
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 120
 
 
-def leaderboard_addresses(home: Home, base: str) -> dict[str, str]:
+def leaderboard_addresses(home: Home, base: str, *, server: str | None = None) -> dict[str, str]:
     """The addresses that open on the leaderboards, by view; of the newest experiment.
+
+    Args:
+        home: Whose.
+        base: What they begin with.
+        server: The address of an MLflow server that keeps them; None is the home's own database.
 
     Raises:
         StoreError: Nothing was played there.
     """
-    os.environ.update(ENVIRONMENT)
-    from mlflow import MlflowClient  # it takes seconds, and reads the environment
-
-    if not home.database.exists():
+    if server is None and not home.database.exists():
         raise StoreError(f"nothing to show in '{home}'; play first: fakeoff run --home {home}")
-    found = MlflowClient(tracking_uri=database_uri(home)).search_experiments(order_by=["last_update_time DESC"])
-    experiments = [experiment for experiment in found if experiment.name != "Default"]
+    experiments = MlflowStore(home, server=server, patience=0).experiments()
     if not experiments:
-        raise StoreError(f"nothing to show in '{home}' yet; the first round is still being played")
-    return {view.name: view_address(base, experiments[0].experiment_id, view) for view in VIEWS}
+        where = f"at {server}" if server else f"in '{home}'"
+        raise StoreError(f"nothing to show {where} yet; the first round is still being played")
+    return {view.name: view_address(base, experiments[0], view) for view in VIEWS}
 
 
 @contextmanager

@@ -12,6 +12,13 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from fakeoff.leaderboard.mlflow.standings import POSITION, TOLD, heading
+from fakeoff.leaderboard.mlflow.terms import TERMS, terms_of
+from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.record.versions import Kind
+
+_INTERVAL_PIXELS = 190  # such as 0.914 (0.870 to 0.960)
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -20,43 +27,87 @@ class View:
     Attributes:
         key: Its place in the address.
         name: Its title.
-        role: Whose runs it shows: ``generator`` or ``detector``.
-        columns: Metric columns, the one that it is sorted by first.
+        role: Whose runs it shows.
+        more: Metric columns after the figures with intervals.
+        alone: Whether it shows the tournament that was logged last, in the order of its file; else all with which it
+            can be compared, by score.
     """
 
     key: str
     name: str
-    role: str
-    columns: tuple[str, ...]
+    role: Kind
+    more: tuple[str, ...] = ()
+    alone: bool = True
 
+    def columns(self, confidence: float) -> tuple[str, ...]:
+        """Its columns, from left to right.
+
+        Args:
+            confidence: Of the intervals, as a share.
+        """
+        told = [heading(name, confidence) for name in TOLD[self.role]]
+        last = ("worst against",) if self.role == "detector" else ()
+        texts = [f"tags.`{name}`" for name in ("rank", *told, *last)]
+        metrics = [f"metrics.`{name}`" for name in (*self.more, *(() if self.alone else ("score",)))]
+        return (*texts, *metrics, "tags.`arena.tournament`")
+
+
+_COSTS = ("cost/ssim_to_first", "cost/kid_to_reals", "cost/swd_to_reals")
 
 VIEWS = (
-    View(
-        key="detectors",
-        name="Leaderboard: detectors",
-        role="detector",
-        columns=("score", "mean_auc", "mean_ap", "mean_accuracy"),
-    ),
-    View(
-        key="generators",
-        name="Leaderboard: generators",
-        role="generator",
-        columns=("score", "target_evasion", "cost/ssim_to_first", "cost/kid_to_reals", "cost/swd_to_reals"),
-    ),
+    View(key="detectors", name="Leaderboard: detectors", role="detector"),
+    View(key="generators", name="Leaderboard: generators", role="generator", more=_COSTS),
 )
+"""The leaderboards of the tournament that was logged last."""
+
+COMPARED = (
+    View(key="detectors-compared", name="Comparable tournaments: detectors", role="detector", alone=False),
+    View(key="generators-compared", name="Comparable tournaments: generators", role="generator", alone=False),
+)
+"""Those of all tournaments of the arena that were played on the same ground, by the same rules, against the same
+opponents; see :mod:`fakeoff.leaderboard.mlflow.terms`."""
 
 
-def view_tag(view: View, *, created_ms: int) -> tuple[str, str]:
-    """Returns the experiment tag that saves a view: its name and its value."""
-    metrics = [f"metrics.`{column}`" for column in view.columns]
-    columns = [*metrics, "tags.`arena.tournament`"]
+def view_tags(scoreboard: Scoreboard, *, tournament: str, created_ms: int) -> dict[str, str]:
+    """The experiment tags that save all views.
+
+    Args:
+        scoreboard: Of the tournament that they are about.
+        tournament: Its id.
+        created_ms: When it was begun.
+    """
+    tags = {}
+    for view in (*VIEWS, *COMPARED):
+        opponents: Kind = "generator" if view.role == "detector" else "detector"
+        of = f"tags.`arena.tournament` = '{tournament}'"
+        if not view.alone:
+            of = f"tags.`{TERMS}` = '{terms_of(scoreboard, opponents)}'"
+        key, value = view_tag(view, of=of, confidence=scoreboard.confidence, created_ms=created_ms)
+        tags[key] = value
+    return tags
+
+
+def view_tag(view: View, *, of: str, confidence: float, created_ms: int) -> tuple[str, str]:
+    """The experiment tag that saves a view.
+
+    Args:
+        view: It.
+        of: Whose players it shows, as a filter of MLflow's.
+        confidence: Of intervals, as a share.
+        created_ms: When it was made.
+
+    Returns:
+        The tag's name and its value.
+    """
+    columns = list(view.columns(confidence))
     # Run name and creation time are pinned before these; without an order MLflow sorts metrics by name, and the score
     # ends up out of sight on a small screen.
     order = [*columns, "duration"]
     state: dict[str, Any] = {
-        "searchFilter": f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player'",
-        "orderByKey": metrics[0],
-        "orderByAsc": False,
+        "searchFilter": f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player' and {of}",
+        # By the place in the file, ties and all; places of several tournaments say nothing side by side.
+        "orderByKey": f"metrics.`{POSITION}`" if view.alone else "metrics.`score`",
+        "orderByAsc": view.alone,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
@@ -84,9 +135,10 @@ def view_tag(view: View, *, created_ms: int) -> tuple[str, str]:
 
 
 def _column_width(column: str) -> int:
-    """Pixels that a column's heading needs, with its sorting arrow."""
+    """Pixels that a column's heading and its text need; a heading has a sorting arrow."""
     heading = column.partition("`")[2].rstrip("`") or column
-    return max(90, 36 + 7 * len(heading))
+    text = _INTERVAL_PIXELS if "CI" in heading else 0
+    return max(90, 36 + 7 * len(heading), text)
 
 
 def view_address(base: str, experiment_id: str, view: View) -> str:

@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-_PIPE_WIDTH = 110
+PIPE_WIDTH = 110
 
 
 def open_console(*, quiet: bool = False) -> Console:
@@ -20,11 +20,11 @@ def open_console(*, quiet: bool = False) -> Console:
         return Console(file=io.StringIO())
     # A pipe or a file has no width; tables should not be squeezed into 80 columns there. The file is named because what
     # players print is caught while they play, and progress is not. A notebook's live bars would need ipywidgets.
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(file=sys.stdout, width=width, force_jupyter=False)
 
 
 def open_error_console() -> Console:
     """The error output as a console, for what is said beside rows that other programs read."""
-    width = None if sys.stderr.isatty() else _PIPE_WIDTH
+    width = None if sys.stderr.isatty() else PIPE_WIDTH
     return Console(file=sys.stderr, width=width, force_jupyter=False)

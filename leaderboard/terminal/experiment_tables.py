@@ -61,7 +61,7 @@ def markdown_text(rows: Sequence[Row]) -> str:
 
 def _table(name: str, rows: Sequence[Row]) -> Table:
     table = Table(title=Text(name), title_justify="left", title_style="bold")
-    columns = [column for column in rows[0] if not _is_told_elsewhere(column, rows[0])]
+    columns = shown_columns(rows[0])
     if left_out := len(columns) - _WIDEST:
         if left_out > 0:
             table.caption = Text(f"{left_out} more columns are in the files below")
@@ -72,7 +72,7 @@ def _table(name: str, rows: Sequence[Row]) -> Table:
         numbers = all(cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in cells)
         table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_with_interval(column, row)) for column in columns))
+        table.add_row(*(Text(with_interval(column, row)) for column in columns))
     return table
 
 
@@ -86,7 +86,13 @@ def _is_told_elsewhere(column: str, row: Row) -> bool:
     return False
 
 
-def _with_interval(column: str, row: Row) -> str:
+def shown_columns(row: Row) -> list[str]:
+    """The columns of a table that are shown: an interval stands beside its figure, and a figure in words for itself."""
+    return [column for column in row if not _is_told_elsewhere(column, row)]
+
+
+def with_interval(column: str, row: Row) -> str:
+    """A cell of a table for people, with its interval where the row has its ends."""
     shown = _shown(row[column])
     low, high = (row.get(f"{column} {end}") for end in ("from", "to"))
     if isinstance(low, float) and isinstance(high, float) and isinstance(row[column], float):

@@ -14,8 +14,12 @@ from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.localisation_tables import localisation_table
 from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
+from fakeoff.leaderboard.terminal.state_table import state_table
 from fakeoff.protocols.measures import MEASURES
+from fakeoff.protocols.measures.changes import ChangeRow
 from fakeoff.protocols.measures.rows import Column, R
+from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
+from fakeoff.protocols.score.telling import tell, tell_figure
 
 
 def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
@@ -37,6 +41,7 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
         _detectors,
         _generators,
         _duels,
+        _state,
         searches_table,
         _part_shifts,
         localisation_table,
@@ -49,24 +54,54 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
         if found.row_count:
             console.print()
             console.print(found)
+        if table is _detectors and (lead := describe_lead(scoreboard)):
+            console.print(Text(lead))
     print_masking(scoreboard, console)
 
 
 def _detectors(scoreboard: Scoreboard) -> Table:
-    table = _table("Detectors, by worst-case then mean AUC over every generator version")
+    table = _table(
+        "Detectors, by worst-case then mean AUC over every generator version" + _of_intervals(scoreboard, "\n")
+    )
     for heading in ("worst AUC", "against", "mean AUC", "mean AP", "accuracy"):
         table.add_column(heading, justify="left" if heading == "against" else "right", overflow="fold")
     for place, row in enumerate(scoreboard.detectors, start=1):
         table.add_row(
-            str(place),
+            tell_rank(row, place),
             f"{row.player}@{row.round}{masks(scoreboard, row.player)}",
-            _share(row.worst_auc),
+            tell(row.worst_auc, row.worst_auc_ci),
             row.worst_against,
-            _share(row.mean_auc),
-            _share(row.mean_ap),
+            tell(row.mean_auc, row.mean_auc_ci),
+            tell_figure(row.mean_ap),
             _percent(row.mean_accuracy),
         )
     return table
+
+
+def tell_rank(row: DetectorStanding | GeneratorStanding, place: int) -> str:
+    """A rank, and those that are possible: ``1 (1 to 3)``.
+
+    Args:
+        row: The standing.
+        place: Its place in the table, which files from before there were ranks have alone.
+    """
+    if row.rank is None or row.rank_ci is None:
+        return str(place)
+    low, high = row.rank_ci
+    return str(row.rank) if low == high else f"{row.rank} ({low} to {high})"
+
+
+def describe_lead(scoreboard: Scoreboard) -> str:
+    """Who may be the best detector, in a sentence; empty where nobody is ranked, or an old file does not say."""
+    rows = [row for row in scoreboard.detectors if row.rank_ci is not None]
+    if not rows:
+        return ""
+    may_be = [f"{row.player}@{row.round}" for row in rows if row.rank_ci is not None and row.rank_ci[0] == 1]
+    people = len(scoreboard.data["split"]["test"]["groups"])
+    of = f"{people} people or folders in test"
+    if len(may_be) == 1:
+        return f"{may_be[0]} is the best of {len(rows)}: no other rank is possible with {of}."
+    return f"Any of {', '.join(may_be)} may be the best: {of} do not tell them apart."
 
 
 def _generators(scoreboard: Scoreboard) -> Table:
@@ -81,10 +116,10 @@ def _generators(scoreboard: Scoreboard) -> Table:
         version = (row.player, row.round)
         target = row.target_evasion
         table.add_row(
-            str(place),
+            tell_rank(row, place),
             f"{row.player}@{row.round}",
-            _percent(row.evasion),
-            "-" if target is None else _percent(target),
+            tell(row.evasion, row.evasion_ci, digits=0, percent=True),
+            "-" if target is None else tell(target, row.target_evasion_ci, digits=0, percent=True),
             *(text for measure, rows in measured for text in _columns(measure.columns, rows, version)),
         )
     return table
@@ -98,35 +133,44 @@ def _columns(columns: Sequence[Column[R]], rows: Sequence[R], version: tuple[str
 
 def _duels(scoreboard: Scoreboard) -> Table:
     duels = find_duels(scoreboard)
-    calibrated = any(duel.after.brier is not None for duel in duels)  # files from before it was measured know nothing
+    changes = {
+        (row.generator, row.generator_round, row.detector, row.detector_round): row
+        for row in scoreboard.changes
+        if row.metric == "ap"
+    }
     table = Table(
         title="Attack by attack: the frozen detector before and after, and its retrained successor after",
         title_justify="left",
         title_style="bold",
-        pad_edge=not calibrated,  # long names and six columns just fit into a hundred characters
+        pad_edge=not changes,  # long names and six columns just fit into a hundred characters
     )
     table.add_column("attack", no_wrap=True)
     table.add_column("frozen target", no_wrap=True)
     for heading in ("accuracy", "AP"):
-        table.add_column(heading, justify="right", no_wrap=calibrated)
+        table.add_column(heading, justify="right", no_wrap=bool(changes))
+    if changes:
+        table.add_column("change of AP", justify="right")
     table.add_column("retrained AP", justify="right")
-    if calibrated:
-        table.add_column("Brier", justify="right")
     for duel in duels:
-        table.add_row(*_duel_row(duel), *([_change(duel, "brier", _coarse)] if calibrated else []))
+        row = changes.get((duel.generator, duel.generator_round, duel.detector, duel.detector_round))
+        table.add_row(*_duel_row(duel, row, told=bool(changes)))
     return table
 
 
-def _duel_row(duel: Duel) -> tuple[str | Text, ...]:
+def _duel_row(duel: Duel, change: ChangeRow | None, *, told: bool) -> list[str | Text]:
     accuracy = Text(_change(duel, "accuracy", _percent), style="red" if duel.after.accuracy < 0.65 else "")
     retrained = duel.retrained
-    return (
+    by = (
+        "-" if change is None or change.change is None else tell(change.change, change.change_ci, digits=2, signed=True)
+    )
+    return [
         f"{duel.generator}@{duel.generator_round}",
         f"{duel.detector}@{duel.detector_round}",
         accuracy,
-        _change(duel, "ap", _share),
-        "-" if retrained is None else Text(_share(retrained.ap), style="green" if retrained.ap > 0.99 else ""),
-    )
+        _change(duel, "ap", tell_figure),
+        *([by] if told else []),
+        "-" if retrained is None else Text(tell_figure(retrained.ap), style="green" if retrained.ap > 0.99 else ""),
+    ]
 
 
 def _change(duel: Duel, metric: str, form: Callable[[float], str]) -> str:
@@ -149,6 +193,10 @@ def _print_audits(scoreboard: Scoreboard, console: Console) -> None:
         probed = [audit.probe_ap for audit in audits if audit.probe_ap is not None]
         probe = f"; a probe that sees format alone: AP {max(probed):.2f} at most, chance is 0.50" if probed else ""
         console.print(f"Audit: no format tells reals from fakes{probe}")
+
+
+def _state(scoreboard: Scoreboard) -> Table:
+    return state_table(scoreboard.state)
 
 
 def _part_shifts(scoreboard: Scoreboard) -> Table:
@@ -222,13 +270,12 @@ def _table(title: str) -> Table:
     return table
 
 
-def _share(value: float) -> str:
-    return f"{value:.3f}"
+def _of_intervals(scoreboard: Scoreboard, before: str) -> str:
+    """What intervals are over; nothing where an old file has none of these."""
+    if not any(row.rank_ci for row in scoreboard.detectors):
+        return ""
+    return f"{before}{scoreboard.confidence:.0%} intervals over people and fakes; ranks that are possible in brackets"
 
 
 def _percent(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def _coarse(value: float) -> str:
-    return f"{value:.2f}"
+    return tell_figure(value, digits=1, percent=True)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fakeoff.arena.errors import ConfigError, suggestion
 
-_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$"
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$"
 
 
 class _Section(BaseModel):
@@ -21,7 +21,7 @@ class Player(_Section):
     """Who plays."""
 
     plugin: Annotated[str, Field(description="the registered name (see: fakeoff plugins), or package.module:Class")]
-    name: Annotated[str, Field(description="what it is called here; the plugin's name by default", pattern=_NAME)] = ""
+    name: Annotated[str, Field(description="what it is called here; the plugin's name by default", pattern=NAME)] = ""
     parameters: Annotated[dict[str, Any], Field(description="keyword arguments of its constructor")] = {}
 
     def __init__(self, /, **data: Any) -> None:
@@ -145,6 +145,9 @@ class Score(_Section):
     quality_gate: Annotated[
         bool, Field(description="whether a generator of noise, of one face or of copies is left without a place")
     ] = True
+    least_auc: Annotated[
+        float, Field(description="mean AUC in round 0 that a detector needs to take a place; 0 ranks all", ge=0, le=1)
+    ] = 0.8
     polarity_check: Annotated[
         bool, Field(description="whether a detector that cannot learn and has real and fake swapped on val is refused")
     ] = True

@@ -53,8 +53,13 @@ def probe(images: Sequence[AuditedImage], rng: np.random.Generator) -> Probe | N
             weights += np.abs(model[-1].coef_[0])
         strongest = list(columns)[int(weights.argmax())]
     figures = metrics.evaluate(
-        scores[~is_fake], scores[is_fake], val_threshold=0.5, resamples=_RESAMPLES, confidence=0.95, rng=rng
-    )
+        scores[~is_fake],
+        scores[is_fake],
+        val_threshold=0.5,
+        resamples=_RESAMPLES,
+        confidence=0.95,
+        seed=int(rng.integers(2**31)),
+    ).figures
     return Probe(
         ap=figures.ap,
         ap_interval=figures.ap_ci,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -46,6 +47,7 @@ class Bench(MeasuringVerbs):
         executor: Where jobs run.
         observer: Who is told.
         log: Where points, tables, figures and files go.
+        played: Reads the tournament that was played with this store; None where there is none to read.
 
     Raises:
         ConfigError: The attack's target is no detector of this game.
@@ -62,6 +64,7 @@ class Bench(MeasuringVerbs):
         executor: Executor,
         observer: GameObserver,
         log: Log,
+        played: Callable[[], TournamentRecord] | None = None,
     ) -> None:
         super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer)
         here, again = executor.here, config.score.scored_again > 0
@@ -69,7 +72,7 @@ class Bench(MeasuringVerbs):
         check_processes_find(self._desk.detectors.values(), detectors.players, here=here, scored_again=again)
         if self._desk.parser is not None:
             check_processes_find([self._desk.parser], parsers.parsers, here=here)
-        self._log, self._executor = CheckedLog(log), executor
+        self._log, self._executor, self._read_played = CheckedLog(log), executor, played
         self._repeats: list[Bench] = []
         self._owners: dict[Job, Version] = {}
         self._reads: dict[Job, tuple[Job, ...]] = {}
@@ -83,6 +86,18 @@ class Bench(MeasuringVerbs):
         self._next_round = round_ + 1
         awaited, self._of_round = self._of_round, []
         self._of_round.append(self._engine.begin(self._tell(round_, awaited)))
+
+    @cached_property
+    def played(self) -> TournamentRecord:
+        """The tournament that was played in this home before: its versions can be handed to every verb.
+
+        Raises:
+            PluginError: There is none.
+            StoreError: There is none, or it is damaged.
+        """
+        if self._read_played is None:
+            raise PluginError(f"protocol '{self._spec.name}' is about a tournament, and none was played here")
+        return self._read_played()
 
     def record(self, round_: int) -> TournamentRecord:
         """What has been played up to a round."""
@@ -115,6 +130,7 @@ class Bench(MeasuringVerbs):
             executor=self._executor,
             observer=self._observer,
             log=log,
+            played=self._read_played,
         )
         self._repeats.append(bench)
         return bench

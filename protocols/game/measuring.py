@@ -132,7 +132,7 @@ class MeasuringVerbs(Verbs):
         return self.measure(QualityGate, versions if self.config.score.quality_gate else ())
 
     def search(
-        self, makers: Iterable[Version], judges: Iterable[Version], *, targets: Iterable[Version] = ()
+        self, makers: Iterable[Version], judges: Iterable[Version], *, targets: Iterable[Version] = (), **settings: Any
     ) -> Line[Search]:
         """Attacks detectors by their scores alone, through the latents of generators, as ``search.when`` says.
 
@@ -141,15 +141,19 @@ class MeasuringVerbs(Verbs):
                 is on record.
             judges: Detector versions: those that no gradient flows through are searched against.
             targets: Of the round's attacks: likewise, with ``search.when = "always"``.
+            **settings: Over the configuration's ``[search]``, such as ``queries=256``.
 
         Raises:
+            ConfigError: There is no such setting.
             PluginError: A version is of the other kind.
         """
-        if self.config.search.when == "never":
+        desk = self._over("search", settings, given="")
+        if desk.config.search.when == "never":
             return self._line(())
         frozen = self._slots("detector", targets)
+        moves = self._moves.over(desk) if settings else self._moves
         return self._line(
-            searching.search(self._moves, maker, judge, targets=frozen, tally=self._tally)
+            searching.search(moves, maker, judge, targets=frozen, tally=self._tally)
             for maker, judge in self._pairs(makers, judges)
         )
 

@@ -33,6 +33,7 @@ from fakeoff.protocols.rules.judging import write_judge, write_judge_again
 from fakeoff.protocols.rules.pools import (
     Entered,
     Sampled,
+    read_who_is_on,
     write_enter,
     write_real_pools,
     write_reals_to_manipulate,
@@ -66,6 +67,19 @@ class Moves:
         self._config = tally.config
         self._once: dict[Hashable, Slot[Any]] = {}
         self.firsts: dict[str, Slot[Version | None]] = {}
+
+    def over(self, desk: Desk) -> Moves:
+        """Moves of the same game whose jobs are written at another desk: with other settings of measures."""
+        moves = Moves(
+            desk,
+            engine=self._engine,
+            store=self._store,
+            tally=self._tally,
+            protocol=self._protocol,
+            keep_figures=self._keep_figures,
+        )
+        moves.firsts = self.firsts
+        return moves
 
     # What a round consists of
 
@@ -163,7 +177,7 @@ class Moves:
             pools.append(pool.key if isinstance(pool, Job) else pool)
         if version is None:
             return None
-        return await self.judged(version, *pools, what=what, round_=version.round)
+        return await self.judged(version, *pools, what=what, fakes_of=pools[1], round_=version.round)
 
     async def measure(self, measure: type[M], subjects: Sequence[Slot[Any]]) -> M | None:
         """A measure of versions that are still to come; None where one of them forfeited."""
@@ -194,7 +208,9 @@ class Moves:
         """Begins something, so that several go side by side."""
         return self._engine.begin(coroutine)
 
-    async def judged(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judged | None:
+    async def judged(
+        self, judge: Version, reals: str, fakes: str, *, what: str, fakes_of: str, round_: int
+    ) -> Judged | None:
         """Scores of two pools, given blindly; the driver draws the conclusions. None where the judge forfeited."""
         mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
         self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
@@ -205,17 +221,21 @@ class Moves:
         if result is None:
             return None
         judged = Judging(key=job.key, mixture=mixture)
-        figures, real = read_match(
+        is_test = reals in {pools["test"] for pools in self._tally.real_pools.values()}
+        found = read_match(
             judged,
             thresholds=self.thresholds(judge),
             resamples=self._config.score.resamples,
             confidence=self._config.score.confidence,
             store=self._store,
+            fakes=fakes_of,
+            people=self._tally.test_people if is_test else None,
+            on_fakes=read_who_is_on(fakes, self._store),
             keep=self._keep_figures,
         )
         self._tally.leave_unranked(judge, why_unranked(result), round_=round_)
-        self._tally.compare_reals(judge, reals, real, round_=round_)
-        return Judged(detector=judge, judging=judged, figures=figures)
+        self._tally.compare_reals(judge, reals, found.real, round_=round_)
+        return Judged(detector=judge, judging=judged, figures=found.figures, drawn=found.drawn)
 
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
         """What a patch detector says of the patches of one pool; None where it forfeited."""
@@ -313,9 +333,8 @@ class Moves:
 
     def thresholds(self, detector: Version) -> Thresholds:
         """Chosen on val."""
-        if detector.on_val is not None:
-            return self._tally.on_val[detector.key].thresholds
-        return detector.thresholds(self._store)
+        on_val = self._tally.on_val.get(detector.key)  # not of a version that was trained in another game
+        return detector.thresholds(self._store) if on_val is None else on_val.thresholds
 
     async def _train(
         self,

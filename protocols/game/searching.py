@@ -22,18 +22,18 @@ async def search(
     attacks.
 
     Args:
-        moves: Takes the measure.
+        moves: Takes the measure, and knows the settings.
         maker: A generator version.
         judge: A detector version.
         targets: Of the round's attacks.
-        tally: What val says of detectors, and the configuration.
+        tally: What val says of detectors.
     """
     generator: Version | None = await maker
     detector: Version | None = await judge
     if generator is None or detector is None or tally.doubts.get(detector.key):
         return None
     if not moves.store.figures(detector.key, Trained).not_attackable and (
-        tally.config.search.when != "always" or detector not in await moves.known(targets)
+        moves.desk.config.search.when != "always" or detector not in await moves.known(targets)
     ):
         return None
     return await moves.measured(Search, generator, detector)

@@ -41,6 +41,7 @@ class Tally:
     forfeits: dict[tuple[str, str, int, str, str], Forfeit] = field(default_factory=dict)
     leaks: dict[str, list[str]] = field(default_factory=dict)
     real_pools: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    test_people: tuple[int, ...] = ()
     versions: dict[Place, Version] = field(default_factory=dict)
     measured: dict[str, dict[tuple[Place, ...], Measured[Any]]] = field(default_factory=dict)
     passed_over: set[PassedOver] = field(default_factory=set)
@@ -115,6 +116,7 @@ class Tally:
             ),
             unranked=tuple(self._unranked_until(round_)),
             real_pools=dict(sorted(self.real_pools.items())),
+            test_people=self.test_people,
         )
 
     def _measured_until(self, round_: int, measure: type[Measured[Any]]) -> tuple[Measured[Any], ...]:

@@ -69,7 +69,9 @@ class Verbs:
         }
         self.warnings = warn(self._desk)
         check_target(config.attack.target, {name: spec.plugin for name, spec in self._desk.detectors.items()})
-        self._tally = Tally(config=config, source_name=source.name, data=self.data)
+        self._tally = Tally(
+            config=config, source_name=source.name, data=self.data, test_people=tuple(source.persons("test"))
+        )
         self._engine = Engine(store=store, executor=executor, observer=observer)
         self._moves = Moves(
             self._desk,

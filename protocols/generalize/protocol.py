@@ -21,7 +21,7 @@ from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.measures import Match
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.pools import who_is_on
+from fakeoff.protocols.rules.pools import read_who_is_on
 from fakeoff.protocols.score.patches import Patches
 from fakeoff.protocols.score.replicates import SharedResamples
 
@@ -201,6 +201,5 @@ def share_resamples(bench: Bench, entered: Mapping[str, Version]) -> SharedResam
 
 def _units(bench: Bench, pool: str) -> int | list[list[int]]:
     """What is independent among the fakes of a pool: each of them, or the people whose photographs they are made of."""
-    of_ways = who_is_on(pool, bench.store).values()
-    people: list[list[int]] = [bench.store.read(key).arrays["images"].tolist() for key in of_ways]
+    people = [way.tolist() for way in read_who_is_on(pool, bench.store)]
     return people or len(bench.pixels(pool))

@@ -12,7 +12,7 @@ from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import GeneratorRow, of_generator
 from fakeoff.protocols.record.versions import Version
-from fakeoff.protocols.score.metrics import Interval
+from fakeoff.protocols.score.intervals import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

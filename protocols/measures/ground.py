@@ -54,8 +54,19 @@ class Ground(typing.Protocol):
             PluginError: It failed.
         """
 
-    async def judged(self, judge: Version, reals: str, fakes: str, *, what: str, round_: int) -> Judged | None:
-        """Scores of two pools, given blindly, and what follows from them; None where the judge forfeited."""
+    async def judged(
+        self, judge: Version, reals: str, fakes: str, *, what: str, fakes_of: str, round_: int
+    ) -> Judged | None:
+        """Scores of two pools, given blindly, and what follows from them; None where the judge forfeited.
+
+        Args:
+            judge: Who scores.
+            reals: A pool's key.
+            fakes: Likewise.
+            what: The fakes are, for people.
+            fakes_of: By whose name they are resampled: versions of one generator share their latents.
+            round_: Of the game.
+        """
 
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
         """What a patch detector says of the patches of one pool; None where it forfeited."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from fakeoff.protocols.measures.search import FoundFakes
-from fakeoff.protocols.measures.standings import counted_matches
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Version
 from fakeoff.protocols.score.falls import Fall, measure_fall
@@ -133,8 +132,9 @@ def _attempts(
     confidence = record.config.score.confidence
     recalls = {
         match.generator.label: (match.figures.recall_fake, match.figures.n_fake)
-        for match in counted_matches(record)
+        for match in record.matches
         if match.detector.label == detector.label
+        and (match.generator.kind, match.generator.player, match.generator.round) not in unranked
     }
     for version in record.versions:
         before = f"{version.player}@{version.round - 1}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from fakeoff.arena.jobs.store import Store
@@ -11,7 +11,8 @@ from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Newest, TargetRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Version
-from fakeoff.protocols.score.blind import Judging, Mixture, Scores, read_match, sides
+from fakeoff.protocols.score.blind import Judging, Mixture, Scores, sides
+from fakeoff.protocols.score.intervals import Figure
 from fakeoff.protocols.score.metrics import MatchFigures
 
 _CHARTED = ("ap", "auc", "accuracy", "ece", "tpr_at_5_fpr")
@@ -25,11 +26,13 @@ class Judged:
         detector: Their judge.
         judging: Its scores, from which everything follows.
         figures: The metrics and their intervals.
+        drawn: Those that standings and differences are made of, with their resamples.
     """
 
     detector: Version
     judging: Judging
     figures: MatchFigures
+    drawn: Mapping[str, Figure] = field(compare=False)  # they follow from the scores, and arrays have no one answer
 
     @property
     def key(self) -> str:
@@ -80,10 +83,11 @@ class Match(Measured[MatchRow], Judged):
         maker, judge = subjects
         reals = await ground.real_pools(maker.resolution)
         round_ = max(maker.round, judge.round)
-        judged = await ground.judged(judge, reals["test"], maker.pools["test"], what=maker.label, round_=round_)
+        pools = reals["test"], maker.pools["test"]
+        judged = await ground.judged(judge, *pools, what=maker.label, fakes_of=maker.player, round_=round_)
         if judged is None:
             return None
-        return cls(generator=maker, detector=judge, judging=judged.judging, figures=judged.figures)
+        return cls(generator=maker, detector=judge, judging=judged.judging, figures=judged.figures, drawn=judged.drawn)
 
     def results(self) -> Mapping[str, str]:
         return {"scores": self.key}
@@ -94,14 +98,8 @@ class Match(Measured[MatchRow], Judged):
         test = kept.real_pools[maker.resolution]["test"]
         mixture = Mixture(reals=(test,), fakes=(maker.pools["test"],), seed=kept.config.seed)
         judging = Judging(key=kept.results["scores"], mixture=mixture)
-        figures, _ = read_match(
-            judging,
-            thresholds=kept.thresholds[judge.label],
-            resamples=kept.config.score.resamples,
-            confidence=kept.config.score.confidence,
-            store=kept.store,
-        )
-        return cls(generator=maker, detector=judge, judging=judging, figures=figures)
+        found = kept.match(judging, judge, fakes_of=maker.player)
+        return cls(generator=maker, detector=judge, judging=judging, figures=found.figures, drawn=found.drawn)
 
     def row(self) -> MatchRow:
         pair = of_generator(self.generator) | of_detector(self.detector)

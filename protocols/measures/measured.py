@@ -11,6 +11,8 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.rows import Column, Newest, R
 from fakeoff.protocols.record.versions import Kind, Place, Version, place
+from fakeoff.protocols.rules.pools import read_who_is_on
+from fakeoff.protocols.score.blind import Judging, ReadMatch, read_match
 from fakeoff.protocols.score.calibration import Thresholds
 
 
@@ -120,6 +122,7 @@ class Kept:
         config: What was played.
         real_pools: Keys of the real pools by generator resolution and split.
         thresholds: Detectors' by version, such as ``resnet18@1``.
+        test_people: Who is on each real test photograph; empty in homes from before that was remembered.
     """
 
     subjects: tuple[Version, ...]
@@ -128,6 +131,27 @@ class Kept:
     config: TournamentConfig
     real_pools: Mapping[int, Mapping[str, str]]
     thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+    test_people: tuple[int, ...] = ()
+
+    def match(self, judging: Judging, judge: Version, *, fakes_of: str) -> ReadMatch:
+        """The figures of a match.
+
+        Args:
+            judging: Of one pool of test reals and one of test fakes.
+            judge: The detector version.
+            fakes_of: Whose fakes they are.
+        """
+        [fakes] = judging.mixture.fakes
+        return read_match(
+            judging,
+            thresholds=self.thresholds[judge.label],
+            resamples=self.config.score.resamples,
+            confidence=self.config.score.confidence,
+            store=self.store,
+            fakes=fakes_of,
+            people=self.test_people or None,
+            on_fakes=read_who_is_on(fakes, self.store),
+        )
 
 
 __all__ = ["Kept", "Measured"]

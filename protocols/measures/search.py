@@ -17,9 +17,9 @@ from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import Newest, PairRow, of_detector, of_generator
 from fakeoff.protocols.record.versions import Kind, Trained, Version, blame
 from fakeoff.protocols.rules.search import Part, Searched, write_search
-from fakeoff.protocols.score.blind import TOLERANCE, Judging, Mixture, Scores, read_match
+from fakeoff.protocols.score.blind import TOLERANCE, Judging, Mixture, Scores
 from fakeoff.protocols.score.falls import share_interval
-from fakeoff.protocols.score.metrics import Interval
+from fakeoff.protocols.score.intervals import Interval
 
 _NO_LATENTS = "it has no latents to search"
 _OTHERWISE = (
@@ -122,7 +122,12 @@ class Search(Measured[SearchRow]):
         begun = {
             part: ground.begin(
                 ground.judged(
-                    judge, reals, f"{job.key}:{part}", what=f"{maker.label}, fakes of a search ({part})", round_=round_
+                    judge,
+                    reals,
+                    f"{job.key}:{part}",
+                    what=f"{maker.label}, fakes of a search ({part})",
+                    fakes_of=job.key,
+                    round_=round_,
                 )
             )
             for part in searched.sizes
@@ -175,20 +180,14 @@ class Search(Measured[SearchRow]):
             return cls._skipped(maker, judge)
         key = kept.results["search"]
         reals = kept.real_pools[maker.resolution]["test"]
-        thresholds, score = kept.thresholds[judge.label], kept.config.score
+        thresholds, confidence = kept.thresholds[judge.label], kept.config.score.confidence
         judged: dict[Part, Judged] = {}
         for part in kept.store.figures(key, Searched).sizes:
             mixture = Mixture(reals=(reals,), fakes=(f"{key}:{part}",), seed=kept.config.seed)
             judging = Judging(key=kept.results[part], mixture=mixture)
-            figures, _ = read_match(
-                judging,
-                thresholds=thresholds,
-                resamples=score.resamples,
-                confidence=score.confidence,
-                store=kept.store,
-            )
-            judged[part] = Judged(detector=judge, judging=judging, figures=figures)
-        return cls._of(maker, key, judged, threshold=thresholds.accuracy, confidence=score.confidence, store=kept.store)
+            found = kept.match(judging, judge, fakes_of=key)
+            judged[part] = Judged(detector=judge, judging=judging, figures=found.figures, drawn=found.drawn)
+        return cls._of(maker, key, judged, threshold=thresholds.accuracy, confidence=confidence, store=kept.store)
 
     def row(self) -> SearchRow:
         return SearchRow(

@@ -1,14 +1,17 @@
-"""Who is ahead: standings derived from matches alone."""
+"""Who is ahead, and how sure that is: standings derived from matches alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fakeoff.protocols.measures.gates import counted_matches, find_unranked
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Version, newest
 from fakeoff.protocols.score.blind import OnVal
+from fakeoff.protocols.score.intervals import Figure, Interval, interval_of_worst, mean_of, worst_of
+from fakeoff.protocols.score.ranks import find_places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,16 @@ class DetectorStanding:
         mean_ap: Likewise.
         mean_accuracy: At 0.5.
         matches: How many.
+        rank: By worst-case, then mean AUC; who has both in common shares it. None in files from before intervals were
+            over people, as all that follows.
+        rank_ci: The best and the worst rank that the data leave possible, for the whole table at once.
+        p_best: The share of resamples in which it is first; shared where several are.
+        worst_auc_ci: The interval of ``worst_auc``.
+        mean_auc_ci: That of ``mean_auc``.
+        mean_ap_ci: That of ``mean_ap``.
+        mean_accuracy_ci: That of ``mean_accuracy``.
+        ahead: By how much ``worst_auc`` is above that of the next one in the table; None for the last.
+        ahead_ci: Its interval.
     """
 
     player: str
@@ -34,6 +47,15 @@ class DetectorStanding:
     mean_ap: float
     mean_accuracy: float
     matches: int
+    rank: int | None = None
+    rank_ci: tuple[int, int] | None = None
+    p_best: float | None = None
+    worst_auc_ci: Interval | None = None
+    mean_auc_ci: Interval | None = None
+    mean_ap_ci: Interval | None = None
+    mean_accuracy_ci: Interval | None = None
+    ahead: float | None = None
+    ahead_ci: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +69,13 @@ class GeneratorStanding:
             against.
         target_evasion: The mean over the frozen targets of its last attack; None before the first.
         matches: How many ``evasion`` is the mean of.
+        rank: By ``evasion``, then ``target_evasion``; otherwise as a detector's.
+        rank_ci: As a detector's.
+        p_best: Likewise.
+        evasion_ci: The interval of ``evasion``.
+        target_evasion_ci: That of ``target_evasion``.
+        ahead: By how much ``evasion`` is above that of the next one in the table; None for the last.
+        ahead_ci: Its interval.
     """
 
     player: str
@@ -54,6 +83,13 @@ class GeneratorStanding:
     evasion: float
     target_evasion: float | None
     matches: int
+    rank: int | None = None
+    rank_ci: tuple[int, int] | None = None
+    p_best: float | None = None
+    evasion_ci: Interval | None = None
+    target_evasion_ci: Interval | None = None
+    ahead: float | None = None
+    ahead_ci: Interval | None = None
 
 
 def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
@@ -75,40 +111,61 @@ def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
 
 def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
     """Ranks the newest version of each detector, best first; who is unranked takes no place and counts for nobody."""
-    return rank_detectors(counted_matches(record), _ranked(record, "detector"))
+    confidence = record.config.score.confidence
+    return rank_detectors(counted_matches(record), _ranked(record, "detector"), confidence=confidence)
 
 
 def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
     """Ranks the newest version of each generator, best first; likewise."""
     lineage = [version for version in record.versions if version.kind == "generator"]
-    return rank_generators(counted_matches(record), _ranked(record, "generator"), lineage=lineage)
+    confidence = record.config.score.confidence
+    return rank_generators(
+        counted_matches(record), _ranked(record, "generator"), lineage=lineage, confidence=confidence
+    )
 
 
-def rank_detectors(matches: Sequence[Match], versions: Sequence[Version]) -> list[DetectorStanding]:
-    """Ranks detector versions by worst-case, then mean AUC over the pool, best first; ties by name."""
-    standings = []
+def rank_detectors(
+    matches: Sequence[Match], versions: Sequence[Version], *, confidence: float = 0.95
+) -> list[DetectorStanding]:
+    """Ranks detector versions by worst-case, then mean AUC over the pool, best first; ties are listed by name.
+
+    Args:
+        matches: All matches.
+        versions: Who is ranked.
+        confidence: Of intervals, as a share.
+    """
+    standings: dict[str, DetectorStanding] = {}
+    merits: dict[str, tuple[Figure, Figure]] = {}
     for version in versions:
         played = [match for match in matches if match.detector.label == version.label]
         if not played:
             continue
         worst = min(played, key=lambda match: (match.figures.auc, match.generator.label))
-        standings.append(
-            DetectorStanding(
-                player=version.player,
-                round=version.round,
-                worst_auc=worst.figures.auc,
-                mean_auc=_mean([match.figures.auc for match in played]),
-                worst_against=worst.generator.label,
-                mean_ap=_mean([match.figures.ap for match in played]),
-                mean_accuracy=_mean([match.figures.accuracy for match in played]),
-                matches=len(played),
-            )
+        aucs, aps, accuracies = ([match.drawn[name] for match in played] for name in ("auc", "ap", "accuracy"))
+        merits[version.label] = (worst_of(aucs), mean_of(aucs))
+        standings[version.label] = DetectorStanding(
+            player=version.player,
+            round=version.round,
+            worst_auc=worst.figures.auc,
+            mean_auc=_mean([match.figures.auc for match in played]),
+            worst_against=worst.generator.label,
+            mean_ap=_mean([match.figures.ap for match in played]),
+            mean_accuracy=_mean([match.figures.accuracy for match in played]),
+            matches=len(played),
+            worst_auc_ci=interval_of_worst(aucs, confidence),
+            mean_auc_ci=mean_of(aucs).interval(confidence),
+            mean_ap_ci=mean_of(aps).interval(confidence),
+            mean_accuracy_ci=mean_of(accuracies).interval(confidence),
         )
-    return sorted(standings, key=lambda s: (-s.worst_auc, -s.mean_auc, s.player, s.round))
+    order = sorted(
+        standings, key=lambda label: (-standings[label].worst_auc, -standings[label].mean_auc, _by_name(label))
+    )
+    places = find_places([merits[label] for label in order], confidence)
+    return [replace(standings[label], **vars(place)) for label, place in zip(order, places, strict=True)]
 
 
 def rank_generators(
-    matches: Sequence[Match], versions: Sequence[Version], *, lineage: Sequence[Version]
+    matches: Sequence[Match], versions: Sequence[Version], *, lineage: Sequence[Version], confidence: float = 0.95
 ) -> list[GeneratorStanding]:
     """Ranks generator versions by mean evasion over detectors that they were not trained against, best first.
 
@@ -116,8 +173,10 @@ def rank_generators(
         matches: All matches.
         versions: Who is ranked.
         lineage: All generator versions: what a version was trained against includes its ancestors' targets.
+        confidence: Of intervals, as a share.
     """
-    standings = []
+    standings: dict[str, GeneratorStanding] = {}
+    merits: dict[str, tuple[Figure, ...]] = {}
     for version in versions:
         trained_against = {
             target
@@ -126,40 +185,41 @@ def rank_generators(
             for target in ancestor.targets
         }
         played = [match for match in matches if match.generator.label == version.label]
-        free = [1 - match.figures.recall_fake for match in played if match.detector.label not in trained_against]
-        target = [1 - match.figures.recall_fake for match in played if match.is_target]
+        free = [_evasion(match) for match in played if match.detector.label not in trained_against]
+        target = [_evasion(match) for match in played if match.is_target]
         if not free:
             continue
-        standings.append(
-            GeneratorStanding(
-                player=version.player,
-                round=version.round,
-                evasion=_mean(free),
-                target_evasion=_mean(target) if target else None,
-                matches=len(free),
-            )
+        merits[version.label] = (mean_of(free), *([mean_of(target)] if target else []))
+        standings[version.label] = GeneratorStanding(
+            player=version.player,
+            round=version.round,
+            evasion=_mean([one.value for one in free]),
+            target_evasion=_mean([one.value for one in target]) if target else None,
+            matches=len(free),
+            evasion_ci=mean_of(free).interval(confidence),
+            target_evasion_ci=mean_of(target).interval(confidence) if target else None,
         )
-    return sorted(standings, key=lambda s: (-s.evasion, -(s.target_evasion or 0.0), s.player, s.round))
+    order = sorted(
+        standings,
+        key=lambda label: (-standings[label].evasion, -(standings[label].target_evasion or 0.0), _by_name(label)),
+    )
+    places = find_places([merits[label] for label in order], confidence)
+    return [replace(standings[label], **vars(place)) for label, place in zip(order, places, strict=True)]
+
+
+def _evasion(match: Match) -> Figure:
+    return match.drawn["recall_fake"].complement
+
+
+def _by_name(label: str) -> tuple[str, int]:
+    player, _, round_ = label.rpartition("@")
+    return player, int(round_)
 
 
 def _ranked(record: TournamentRecord, kind: Kind) -> list[Version]:
     """The newest version of each player of a kind, less those that are unranked."""
-    unranked = _unranked(record)
+    unranked = {(one.kind, one.player, one.round) for one in find_unranked(record)}
     return [one for one in newest(record.versions, kind) if (kind, one.player, one.round) not in unranked]
-
-
-def counted_matches(record: TournamentRecord) -> list[Match]:
-    """The matches in which both sides are worth ranking."""
-    unranked = _unranked(record)
-    return [
-        match
-        for match in record.matches
-        if not any((one.kind, one.player, one.round) in unranked for one in (match.generator, match.detector))
-    ]
-
-
-def _unranked(record: TournamentRecord) -> set[tuple[Kind, str, int]]:
-    return {(one.kind, one.player, one.round) for one in record.unranked}
 
 
 def _mean(values: Sequence[float]) -> float:

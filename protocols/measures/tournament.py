@@ -29,6 +29,7 @@ class TournamentRecord:
         passed_over: Targets that could not be attacked.
         unranked: Who takes no place, and why.
         real_pools: Keys of the real pools by generator resolution and split.
+        test_people: Who is on each real test photograph; empty in homes from before that was remembered.
     """
 
     config: TournamentConfig
@@ -41,6 +42,7 @@ class TournamentRecord:
     passed_over: tuple[PassedOver, ...] = ()
     unranked: tuple[Unranked, ...] = ()
     real_pools: Mapping[int, Mapping[str, str]]
+    test_people: tuple[int, ...] = ()
 
     def of(self, measure: type[M]) -> tuple[M, ...]:
         """All results of a measure: ``record.of(Cost)``."""

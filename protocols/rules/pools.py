@@ -24,6 +24,7 @@ from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk, payload_of
 from fakeoff.protocols.rules.manipulating import is_manipulator, reals_to_manipulate
+from fakeoff.protocols.score.people import People
 
 VERSION = 2
 MANIPULATED_VERSION = 3
@@ -158,6 +159,19 @@ def who_is_on(pool: str, store: Store) -> dict[str, str]:
     """
     known = what_is_known(pool, store)
     return {way: beside(pool, way) for way in ON_IT if way in known}
+
+
+def read_who_is_on(pool: str, store: Store) -> tuple[People, ...]:
+    """Who is on each fake of a pool, int64 ``(n,)`` for each way of being on it; none where that is not known.
+
+    Args:
+        pool: Its key.
+        store: Where it is.
+
+    Raises:
+        DamagedResultError: It is damaged, or not there.
+    """
+    return tuple(store.read(key).arrays["images"] for key in who_is_on(pool, store).values())
 
 
 def write_real_pools(desk: Desk, resolution: int) -> dict[str, Job]:

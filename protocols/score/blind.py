@@ -7,7 +7,7 @@ and marks no exam. Here is what the driver knows and a judge does not: the order
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -22,9 +22,19 @@ from fakeoff.arena.seeds import digest, seed_from
 from fakeoff.arena.typed import as_record
 from fakeoff.detectors.decision import Decision, decide
 from fakeoff.protocols.score.calibration import Thresholds, fpr_threshold
-from fakeoff.protocols.score.metrics import THRESHOLD, MatchFigures, area_under_roc, best_threshold, evaluate
+from fakeoff.protocols.score.intervals import Figure
+from fakeoff.protocols.score.metrics import (
+    DRAWN,
+    THRESHOLD,
+    MatchFigures,
+    area_under_roc,
+    best_threshold,
+    evaluate,
+    figure_of,
+)
+from fakeoff.protocols.score.people import People, Units
 
-FIGURES_VERSION = 3
+FIGURES_VERSION = 4
 
 TOLERANCE = 1e-4
 """By how much two scores of the same image may differ: what rounding makes of batches of other sizes, and more."""
@@ -164,9 +174,33 @@ def read_on_val(judging: Judging, store: Store) -> OnVal:
     return on_val(*sides(judging, store))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReadMatch:
+    """What follows from the stored scores of a match.
+
+    Attributes:
+        figures: The metrics and their intervals.
+        drawn: Those that standings and differences are made of, with their resamples.
+        real: P(fake) of the reals, float32 ``(n,)``.
+    """
+
+    figures: MatchFigures
+    drawn: Mapping[str, Figure]
+    real: Scores
+
+
 def read_match(
-    judging: Judging, *, thresholds: Thresholds, resamples: int, confidence: float, store: Store, keep: bool = False
-) -> tuple[MatchFigures, Scores]:
+    judging: Judging,
+    *,
+    thresholds: Thresholds,
+    resamples: int,
+    confidence: float,
+    store: Store,
+    fakes: str,
+    people: Sequence[int] | None = None,
+    on_fakes: Sequence[People] = (),
+    keep: bool = False,
+) -> ReadMatch:
     """The figures of a match from its stored scores; where they were worked out before they are only read.
 
     Args:
@@ -175,19 +209,27 @@ def read_match(
         resamples: Of the bootstrap.
         confidence: Of the intervals.
         store: Where results are kept.
+        fakes: Whose fakes they are; see :meth:`fakeoff.protocols.score.people.Units.resample`.
+        people: Who is on each real; None where nobody says.
+        on_fakes: Who is on each fake, for each way of being on it; none where that is not known.
         keep: Whether to keep the figures there: only where no player runs in this process.
-
-    Returns:
-        Its figures, and P(fake) of the reals, float32 ``(n,)``.
     """
     sizes = [_pool_size(pool, store) for pool in (*judging.mixture.reals, *judging.mixture.fakes)]
     judged = store.read(judging.key)
     [real], [fake] = judging.mixture.by_pool(judged.arrays["scores"], sizes)
+    units = Units(
+        n_real=len(real),
+        n_fake=len(fake),
+        real=None if people is None else np.asarray(people, dtype=np.int64),
+        fake=tuple(on_fakes),
+    )
     decided = [FIGURES_VERSION, judging.key, judging.mixture.key, as_record(thresholds), resamples, confidence]
-    key = digest(["figures", *decided])
+    key = digest(["figures", *decided, fakes, units.key])
     if key in store:
         with contextlib.suppress(DamagedResultError):
-            return store.figures(key, MatchFigures), real
+            return ReadMatch(
+                figures=store.figures(key, MatchFigures), drawn=_read_drawn(store.read(key), units), real=real
+            )
         if keep:
             store.discard(key)
     decisions = {}
@@ -203,11 +245,20 @@ def read_match(
         decisions=decisions,
         resamples=resamples,
         confidence=confidence,
-        rng=np.random.default_rng(seed_from(judging.key, "bootstrap")),
+        seed=judging.mixture.seed,
+        fakes=fakes,
+        units=units,
     )
     if keep:
-        store.write(key, Result(record=as_record(found)))
-    return found, real
+        draws = {name: figure.draws for name, figure in found.drawn.items()}
+        store.write(key, Result(record=as_record(found.figures), arrays=draws))
+    return ReadMatch(figures=found.figures, drawn=found.drawn, real=real)
+
+
+def _read_drawn(kept: Result, units: Units) -> dict[str, Figure]:
+    return {
+        name: figure_of(name, value=float(kept.record[name]), draws=kept.arrays[name], units=units) for name in DRAWN
+    }
 
 
 def _other_decisions(judged: Result) -> dict[str, Scores]:
@@ -279,6 +330,7 @@ __all__ = [
     "Judging",
     "Mixture",
     "OnVal",
+    "ReadMatch",
     "Scores",
     "on_val",
     "patches_of",

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeoff.protocols.score.intervals import Figure, Interval, quantile
+from fakeoff.protocols.score.people import Weights
+
 Scores: TypeAlias = npt.NDArray[np.floating]
-Weights: TypeAlias = npt.NDArray[np.float64]
 Figures: TypeAlias = dict[str, npt.NDArray[np.float64]]
 
 BINS = 10
@@ -118,18 +121,22 @@ def measure_operation(real: Scores, fake: Scores, thresholds: Thresholds) -> Cal
     return measure
 
 
-def basic_interval(value: float, low: float, high: float) -> tuple[float, float]:
+def basic_interval(figure: Figure, confidence: float) -> Interval:
     """The basic bootstrap interval (Davison and Hinkley 1997, section 5.2), within [0, 1] and around its figure.
 
     A calibration error is a sum of distances: noise makes it larger, and that of a resample larger again. Percentiles
-    would lie above the figure; mirrored at it they lie where the error is without so much noise.
+    would lie above the figure; mirrored at it they lie where the error is without so much noise. Of few units they are
+    stretched as far as Student's quantile lies beyond the normal one.
 
     Args:
-        value: The figure.
-        low: The lower percentile of its resamples.
-        high: The upper one.
+        figure: It, with its resamples.
+        confidence: As a share.
     """
-    return min(value, max(0.0, 2 * value - high)), min(1.0, max(value, 2 * value - low))
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = (float(end) - figure.value for end in np.quantile(figure.draws.astype(np.float64), tails))
+    few = figure.units / max(1, figure.units - 1)
+    stretch = quantile(confidence, figure.units) / NormalDist().inv_cdf(tails[1]) * few**0.5
+    return max(0.0, figure.value - max(0.0, high * stretch)), min(1.0, figure.value - min(0.0, low * stretch))
 
 
 def bound_of_all(value: float, low: float, high: float, *, n: int, confidence: float) -> tuple[float, float]:

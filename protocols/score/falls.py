@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from fakeoff.protocols.score.metrics import Interval
+from fakeoff.protocols.score.intervals import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

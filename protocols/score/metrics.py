@@ -1,38 +1,33 @@
-"""The figures of a match: from two vectors of scores to metrics with bootstrap intervals.
+"""The figures of a match: from two vectors of scores to metrics with intervals.
 
 Everything is at 50/50 prevalence: reals and fakes weigh the same in total, however many there are of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeoff.protocols.score.calibration import (
-    OPERATING,
+    CALIBRATION,
     Scores,
     Thresholds,
-    Weights,
     basic_interval,
-    bound_of_all,
     measure_calibration,
     measure_operation,
 )
-
-People = npt.NDArray[np.integer]
+from fakeoff.protocols.score.intervals import Draws, Figure, Interval, least_variance
+from fakeoff.protocols.score.people import Units, Weights
 
 THRESHOLD = 0.5
-_CHUNK = 256
 
 METRICS = ("ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold", "recall_fake")
 """What every match has; higher is better for the detector. :data:`fakeoff.protocols.score.calibration.CALIBRATION` and
 ``OPERATING`` name the others."""
-
-Interval: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +53,14 @@ class DecisionFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class MatchFigures:
-    """The metrics of a match, each with its bootstrap interval.
+    """The metrics of a match, each with its interval.
 
     Attributes:
         n_real: Real test images.
         n_fake: Fake ones.
+        real_units: How many of the reals are independent: people, or images where nobody says who is on them. None in
+            files from before intervals were over these.
+        fake_units: Likewise of the fakes: latents, or people.
         ap: Average precision; fake is positive.
         ap_ci: Its interval.
         ap_real: Average precision; real is positive, as in the paper's code.
@@ -107,6 +105,8 @@ class MatchFigures:
     accuracy_val_threshold_ci: Interval
     recall_fake: float
     recall_fake_ci: Interval
+    real_units: int | None = None
+    fake_units: int | None = None
     brier: float | None = None
     brier_ci: Interval | None = None
     ece: float | None = None
@@ -132,6 +132,23 @@ class MatchFigures:
         return low, high
 
 
+DRAWN = ("ap", "auc", "accuracy", "recall_fake")
+"""Of these the resamples are kept: what standings and differences are made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """A match: its metrics, and the resamples of those in :data:`DRAWN`.
+
+    Attributes:
+        figures: The metrics and their intervals.
+        drawn: By name of the metric.
+    """
+
+    figures: MatchFigures
+    drawn: Mapping[str, Figure]
+
+
 def evaluate(
     real: Scores,
     fake: Scores,
@@ -139,16 +156,17 @@ def evaluate(
     val_threshold: float,
     resamples: int,
     confidence: float,
-    rng: np.random.Generator,
-    people: tuple[People, People] | None = None,
+    seed: int,
+    fakes: str = "",
+    units: Units | None = None,
     at_5_fpr: float | None = None,
     at_1_fpr: float | None = None,
     decisions: Mapping[str, tuple[Scores, Scores]] | None = None,
-) -> MatchFigures:
-    """Computes every metric of a match and its percentile interval by bootstrap over images, or over people.
+) -> Evaluated:
+    """Computes every metric of a match with its interval, by bootstrap over what is independent.
 
-    Reals and fakes are resampled by themselves, so prevalence stays, and every metric is of the same resamples. People
-    are resampled with all images of theirs, on both sides at once; each side's weights then sum to 1 again.
+    Every metric is of the same resamples, in which each side's weights sum to 1, so that prevalence stays. Intervals
+    are :meth:`fakeoff.protocols.score.intervals.Figure.interval`; that of a calibration error is the basic bootstrap's.
 
     Args:
         real: P(fake) of the real test images, ``(n_real,)``.
@@ -156,16 +174,16 @@ def evaluate(
         val_threshold: The threshold chosen on val.
         resamples: Bootstrap resamples.
         confidence: Of the intervals, as a share.
-        rng: The source of the resamples.
-        people: Who is on each real and on each fake, counted from 0: ``(n_real,)`` and ``(n_fake,)``. None resamples
-            images.
+        seed: Of the resamples: the same for all that are compared.
+        fakes: Whose fakes they are; see :meth:`fakeoff.protocols.score.people.Units.resample`.
+        units: What is independent; None takes every image for it.
         at_5_fpr: The threshold that at most 5% of val's reals reach; None where there is none.
         at_1_fpr: That for 1%.
         decisions: P(fake) of the same images, real and fake, under other decisions: ``before_softmax`` and ``vote``.
     """
+    units = units or Units(n_real=len(real), n_fake=len(fake))
     # In float32 a midpoint of two neighbouring scores would round to one of them.
     real, fake = real.astype(np.float64), fake.astype(np.float64)
-    ones = (np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
     calibration = measure_calibration(real, fake)
     thresholds = Thresholds(accuracy=val_threshold, at_5_fpr=at_5_fpr, at_1_fpr=at_1_fpr)
     operation = measure_operation(real, fake, thresholds)
@@ -182,35 +200,60 @@ def evaluate(
             measured |= {f"{name} ap": ap, f"{name} auc": auc, f"{name} accuracy": accuracy}
         return measured
 
-    figures = measure(*ones)
-    draws: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in figures}
-    for start in range(0, resamples, _CHUNK):
-        rows = min(_CHUNK, resamples - start)
-        weights = (
-            _of_people(*people, rows=rows, rng=rng)
-            if people
-            else (
-                rng.multinomial(len(real), np.full(len(real), 1 / len(real)), size=rows) / len(real),
-                rng.multinomial(len(fake), np.full(len(fake), 1 / len(fake)), size=rows) / len(fake),
-            )
+    as_they_are = measure(np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
+    parts = [measure(*weights) for weights in units.resample(resamples, seed=seed, fakes=fakes)]
+    figures = {
+        name: figure_of(
+            name,
+            value=float(np.clip(values[0], 0, 1)),
+            draws=np.concatenate([part[name] for part in parts]).clip(0, 1).astype(np.float32),
+            units=units,
         )
-        for name, values in measure(*weights).items():
-            draws[name].append(values)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+        for name, values in as_they_are.items()
+    }
     found: dict[str, Any] = {}
-    for name, values in figures.items():
-        value = float(np.clip(values[0], 0, 1))
-        low, high = map(float, np.quantile(np.concatenate(draws[name]).clip(0, 1), tails))
-        if name == "ece":
-            low, high = basic_interval(value, low, high)
-        elif name in OPERATING:
-            n = len(fake) if name.startswith("tpr") else len(real)
-            low, high = bound_of_all(value, low, high, n=n, confidence=confidence)
-        found |= {name: value, f"{name}_ci": (low, high)}
+    for name, figure in figures.items():
+        ends = basic_interval(figure, confidence) if name == "ece" else figure.interval(confidence)
+        found |= {name: figure.value, f"{name}_ci": ends}
     for decision in pooled:
         mine = [name for name in found if name.startswith(f"{decision} ")]
         found[decision] = DecisionFigures(**{name.removeprefix(f"{decision} "): found.pop(name) for name in mine})
-    return MatchFigures(n_real=len(real), n_fake=len(fake), **found)
+    told = MatchFigures(
+        n_real=len(real), n_fake=len(fake), real_units=units.real_units, fake_units=units.fake_units, **found
+    )
+    return Evaluated(figures=told, drawn={name: figures[name] for name in DRAWN})
+
+
+def figure_of(name: str, *, value: float, draws: Draws, units: Units) -> Figure:
+    """A metric with its resamples.
+
+    Args:
+        name: Of the metric.
+        value: It, in [0, 1].
+        draws: Its resamples, ``(resamples,)``.
+        units: What they drew from.
+    """
+    return Figure(value=value, draws=draws, units=_units_of(name, units), least=_least_of(name, units))
+
+
+def _sides_of(name: str) -> str:
+    """Which sides a metric is of: ``real``, ``fake`` or ``both``."""
+    if name == "recall_fake" or name.startswith("tpr"):
+        return "fake"
+    return "real" if name.startswith("fpr") else "both"
+
+
+def _units_of(name: str, units: Units) -> int:
+    of_sides = {"real": units.real_units, "fake": units.fake_units}
+    return of_sides.get(_sides_of(name), min(of_sides.values()))
+
+
+def _least_of(name: str, units: Units) -> float:
+    if name in CALIBRATION:
+        return 0.0  # means of distances, which vary as they vary: there are no few wrong ones to be missed
+    of_sides = {"real": units.n_real, "fake": units.n_fake}
+    side = _sides_of(name)
+    return least_variance(of_sides.get(side, min(of_sides.values())), sides=2 if side == "both" else 1)
 
 
 def area_under_roc(real: Scores, fake: Scores) -> float:
@@ -239,18 +282,6 @@ def best_threshold(real: Scores, fake: Scores) -> float:
     accuracy = real_right + fake_right
     best = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
     return float(candidates[best[len(best) // 2]])
-
-
-def _of_people(real: People, fake: People, *, rows: int, rng: np.random.Generator) -> tuple[Weights, Weights]:
-    """Weights of reals and of fakes in resamples of people; a resample that has no image of a side is drawn again."""
-    count = int(max(real.max(), fake.max())) + 1
-    times = np.empty((0, count), dtype=np.int64)
-    while len(times) < rows:
-        drawn = rng.multinomial(count, np.full(count, 1 / count), size=rows)
-        both = drawn[:, real].any(axis=1) & drawn[:, fake].any(axis=1)
-        times = np.concatenate([times, drawn[both]])[:rows]
-    sides = (times[:, real].astype(np.float64), times[:, fake].astype(np.float64))
-    return sides[0] / sides[0].sum(axis=1, keepdims=True), sides[1] / sides[1].sum(axis=1, keepdims=True)
 
 
 def _figures(
@@ -286,17 +317,25 @@ def ap_and_auc(
 
     The same sums as scikit-learn's, for a thousand resamples at once; a test holds the two together.
     """
-    values, place = np.unique(np.concatenate([negative, positive]), return_inverse=True)
-    bins = len(values)
-    gather: Callable[[Weights, npt.NDArray[np.intp]], Weights] = lambda weights, where: np.stack(  # noqa: E731
-        [np.bincount(where, weights=row, minlength=bins) for row in weights]
-    )
-    # Highest score first: (rows, bins)
-    false = gather(negative_weights, place[: len(negative)])[:, ::-1]
-    true = gather(positive_weights, place[len(negative) :])[:, ::-1]
-    false_so_far, true_so_far = false.cumsum(1), true.cumsum(1)
-    flagged = false_so_far + true_so_far
+    # Only at positives' scores do recall and precision take part, and there highest first.
+    values = np.unique(positive)[::-1]
+    true_so_far, total = _weight_above(positive, positive_weights, values, side="left")
+    false_so_far, all_false = _weight_above(negative, negative_weights, values, side="left")
+    false_above, _ = _weight_above(negative, negative_weights, values, side="right")
+    true = np.diff(true_so_far, axis=1, prepend=0.0)
+    flagged = true_so_far + false_so_far
     precision = np.divide(true_so_far, flagged, out=np.zeros_like(flagged), where=flagged > 0)
-    ap = (precision * true).sum(1) / true_so_far[:, -1]
-    auc = (false * (true_so_far - true / 2)).sum(1) / (true_so_far[:, -1] * false_so_far[:, -1])
-    return np.minimum(ap, 1.0), np.minimum(auc, 1.0)
+    ap = np.einsum("ij,ij->i", precision, true) / total
+    auc = 1 - np.einsum("ij,ij->i", true, false_so_far + false_above) / (2 * total * all_false)
+    return ap.clip(0, 1), auc.clip(0, 1)
+
+
+def _weight_above(
+    scores: Scores, weights: Weights, values: Scores, *, side: Literal["left", "right"]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The weight of scores of at least each value, or above it, and of all: ``(rows, len(values))`` and ``(rows,)``."""
+    order = np.argsort(-scores, kind="stable")
+    so_far = np.zeros((len(weights), len(scores) + 1))
+    np.cumsum(weights[:, order], axis=1, out=so_far[:, 1:])
+    above = len(scores) - np.searchsorted(scores[order][::-1], values, side=side)
+    return so_far[:, above], so_far[:, -1]

@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from fakeoff.arena.errors import DataError
-from fakeoff.arena.seeds import seed_from
 from fakeoff.protocols.score.calibration import Scores
 from fakeoff.protocols.score.metrics import MatchFigures, evaluate
+from fakeoff.protocols.score.people import Units
 from fakeoff.protocols.scoring.labels import Labels
 from fakeoff.protocols.scoring.scored import ScoredPicture
 
@@ -125,7 +125,7 @@ class LabelledScores:
                     f"all labelled pictures are of one person, '{next(iter(self._people))}'; intervals "
                     "over people need two, or labels without the column person"
                 )
-            people = (places[: len(real)], places[len(real) :])
+            people = Units(n_real=len(real), n_fake=len(fake), real=places[: len(real)], fake=(places[len(real) :],))
         return LabelledFigures(
             detector=detector,
             threshold=kept.threshold,
@@ -138,9 +138,9 @@ class LabelledScores:
                 val_threshold=kept.threshold,
                 resamples=resamples,
                 confidence=confidence,
-                rng=np.random.default_rng(seed_from("labelled", detector, len(real), len(fake))),
-                people=people,
-            ),
+                seed=0,
+                units=people,
+            ).figures,
             reliability=reliability(real, fake),
         )
 

@@ -14,10 +14,18 @@ from fakeoff.arena.images.reals import Split, orl_faces
 from fakeoff.arena.players.specs import load_weights, write_spec
 from fakeoff.generators import Batch, Plan, abilities, players
 from fakeoff.generators.contract.asking import faces as orl_pairs
-from fakeoff.generators.manipulation import polygon_mask
+from fakeoff.generators.manipulation import polygon_mask, recolour
 from fakeoff.generators.manipulation.faces import GROUPS
 from fakeoff.generators.manipulation.learned import LearnedManipulator, draw_others
-from fakeoff.generators.manipulation.texture import draw_texture, of_others, texture_places, unwrap, warped
+from fakeoff.generators.manipulation.texture import (
+    draw_texture,
+    of_others,
+    placed_anew,
+    texture_places,
+    toned,
+    unwrap,
+    warped,
+)
 
 NAMES = ("deepfakes", "neural_textures")
 
@@ -183,3 +191,42 @@ def test_a_mouth_is_the_persons_own_and_only_the_lower_face_changes() -> None:
     with torch.no_grad():
         again = player.change(others, faces, torch.tensor([0, 2]), torch.tensor([2, 0]))
     assert torch.equal(again.images, made.images)
+
+
+def test_what_is_placed_anew_is_the_same_picture_smaller_elsewhere_or_mirrored() -> None:
+    ramp = torch.linspace(0, 1, 32).expand(64, 1, 32, 32).clone()
+    whole, inside, mirrored = placed_anew(ramp, smallest=1.0, rng=torch.Generator().manual_seed(0))
+    assert inside.eq(1).all()
+    assert 10 < mirrored.sum() < 54
+    assert torch.allclose(whole[~mirrored], ramp[~mirrored], atol=0.02)
+    assert torch.allclose(whole[mirrored], ramp[mirrored].flip(-1), atol=0.02)
+
+    frame = torch.ones_like(ramp)
+    maps, inside, _ = placed_anew(torch.cat([ramp, frame], 1), smallest=0.4, rng=torch.Generator().manual_seed(1))
+    sizes = inside.mean((1, 2, 3)).sqrt()
+    assert 0.39 < sizes.min() < 0.5
+    assert 0.9 < sizes.max() <= 1
+    assert maps[:, 1].sub(1).abs().max() < 1e-5  # beyond the frame its border goes on
+    # All of the picture is in the frame: from its darkest to its brightest column.
+    shown = maps[:, :1].masked_fill(inside < 1, 0.5)
+    assert torch.allclose(shown.amin((1, 2, 3)), torch.tensor(0.0), atol=0.06)
+    assert torch.allclose(shown.amax((1, 2, 3)), torch.tensor(1.0), atol=0.06)
+
+
+def test_another_exposure_leaves_middle_grey_where_its_offset_puts_it() -> None:
+    pictures = torch.full((200, 1, 4, 4), 0.5)
+    contrast, offset = toned(pictures, strength=0.0, rng=torch.Generator().manual_seed(0))
+    assert torch.equal(pictures * contrast + offset, pictures)
+    contrast, offset = toned(pictures, strength=0.3, rng=torch.Generator().manual_seed(0))
+    assert (pictures * contrast + offset).std() == pytest.approx(0.3, rel=0.2)
+    assert contrast.log().std() == pytest.approx(0.3, rel=0.2)
+
+
+def test_lips_keep_their_colour_where_it_is_taken_from_nearby() -> None:
+    like = torch.zeros(1, 3, 64, 64)
+    like[:] = torch.tensor([0.6, 0.5, 0.4]).reshape(1, 3, 1, 1)
+    like[..., 40:44, 20:40] = torch.tensor([0.6, 0.2, 0.2]).reshape(1, 3, 1, 1)
+    grey = images.luminance(like)[:, :1]
+    redness = lambda made: (made[:, 0] / made[:, 1])[0, 41:43, 25:35].mean().item()  # noqa: E731
+    assert redness(recolour(grey, like, reach=0.03)) == pytest.approx(3, rel=0.15)
+    assert redness(recolour(grey, like)) < 2  # of what surrounds them

@@ -14,45 +14,49 @@ from mlflow import MlflowClient
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
-from fakeoff.leaderboard.mlflow.views import VIEWS, View, view_address, view_tag
+from fakeoff.leaderboard.mlflow.views import COMPARED, VIEWS, View, view_address, view_tag
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)
+@pytest.mark.parametrize("view", [*VIEWS, *COMPARED], ids=lambda view: view.key)
 def test_a_view_can_be_read_back_from_its_tag(view: View) -> None:
-    key, value = view_tag(view, created_ms=1_700_000_000_000)
+    of = "tags.`arena.tournament` = 'abc'"
+    key, value = view_tag(view, of=of, confidence=0.95, created_ms=1_700_000_000_000)
     assert key == f"mlflow.sharedViewState.{view.key}"
     saved = json.loads(value)
     assert (saved["name"], saved["createdAt"], saved["updatedAt"]) == (view.name, 1_700_000_000_000, 1_700_000_000_000)
     state = _unpack(saved)
-    assert state["searchFilter"] == f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player'"
-    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`score`", False)
-    assert state["selectedColumns"] == [*(f"metrics.`{name}`" for name in view.columns), "tags.`arena.tournament`"]
-    # The score comes first, whatever the names of the others, and every column has room for its heading.
+    assert state["searchFilter"] == f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player' and {of}"
+    by_place = ("metrics.`position`", True)
+    assert (state["orderByKey"], state["orderByAsc"]) == (by_place if view.alone else ("metrics.`score`", False))
+    assert state["selectedColumns"] == list(view.columns(0.95))
+    assert state["selectedColumns"][0] == "tags.`rank`"
+    assert state["selectedColumns"][1].endswith(" CI95`")
+    # The rank comes first, whatever the names of the others, and every column has room for its heading.
     assert state["columnOrder"][: len(state["selectedColumns"])] == state["selectedColumns"]
     assert all(state["columnWidths"][column] >= 7 * len(column.partition("`")[2]) for column in state["columnOrder"])
 
 
 def test_there_is_one_view_for_each_role() -> None:
-    assert sorted(view.role for view in VIEWS) == ["detector", "generator"]
-    assert len({view.key for view in VIEWS}) == len(VIEWS)
+    assert sorted(view.role for view in VIEWS) == sorted(view.role for view in COMPARED) == ["detector", "generator"]
+    assert len({view.key for view in (*VIEWS, *COMPARED)}) == 4
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)
-def test_the_filter_finds_the_players_of_its_role_by_score(
-    view: View, home: Path, client: Callable[[Path], MlflowClient]
+@pytest.mark.parametrize("view", [*VIEWS, *COMPARED], ids=lambda view: view.key)
+def test_the_filter_finds_the_players_of_its_role_in_order(
+    view: View, home: Path, client: Callable[[Path], MlflowClient], scoreboard: dict[str, Any]
 ) -> None:
     mlflow = client(home)
     [experiment] = [found for found in mlflow.search_experiments() if found.name != "Default"]
     state = _unpack(json.loads(experiment.tags[f"mlflow.sharedViewState.{view.key}"]))
-    runs = mlflow.search_runs(
-        [experiment.experiment_id], filter_string=state["searchFilter"], order_by=[f"{state['orderByKey']} DESC"]
-    )
-    assert len(runs) == 2
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    runs = mlflow.search_runs([experiment.experiment_id], filter_string=state["searchFilter"], order_by=[order])
     assert {run.data.tags["arena.role"] for run in runs} == {view.role}
-    scores = [run.data.metrics["score"] for run in runs]
-    assert scores == sorted(scores, reverse=True)
-    logged = {name for run in runs for name in run.data.metrics}
-    assert set(view.columns) <= logged, "a column that nobody logs stays empty"
+    expected = [row["player"] for row in scoreboard["standings"][f"{view.role}s"]]
+    names = [run.info.run_name for run in runs]
+    assert names == expected if view.alone else sorted(names) == sorted(expected)
+    logged = {f"metrics.`{name}`" for run in runs for name in run.data.metrics}
+    logged |= {f"tags.`{name}`" for run in runs for name in run.data.tags}
+    assert set(view.columns(0.95)) <= logged, "a column that nobody logs stays empty"
 
 
 def test_an_address_opens_the_run_table_with_a_view() -> None:
@@ -71,7 +75,7 @@ def test_the_addresses_are_those_of_the_arena_that_was_played_last(
     assert list(addresses) == [view.name for view in VIEWS]
     assert all(f"/experiments/{played.experiment_id}/runs?" in address for address in addresses.values())
 
-    for name in ("older", "newer"):
+    for name in ("fakeoff older", "fakeoff newer"):
         experiment = client(new_home).create_experiment(name)
     assert f"/experiments/{experiment}/runs?" in leaderboard_addresses(Home(new_home), "")[VIEWS[0].name]
 

@@ -15,6 +15,7 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
+from fakeoff.protocols.measures.tournament import TournamentRecord
 
 
 class Kept:
@@ -48,6 +49,7 @@ def play_protocol(
     observer: Any,
     executor: Executor | None = None,
     parameters: Mapping[str, Any],
+    played: TournamentRecord | None = None,
 ) -> tuple[Kept, Bench]:
     """Plays a registered protocol on ORL, serially unless told otherwise; returns what it logged and its bench."""
     log = Kept()
@@ -59,6 +61,7 @@ def play_protocol(
         executor=executor or SerialExecutor(),
         observer=observer,
         log=log,
+        played=None if played is None else lambda: played,
     )
     protocols.build(name, protocols.complete(name, parameters)).play(bench)
     return log, bench

@@ -20,6 +20,7 @@ from fakeoff.protocols.score.calibration import (
     bound_of_all,
     fpr_threshold,
 )
+from fakeoff.protocols.score.intervals import Figure
 from fakeoff.protocols.score.metrics import MatchFigures, evaluate
 
 Scores = npt.NDArray[np.float64]
@@ -36,7 +37,7 @@ SINGLE = SCORES.map(lambda values: values.astype(np.float32))  # as detectors gi
 
 def figures(real: Scores, fake: Scores, **over: Any) -> MatchFigures:
     given: dict[str, Any] = {"val_threshold": 0.5, "resamples": 100, "confidence": 0.95}
-    return evaluate(real, fake, **{**given, "rng": np.random.default_rng(0), **over})
+    return evaluate(real, fake, **{**given, "seed": 0, **over}).figures
 
 
 def slow_ece(real: Scores, fake: Scores) -> float:
@@ -108,8 +109,18 @@ def test_the_interval_of_a_calibration_error_leaves_out_what_noise_adds() -> Non
     assert found.ece_ci is not None
     low, high = found.ece_ci
     assert low < 0.02 < found.ece <= high  # it is calibrated, and 240 images cannot show it
-    assert basic_interval(0.3, 0.25, 0.4) == pytest.approx((0.2, 0.35))
-    assert basic_interval(0.05, 0.06, 0.2) == (0, 0.05)
+
+
+def test_the_basic_interval_is_the_mirror_image_of_percentiles_and_of_few_units_a_wider_one() -> None:
+    def interval(value: float, low: float, high: float, *, units: int) -> tuple[float, float]:
+        draws = np.linspace(low, high, 1001)
+        return basic_interval(Figure(value=value, draws=draws, units=units, least=0.0), 0.95)
+
+    assert interval(0.3, 0.25, 0.4, units=10_000) == pytest.approx((0.204, 0.346), abs=0.001)
+    assert interval(0.05, 0.06, 0.2, units=10_000) == (0, 0.05)
+    low, high = interval(0.3, 0.25, 0.4, units=8)
+    assert low < 0.204
+    assert high > 0.346
 
 
 @given(real=SINGLE, rate=st.sampled_from([0.01, 0.05, 0.2, 0.5]))
@@ -158,6 +169,8 @@ def test_without_val_there_are_no_operating_points() -> None:
 
 def test_no_false_alarm_among_few_reals_is_no_proof_that_there_are_none() -> None:
     found = figures(np.zeros(80), np.ones(40), at_5_fpr=0.5)
-    assert found.fpr_at_5_fpr_ci == pytest.approx((0, 1 - 0.025 ** (1 / 80)))
-    assert found.tpr_at_5_fpr_ci == pytest.approx((0.025 ** (1 / 40), 1))
+    # Near the exact binomial's (Clopper and Pearson), and no closer.
+    assert found.fpr_at_5_fpr_ci == pytest.approx((0, 1 - 0.025 ** (1 / 80)), abs=0.005)
+    assert found.fpr_at_5_fpr_ci[1] > 1 - 0.025 ** (1 / 80)
+    assert found.tpr_at_5_fpr_ci == pytest.approx((0.025 ** (1 / 40), 1), abs=0.01)
     assert bound_of_all(0.2, 0.1, 0.3, n=10, confidence=0.9) == (0.1, 0.3)

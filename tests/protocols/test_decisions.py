@@ -40,10 +40,15 @@ def judged(folder: Path, *, real: Floats, fake: Floats, scores: Floats | None = 
 
 
 def figures(judging: Judging, folder: Path, *, keep: bool = False) -> MatchFigures:
-    found, _ = read_match(
-        judging, thresholds=Thresholds(accuracy=0.5), resamples=200, confidence=0.9, store=Store(folder), keep=keep
-    )
-    return found
+    return read_match(
+        judging,
+        thresholds=Thresholds(accuracy=0.5),
+        resamples=200,
+        confidence=0.9,
+        store=Store(folder),
+        fakes="g",
+        keep=keep,
+    ).figures
 
 
 def drawn(n: int, *, lean: float, seed: int) -> Floats:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fakeoff.arena.errors import ConfigError, DataError
 from fakeoff.protocols.score.metrics import evaluate
+from fakeoff.protocols.score.people import Units
 from fakeoff.protocols.scoring.figures import LabelledScores, reliability
 from fakeoff.protocols.scoring.framing import open_picture
 from fakeoff.protocols.scoring.labels import FolderLabels, Label, TableLabels, read_labels
@@ -198,9 +199,9 @@ def test_intervals_over_people_are_wider_where_a_persons_pictures_agree() -> Non
     fake = 0.6 + 0.3 * rng.standard_normal(10)[people]
 
     def interval(who: tuple[np.ndarray, np.ndarray] | None) -> tuple[float, float]:
-        found = evaluate(
-            real, fake, val_threshold=0.5, resamples=300, confidence=0.95, rng=np.random.default_rng(1), people=who
-        )
+        units = None if who is None else Units(n_real=200, n_fake=200, real=who[0], fake=(who[1],))
+        given = {"val_threshold": 0.5, "resamples": 300, "confidence": 0.95, "seed": 1}
+        found = evaluate(real, fake, **given, units=units).figures
         low, high = found.auc_ci
         assert low <= found.auc <= high
         return low, high
@@ -212,18 +213,20 @@ def test_intervals_over_people_are_wider_where_a_persons_pictures_agree() -> Non
     assert alone[1] - alone[0] == pytest.approx(images[1] - images[0], rel=0.25)
 
 
-def test_people_of_one_side_only_are_drawn_until_both_sides_are_there() -> None:
+def test_one_person_on_either_side_says_nothing_of_others() -> None:
     found = evaluate(
         np.array([0.1, 0.2]),
         np.array([0.9, 0.8]),
         val_threshold=0.5,
         resamples=100,
         confidence=0.9,
-        rng=np.random.default_rng(0),
-        people=(np.array([0, 0]), np.array([1, 1])),
-    )
+        seed=0,
+        units=Units(n_real=2, n_fake=2, real=np.array([0, 0]), fake=(np.array([1, 1]),)),
+    ).figures
     assert found.ap == found.auc == found.accuracy == 1
-    assert found.auc_ci == (1.0, 1.0)
+    low, high = found.auc_ci
+    assert low < 0.1
+    assert high == 1
 
 
 def row(picture: str, p_fake: float | None) -> ScoredPicture:

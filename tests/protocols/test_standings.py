@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from fakeoff.protocols.measures import Match
+import numpy as np
+import pytest
+
+from fakeoff.protocols.config import TournamentConfig
+from fakeoff.protocols.forensics.report import AuditReport, Finding, Side
+from fakeoff.protocols.measures import Audit, Match
+from fakeoff.protocols.measures.changes import find_changes
+from fakeoff.protocols.measures.gates import counted_matches, find_unranked
 from fakeoff.protocols.measures.standings import (
     detector_standings,
     generator_standings,
@@ -15,7 +22,8 @@ from fakeoff.protocols.measures.standings import (
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Unranked, Version, newest
 from fakeoff.protocols.score.blind import Judging, Mixture, OnVal
-from fakeoff.protocols.score.metrics import METRICS, MatchFigures
+from fakeoff.protocols.score.intervals import Figure
+from fakeoff.protocols.score.metrics import DRAWN, METRICS, MatchFigures
 
 
 def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:
@@ -28,12 +36,19 @@ def _detector(player: str, round_: int = 0) -> Version:
 
 def _match(generator: Version, detector: Version, **figures: float) -> Match:
     known = {metric: figures.get(metric, 0.5) for metric in METRICS}
+    rng = np.random.default_rng(0)  # the same people for all
+    noise = 0.01 * rng.standard_normal(200)
+    drawn = {
+        metric: Figure(value=known[metric], draws=np.clip(known[metric] + noise, 0, 1), units=20, least=1e-3)
+        for metric in DRAWN
+    }
     intervals: dict[str, Any] = {f"{metric}_ci": (0.0, 1.0) for metric in METRICS}
     return Match(
         generator=generator,
         detector=detector,
         judging=Judging(key="", mixture=Mixture(reals=(), fakes=(), seed=0)),
         figures=MatchFigures(n_real=1, n_fake=1, **known, **intervals),
+        drawn=drawn,
     )
 
 
@@ -181,12 +196,12 @@ def test_the_champion_is_the_best_on_val_and_what_tells_equals_apart_comes_in_or
 def test_matches_of_who_is_unranked_do_not_count_for_generators() -> None:
     maker, honest, crowd = _generator("maker"), _detector("honest"), _detector("crowd")
     record = TournamentRecord(
-        config=cast("Any", None),
+        config=TournamentConfig(),
         source_name="",
         data={},
         round=0,
         versions=(maker, honest, crowd),
-        measured={"match": (_match(maker, honest, recall_fake=0.75), _match(maker, crowd, recall_fake=0.0))},
+        measured={"match": (_match(maker, honest, auc=0.9, recall_fake=0.75), _match(maker, crowd, auc=0.9, recall_fake=0.0))},
         forfeits=(),
         unranked=(Unranked(kind="detector", player="crowd", round=0, reason="depends on its company"),),
         real_pools={},
@@ -194,3 +209,96 @@ def test_matches_of_who_is_unranked_do_not_count_for_generators() -> None:
     [standing] = generator_standings(record)
     assert (standing.evasion, standing.matches) == (0.25, 1)
     assert [one.player for one in detector_standings(record)] == ["honest"]
+
+
+def test_equals_share_a_rank_and_who_cannot_be_told_from_the_first_may_be_best() -> None:
+    generator = _generator("pgan")
+    aucs = {"a": 0.9, "b": 0.9, "c": 0.899, "d": 0.5}
+    detectors = [_detector(name) for name in aucs]
+    matches = [_match(generator, detector, auc=aucs[detector.player]) for detector in detectors]
+    standings = rank_detectors(matches, detectors)
+    assert [one.player for one in standings] == ["a", "b", "c", "d"]
+    assert [one.rank for one in standings] == [1, 1, 3, 4]
+    # The draws of all are the same people: only d is apart for sure.
+    assert [one.rank_ci for one in standings[:3]] == [(1, 3), (1, 3), (1, 3)]
+    assert standings[3].rank_ci == (4, 4)
+    assert [one.p_best for one in standings] == pytest.approx([0.5, 0.5, 0, 0])
+    assert standings[0].ahead == 0
+    assert standings[2].ahead == pytest.approx(0.399)
+    assert standings[2].ahead_ci is not None
+    assert standings[2].ahead_ci[0] > 0
+    assert (standings[3].ahead, standings[3].ahead_ci) == (None, None)
+
+
+def test_every_figure_of_a_standing_has_an_interval_around_it() -> None:
+    generators = [_generator("one"), _generator("two", 1, targets=("judge@0",))]
+    judge, other = _detector("judge"), _detector("other")
+    matches = [_match(maker, each, auc=0.7, recall_fake=0.4) for maker in generators for each in (judge, other)]
+    [detector] = rank_detectors(matches, [judge])
+    for name in ("worst_auc", "mean_auc", "mean_ap", "mean_accuracy"):
+        low, high = getattr(detector, f"{name}_ci")
+        assert 0 <= low < getattr(detector, name) < high <= 1
+    [generator] = rank_generators(matches, [generators[1]], lineage=generators)
+    for name in ("evasion", "target_evasion"):
+        low, high = getattr(generator, f"{name}_ci")
+        assert 0 <= low < getattr(generator, name) < high <= 1
+    assert (detector.rank, detector.rank_ci, detector.p_best) == (1, (1, 1), 1.0)
+
+
+def test_changes_are_of_the_frozen_target_and_of_its_successor() -> None:
+    before, after = _generator("pgan"), _generator("pgan", 1, targets=("judge@0",))
+    frozen, retrained, bystander = _detector("judge"), _detector("judge", 1), _detector("other")
+    aucs = {("pgan@0", "judge@0"): 0.95, ("pgan@1", "judge@0"): 0.6, ("pgan@1", "judge@1"): 0.9}
+    pairs = [(maker, judge) for maker in (before, after) for judge in (frozen, retrained, bystander)]
+    matches = [_match(maker, judge, auc=aucs.get((maker.label, judge.label), 0.5)) for maker, judge in pairs]
+    rows = {row.metric: row for row in find_changes(matches, confidence=0.95)}
+    assert set(rows) == {"accuracy", "ap", "auc"}
+    row = rows["auc"]
+    assert (row.generator, row.generator_round, row.detector, row.detector_round) == ("pgan", 1, "judge", 0)
+    assert (row.change, row.recovery) == (pytest.approx(-0.35), pytest.approx(0.3))
+    assert row.change_ci is not None
+    assert row.change_ci[0] < -0.35 < row.change_ci[1] < 0
+    assert rows["ap"].change == 0
+    alone = find_changes([match for match in matches if match.generator is after], confidence=0.95)
+    assert {row.change for row in alone} == {None}
+
+
+def _record(matches: list[Match], **over: Any) -> TournamentRecord:
+    versions = {version.label: version for match in matches for version in match.subjects}
+    given = {"config": TournamentConfig(), "measured": {"match": tuple(matches)}, "versions": tuple(versions.values())}
+    rest = {"source_name": "", "data": {}, "round": 1, "forfeits": (), "unranked": (), "real_pools": {}}
+    return TournamentRecord(**{**rest, **given, **over})
+
+
+def test_a_detector_that_was_weak_before_any_attack_takes_no_place_in_any_round() -> None:
+    first, attacked = _generator("pgan"), _generator("pgan", 1)
+    weak = [_detector("weak"), _detector("weak", 1)]
+    good = _detector("good")
+    aucs = {("pgan@0", "weak@0"): 0.7, ("pgan@0", "weak@1"): 0.95, ("pgan@1", "good@0"): 0.3}
+    matches = [
+        _match(maker, judge, auc=aucs.get((maker.label, judge.label), 0.9))
+        for maker in (first, attacked)
+        for judge in (*weak, good)
+    ]
+    record = _record(matches)
+    unranked = find_unranked(record)
+    assert [(one.player, one.round) for one in unranked] == [("weak", 0), ("weak", 1)]
+    assert "an AUC of 0.700, and 0.8 is asked (score.least_auc)" in unranked[0].reason
+    assert [one.player for one in detector_standings(record)] == ["good"]  # an attack is no reason
+    assert {match.detector.player for match in counted_matches(record)} == {"good"}
+    lenient = TournamentConfig.model_validate({"score": {"least_auc": 0.0}})
+    assert [one.player for one in detector_standings(_record(matches, config=lenient))] == ["weak", "good"]
+
+
+def test_matches_with_fakes_that_format_tells_count_for_nobody() -> None:
+    clean, leaking, judge = _generator("clean"), _generator("leaking"), _detector("judge")
+    matches = [_match(clean, judge, auc=0.9), _match(leaking, judge, auc=1.0)]
+    finding = Finding(check="size", gravity="leak", sentence="sizes: 64 on all fakes", advice="", figures={})
+    side = Side(images={"test": 100})
+    report = AuditReport(real=side, fake=side, measured=200, comparisons=1, findings=(finding,), probe=None, seed=0)
+    audits = (Audit(generator=leaking, key="", figures=report),)
+    record = _record(matches, measured={"match": tuple(matches), "audit": audits})
+    [one] = find_unranked(record)
+    assert (one.kind, one.player) == ("generator", "leaking")
+    assert one.reason == "format alone tells its fakes from their reals: sizes: 64 on all fakes"
+    assert [standing.worst_auc for standing in detector_standings(record)] == [0.9]

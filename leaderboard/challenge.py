@@ -1,0 +1,91 @@
+"""A challenge in one home: what is played, and under which name it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+
+from fakeoff.arena.jobs.executors import Executor
+from fakeoff.arena.seeds import digest
+from fakeoff.leaderboard.experiments import play_experiment
+from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.ledger import read_ledger
+from fakeoff.protocols.config import PlayedProtocol, TournamentConfig
+from fakeoff.protocols.measures.tournament import TournamentRecord
+
+_NAME_CHARACTERS = 40  # of a player's: an experiment's has 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strength:
+    """How much harder a challenge attacks than the tournament did; see :class:`fakeoff.protocols.challenge.Challenge`.
+
+    Attributes:
+        steps: Times the steps of finetuning that were played.
+        restarts: Finetunings of each generator.
+        rates: Learning rates; 0 is each generator's own.
+        queries: Times those of the configuration; 0 searches nothing.
+        metric: ``auc`` or ``ap``.
+    """
+
+    steps: float = 4.0
+    restarts: int = 3
+    rates: tuple[float, ...] = (0.0,)
+    queries: float = 4.0
+    metric: str = "auc"
+
+
+def play_challenge(
+    entry: str,
+    *,
+    home: Home,
+    strength: Strength,
+    executor: Executor,
+    console: Console,
+    server: str | None = None,
+) -> Mapping[str, Any]:
+    """Challenges an entry of the tournament that was played in a home, with the configuration that it was played with.
+
+    Args:
+        entry: A detector's version such as ``resnet18_layer1@1``, or its name for the newest one.
+        home: Where it was played. It is locked meanwhile.
+        strength: Of the attacks.
+        executor: Where jobs run; it is closed at the end.
+        console: For progress.
+        server: The address of an MLflow server to log to; None is the home's own MLflow.
+
+    Returns:
+        What was found, as :func:`fakeoff.leaderboard.experiments.play_experiment` returns it.
+
+    Raises:
+        FakeoffError: There is no such entry, nothing was played, or see there.
+    """
+    config = challenge_config(entry, read_ledger(home, home.open_store(), figures=False), strength=strength)
+    return play_experiment(config, home=home, executor=executor, console=console, server=server)
+
+
+def challenge_config(entry: str, played: TournamentRecord, *, strength: Strength) -> TournamentConfig:
+    """The configuration of a challenge. Challenges of other strengths have other names, and each is kept.
+
+    Args:
+        entry: See :func:`play_challenge`.
+        played: The tournament; its figures are not needed.
+        strength: Of the attacks.
+
+    Raises:
+        ConfigError: There is no such detector.
+    """
+    generators = {text for one in played.versions if one.kind == "generator" for text in (one.player, one.label)}
+    # Of a generator the protocol says why not, which knows all that can be challenged.
+    label = entry if entry in generators else played.find("detector", entry).label
+    parameters = {"detector": label, **asdict(strength)}
+    player, _, round_ = label.partition("@")
+    name = f"challenge-{player[:_NAME_CHARACTERS]}-{round_ or 'newest'}-{digest(parameters)[:6]}"
+    protocol = PlayedProtocol(plugin="challenge", parameters=parameters, name=name)
+    return played.config.model_copy(update={"protocol": protocol})
+
+
+__all__ = ["Strength", "challenge_config", "play_challenge"]

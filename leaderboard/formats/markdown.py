@@ -1,0 +1,79 @@
+"""Scoreboards as Markdown, to be pasted into a README or an issue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from fakeoff.leaderboard.formats.board import Board
+from fakeoff.leaderboard.formats.text_tables import TextTable, met_the_same, side_by_side, standings_tables
+from fakeoff.protocols.record.versions import KINDS
+
+
+def markdown_text(boards: Sequence[Board]) -> str:
+    """A tournament's standings and attacks; of several the standings, side by side.
+
+    Args:
+        boards: One, or several that can be compared.
+    """
+    tables = standings_tables(boards[0]) if len(boards) == 1 else side_by_side(boards)
+    blocks = [*(_heading(board, several=len(boards) > 1) for board in boards), *map(_table, tables)]
+    if len(boards) > 1:
+        blocks += opponents_differ(boards)
+    if notes := [f"- {_escape(note)}" for board in boards for note in _notes(board, several=len(boards) > 1)]:
+        blocks.append("\n".join(notes))
+    blocks.append(f"In brackets: intervals of {boards[0].scoreboard.confidence:.0%}.")
+    return "\n\n".join(blocks) + "\n"
+
+
+def opponents_differ(boards: Sequence[Board]) -> list[str]:
+    """Which standings are not shown side by side, and why.
+
+    Args:
+        boards: Several.
+    """
+    return [
+        f"{kind.capitalize()}s are not shown side by side: the {opponents}s that they met are not the same."
+        for kind, opponents in zip(KINDS, reversed(KINDS), strict=True)
+        if not met_the_same(boards, opponents)
+    ]
+
+
+def _heading(board: Board, *, several: bool) -> str:
+    return f"**{_escape(board.name) if several else 'Scoreboard'}**: {_escape(board.heading)}"
+
+
+def _notes(board: Board, *, several: bool) -> Iterator[str]:
+    for note in board.notes:
+        yield f"{board.name}: {note}" if several else note
+
+
+def _table(table: TextTable) -> str:
+    lines = [
+        f"**{_escape(table.title)}**\n",
+        _line([_escape(heading) for heading in table.headings]),
+        _line(["---" if heading in table.names else "---:" for heading in table.headings]),
+        *(
+            _line(
+                [
+                    f"`{text}`" if heading in table.names and text != "-" else _escape(text)
+                    for heading, text in zip(table.headings, row, strict=True)
+                ]
+            )
+            for row in table.rows
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    """A text in which nothing is markup and which stays in one line: reasons are what players' errors say."""
+    escaped = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<!\S)(@\w+)", r"`\1`", escaped)  # which would call somebody on GitHub
+
+
+__all__ = ["markdown_text", "opponents_differ"]

@@ -1,0 +1,1 @@
+"""Scores that detectors gave elsewhere, on a home's exported images."""

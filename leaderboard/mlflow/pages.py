@@ -1,0 +1,53 @@
+"""What the pages of runs say and chart, whoever's they are."""
+
+from __future__ import annotations
+
+from fakeoff.leaderboard.plots.duels import Duel
+from fakeoff.protocols.score.calibration import Thresholds
+
+_OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
+_ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
+NOTES = {
+    "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
+    + _ROUNDS
+    + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
+    "show it. `localisation`, against manipulators, says how much of its heatmaps lies where they changed the image. "
+    "`search`, where it is there, is what a search of latents by its scores alone found, and the tag "
+    "`arena.masking` says that its gradient is masked.",
+    "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
+    "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
+    "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "
+    "moved the fight over the face.",
+    "tournament": "Under *Artifacts*: `payoff/` (who catches whom, round by round), `duels.png` (each attack's frozen "
+    "detector before and after), `part_shift/` (where in the face fakes gave themselves away, before and after), "
+    "`scoreboard.json` (every figure) and `config.toml` (to play it again).",
+}
+"""What a run's page says first, in Markdown."""
+
+
+def duel_points(duel: Duel, *, title: str) -> dict[str, float]:
+    """Of a frozen target: its figures before and after the attack, and its successor's.
+
+    Args:
+        duel: The attack.
+        title: How the points are called.
+    """
+    return {
+        f"frozen target/{title}: {metric} {side}": value
+        for side, cell in duel.sides.items()
+        for metric in _OF_A_DUEL
+        if (value := getattr(cell, metric)) is not None
+    }
+
+
+def threshold_points(thresholds: Thresholds) -> dict[str, float]:
+    """``threshold`` is that with the best balanced accuracy."""
+    points = {
+        "threshold": thresholds.accuracy,
+        "threshold_at_5_fpr": thresholds.at_5_fpr,
+        "threshold_at_1_fpr": thresholds.at_1_fpr,
+    }
+    return {name: value for name, value in points.items() if value is not None}
+
+
+__all__ = ["NOTES", "duel_points", "threshold_points"]

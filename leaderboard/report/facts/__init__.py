@@ -1,0 +1,1 @@
+"""What the report says, worked out of a scoreboard without drawing anything."""
