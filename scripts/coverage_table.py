@@ -1,7 +1,7 @@
-"""Writes the table of how often intervals hold the truth into ``docs/scoreboard.md``, from ``docs/results/coverage.json``.
+"""Writes how often intervals hold the truth into ``docs/scoreboard.md``, from ``docs/results/coverage.json``.
 
-    python benchmarks/coverage.py --out docs/results/coverage.json
-    python scripts/coverage_table.py
+python benchmarks/coverage.py --out docs/results/coverage.json
+python scripts/coverage_table.py
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def draw(told: dict[str, Any]) -> str:
     aucs = sorted({case["auc"] for case in cases})
     said = (
         f"From the least to the most over true AUCs of {', '.join(f'{auc:g}' for auc in aucs)}; "
-        f"{told['tests of each case']} simulated tests each, nominal {told['confidence']:.0%}, on an {told['processor']}. At a true AUC of 1 all hold it."
+        f"{told['tests of each case']} simulated tests each, nominal {told['confidence']:.0%}, "
+        f"on an {told['processor']}. At a true AUC of 1 all hold it."
     )
     return "\n".join([_BEGIN, *lines, "", said, _END])
 

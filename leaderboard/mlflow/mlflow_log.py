@@ -21,7 +21,7 @@ from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
 from fakeoff.leaderboard.mlflow.models import ModelLog
-from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, threshold_points
+from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, lineage_of, threshold_points
 from fakeoff.leaderboard.mlflow.patience import SECONDS
 from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.mlflow.standings import (
@@ -260,9 +260,9 @@ class MlflowLog:
             if v.kind == "generator" and v.player == version.player and v.round in (0, version.round - 1)
         ]
         lineup = sorted({v.label: v for v in [*older, version]}.values(), key=lambda v: v.round)
-        rows = [(f"{v.label}{_attacked(v)}", self._faces(v.pools["test"])) for v in lineup]
-        real_pool = record.real_pools[version.resolution]["test"]
-        spread = self._store.read(real_pool).arrays["images"]
+        pools = [(v, self._store.read(v.pools["test"])) for v in lineup]
+        rows = [(f"{v.label}{lineage_of(v)}", pool.arrays["images"][:_FACES]) for v, pool in pools]
+        spread = self._store.read(record.real_pools[version.resolution]["test"]).arrays["images"]
         rows.append(("held-out real people", spread[:: max(1, len(spread) // _FACES)][:_FACES]))
         figure = plots.before_and_after(rows)
         self._picture(run, figure, folder="faces", key="faces before and after", step=version.round)
@@ -299,9 +299,6 @@ class MlflowLog:
             return None
         masks: Masks = self._store.read(beside(pool, "mask")).arrays["images"]
         return masks
-
-    def _faces(self, pool: str) -> Any:
-        return self._store.read(pool).arrays["images"][:_FACES]
 
     def _log_jobs(self, record: TournamentRecord, name: str) -> None:
         for version in record.versions:
@@ -401,7 +398,3 @@ class MlflowLog:
 
     def _write_state(self, name: str) -> None:
         self._mlflow.write_state(name, self._state)
-
-
-def _attacked(version: Version) -> str:
-    return f", finetuned against {', '.join(version.targets)}" if version.targets else ", as it came"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fakeoff.leaderboard.plots.duels import Duel
+from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.calibration import Thresholds
 
 _OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
@@ -50,4 +51,9 @@ def threshold_points(thresholds: Thresholds) -> dict[str, float]:
     return {name: value for name, value in points.items() if value is not None}
 
 
-__all__ = ["NOTES", "duel_points", "threshold_points"]
+def lineage_of(version: Version) -> str:
+    """What a generator's version came from, after its label."""
+    return f", finetuned against {', '.join(version.targets)}" if version.targets else ", as it came"
+
+
+__all__ = ["NOTES", "duel_points", "lineage_of", "threshold_points"]

@@ -162,7 +162,8 @@ def test_it_is_one_run_beside_the_tournaments(played: Path, client: Make) -> Non
     assert run.data.params["attack.steps"] == "4"
     result = _result(played)
     assert _points(client(played), run) == {
-        name: [(int(step), value) for step, value in of.items()] for name, of in result["points"].items()
+        name: [(int(step), pytest.approx(value, rel=1e-5)) for step, value in of.items()]
+        for name, of in result["points"].items()
     }
     note = tags["mlflow.note.content"]
     assert note.startswith("How bright the fakes are, before and after an attack.")

@@ -18,6 +18,7 @@ from fakeoff.arena.errors import ConfigError, DataError, StoreError
 from fakeoff.arena.images import save_png
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.players.plugins import load_plugin_file
+from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.scoreboard import scoreboard_text
 from fakeoff.protocols.config import TournamentConfig, effective_config
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -77,7 +78,7 @@ def test_where_nothing_was_played_nothing_is_loaded_or_made(tmp_path: Path) -> N
 
 def test_standings_are_those_of_the_scoreboard(game: fakeoff.Game) -> None:
     for kind, standings in (("detectors", game.detectors), ("generators", game.generators)):
-        assert [dataclasses.asdict(one) for one in standings] == game.scoreboard.to_json()["standings"][kind]
+        assert [as_record(one) for one in standings] == game.scoreboard.to_json()["standings"][kind]
     assert {one.player for one in game.detectors} == {"first", "second"}
 
 

@@ -58,7 +58,9 @@ def test_all_that_is_in_a_played_home_has_a_name_there(
     play_experiment(experiment, home=home, executor=SerialExecutor(), console=Console(file=io.StringIO()))
     with served(home, port=0):
         pass
-    assert set(new_home.iterdir()) == _named(home)
+    # What only comes with a command of its own.
+    others = {home.imported, home.reproduction}
+    assert set(new_home.iterdir()) == _named(home) - others
     assert set(home.experiments.iterdir()) == {
         home.experiment_files("toy_experiment"),
         home.experiment_result("toy_experiment"),

@@ -118,7 +118,7 @@ def test_mlflow_has_its_means_over_the_newest_opponents(played: Any, client: Cal
         for name in LOCATED:
             for suffix, figure in (("", "value"), (" random", "random"), (" paired real", "paired")):
                 logged = players[player].data.metrics[f"localisation/{name}{suffix}"]
-                assert logged == pytest.approx(np.mean([one[name][figure] for one in mine]))
+                assert logged == pytest.approx(np.mean([one[name][figure] for one in mine]), rel=1e-5)
     assert not [name for name in players["noise"].data.metrics if name.startswith("localisation")]
 
 

@@ -218,7 +218,7 @@ def test_a_version_that_stayed_is_held_to_the_newest_fakes_as_well(record: Tourn
 def test_a_reliability_diagram_reads_well(check_texts: Any) -> None:
     rng = np.random.default_rng(0)
     real, fake = rng.beta(2, 5, 300), rng.beta(4, 2, 200)
-    figures = evaluate(real, fake, val_threshold=0.45, resamples=100, confidence=0.95, rng=rng)
+    figures = evaluate(real, fake, val_threshold=0.45, resamples=100, confidence=0.95, seed=0).figures
 
     def of(name: str) -> LabelledFigures:
         return LabelledFigures(

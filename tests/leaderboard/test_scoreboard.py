@@ -55,7 +55,7 @@ class Idle:
 
 
 def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> None:
-    assert scoreboard["schema_version"] == 2
+    assert scoreboard["schema_version"] == 3
     played = {
         "schema_version",
         "config",
@@ -69,9 +69,12 @@ def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> Non
         "passed_over",
         "unranked",
         "masking",
+        "changes",
+        "state",
     }
     assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality", "searches"}
-    described = {"generator", "generator_round", "detector", "detector_round", "is_target", "n_real", "n_fake"}
+    counted = {"n_real", "n_fake", "real_units", "fake_units"}
+    described = {"generator", "generator_round", "detector", "detector_round", "is_target", *counted}
     for cell in scoreboard["cells"]:
         assert set(cell) == described | {*METRICS, *(f"{metric}_ci" for metric in METRICS), "before_softmax", "vote"}
 

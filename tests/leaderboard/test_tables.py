@@ -142,9 +142,9 @@ def test_the_figures_are_the_scoreboards(printed: Callable[..., str]) -> None:
     assert [cell.strip() for cell in detector.split("│")][1:-1] == [
         "1", "xception_block1@2", "0.912", "pgan_pretrained@2", "0.988", "0.990", "95.1%",
     ]  # fmt: skip
-    generator = _row(text, "pgan_pretrained@2", "43.8%")
+    generator = _row(text, "pgan_pretrained@2", "44%")
     assert [cell.strip() for cell in generator.split("│")][1:-1] == [
-        "1", "pgan_pretrained@2", "43.8%", "100.0%", "0.81", "312", "21.5",
+        "1", "pgan_pretrained@2", "44%", "100%", "0.81", "312", "21.5",
     ]  # fmt: skip
 
 
@@ -155,20 +155,70 @@ def test_an_attack_is_told_from_before_to_after_and_retrained(printed: Callable[
     ]  # fmt: skip
 
 
-def test_an_attack_says_how_it_miscalibrated_its_target_where_that_was_measured(printed: Callable[..., str]) -> None:
+def test_what_an_attack_changed_is_told_with_its_interval(printed: Callable[..., str]) -> None:
     for rounds in (2, 12):
-        board = _scoreboard(rounds)
-        for cell in board["cells"]:
-            cell["brier"] = 0.4321 if cell["is_target"] else 0.0123
+        board = _scoreboard(rounds, changes=_changes(rounds))
         text = printed(board)
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= 100
         wide = printed(board, width=120).partition("Attack by attack")[2]
         row = _row(wide, "pgan_pretrained@1", "xception_block1@0")
         assert [cell.strip() for cell in row.split("│")][3:-1] == [
-            "99.4% -> 50.0%", "0.999 -> 0.813", "0.999", "0.01 -> 0.43",
+            "99.4% -> 50.0%", "0.999 -> 0.813", "-0.19 (-0.25 to -0.12)", "0.999",
         ]  # fmt: skip
-    assert "Brier" not in printed(_scoreboard())
+    assert "change of AP" not in printed(_scoreboard())
+
+
+def test_ranks_and_figures_have_their_intervals_and_the_table_says_who_may_be_first(
+    printed: Callable[..., str],
+) -> None:
+    board = _scoreboard()
+    first, second = board["standings"]["detectors"][:2]
+    del board["standings"]["detectors"][2:]
+    of_both = {"p_best": 0.5, "mean_ap_ci": [0.9, 1.0], "mean_accuracy_ci": [0.9, 1.0], "mean_auc_ci": [0.9, 0.997]}
+    first |= {
+        **of_both,
+        "rank": 1,
+        "rank_ci": [1, 2],
+        "worst_auc_ci": [0.81, 0.966],
+        "ahead": 0.1,
+        "ahead_ci": [-0.1, 0.3],
+    }
+    second |= {**of_both, "rank": 2, "rank_ci": [1, 2], "worst_auc": 1.0, "worst_auc_ci": [0.966, 1.0]}
+    text = printed(board)
+    assert max(map(len, text.splitlines())) <= 100
+    wide = printed(board, width=140)
+    row = _row(wide, "xception_block1@2", "0.912")
+    assert [cell.strip() for cell in row.split("│")][1:4] == [
+        "1 (1 to 2)",
+        "xception_block1@2",
+        "0.912 (0.810 to 0.966)",
+    ]
+    assert "1.000, at least 0.966" in wide
+    names = f"{first['player']}@2, {second['player']}@2"
+    said = " ".join(wide.split())
+    assert f"Any of {names} may be the best: 8 people or folders in test do not tell them apart." in said
+    second["rank_ci"] = [2, 2]
+    first["rank_ci"] = [1, 1]
+    assert "xception_block1@2 is the best of 2: no other rank is possible" in printed(board)
+
+
+def _changes(rounds: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "generator": GENERATORS[0],
+            "generator_round": round_ + 1,
+            "detector": DETECTORS[0],
+            "detector_round": round_,
+            "metric": metric,
+            "change": -0.186,
+            "change_ci": [-0.25, -0.12],
+            "recovery": 0.186,
+            "recovery_ci": [0.1, 0.2],
+        }
+        for round_ in range(rounds)
+        for metric in ("accuracy", "ap", "auc")
+    ]
 
 
 def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets(printed: Callable[..., str]) -> None:
@@ -192,7 +242,7 @@ def test_without_parts_nothing_is_told_of_them(printed: Callable[..., str]) -> N
 
 def test_what_was_never_measured_is_a_dash(printed: Callable[..., str]) -> None:
     scoreboard = _scoreboard(rounds=0, costs=[])
-    row = _row(printed(scoreboard), "pgan_pretrained@0", "43.8%")
+    row = _row(printed(scoreboard), "pgan_pretrained@0", "44%")
     assert [cell.strip() for cell in row.split("│")][4:-1] == ["-", "-", "-", "-"]
     assert "Attack by attack" not in printed(scoreboard)
 

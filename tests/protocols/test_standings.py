@@ -201,7 +201,12 @@ def test_matches_of_who_is_unranked_do_not_count_for_generators() -> None:
         data={},
         round=0,
         versions=(maker, honest, crowd),
-        measured={"match": (_match(maker, honest, auc=0.9, recall_fake=0.75), _match(maker, crowd, auc=0.9, recall_fake=0.0))},
+        measured={
+            "match": (
+                _match(maker, honest, auc=0.9, recall_fake=0.75),
+                _match(maker, crowd, auc=0.9, recall_fake=0.0),
+            )
+        },
         forfeits=(),
         unranked=(Unranked(kind="detector", player="crowd", round=0, reason="depends on its company"),),
         real_pools={},
