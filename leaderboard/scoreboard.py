@@ -22,7 +22,7 @@ from fakeoff.protocols.measures import MEASURES, Audit, Cost, Localisation, Look
 from fakeoff.protocols.measures.audits import AuditRow
 from fakeoff.protocols.measures.changes import ChangeRow, find_changes
 from fakeoff.protocols.measures.cost import CostRow
-from fakeoff.protocols.measures.gates import counted_matches, find_unranked
+from fakeoff.protocols.measures.gates import find_unranked
 from fakeoff.protocols.measures.localisation import LocalisationRow
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
 from fakeoff.protocols.measures.masking import Masking, find_masking
@@ -225,7 +225,7 @@ def build_scoreboard(record: TournamentRecord) -> Scoreboard:
         passed_over=record.passed_over,
         unranked=tuple(find_unranked(record)),
         masking=tuple(find_masking(record)),
-        changes=tuple(find_changes(counted_matches(record), confidence=record.config.score.confidence)),
+        changes=tuple(find_changes(record.matches, confidence=record.config.score.confidence)),
         state=tuple(find_states(record)),
         rows={
             measure.name: tuple(row for one in record.of(measure) if (row := one.row()) is not None)

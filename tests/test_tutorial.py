@@ -61,10 +61,11 @@ def test_the_figures_that_it_shows_are_the_stored_ones(script: ModuleType) -> No
     text = io.StringIO()
     print_scoreboard(Scoreboard.from_json(stored), Console(file=text, width=110))
     printed = {" ".join(line.split()) for line in text.getvalue().splitlines()}
-    blocks = [block for block in script.read_blocks(TUTORIAL.read_text()) if block.language == "console"]
-    (shown,) = [c for block in blocks for c in script.read_commands(block) if c.text == "fakeoff leaderboard"]
-    assert len(shown.output) > 15
-    assert not [line for line in shown.output if " ".join(line.split()) not in printed]
+    blocks = [block for block in script.read_blocks(TUTORIAL.read_text()) if block.language == "text"]
+    (shown,) = [block.text for block in blocks if block.text.lstrip().startswith("Scoreboard after round 1")]
+    lines = [line for line in shown.splitlines() if line.strip()]
+    assert len(lines) > 30
+    assert not [line for line in lines if " ".join(line.split()) not in printed]
 
 
 def test_its_pictures_are_there_and_small() -> None:

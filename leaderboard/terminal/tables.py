@@ -92,9 +92,9 @@ def tell_rank(row: DetectorStanding | GeneratorStanding, place: int) -> str:
 
 
 def describe_lead(scoreboard: Scoreboard) -> str:
-    """Who may be the best detector, in a sentence; empty where nobody is ranked, or an old file does not say."""
+    """Who may be the best detector, in a sentence; empty of fewer than two, and where an old file does not say."""
     rows = [row for row in scoreboard.detectors if row.rank_ci is not None]
-    if not rows:
+    if len(rows) < 2:
         return ""
     may_be = [f"{row.player}@{row.round}" for row in rows if row.rank_ci is not None and row.rank_ci[0] == 1]
     people = len(scoreboard.data["split"]["test"]["groups"])
@@ -258,8 +258,11 @@ def _unranked(scoreboard: Scoreboard) -> Table:
     table = Table(title="Unranked: who takes no place", title_justify="left", title_style="bold")
     for heading in ("player", "why"):
         table.add_column(heading, overflow="fold")
+    rounds: dict[tuple[str, str], list[int]] = {}
     for one in scoreboard.unranked:
-        table.add_row(f"{one.player}@{one.round}", Text(one.reason))
+        rounds.setdefault((one.player, one.reason), []).append(one.round)
+    for (player, reason), versions in rounds.items():
+        table.add_row(f"{player}@{', @'.join(map(str, versions))}", Text(reason))
     return table
 
 
