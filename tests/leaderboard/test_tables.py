@@ -175,6 +175,7 @@ def test_ranks_and_figures_have_their_intervals_and_the_table_says_who_may_be_fi
     board = _scoreboard()
     first, second = board["standings"]["detectors"][:2]
     del board["standings"]["detectors"][2:]
+    board["config"]["score"] = {"confidence": 0.95}
     of_both = {"p_best": 0.5, "mean_ap_ci": [0.9, 1.0], "mean_accuracy_ci": [0.9, 1.0], "mean_auc_ci": [0.9, 0.997]}
     first |= {
         **of_both,
