@@ -59,7 +59,8 @@ def recolour(grey: Tensor, like: Tensor, *, reach: float = COLOUR_REACH) -> Tens
     Args:
         grey: float32 ``(n, 1, h, w)`` in [0, 1].
         like: float32 ``(n, 3, h, w)`` in [0, 1].
-        reach: How far its surroundings reach, as a share of the side. Small where the same parts lie in the same places.
+        reach: How far its surroundings reach, as a share of the side. Small where the same parts lie in the same
+            places.
 
     Returns:
         float32 ``(n, 3, h, w)`` in [0, 1].

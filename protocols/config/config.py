@@ -146,8 +146,13 @@ class Score(_Section):
         bool, Field(description="whether a generator of noise, of one face or of copies is left without a place")
     ] = True
     least_auc: Annotated[
-        float, Field(description="mean AUC in round 0 that a detector needs to take a place; 0 ranks all", ge=0, le=1)
-    ] = 0.8
+        float,
+        Field(
+            description="mean AUC in round 0 that a detector needs to take a place, such as 0.8; 0 ranks all",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.0
     polarity_check: Annotated[
         bool, Field(description="whether a detector that cannot learn and has real and fake swapped on val is refused")
     ] = True

@@ -209,8 +209,8 @@ def test_what_is_placed_anew_is_the_same_picture_smaller_elsewhere_or_mirrored()
     assert maps[:, 1].sub(1).abs().max() < 1e-5  # beyond the frame its border goes on
     # All of the picture is in the frame: from its darkest to its brightest column.
     shown = maps[:, :1].masked_fill(inside < 1, 0.5)
-    assert torch.allclose(shown.amin((1, 2, 3)), torch.tensor(0.0), atol=0.06)
-    assert torch.allclose(shown.amax((1, 2, 3)), torch.tensor(1.0), atol=0.06)
+    assert torch.allclose(shown.amin((1, 2, 3)), torch.tensor(0.0), atol=0.1)
+    assert torch.allclose(shown.amax((1, 2, 3)), torch.tensor(1.0), atol=0.1)
 
 
 def test_another_exposure_leaves_middle_grey_where_its_offset_puts_it() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from fakeoff.arena.typed import as_record, read_as
+from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures import Match
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.measures.state import RoundState, derive_states, find_states
@@ -179,7 +180,7 @@ def test_who_is_unranked_is_in_no_state() -> None:
         for detector, generator, auc in (("honest", "pgan", 0.7), ("crowd", "pgan", 1.0), ("honest", "noise", 0.5))
     )
     record = TournamentRecord(
-        config=cast("Any", None),
+        config=TournamentConfig(),
         source_name="",
         data={},
         round=0,
