@@ -65,7 +65,7 @@ class Game:
 
     @property
     def detectors(self) -> tuple[DetectorStanding, ...]:
-        """The newest version of each detector, best first; who is unranked (``record.unranked``) is not among them."""
+        """The newest version of each detector, best first, without those in ``scoreboard.unranked``."""
         return tuple(detector_standings(self.record))
 
     @property

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from fakeoff.protocols.score.calibration import Scores, Weights
+from fakeoff.protocols.score.calibration import Scores
 from fakeoff.protocols.score.metrics import ap_and_auc
-from fakeoff.protocols.score.people import count_images
+from fakeoff.protocols.score.people import Weights, as_weights, count_images
 
 Draws: TypeAlias = npt.NDArray[np.float64]
 """A figure of every training and of every resample: float64 ``(seeds, 1 + resamples)``. The first column is that of the
@@ -202,9 +202,7 @@ def slope(draws: Sequence[Draws], places: Sequence[float]) -> Draws:
 def _with_plain(times: npt.NDArray[Any]) -> Weights:
     """Weights ``(1 + resamples, n)`` whose rows sum to 1; those of the images as they are come first."""
     n = times.shape[1]
-    sums = times.sum(axis=1, keepdims=True)
-    kept = np.where(sums > 0, times, 1)  # nobody of a side was drawn: it counts as it is
-    return np.concatenate([np.full((1, n), 1 / n), kept / kept.sum(axis=1, keepdims=True)])
+    return np.concatenate([np.full((1, n), 1 / n), as_weights(times)])
 
 
 __all__ = ["Draws", "Estimate", "SharedResamples", "estimate", "estimate_share", "slope", "told_over"]
