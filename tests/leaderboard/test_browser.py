@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from mlflow import MlflowClient
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
@@ -34,7 +34,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 # The metric columns from left to right are these; the last of them may lie beyond the edge, where they are not drawn.
 _HEADINGS_ARE = """wanted => {
@@ -137,7 +137,7 @@ def test_a_players_page_draws_its_metrics_and_its_faces(
     faces.scroll_into_view_if_needed()
     picture = faces.locator("img").first
     expect(picture).to_be_visible(timeout=PATIENCE_MS)
-    page.wait_for_function("image => image.complete && image.naturalWidth > 50", arg=picture.element_handle())
+    _await_picture(page, picture, 50)
     slider = faces.get_by_role("slider")
     expect(slider).to_be_visible()
     before = picture.get_attribute("src")
@@ -156,7 +156,7 @@ def test_the_tournaments_matrix_is_a_picture_among_its_artifacts(
     page.get_by_text("round-002.png").click()
     matrix = page.get_by_role("img", name="payoff/round-002.png")
     expect(matrix).to_be_visible(timeout=PATIENCE_MS)
-    page.wait_for_function("image => image.complete && image.naturalWidth > 500", arg=matrix.element_handle())
+    _await_picture(page, matrix, 500)
     shoot("tournament-matrix")
 
 
@@ -170,6 +170,15 @@ def test_the_server_listens_on_loopback_alone(server: tuple[str, Any]) -> None:
     listening = _listening(process.pid)
     assert f"127.0.0.1:{urlsplit(base).port}" in listening
     assert {address.rpartition(":")[0] for address in listening} == {"127.0.0.1"}
+
+
+def _await_picture(page: Page, picture: Locator, width: int) -> None:
+    """Asks for the element anew each time: MLflow's page may put another in its place while it loads."""
+    for _ in range(PATIENCE_MS // 200):
+        if picture.evaluate("image => image.complete ? image.naturalWidth : 0") > width:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"no picture wider than {width} pixels came")
 
 
 def _listening(group: int) -> set[str]:

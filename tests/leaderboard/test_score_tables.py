@@ -18,8 +18,8 @@ from fakeoff.protocols.scoring.figures import LabelledFigures
 def figures() -> LabelledFigures:
     rng = np.random.default_rng(0)
     found = evaluate(
-        rng.random(30), 0.3 + 0.7 * rng.random(30), val_threshold=0.5, resamples=100, confidence=0.95, rng=rng
-    )
+        rng.random(30), 0.3 + 0.7 * rng.random(30), val_threshold=0.5, resamples=100, confidence=0.95, seed=0
+    ).figures
     return LabelledFigures(
         detector="xception_block1@12", threshold=0.5, confidence=0.95, unit="image", units=60, figures=found,
         reliability=(),
