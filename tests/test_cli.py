@@ -29,7 +29,7 @@ arena.resolution = 16
 pools = { train_fakes = 32, val_fakes = 16, test_fakes = 16 }
 attack = { steps = 4, batch = 4 }
 defend = { steps = 20, batch = 8, check_every = 10 }
-score = { resamples = 100, quality_gate = false }
+score = { resamples = 100, quality_gate = false, least_auc = 0 }
 compute = { attack_threads = 1, precision = "float32" }
 """
 

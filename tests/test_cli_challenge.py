@@ -21,7 +21,7 @@ arena.resolution = 16
 pools = { train_fakes = 16, val_fakes = 40, test_fakes = 60 }
 attack = { target = "all", steps = 4, batch = 8, weight = 1.0 }
 search = { queries = 8, fakes = 16 }
-score = { resamples = 100, quality_gate = false, scored_again = 0, polarity_check = false }
+score = { resamples = 100, quality_gate = false, least_auc = 0, scored_again = 0, polarity_check = false }
 parts.parser = ""
 audit.on_leak = "skip"
 compute = { attack_threads = 1, precision = "float32" }

@@ -148,11 +148,11 @@ class Score(_Section):
     least_auc: Annotated[
         float,
         Field(
-            description="mean AUC in round 0 that a detector needs to take a place, such as 0.8; 0 ranks all",
+            description="mean AUC in round 0 that a detector needs to take a place; 0 ranks all",
             ge=0,
             le=1,
         ),
-    ] = 0.0
+    ] = 0.8
     polarity_check: Annotated[
         bool, Field(description="whether a detector that cannot learn and has real and fake swapped on val is refused")
     ] = True
