@@ -209,7 +209,6 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
     """
     from fakeoff.arena.jobs.store import write_atomically
     from fakeoff.leaderboard.boards import board_text, open_boards, print_boards
-    from fakeoff.leaderboard.terminal.challenges import print_challenges
 
     if as_json and form not in (None, "json"):
         raise ConfigError(f"--json and --format {form} exclude each other; give one")
@@ -224,7 +223,6 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
         click.echo(f"leaderboard: {out}")
     elif shown == "terminal":
         print_boards(boards, open_console())
-        print_challenges(places or (home,), open_console())
     else:
         click.echo(board_text(boards, shown, table=table), nl=False)
 

@@ -20,10 +20,12 @@ from fakeoff.leaderboard.formats.csv_tables import Table, csv_text
 from fakeoff.leaderboard.formats.json_text import json_text
 from fakeoff.leaderboard.formats.markdown import markdown_text, opponents_differ
 from fakeoff.leaderboard.formats.text_tables import TextTable, imported_tables, side_by_side
+from fakeoff.leaderboard.home.challenges import Challenge, read_challenges
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.imported.scores import ImportedScores, read_imported
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.terminal.challenges import print_challenges
 from fakeoff.leaderboard.terminal.console import PIPE_WIDTH
 from fakeoff.leaderboard.terminal.tables import print_scoreboard
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -49,8 +51,8 @@ def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
     opened = [_open(place) for place in places]
     names = _names(places)
     boards = [
-        Board(name=name, scoreboard=scoreboard, imported=imported)
-        for name, (scoreboard, imported, _) in zip(names, opened, strict=True)
+        Board(name=name, scoreboard=scoreboard, imported=imported, challenges=_challenges(place))
+        for name, place, (scoreboard, imported, _) in zip(names, places, opened, strict=True)
     ]
     why = first_incomparable({board.name: board.scoreboard for board in boards})
     if why is not None:
@@ -92,7 +94,7 @@ def board_text(boards: Sequence[Board], form: Form, *, table: Table = "standings
 def print_boards(boards: Sequence[Board], console: Console) -> None:
     """Prints a tournament's tables; of several the standings, side by side."""
     if len(boards) == 1:
-        print_scoreboard(boards[0].scoreboard, console)
+        print_scoreboard(boards[0].scoreboard, console, challenges=boards[0].challenges)
     else:
         for board in boards:
             console.print(Text.assemble((board.name, "bold"), f": {board.heading}"), soft_wrap=True)
@@ -101,6 +103,8 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
         for line in opponents_differ(boards):
             console.print(Text(f"\n{line}"), soft_wrap=True)
     print_imported([one for board in boards for one in board.imported], console, tables=len(boards) == 1)
+    for board in boards:
+        print_challenges(board.challenges, console)
 
 
 def print_imported(imported: Sequence[ImportedScores], console: Console, *, tables: bool = True) -> None:
@@ -149,6 +153,12 @@ def _imported(home: Home, record: TournamentRecord | None) -> tuple[tuple[Import
         else:
             kept.append(scores)
     return tuple(kept), warnings
+
+
+def _challenges(place: Path) -> tuple[Challenge, ...]:
+    """Those of a home; a scoreboard file in one is of it, any other knows of none."""
+    home = Home(place.parent if place.is_file() else place)
+    return read_challenges(home) if place.is_dir() or place.name == home.scoreboard.name else ()
 
 
 def _names(places: Sequence[Path]) -> list[str]:

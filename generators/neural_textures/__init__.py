@@ -86,7 +86,7 @@ class NeuralTextures(LearnedManipulator[NeuralRenderer, Mouths]):
         strength: Annotated[float, Field(gt=0, le=3)] = 2.0,
         critic_weight: Annotated[float, Field(ge=0)] = 0.02,
         learning_rate: Annotated[float, Field(gt=0)] = 3e-4,
-        attack_rate: Annotated[float, Field(gt=0)] = 1e-4,
+        attack_rate: Annotated[float, Field(gt=0)] = 2.5e-5,
         average_images: Annotated[float, Field(ge=0)] = 5_000.0,
         weights: str | None = "neural-textures-orl-64",
         init_seed: int = 0,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakeoff.leaderboard.home.challenges import Challenge
 from fakeoff.leaderboard.imported.scores import ImportedScores
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.tables import describe_lead
@@ -19,11 +20,13 @@ class Board:
         name: What it is called among others: that of its home, without a folder.
         scoreboard: What it found.
         imported: Detectors that gave their scores elsewhere.
+        challenges: Of its detectors, as far as its home keeps any.
     """
 
     name: str
     scoreboard: Scoreboard
     imported: tuple[ImportedScores, ...] = ()
+    challenges: tuple[Challenge, ...] = ()
 
     @property
     def heading(self) -> str:
@@ -38,7 +41,7 @@ class Board:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a reader of the standings must know besides: leaks, masks, forfeits, who takes no place."""
+        """What a reader of the standings must know besides: leaks, masks, challenges, forfeits, who takes no place."""
         board = self.scoreboard
         if lead := describe_lead(board):
             yield lead
@@ -49,6 +52,8 @@ class Board:
             yield "The pools were not audited: format alone may tell reals from fakes."
         for one in board.unranked:
             yield f"Unranked: {one.player}@{one.round}: {one.reason}"
+        for challenge in self.challenges:
+            yield f"Challenged: {challenge.sentence}"
         for masking in board.masking:
             yield f"Masked: {masking.sentence}"
         for passed in board.passed_over:

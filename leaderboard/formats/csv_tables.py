@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.formats.board import Board
+from fakeoff.leaderboard.home.challenges import Challenge, hardest_challenge
 from fakeoff.leaderboard.imported.scores import ImportedCell
 from fakeoff.protocols.measures import MEASURES, Match
 from fakeoff.protocols.measures.match import MatchRow
@@ -23,6 +24,7 @@ Table: TypeAlias = Literal["standings", "cells"]
 
 _WHO = ("tournament", "kind", "player", "round", "imported")
 _CELL_WHO = ("tournament", "generator", "generator_round", "detector", "detector_round", "imported")
+_CHALLENGE = ("challenge_stands", "challenge_metric", "challenge_figure")
 _PAIR = tuple(field.name for field in dataclasses.fields(PairRow))
 
 
@@ -48,17 +50,28 @@ def _columns(table: Table, rows: Sequence[Mapping[str, str]]) -> list[str]:
     """Those of the records, whether or not a row has anything there: the same of every tournament of a release."""
     kinds: tuple[type[Any], ...] = (DetectorStanding, GeneratorStanding) if table == "standings" else (MatchRow,)
     who = _WHO if table == "standings" else _CELL_WHO
-    known = [*who, *(name for kind in kinds for name in _names(kind))]
+    challenged = (*_CHALLENGE, *_ends("challenge_ci")) if table == "standings" else ()
+    known = [*who, *(name for kind in kinds for name in _names(kind)), *challenged]
     return list(dict.fromkeys([*known, *(name for row in rows for name in row)]))
 
 
 def _standings(board: Board) -> Iterator[dict[str, str]]:
     for kind, standings in (("detector", board.scoreboard.detectors), ("generator", board.scoreboard.generators)):
         for row in standings:
-            yield {"tournament": board.name, "kind": kind, "imported": "false", **_flat(type(row), as_record(row))}
+            flat = _flat(type(row), as_record(row))
+            if kind == "detector" and (one := hardest_challenge(board.challenges, row.player, row.round)) is not None:
+                flat |= _challenged(one)
+            yield {"tournament": board.name, "kind": kind, "imported": "false", **flat}
     for scores in board.imported:
         who = {"tournament": board.name, "kind": "detector", "player": scores.detector, "imported": "true"}
         yield who | _flat(type(scores.standing), as_record(scores.standing))
+
+
+def _challenged(one: Challenge) -> dict[str, str]:
+    """What a stronger attack left of a detector: of the challenge that hit hardest."""
+    low, high = _ends("challenge_ci")
+    values = (one.stands, one.metric, one.after, *one.after_ci)
+    return dict(zip([*_CHALLENGE, low, high], map(_text, values), strict=True))
 
 
 def _cells(board: Board) -> Iterator[dict[str, str]]:

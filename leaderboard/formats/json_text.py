@@ -23,6 +23,7 @@ def json_text(boards: Sequence[Board]) -> str:
             "name": board.name,
             "scoreboard": board.scoreboard.to_json(),
             "imported": [as_record(scores) for scores in board.imported],
+            "challenges": [as_record(one) for one in board.challenges],
         }
         for board in boards
     ]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from fakeoff.leaderboard.comparing import same_players
 from fakeoff.leaderboard.formats.board import Board
+from fakeoff.leaderboard.home.challenges import challenge_marks
 from fakeoff.leaderboard.imported.scores import ImportedScores, ImportedStanding
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
@@ -48,8 +49,9 @@ class TextTable:
 def standings_tables(board: Board) -> list[TextTable]:
     """The standings of a tournament, who gave scores elsewhere, and the story of each attack; no table is empty."""
     scoreboard = board.scoreboard
+    marks = challenge_marks(board.challenges, scoreboard.detectors)
     detectors = [
-        (tell_rank(row, at), f"{row.player}@{row.round}", *_of_detector(row))
+        (tell_rank(row, at), f"{row.player}@{row.round}", *_of_detector(row), *marks[at - 1 : at])
         for at, row in enumerate(scoreboard.detectors, start=1)
     ]
     generators = [
@@ -60,7 +62,7 @@ def standings_tables(board: Board) -> list[TextTable]:
     tables = [
         _table(
             "Detectors, by worst-case AUC over every generator version",
-            ("#", "detector", *_OF_DETECTORS),
+            ("#", "detector", *_OF_DETECTORS, *(["challenged"] if marks else [])),
             detectors,
             names=("detector", "against"),
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
 from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.leaderboard.home.challenges import read_challenges
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.home.provenance import Provenance, read_provenance
@@ -134,14 +135,15 @@ def _game(
     moves = find_moves(scoreboard)
     drawn = draw_moves(scoreboard, moves, album)
     heatmaps = draw_heatmaps(record, scoreboard, store, album) if record and store else []
+    challenges = read_challenges(home)
     extra = (search_table(scoreboard), localisation_table(scoreboard))
     return Game(
         tested_on=who_was_tested(scoreboard),
         verdicts=(judge_detectors(scoreboard), judge_generators(scoreboard)),
         intervals=what_intervals_are(scoreboard),
-        cautions=[*troubles, *find_cautions(scoreboard)],
+        cautions=[*troubles, *find_cautions(scoreboard, challenges)],
         limits=find_limits(scoreboard),
-        standings=standings_tables(scoreboard),
+        standings=standings_tables(scoreboard, challenges),
         matrix=build_matrix(scoreboard),
         attacks=change_sentences(scoreboard),
         changes=change_tables(scoreboard),

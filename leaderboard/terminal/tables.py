@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fakeoff.leaderboard.home.challenges import Challenge, challenge_marks
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.localisation_tables import localisation_table
@@ -22,8 +24,14 @@ from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStan
 from fakeoff.protocols.score.telling import tell, tell_figure
 
 
-def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
-    """Prints detectors, generators, the story of each attack, and what was forfeited."""
+def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Sequence[Challenge] = ()) -> None:
+    """Prints detectors, generators, the story of each attack, and what was forfeited.
+
+    Args:
+        scoreboard: What was found.
+        console: Where to.
+        challenges: Of its detectors.
+    """
     data, config = scoreboard.data, scoreboard.config
     split = data["split"]
     console.print()
@@ -37,8 +45,9 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
     failed = {forfeit.player for forfeit in scoreboard.forfeits if forfeit.kind == "detector"}
     if starts := describe_starts(config, without=failed - {cell.detector for cell in scoreboard.cells}):
         console.print(Text(f"Pretrained weights: {starts}"))
+    detectors = partial(_detectors, challenges=challenges)
     tables = (
-        _detectors,
+        detectors,
         _generators,
         _duels,
         _state,
@@ -54,17 +63,20 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console) -> None:
         if found.row_count:
             console.print()
             console.print(found)
-        if table is _detectors and (lead := describe_lead(scoreboard)):
+        if table is detectors and (lead := describe_lead(scoreboard)):
             console.print(Text(lead))
     print_masking(scoreboard, console)
 
 
-def _detectors(scoreboard: Scoreboard) -> Table:
+def _detectors(scoreboard: Scoreboard, *, challenges: Sequence[Challenge]) -> Table:
     table = _table(
         "Detectors, by worst-case then mean AUC over every generator version" + _of_intervals(scoreboard, "\n")
     )
     for heading in ("worst AUC", "against", "mean AUC", "mean AP", "accuracy"):
         table.add_column(heading, justify="left" if heading == "against" else "right", overflow="fold")
+    marks = challenge_marks(challenges, scoreboard.detectors, interval=False)  # which stands below
+    if marks:
+        table.add_column("challenged", no_wrap=True)
     for place, row in enumerate(scoreboard.detectors, start=1):
         table.add_row(
             tell_rank(row, place),
@@ -74,6 +86,7 @@ def _detectors(scoreboard: Scoreboard) -> Table:
             tell(row.mean_auc, row.mean_auc_ci),
             tell_figure(row.mean_ap),
             _percent(row.mean_accuracy),
+            *([Text(marks[place - 1])] if marks else []),
         )
     return table
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from fakeoff.leaderboard.boards import board_text
 from fakeoff.leaderboard.challenge import Strength, challenge_config
+from fakeoff.leaderboard.formats.board import Board
+from fakeoff.leaderboard.home.challenges import hardest_challenge, read_challenges
 from fakeoff.leaderboard.home.home import Home
-from fakeoff.leaderboard.terminal.challenges import challenge_mark, print_challenges, read_challenges
+from fakeoff.leaderboard.report.facts.cautions import find_cautions
+from fakeoff.leaderboard.report.facts.standings import standings_tables
+from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.terminal.challenges import print_challenges
 from fakeoff.protocols.measures.tournament import TournamentRecord
+
+GOLDEN = Path(__file__).parent / "golden"
 
 ROW = {
     "detector": "judge@1",
@@ -50,16 +60,16 @@ def keep(place: Home, name: str, *, protocol: str = "challenge", **over: Any) ->
 
 def printed(place: Home) -> str:
     out = io.StringIO()
-    print_challenges([place.folder], Console(file=out, width=160))
+    print_challenges(read_challenges(place), Console(file=out, width=160))
     return out.getvalue()
 
 
 def test_a_fall_is_marked_with_both_figures_and_told_in_a_row(place: Home) -> None:
     keep(place, "one")
     [told] = read_challenges(place)
-    assert told.mark == "challenged: fell from 0.97 to 0.71 (0.62 to 0.80)"
-    assert challenge_mark([told], "judge", 1) == told.mark
-    assert challenge_mark([told], "judge", 0) == ""
+    assert told.mark() == "fell to 0.71 (0.62 to 0.80)"
+    assert hardest_challenge([told], "judge", 1) is told
+    assert hardest_challenge([told], "judge", 0) is None
     text = printed(place)
     assert "judge@1" in text
     assert "fell" in text
@@ -69,12 +79,13 @@ def test_a_fall_is_marked_with_both_figures_and_told_in_a_row(place: Home) -> No
 
 def test_of_several_challenges_the_hardest_blow_is_the_mark(place: Home) -> None:
     keep(place, "a", stands=True, **{"under stronger attacks": 0.6})
-    assert challenge_mark(read_challenges(place), "judge", 1) == "challenged: stands at 0.60 (0.62 to 0.80)"
+    [told] = read_challenges(place)
+    assert told.mark() == "stands at 0.60 (0.62 to 0.80)"
     keep(place, "b", **{"under stronger attacks": 0.8})
     keep(place, "c", **{"under stronger attacks": 0.7})
-    told = read_challenges(place)
-    assert [one.after for one in told] == [0.7, 0.8, 0.6]
-    assert challenge_mark(told, "judge", 1).startswith("challenged: fell from 0.97 to 0.70")
+    found = read_challenges(place)
+    assert [one.after for one in found] == [0.7, 0.8, 0.6]
+    assert hardest_challenge(found, "judge", 1) is found[0]
     # A rule that all were judged by is said once.
     assert printed(place).count(ROW["rule"]) == 1
 
@@ -92,9 +103,51 @@ def test_what_is_no_challenge_of_a_version_that_is_there_is_left_out(place: Home
 
 def test_where_nothing_was_played_nothing_is_said(tmp_path: Path) -> None:
     assert read_challenges(Home(tmp_path)) == ()
-    out = io.StringIO()
-    print_challenges([tmp_path, tmp_path / "scoreboard.json"], Console(file=out))
-    assert out.getvalue() == ""
+    assert printed(Home(tmp_path)) == ""
+
+
+@pytest.fixture
+def board(place: Home) -> Board:
+    """A tournament of which one detector was challenged."""
+    found = Scoreboard.from_json(json.loads((GOLDEN / "scoreboard-3.json").read_bytes()))
+    first = found.detectors[0]
+    versions = [{"kind": "detector", "player": first.player, "round": first.round, "key": "1" * 64}]
+    place.tournament.write_text(json.dumps({"versions": versions}))
+    keep(place, "one", detector=f"{first.player}@{first.round}")
+    return Board(name="game", scoreboard=found, challenges=read_challenges(place))
+
+
+def test_it_stands_beside_the_player_in_every_format(board: Board) -> None:
+    player = f"{board.scoreboard.detectors[0].player}@{board.scoreboard.detectors[0].round}"
+    on_terminal = next(line for line in board_text([board], "terminal").splitlines() if "fell to 0.71" in line)
+    in_markdown = next(line for line in board_text([board], "markdown").splitlines() if "fell to 0.71" in line)
+    assert player in on_terminal
+    assert player in in_markdown
+    assert "fell to 0.71 (0.62 to 0.80)" in in_markdown
+    assert "Challenged: judge@1 fell" in board_text([board], "markdown")
+    rows_of_csv = list(csv.DictReader(io.StringIO(board_text([board], "csv"))))
+    of_csv = [(row["challenge_stands"], row["challenge_figure"], row["challenge_high"]) for row in rows_of_csv]
+    assert of_csv[0] == ("false", "0.709", "0.8")
+    assert set(of_csv[1:]) == {("", "", "")}
+    both = json.loads(board_text([board, replace(board, name="again", challenges=())], "json"))["tournaments"]
+    assert [len(one["challenges"]) for one in both] == [1, 0]
+
+
+def test_where_nobody_was_challenged_there_is_no_column(board: Board) -> None:
+    plain = replace(board, challenges=())
+    assert "challenged" not in board_text([plain], "terminal").lower()
+    assert "challenged" not in board_text([plain], "markdown").lower()
+
+
+def test_the_report_warns_of_a_fall_and_marks_the_player(board: Board) -> None:
+    [caution] = [one for one in find_cautions(board.scoreboard, board.challenges) if one.kind == "Challenged"]
+    assert caution.grave
+    assert caution.text == "judge@1 fell"
+    detectors, generators = standings_tables(board.scoreboard, board.challenges)
+    assert detectors.columns[-1] == "challenged"
+    assert str(detectors.rows[0].cells[-1]) == "fell to 0.71 (0.62 to 0.80)"
+    assert "challenged" not in generators.columns
+    assert "challenged" not in standings_tables(board.scoreboard)[0].columns
 
 
 def test_each_strength_has_a_name_of_its_own_and_a_name_alone_is_the_newest(record: TournamentRecord) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fakeoff.leaderboard.home.challenges import Challenge
 from fakeoff.leaderboard.report.facts.tables import counted, listed, source_name, version
 from fakeoff.leaderboard.scoreboard import Scoreboard
 
@@ -28,9 +29,15 @@ class Caution:
     grave: bool = False
 
 
-def find_cautions(scoreboard: Scoreboard) -> list[Caution]:
-    """All warnings, the gravest first."""
-    found = [*_leaks(scoreboard), *_masking(scoreboard), *_forfeits(scoreboard), *_places(scoreboard)]
+def find_cautions(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) -> list[Caution]:
+    """All warnings, the gravest first.
+
+    Args:
+        scoreboard: What was found.
+        challenges: Of its detectors, as far as the home keeps any.
+    """
+    found = [*_leaks(scoreboard), *_masking(scoreboard), *_challenges(challenges)]
+    found += [*_forfeits(scoreboard), *_places(scoreboard)]
     return sorted([*found, *_people(scoreboard)], key=lambda caution: not caution.grave)
 
 
@@ -95,6 +102,11 @@ def _leaks(scoreboard: Scoreboard) -> Iterator[Caution]:
 def _masking(scoreboard: Scoreboard) -> Iterator[Caution]:
     for one in scoreboard.masking:
         yield Caution(kind="Masked gradient", text=f"{one.sentence}.", grave=True)
+
+
+def _challenges(challenges: Sequence[Challenge]) -> Iterator[Caution]:
+    for one in challenges:
+        yield Caution(kind="Challenged", text=one.sentence, grave=not one.stands)
 
 
 def _forfeits(scoreboard: Scoreboard) -> Iterator[Caution]:

@@ -69,6 +69,10 @@ def _needs(scoreboard: Scoreboard, provenance: Provenance | None) -> list[str]:
         needs.append("Which releases and which processor it was played with, the home does not say.")
     else:
         needs.append("Under the same releases on the same kind of processor every byte of scoreboard.json is the same.")
+    needs.append(
+        "Where you have the file scoreboard.json, fakeoff reproduce scoreboard.json does both and says of every match "
+        "whether its figures hold."
+    )
     return needs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fakeoff.leaderboard.home.challenges import Challenge, challenge_marks
 from fakeoff.leaderboard.report.facts.tables import NONE, Row, Table, counted, score, share, version, without_empty
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.measures import MEASURES
@@ -11,10 +12,17 @@ from fakeoff.protocols.measures.rows import Column, R
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
 from fakeoff.protocols.score.telling import tell_figure
 
+_OF_DETECTORS = ("detector", "rank", "first in", "worst AUC", "against", "mean AUC", "mean AP", "accuracy at 0.5")
 
-def standings_tables(scoreboard: Scoreboard) -> list[Table]:
-    """The tables of detectors and of generators, where any takes a place."""
-    tables = (_detectors(scoreboard), _generators(scoreboard))
+
+def standings_tables(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) -> list[Table]:
+    """The tables of detectors and of generators, where any takes a place.
+
+    Args:
+        scoreboard: What was found.
+        challenges: Of its detectors, as far as the home keeps any.
+    """
+    tables = (_detectors(scoreboard, challenges), _generators(scoreboard))
     return [without_empty(table) for table in tables if table.rows]
 
 
@@ -39,10 +47,22 @@ def cost_table(scoreboard: Scoreboard) -> Table | None:
     )
 
 
-def _detectors(scoreboard: Scoreboard) -> Table:
+def _detectors(scoreboard: Scoreboard, challenges: Sequence[Challenge]) -> Table:
+    marks = challenge_marks(challenges, scoreboard.detectors)
+    challenged = " Challenged: what stronger attacks, played afterwards, left of it." if marks else ""
     return Table(
         caption="Detectors, by the AUC of their worst match",
-        columns=["detector", "rank", "first in", "worst AUC", "against", "mean AUC", "mean AP", "accuracy at 0.5"],
+        columns=[
+            "detector",
+            "rank",
+            "first in",
+            "worst AUC",
+            "against",
+            "mean AUC",
+            "mean AP",
+            "accuracy at 0.5",
+            *(["challenged"] if marks else []),
+        ],
         rows=[
             Row(
                 head=version(row.player, row.round),
@@ -54,13 +74,14 @@ def _detectors(scoreboard: Scoreboard) -> Table:
                     score(row.mean_auc, row.mean_auc_ci),
                     score(row.mean_ap, row.mean_ap_ci),
                     share(row.mean_accuracy, row.mean_accuracy_ci, chance=0.5),
+                    *marks[place - 1 : place],
                 ],
                 note=f"over {counted(row.matches, 'match', 'matches')}",
             )
             for place, row in enumerate(scoreboard.detectors, start=1)
         ],
         about="The newest version of each. Rank: its place, and between which places it may be. "
-        "First in: in how many of the draws of the test it comes first.",
+        f"First in: in how many of the draws of the test it comes first.{challenged}",
     )
 
 
