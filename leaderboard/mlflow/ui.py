@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, MlflowStore, database_uri
-from fakeoff.leaderboard.mlflow.views import VIEWS, view_address
+from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, models_address, view_address
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 120
 
 
 def leaderboard_addresses(home: Home, base: str, *, server: str | None = None) -> dict[str, str]:
-    """The addresses that open on the leaderboards, by view; of the newest experiment.
+    """The addresses that open on the leaderboards, by what stands there; of the newest experiment.
 
     Args:
         home: Whose.
@@ -38,7 +38,8 @@ def leaderboard_addresses(home: Home, base: str, *, server: str | None = None) -
     if not experiments:
         where = f"at {server}" if server else f"in '{home}'"
         raise StoreError(f"nothing to show {where} yet; the first round is still being played")
-    return {view.name: view_address(base, experiments[0], view) for view in VIEWS}
+    views = {view.name: view_address(base, experiments[0], view) for view in (*VIEWS, *COMPARED)}
+    return {**views, MODELS: models_address(base, experiments[0])}
 
 
 @contextmanager

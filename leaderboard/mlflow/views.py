@@ -68,6 +68,10 @@ COMPARED = (
 opponents; see :mod:`fakeoff.leaderboard.mlflow.terms`."""
 
 
+MODELS = "Models: every detector version on one benchmark"
+"""What stands at :func:`models_address`."""
+
+
 def view_tags(scoreboard: Scoreboard, *, tournament: str, created_ms: int) -> dict[str, str]:
     """The experiment tags that save all views.
 
@@ -144,3 +148,8 @@ def _column_width(column: str) -> int:
 def view_address(base: str, experiment_id: str, view: View) -> str:
     """The address that opens a view."""
     return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view.key}"
+
+
+def models_address(base: str, experiment_id: str) -> str:
+    """The address of the table of models, whose benchmark figures are right of their names."""
+    return f"{base}/#/experiments/{experiment_id}/models?workflowType=machine_learning"

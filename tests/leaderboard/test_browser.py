@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from mlflow import MlflowClient
@@ -20,7 +20,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
-from fakeoff.leaderboard.mlflow.views import VIEWS
+from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS
 from fakeoff.protocols.score.telling import tell
 
 CHROMIUM = shutil.which("chromium")
@@ -113,6 +113,56 @@ def test_a_leaderboard_opens_on_the_players_of_its_role_by_score(
     seen = [text for _, text in sorted((cell.bounding_box()["y"], cell.inner_text()) for cell in cells)]
     assert seen == [tell(row[figure], row.get(f"{figure}_ci")) for row in standings]
     shoot(f"leaderboard-{view.key}")
+
+
+@pytest.mark.parametrize("view", COMPARED, ids=lambda view: view.key)
+def test_comparable_tournaments_open_by_score(
+    view: Any, home: Path, base: str, page: Page, scoreboard: dict[str, Any], shoot: Callable[[str], None]
+) -> None:
+    page.goto("about:blank")
+    page.goto(leaderboard_addresses(Home(home), base)[view.name])
+    standings = scoreboard["standings"][f"{view.role}s"]  # one tournament was played, which all that is there are of
+    names = page.locator(".ag-row [col-id='attributes.`Run Name`'] a")
+    expect(names).to_have_count(len(standings))
+    shown = [name for _, name in sorted((name.bounding_box()["y"], name.inner_text()) for name in names.all())]
+    score = {row["player"]: row["worst_auc" if view.role == "detector" else "evasion"] for row in standings}
+    assert set(shown) == set(score)
+    assert [score[name] for name in shown] == sorted(score.values(), reverse=True)
+    shoot(f"compared-{view.key}")
+
+
+def test_models_stand_with_their_figures_on_the_benchmark(
+    home: Path, base: str, page: Page, client: Callable[[Path], MlflowClient], shoot: Callable[[str], None]
+) -> None:
+    logged = {model.name: model for model in client(home).search_logged_models(["1"])}
+    page.set_viewport_size({"width": 2600, "height": 1000})  # columns out of sight are not there
+    page.goto("about:blank")
+    page.goto(leaderboard_addresses(Home(home), base)[MODELS])
+    expect(page.get_by_role("link", name="first@0", exact=True)).to_be_visible()
+    for name, model in logged.items():
+        row = (
+            page.locator(".ag-row").filter(has=page.get_by_role("link", name=name, exact=True)).get_attribute("row-id")
+        )
+        figures = {metric.key: metric.value for metric in model.metrics}
+        assert figures.keys() == {"benchmark/auc", "benchmark/ap", "benchmark/accuracy"}
+        for value in figures.values():
+            expect(
+                page.locator(f'.ag-row[row-id="{row}"]').get_by_text(f"{value:.6g}", exact=True).first
+            ).to_be_visible()
+    shoot("models")
+    page.set_viewport_size({"width": 1500, "height": 1000})
+
+
+def test_the_champion_has_its_alias_among_the_registered_models(
+    home: Path, base: str, page: Page, client: Callable[[Path], MlflowClient], shoot: Callable[[str], None]
+) -> None:
+    [registered] = client(home).search_registered_models()
+    page.goto(f"{base}/#/models/{quote(registered.name)}")
+    holder = client(home).get_model_version_by_alias(registered.name, "champion")
+    row = page.get_by_role("row").filter(has_text=f"Version {holder.version}")
+    expect(row.get_by_text("champion")).to_be_visible()
+    expect(row.get_by_text(holder.tags["arena.player"])).to_be_visible()
+    shoot("champion")
 
 
 def test_a_players_page_draws_its_metrics_and_its_faces(

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
-from fakeoff.leaderboard.mlflow.views import COMPARED, VIEWS, View, view_address, view_tag
+from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, View, view_address, view_tag
 
 
 @pytest.mark.parametrize("view", [*VIEWS, *COMPARED], ids=lambda view: view.key)
@@ -72,8 +72,10 @@ def test_the_addresses_are_those_of_the_arena_that_was_played_last(
 ) -> None:
     [played] = [found for found in client(home).search_experiments() if found.name != "Default"]
     addresses = leaderboard_addresses(Home(home), "http://127.0.0.1:5000")
-    assert list(addresses) == [view.name for view in VIEWS]
+    assert list(addresses) == [*(view.name for view in (*VIEWS, *COMPARED)), MODELS]
+    models = addresses.pop(MODELS)
     assert all(f"/experiments/{played.experiment_id}/runs?" in address for address in addresses.values())
+    assert f"/experiments/{played.experiment_id}/models?" in models
 
     for name in ("fakeoff older", "fakeoff newer"):
         experiment = client(new_home).create_experiment(name)
