@@ -50,11 +50,15 @@ class Experiment:
         config: The configuration's file in ``examples/``; the embedded tournament where it is empty.
         played: The name of what it leaves in a home: an experiment's; of a tournament nothing.
         pictures: Which of its pictures are kept, and under which names.
+        trained: A script that trains whom it needs beyond those that ship, with its options.
+        shares: The experiment in whose home it is played, since both train the same detectors.
     """
 
     config: str
     played: str = ""
     pictures: Mapping[str, str] = field(default_factory=dict)
+    trained: tuple[str, ...] = ()
+    shares: str = ""
 
     @property
     def command(self) -> str:
@@ -62,8 +66,14 @@ class Experiment:
         return f"fakeoff run examples/{self.config}" if self.config else "fakeoff run"
 
 
+_SMALL_PGANS = ("pretrain_small_pgans.py", "--out", "scratch/small-pgans")
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "tournament": Experiment(config=""),
+    "resolutions": Experiment(config="resolutions.toml", played="resolutions", trained=_SMALL_PGANS),
+    "initialisations": Experiment(
+        config="initialisations.toml", played="initialisations", trained=_SMALL_PGANS, shares="resolutions"
+    ),
     "unseen-generators": Experiment(config="unseen_generators.toml", played="generalize"),
     "reproject": Experiment(
         config="reproject.toml",
@@ -102,9 +112,14 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 def play(name: str, home: Path) -> None:
     """Plays an experiment, or what is missing of it."""
     experiment = EXPERIMENTS[name]
-    config = [str(ROOT / "examples" / experiment.config)] if experiment.config else []
+    if experiment.trained:
+        script, *options = experiment.trained
+        if subprocess.run([sys.executable, f"scripts/{script}", *options], cwd=ROOT, check=False).returncode:
+            raise click.ClickException(f"'{script}' ended early; what it saved is kept")
+    config = [f"examples/{experiment.config}"] if experiment.config else []
     fakeoff = [sys.executable, "-c", "from fakeoff.cli import main; main()"]
-    done = subprocess.run([*fakeoff, "run", *config, "--serial", "--home", str(home)], check=False)
+    words = ["run", *config, "--serial", "--home", str(home.absolute())]
+    done = subprocess.run([*fakeoff, *words], cwd=ROOT, check=False)
     if done.returncode not in (0, 1):  # 1: somebody forfeited, which the result says
         raise click.ClickException(f"'{experiment.command}' ended with {done.returncode}; what it computed is kept")
 
@@ -180,9 +195,10 @@ def main(names: Sequence[str], is_played: bool, homes: Path | None) -> None:
     if is_played and homes is None:
         raise click.UsageError("--play needs a folder for the homes: --homes scratch/paper")
     for name in (names or EXPERIMENTS) if homes is not None else ():
+        home = homes / (EXPERIMENTS[name].shares or name)
         if is_played:
-            play(name, homes / name)
-        keep(name, homes / name)
+            play(name, home)
+        keep(name, home)
         click.echo(f"{name}: kept in docs/results/{name}.json")
     PAGE.write_text(put(PAGE.read_text(), write(read_results())))
 

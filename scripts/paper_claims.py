@@ -22,6 +22,7 @@ from paper_measures import (
     half_lives,
     less_background,
     mouth_first,
+    other_seeds,
     pixels_cost_less,
     ranked,
     recovers,
@@ -66,14 +67,15 @@ CLAIMS: Sequence[Claim] = (
         claim="Trained on one resolution, truncated networks generalise to others better than whole ones",
         where="Table 1, left",
         paper="Xception Block 2 99.98, ResNet-18 80.17 at 1024 px",
-        untested="One PGAN ships, of 64 px. Networks of several resolutions enter under names of their own with their "
-        "`weights`, and `generalize` makes the table.",
+        result="resolutions",
+        measure=contrast("pgan_32px", PATCHES, 1),
     ),
     Claim(
-        claim="Another seed of the same generator fools a whole ResNet-18, and no truncated network",
+        claim="Truncated networks find fakes of another seed of the same generator better than whole ones",
         where="Table 1, right",
         paper="ResNet-18 95.02 to 98.41, truncated ones 100.0",
-        untested="One pretrained seed ships; likewise.",
+        result="initialisations",
+        measure=other_seeds,
     ),
     Claim(
         claim="Truncated networks find fakes of architectures that they never saw better than whole ones",

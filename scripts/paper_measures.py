@@ -67,6 +67,19 @@ PATCHES = "mean of patch detectors less mean of whole-image ones"
 SLOPE = "for each doubling of the receptive field"
 
 
+def other_seeds(result: Any) -> Finding:
+    """Truncated against whole networks at the PGANs of other seeds, and what became of each detector's own figure."""
+    found = contrast("pgan_32px", PATCHES, 1)(result)
+    rows: dict[str, dict[bool, list[float]]] = {}
+    for row in result["tables"]["every pair"]:
+        rows.setdefault(row["detector"], {}).setdefault(row["unseen"], []).append(row["AP"])
+    told = [
+        f"`{detector}` {mean(of[False]):.3f} → {min(of[True]):.3f} to {max(of[True]):.3f}"
+        for detector, of in rows.items()
+    ]
+    return Finding(figure=f"{found.figure}; own seed → others: {', '.join(told)}", verdict=found.verdict, why=found.why)
+
+
 def accuracy_falls(result: Any) -> Finding:
     """The frozen targets of all attacks of the tournament."""
     told, ends = [], []

@@ -59,8 +59,22 @@ def test_what_is_played_is_there_to_play(paper: ModuleType) -> None:
         if experiment.config:
             config = tomllib.loads((ROOT / "examples" / experiment.config).read_text())
             plugin = config["protocol"]["plugin"]
-            assert plugin == experiment.played
+            assert config["protocol"].get("name", plugin) == experiment.played
             protocols.complete(plugin, config["protocol"].get("parameters", {}))
+
+
+def test_whoever_is_trained_first_is_whom_the_configurations_name(paper: ModuleType) -> None:
+    trained = importlib.import_module("pretrain_small_pgans").ALL
+    files = {f"scratch/small-pgans/{one.folder}/weights.safetensors" for one in trained}
+    named = set()
+    for name in ("resolutions", "initialisations"):
+        experiment = paper.EXPERIMENTS[name]
+        assert (ROOT / "scripts" / experiment.trained[0]).is_file()
+        assert experiment.trained[1:] == ("--out", "scratch/small-pgans")
+        config = tomllib.loads((ROOT / "examples" / experiment.config).read_text())
+        given = [one.get("parameters", {}) for one in config["generators"]]
+        named |= {parameters["weights"] for parameters in given if parameters}
+    assert named == files
 
 
 def test_every_picture_that_is_kept_is_there(paper: ModuleType) -> None:
