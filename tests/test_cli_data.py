@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from fakeoff.arena.videos import held
 from fakeoff.cli import main
 from tests.arena.videos import (
     WholeFrame,
@@ -250,3 +251,12 @@ class TestGame:
     def test_what_a_system_leaves_beside_files_is_no_video(self, grey: Path, tmp_path: Path) -> None:
         original_path(grey, "._000").write_bytes(b"Mac OS X")
         assert extract("faceforensics", grey, tmp_path / "out").exit_code == 0
+
+
+def test_one_extraction_at_a_time_into_a_folder(grey: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with held(out):
+        assert_refused(extract("faceforensics", grey, out), f"another fakeoff writes to '{out}'", out=tmp_path / "none")
+        assert list(out.iterdir()) == []
+    assert not out.exists()  # nothing was written to it
+    assert extract("faceforensics", grey, out).exit_code == 0

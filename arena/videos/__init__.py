@@ -6,7 +6,7 @@ Needs the extra ``video``: PyAV decodes. scikit-image's cascade finds faces.
 from fakeoff.arena.videos.extraction import extract
 from fakeoff.arena.videos.game import Game, write_game
 from fakeoff.arena.videos.layout import KINDS, Collection, Kind, Video, read_collection
-from fakeoff.arena.videos.manifest import Extracted, Extraction, some
+from fakeoff.arena.videos.manifest import Extracted, Extraction, held, some
 from fakeoff.arena.videos.plan import Plan, plan_extraction
 from fakeoff.arena.videos.splitting import assign_people, people_of_no_list, read_published
 
@@ -21,6 +21,7 @@ __all__ = [
     "Video",
     "assign_people",
     "extract",
+    "held",
     "people_of_no_list",
     "plan_extraction",
     "read_collection",

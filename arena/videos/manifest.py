@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,31 @@ def append_to_manifest(out: Path, found: Extracted) -> None:
         os.fsync(file.fileno())
 
 
-@contextmanager
+@contextlib.contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Holds a folder for one extraction; it is made if it is not there, and not left empty.
+
+    Raises:
+        FakeoffError: Another process holds it, or it cannot be made.
+    """
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FakeoffError(f"another fakeoff writes to '{out}'; wait for it, or give another --out") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # something was written
+                out.rmdir()
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Says which file could not be written, and what to do; a full disk names none."""
     try:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from fakeoff.arena.images.reals import SPLITS
+from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.videos import (
     Extracted,
     Extraction,
     Kind,
+    Plan,
     assign_people,
     extract,
+    held,
     people_of_no_list,
     plan_extraction,
     read_collection,
@@ -65,7 +67,21 @@ def extract_videos(
     """
     settings = Extraction(frames=frames, margin=margin)
     published = None if splits is None else read_published(splits)
-    plan = plan_extraction(read_collection(folder, kind, compressions=compressions, methods=methods), out, settings)
+    collection = read_collection(folder, kind, compressions=compressions, methods=methods)
+    with held(out):
+        return _extract_into(
+            out,
+            plan_extraction(collection, out, settings),
+            published,
+            resolution=resolution,
+            workers=workers,
+            console=console,
+        )
+
+
+def _extract_into(
+    out: Path, plan: Plan, published: Mapping[str, Split] | None, *, resolution: int, workers: int, console: Console
+) -> int:
     collection = plan.collection
     split_of = assign_people(collection, published)
     notes = [*plan.notes, *(collection.remarks if published is None else ())]
