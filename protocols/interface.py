@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from pydantic import Field
 
 if TYPE_CHECKING:  # the bench brings PyTorch and more, and listing protocols needs none of it
     from fakeoff.protocols.game.bench import Bench
+
+
+MOST_SEEDS = 1000
+"""More than anybody plays: a larger number is a slip of the hand."""
+
+Seeds: TypeAlias = Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+"""How often a protocol repeats what is random."""
 
 
 class Protocol:

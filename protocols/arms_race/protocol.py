@@ -11,7 +11,7 @@ from fakeoff.protocols.arms_race.races import History, Race, Races, Rules
 from fakeoff.protocols.arms_race.tables import log_races, round_rows
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.generalize.protocol import share_resamples
-from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.interface import Protocol, Seeds
 from fakeoff.protocols.record.log import Unlogged
 
 
@@ -33,7 +33,7 @@ class ArmsRace(Protocol):
         *,
         history: Annotated[tuple[History, ...], Field(min_length=1)] = ("all", "latest"),
         targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("champion",),
-        seeds: Annotated[int, Field(ge=1)] = 1,
+        seeds: Seeds = 1,
     ) -> None:
         for name, chosen in (("history", history), ("targets", targets)):
             if len(set(chosen)) < len(chosen):

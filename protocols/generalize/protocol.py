@@ -17,7 +17,7 @@ from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.recipes import judges_patches
 from fakeoff.protocols.generalize.figures import draw_receptive_fields, draw_table
 from fakeoff.protocols.generalize.trials import Sight, Trials
-from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.interface import Protocol, Seeds
 from fakeoff.protocols.measures import Match
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
@@ -42,9 +42,7 @@ class Generalize(Protocol):
         seeds: Trainings of each detector on each of them.
     """
 
-    def __init__(self, *, train_on: tuple[str, ...] = (), seeds: int = 1) -> None:
-        if seeds < 1:
-            raise ValueError("seeds are at least 1")
+    def __init__(self, *, train_on: tuple[str, ...] = (), seeds: Seeds = 1) -> None:
         self.train_on, self.seeds = train_on, seeds
 
     def play(self, bench: Bench) -> None:

@@ -13,7 +13,7 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols import protocols
 from fakeoff.protocols.config import PlayedProtocol, TournamentConfig
 from fakeoff.protocols.game.bench import Bench
-from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.interface import MOST_SEEDS, Protocol
 from fakeoff.protocols.record.log import Row
 from fakeoff.protocols.replicates.pooling import pool_points, pool_rows
 
@@ -37,7 +37,7 @@ class Replicates(Protocol):
         *,
         protocol: str = "attack_defend",
         parameters: Mapping[str, Any] | None = None,
-        seeds: Annotated[int, Field(ge=2)] = 5,
+        seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 5,
     ) -> None:
         if protocol.rpartition(":")[2] == _NAME:
             raise ValueError("replicates of replicates are just more seeds: give their number")
@@ -109,10 +109,12 @@ def repeat(config: TournamentConfig, seeds: int) -> TournamentConfig:
         seeds: How often.
 
     Raises:
-        PluginError: Fewer than one, or there is no such protocol.
+        PluginError: Fewer than one or more than anybody plays, or there is no such protocol.
     """
     if seeds < 1:
         raise PluginError(f"{seeds} seeds are none: give 2 or more, or leave --seeds out for one")
+    if seeds > MOST_SEEDS:
+        raise PluginError(f"{seeds} seeds would not end: give {MOST_SEEDS} or fewer")
     played = config.protocol
     if played.plugin == _NAME:  # a configuration that was printed with another number
         inner = played.parameters

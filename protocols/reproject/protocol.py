@@ -11,6 +11,7 @@ from fakeoff.arena.players.abilities import abilities
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.generalize.protocol import Generalize, together
 from fakeoff.protocols.generalize.trials import Trials
+from fakeoff.protocols.interface import Seeds
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.reproject.figures import draw_explained, draw_quality, draw_reprojections
 from fakeoff.protocols.reproject.reprojections import MARK, Reprojection, SearchSettings, reproject_all
@@ -50,7 +51,7 @@ class Reproject(Generalize):
         self,
         *,
         train_on: tuple[str, ...] = (),
-        seeds: int = 1,
+        seeds: Seeds = 1,
         project: tuple[str, ...] = (),
         learn: tuple[str, ...] = get_args(Learn),
         steps: int = 100,

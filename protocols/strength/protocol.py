@@ -10,7 +10,7 @@ from fakeoff.arena.errors import PluginError
 from fakeoff.arena.images.postprocessing import parse_operations
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.generalize.protocol import read_sights, share_resamples
-from fakeoff.protocols.interface import Protocol
+from fakeoff.protocols.interface import Protocol, Seeds
 from fakeoff.protocols.strength.shots import Range
 from fakeoff.protocols.strength.stage import Stage
 from fakeoff.protocols.strength.tables import log_range
@@ -48,7 +48,7 @@ class Strength(Protocol):
         pixel_steps: Annotated[int, Field(ge=1)] = 10,
         through: tuple[str, ...] = (),
         level: Annotated[float, Field(gt=0.5, lt=1)] = 0.75,
-        seeds: Annotated[int, Field(ge=1)] = 1,
+        seeds: Seeds = 1,
     ) -> None:
         if list(steps) != sorted(set(steps)) or list(pixels) != sorted(set(pixels)):
             raise ValueError("budgets ascend: write steps=[5, 10, 20], each once")

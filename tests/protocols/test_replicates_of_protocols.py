@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import t as student
 
 from fakeoff.arena.errors import PluginError
+from fakeoff.protocols import protocols
 from fakeoff.protocols.config import TournamentConfig, parse_config
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.replicates import repeat
@@ -149,3 +150,8 @@ def test_any_other_is_played_as_a_whole_under_a_name_of_its_own() -> None:
     assert (again.name, again.parameters["seeds"]) == ("attack_defend-2-seeds", 2)
     with pytest.raises(PluginError, match="give 2 or more"):
         repeat(parse_config({}, where="test"), 0)
+    with pytest.raises(PluginError, match="1000001 seeds would not end: give 1000 or fewer"):
+        repeat(parse_config({}, where="test"), 1_000_001)
+    for name in ("generalize", "reproject", "strength", "arms_race", "manipulations", "replicates"):
+        with pytest.raises(PluginError, match="less than or equal to 1000"):
+            protocols.complete(name, {"seeds": 1_000_001})
