@@ -52,15 +52,18 @@ def state_plot(states: Sequence[RoundState]) -> Figure:
 def _draw_value(axes: Axes, states: Sequence[RoundState]) -> None:
     rounds, values = [state.round for state in states], [state.value for state in states]
     axes.plot(rounds, values, color=_LINE, marker="o", markersize=5, linewidth=1.6, clip_on=False, zorder=3)
+    for state in states:
+        if state.value_ci is not None:
+            axes.plot([state.round] * 2, state.value_ci, color=_LINE, linewidth=1, alpha=0.6, clip_on=False)
     every = -(-len(states) // _TOLD)
     for round_, value in list(zip(rounds, values, strict=True))[::-every]:  # the last one always
         below = value > 0.9
         axes.annotate(
             f"{value:.3f}",
             (round_, value),
-            xytext=(0, -7 if below else 7),
+            xytext=(7, -7 if below else 7),
             textcoords="offset points",
-            ha="center",
+            ha="left",
             va="top" if below else "bottom",
             fontsize=8,
             color=INK,
@@ -70,7 +73,7 @@ def _draw_value(axes: Axes, states: Sequence[RoundState]) -> None:
     axes.text(
         0.995, 0.51, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=7, color=INK
     )
-    low = min(0.4, *values)
+    low = min(0.4, *values, *(state.value_ci[0] for state in states if state.value_ci is not None))
     axes.set_ylim(max(0.0, low - 0.1 if low < 0.4 else low), 1.0)
     axes.set_ylabel("value (AUC)", fontsize=9)
     axes.tick_params(labelbottom=False, labelsize=8)

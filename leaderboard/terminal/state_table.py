@@ -9,7 +9,7 @@ from rich.text import Text
 
 from fakeoff.protocols.measures.state import DetectorState, GeneratorState, RoundState, VersionState
 from fakeoff.protocols.record.versions import KINDS
-from fakeoff.protocols.score.telling import tell_figure
+from fakeoff.protocols.score.telling import tell, tell_figure
 
 _SELDOM = 0.005  # what is drawn less often is told as 0%
 _NAMED = 3  # of all specialists
@@ -30,7 +30,7 @@ def state_table(states: Sequence[RoundState]) -> Table:
         return table
     state = states[-1]
     table.title = (
-        f"State of the game after round {state.round}: its value is an AUC of {tell_figure(state.value)},\n"
+        f"State of the game after round {state.round}: its value is an AUC of {tell(state.value, state.value_ci)},\n"
         "which both sides can guarantee by drawing versions as often as 'played' says"
     )
     table.caption = _caption(state)

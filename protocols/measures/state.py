@@ -6,7 +6,7 @@ Derived from matches alone. A match belongs to every round by whose end both of 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +24,10 @@ from fakeoff.protocols.measures.payoff import (
 )
 from fakeoff.protocols.measures.rows import PairRow
 from fakeoff.protocols.measures.tournament import TournamentRecord
-from fakeoff.protocols.record.versions import Kind
+from fakeoff.protocols.record.versions import Kind, Version
 from fakeoff.protocols.score.abilities import SPECIALIST, fit_abilities
 from fakeoff.protocols.score.equilibrium import Values
+from fakeoff.protocols.score.intervals import Figure, Interval, mean_of
 
 MISFITS = 5
 """How many matches are listed that one number of each player explains least."""
@@ -141,6 +142,8 @@ class RoundState:
         generators: Likewise.
         misfits: The matches that fit abilities and difficulties least, the worst first.
         left_out: Versions that the game is solved without.
+        value_ci: The value's interval, over people and fakes, with both mixtures held as they are; None in files from
+            before there was one.
     """
 
     round: int
@@ -153,6 +156,7 @@ class RoundState:
     generators: tuple[GeneratorState, ...]
     misfits: tuple[Misfit, ...]
     left_out: tuple[LeftOut, ...]
+    value_ci: Interval | None = None
 
     def versions(self, kind: Kind) -> tuple[DetectorState, ...] | tuple[GeneratorState, ...]:
         """Of a side."""
@@ -174,7 +178,11 @@ class RoundState:
 
 def find_states(record: TournamentRecord) -> tuple[RoundState, ...]:
     """The state of the game after each round; who is unranked is in none of them."""
-    return derive_states([match.row() for match in counted_matches(record)], last=record.round)
+    matches = counted_matches(record)
+    states = derive_states([match.row() for match in matches], last=record.round)
+    aucs = {(_played(match.detector), _played(match.generator)): match.drawn["auc"] for match in matches}
+    confidence = record.config.score.confidence
+    return tuple(dataclasses.replace(state, value_ci=_interval(state, aucs, confidence)) for state in states)
 
 
 def derive_states(rows: Sequence[MatchRow], *, last: int) -> tuple[RoundState, ...]:
@@ -245,6 +253,22 @@ def _derive(matrix: PayoffMatrix, *, round_: int) -> RoundState:
     )
 
 
+def _interval(state: RoundState, aucs: Mapping[tuple[Played, Played], Figure], confidence: float) -> Interval:
+    """Of the AUC at which the two mixtures meet, which is the value.
+
+    A mixture that is optimal hardly moves the value by being a little off (to first order it does not), so that the
+    draws of the matches say what there is to say.
+    """
+    drawn = [
+        (aucs[(judge.player, judge.round), (maker.player, maker.round)], judge.weight * maker.weight)
+        for judge in state.detector_mixture
+        for maker in state.generator_mixture
+    ]
+    figures, weights = zip(*drawn, strict=True)
+    low, high = mean_of(figures, weights).interval(confidence)
+    return min(rounded(low), state.value), max(rounded(high), state.value)
+
+
 def _misfits(matrix: PayoffMatrix, *, expected: Values, residuals: Values) -> tuple[Misfit, ...]:
     """Those of the most unlikely matches."""
     worst = np.argsort(-np.abs(np.nan_to_num(residuals)).round(DECIMALS), axis=None, kind="stable")[:MISFITS]
@@ -262,6 +286,10 @@ def _misfits(matrix: PayoffMatrix, *, expected: Values, residuals: Values) -> tu
         for row, column in places
         if not np.isnan(residuals[row, column])
     )
+
+
+def _played(version: Version) -> Played:
+    return version.player, version.round
 
 
 def _left_out(kind: Kind, versions: Sequence[Played], missing: Values, kept: Sequence[Played]) -> list[LeftOut]:

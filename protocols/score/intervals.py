@@ -97,15 +97,16 @@ def least_variance(images: int, *, sides: int) -> float:
     return 1 / (sides * images)
 
 
-def mean_of(figures: Sequence[Figure]) -> Figure:
+def mean_of(figures: Sequence[Figure], weights: Sequence[float] | None = None) -> Figure:
     """The mean of figures of the same people.
 
     Args:
         figures: At least one.
+        weights: Of each, not below 0; all weigh the same by default.
     """
     return Figure(
-        value=float(np.mean([figure.value for figure in figures])),
-        draws=np.mean([figure.draws for figure in figures], axis=0),
+        value=float(np.average([figure.value for figure in figures], weights=weights)),
+        draws=np.average([figure.draws for figure in figures], axis=0, weights=weights),
         units=min(figure.units for figure in figures),
         least=max(figure.least for figure in figures),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from pydantic import TypeAdapter
 
@@ -18,7 +20,11 @@ from fakeoff.protocols.measures.state import RoundState, derive_states, find_sta
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Unranked, Version
 from fakeoff.protocols.score.blind import Judging, Mixture
+from fakeoff.protocols.score.intervals import Figure
 from fakeoff.protocols.score.metrics import METRICS, MatchFigures
+
+ALL_RANKED = TournamentConfig.model_validate({"score": {"least_auc": 0}})
+DRAWS = np.random.default_rng(0).normal(0, 0.05, 400)
 
 # One round: the attack fools its target, and is caught by who learned it, who has forgotten a little.
 AUCS = {
@@ -175,12 +181,12 @@ def test_who_is_unranked_is_in_no_state() -> None:
             detector=version("detector", detector),
             judging=Judging(key="", mixture=Mixture(reals=(), fakes=(), seed=0)),
             figures=_figures(auc),
-            drawn={},
+            drawn={"auc": Figure(value=auc, draws=auc + DRAWS, units=8, least=1 / 160)},
         )
         for detector, generator, auc in (("honest", "pgan", 0.7), ("crowd", "pgan", 1.0), ("honest", "noise", 0.5))
     )
     record = TournamentRecord(
-        config=TournamentConfig(),
+        config=ALL_RANKED,
         source_name="",
         data={},
         round=0,
@@ -195,4 +201,38 @@ def test_who_is_unranked_is_in_no_state() -> None:
     )
     [state] = find_states(record)
     assert state.value == 0.7
+    assert state.value_ci == tuple(round(end, 6) for end in matches[0].drawn["auc"].interval(0.95))
     assert [one.label for one in (*state.detectors, *state.generators)] == ["honest@0", "pgan@0"]
+
+
+def test_the_interval_of_the_value_is_of_the_mixtures_that_meet() -> None:
+    """Matching pennies: all four matches weigh the same, and what two of them have in common drops out."""
+    shared = {("a", "x"): 1, ("b", "y"): 1, ("a", "y"): -1, ("b", "x"): -1}
+    played = {pair: 0.5 + 0.2 * sign for pair, sign in shared.items()}
+
+    def interval(of_draws: Callable[[tuple[str, str]], npt.NDArray[np.float64]]) -> tuple[float, float]:
+        matches = tuple(
+            Match(
+                generator=Version(kind="generator", player=maker, round=0, key=""),
+                detector=Version(kind="detector", player=judge, round=0, key=""),
+                judging=Judging(key="", mixture=Mixture(reals=(), fakes=(), seed=0)),
+                figures=_figures(auc),
+                drawn={"auc": Figure(value=auc, draws=auc + of_draws((judge, maker)), units=8, least=1e-6)},
+            )
+            for (judge, maker), auc in played.items()
+        )
+        record = TournamentRecord(
+            config=ALL_RANKED,
+            source_name="", data={}, round=0, versions=(), measured={"match": matches},
+            forfeits=(), unranked=(), real_pools={},
+        )  # fmt: skip
+        [state] = find_states(record)
+        assert state.value == pytest.approx(0.5)
+        assert state.value_ci is not None
+        assert state.value_ci[0] <= state.value <= state.value_ci[1]
+        return state.value_ci
+
+    together = interval(lambda pair: DRAWS)
+    against = interval(lambda pair: shared[pair] * DRAWS)
+    assert together[1] - together[0] > 0.2  # all matches rise and fall together
+    assert against[1] - against[0] < 0.01

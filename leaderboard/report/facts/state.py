@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, listed, score, share, version
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.measures.state import DetectorState, GeneratorState, RoundState, Weight
-from fakeoff.protocols.score.telling import tell_figure
+from fakeoff.protocols.score.telling import tell, tell_figure
 
 _UNLIKELY = 2.0  # standard deviations of chance
 
@@ -51,7 +51,7 @@ def _sentences(rounds: Sequence[RoundState]) -> list[str]:
     last = rounds[-1]
     said = [
         f"If both sides could choose any of their versions each time, and knew each other's habits, the best mixtures "
-        f"would meet at an AUC of {tell_figure(last.value)}: the value of the game after round {last.round}.",
+        f"would meet at an AUC of {tell(last.value, last.value_ci)}: the value of the game after round {last.round}.",
         f"Detectors would play {_mixture(last.detector_mixture)}; generators {_mixture(last.generator_mixture)}.",
     ]
     if specialists := [one.label for one in (*last.detectors, *last.generators) if one.is_specialist]:
@@ -84,7 +84,7 @@ def _values(rounds: Sequence[RoundState]) -> Table:
             Row(
                 head=str(one.round),
                 cells=[
-                    score(one.value, None),
+                    score(one.value, one.value_ci),
                     _mixture(one.detector_mixture),
                     _mixture(one.generator_mixture),
                     tell_figure(one.detector_exploitability.newest),
@@ -94,7 +94,7 @@ def _values(rounds: Sequence[RoundState]) -> Table:
             for one in rounds
         ],
         about="What a side gives away: by how much of AUC the other gains, if it knows that all newest versions are "
-        "played as often. Value and mixtures are of the figures as they are; they have no intervals.",
+        "played as often. The value's interval is of both mixtures as they are; mixtures have none.",
     )
 
 
