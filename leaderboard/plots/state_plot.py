@@ -75,7 +75,7 @@ def _draw_value(axes: Axes, states: Sequence[RoundState]) -> None:
     )
     low = min(0.4, *values, *(state.value_ci[0] for state in states if state.value_ci is not None))
     axes.set_ylim(max(0.0, low - 0.1 if low < 0.4 else low), 1.0)
-    axes.set_ylabel("value (AUC)", fontsize=9)
+    axes.set_ylabel("value (AUC),\nits interval" if any(one.value_ci for one in states) else "value (AUC)", fontsize=9)
     axes.tick_params(labelbottom=False, labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 
