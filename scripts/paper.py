@@ -70,9 +70,18 @@ _SMALL_PGANS = ("pretrain_small_pgans.py", "--out", "scratch/small-pgans")
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "tournament": Experiment(config=""),
-    "resolutions": Experiment(config="resolutions.toml", played="resolutions", trained=_SMALL_PGANS),
+    "resolutions": Experiment(
+        config="resolutions.toml",
+        played="resolutions",
+        pictures={"average precision": "resolutions"},
+        trained=_SMALL_PGANS,
+    ),
     "initialisations": Experiment(
-        config="initialisations.toml", played="initialisations", trained=_SMALL_PGANS, shares="resolutions"
+        config="initialisations.toml",
+        played="initialisations",
+        pictures={"average precision": "initialisations"},
+        trained=_SMALL_PGANS,
+        shares="resolutions",
     ),
     "unseen-generators": Experiment(config="unseen_generators.toml", played="generalize"),
     "reproject": Experiment(

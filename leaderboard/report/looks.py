@@ -83,8 +83,8 @@ def _in_order(record: TournamentRecord, scoreboard: Scoreboard) -> list[Look]:
 def _caption(look: Look) -> str:
     maker, judge = look.generator, look.detector
     if judge.label in maker.targets:
-        return f"{judge.label}, frozen, on the fakes of {maker.label}, which was finetuned to fool it."
-    return f"{judge.label} on the fakes of {version(maker.player, maker.round)}."
+        return f"{judge.label}, frozen, on the fakes of {maker.label}, which was finetuned to fool it"
+    return f"{judge.label} on the fakes of {version(maker.player, maker.round)}"
 
 
 def _draw(title: str, look: Look, record: TournamentRecord, store: Store) -> Figure:

@@ -17,6 +17,7 @@ CHROMIUM = shutil.which("chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 LEARNED = ".faces:has(input)"  # the faces of the toy that learns; those of a fixed one have nothing to slide to
+SAMPLE = Path(__file__).parents[3] / "docs" / "samples" / "report.html"
 WIDTHS = (1600, 800, 390)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no 'chromium' on PATH: the report cannot be looked at")
@@ -69,6 +70,14 @@ def test_nobody_is_shut_out(browser: Browser, report: Path, width: int, scheme: 
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     assert (found.said, found.asked) == ([], [])
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_sample_of_a_larger_game_does_not_scroll_sideways(browser: Browser, width: int) -> None:
+    page = _open(browser, SAMPLE, width=width).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.context.close()
 
 
