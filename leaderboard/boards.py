@@ -104,7 +104,7 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
             console.print(Text(f"\n{line}"), soft_wrap=True)
     print_imported([one for board in boards for one in board.imported], console, tables=len(boards) == 1)
     for board in boards:
-        print_challenges(board.challenges, console)
+        print_challenges(board.challenges, console, of=board.name if len(boards) > 1 else "")
 
 
 def print_imported(imported: Sequence[ImportedScores], console: Console, *, tables: bool = True) -> None:

@@ -14,10 +14,16 @@ from fakeoff.leaderboard.home.challenges import Challenge, read_verdict
 from fakeoff.protocols.score.telling import tell
 
 
-def challenges_table(challenges: Sequence[Challenge]) -> Table:
-    """Challenges of a home, a row each."""
+def challenges_table(challenges: Sequence[Challenge], *, of: str = "") -> Table:
+    """Challenges of a home, a row each.
+
+    Args:
+        challenges: Those of it.
+        of: What the home is called among several.
+    """
+    whose = f" in {of}" if of else ""
     table = Table(
-        title="Challenges: detectors attacked anew, with more steps, restarts and searches",
+        title=Text(f"Challenges{whose}: detectors attacked anew, with more steps, restarts and searches"),
         title_justify="left",
         title_style="bold",
     )
@@ -37,16 +43,17 @@ def challenges_table(challenges: Sequence[Challenge]) -> Table:
     return table
 
 
-def print_challenges(challenges: Sequence[Challenge], console: Console) -> None:
+def print_challenges(challenges: Sequence[Challenge], console: Console, *, of: str = "") -> None:
     """Prints the challenges of a home below its scoreboard, and the rules that they were judged by.
 
     Args:
         challenges: Those of a home; nothing is printed where there are none.
         console: Where to.
+        of: What the home is called among several.
     """
     if challenges:
         console.print()
-        console.print(challenges_table(challenges))
+        console.print(challenges_table(challenges, of=of))
     for rule in dict.fromkeys(one.rule for one in challenges):
         console.print(Text(rule, style="dim"))
 

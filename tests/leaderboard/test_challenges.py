@@ -133,6 +133,14 @@ def test_it_stands_beside_the_player_in_every_format(board: Board) -> None:
     assert [len(one["challenges"]) for one in both] == [1, 0]
 
 
+def test_of_several_tournaments_each_has_its_own_table(board: Board) -> None:
+    text = board_text([board, replace(board, name="again")], "terminal")
+    assert [line.split(":")[0] for line in text.splitlines() if "attacked anew" in line] == [
+        "Challenges in game",
+        "Challenges in again",
+    ]
+
+
 def test_where_nobody_was_challenged_there_is_no_column(board: Board) -> None:
     plain = replace(board, challenges=())
     assert "challenged" not in board_text([plain], "terminal").lower()
