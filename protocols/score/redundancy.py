@@ -47,12 +47,13 @@ def distinct_weights(figures: Values) -> Values:
         [0.25, 0.25, 0.5]
     """
     from scipy.cluster.hierarchy import cophenet, linkage  # half a second that readers of scoreboards do not spend
-    from scipy.spatial.distance import squareform
+    from scipy.spatial.distance import pdist, squareform
 
     distinct, place_of = np.unique(figures.round(_SAME), axis=1, return_inverse=True)
     if distinct.shape[1] == 1:
         return np.full(figures.shape[1], 1 / figures.shape[1])
-    steps = cophenet(linkage(distinct.T, method="single", metric="chebyshev"))
+    # Distances, since figures that happen to be square and symmetric are taken for a matrix of these by `linkage`.
+    steps = cophenet(linkage(pdist(distinct.T, metric="chebyshev"), method="single"))
     # On a tree the least is where everybody is equally alike to the mixture.
     weights = np.linalg.solve(np.exp(-squareform(steps) / SCALE), np.ones(distinct.shape[1]))
     weights /= weights.sum()

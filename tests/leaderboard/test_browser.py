@@ -225,10 +225,11 @@ def test_the_server_listens_on_loopback_alone(server: tuple[str, Any]) -> None:
 def _await_picture(page: Page, picture: Locator, width: int) -> None:
     """Asks for the element anew each time: MLflow's page may put another in its place while it loads."""
     for _ in range(PATIENCE_MS // 200):
-        if picture.evaluate("image => image.complete ? image.naturalWidth : 0") > width:
+        seen = picture.evaluate("image => [image.complete, image.naturalWidth, image.src]")
+        if seen[0] and seen[1] > width:
             return
         page.wait_for_timeout(200)
-    raise AssertionError(f"no picture wider than {width} pixels came")
+    raise AssertionError(f"no picture wider than {width} pixels came, but {seen}")
 
 
 def _listening(group: int) -> set[str]:

@@ -22,6 +22,10 @@ def test_columns_that_are_all_different_weigh_the_same() -> None:
     )
 
 
+def test_figures_that_look_like_distances_are_none() -> None:
+    np.testing.assert_allclose(distinct_weights(np.array([[0.0, 0.5], [0.5, 0.0]])), [0.5, 0.5])
+
+
 def test_identical_columns_share_one_weight() -> None:
     np.testing.assert_allclose(distinct_weights(np.ones((3, 4))), np.full(4, 0.25), atol=1e-12)
     weights = distinct_weights(np.array([[1.0, 1.0, 1.0, 0.2]]))

@@ -519,7 +519,6 @@ def test_what_cannot_be_played_is_refused_before_anything_is(
         ({"learn": ("fakes",)}, "learn names some of samples, reprojections, both"),
         ({"learn": ()}, "learn names some"),
         ({"steps": 0}, "at least 1"),
-        ({"seeds": 0}, "at least 1"),
     ],
 )
 def test_bad_parameters_are_refused(settings: dict[str, Any], message: str) -> None:
