@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# Minutes; toys do the same in tests/protocols/test_bench.py, test_tournament.py and tests/test_cluster.py.
+pytestmark = pytest.mark.slow
+
 # Real players at their real precision: it is their arithmetic that could depend on where it runs.
 CONFIG = """
 rounds = 1

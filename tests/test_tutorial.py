@@ -35,6 +35,7 @@ def script() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_who_follows_the_tutorial_is_on_the_leaderboard(tmp_path: Path) -> None:
     folder = tmp_path / "followed"
