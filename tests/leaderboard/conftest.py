@@ -136,6 +136,11 @@ def home(
     return home
 
 
+@pytest.fixture(scope="module")
+def quick_pictures(home: Path, quick_pictures: None) -> None:
+    """As everywhere, once the home that all look at has its real pictures."""
+
+
 @pytest.fixture(scope="session")
 def results(home: Path) -> Store:
     return Store(home / "store")

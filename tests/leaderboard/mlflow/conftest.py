@@ -135,8 +135,9 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def blank_plots() -> Iterator[None]:
-    """Lets a log draw nothing: how pictures look is for others to test."""
+def blank_plots(home: Path) -> Iterator[None]:
+    """Lets a log draw nothing: how pictures look is for others to test, in the home that was played before."""
+    del home
 
     def blank(*_: Any, **__: Any) -> Figure:
         return Figure(figsize=(1, 1), dpi=20)
