@@ -84,6 +84,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         shares="resolutions",
     ),
     "unseen-generators": Experiment(config="unseen_generators.toml", played="generalize"),
+    "colour": Experiment(config="colour.toml", played="colour", pictures={"average precision": "colour"}),
     "reproject": Experiment(
         config="reproject.toml",
         played="reproject",
