@@ -75,9 +75,7 @@ def test_a_copied_home_needs_no_photographs(home: Path, tmp_path: Path, monkeypa
     assert page.game.faces
 
 
-@pytest.mark.parametrize(
-    "name", ["moved-scoreboard.json", "five-generators-scoreboard.json", "search-scoreboard.json"]
-)
+@pytest.mark.parametrize("name", ["moved-scoreboard.json", "five-generators-scoreboard.json", "search-scoreboard.json"])
 def test_scoreboards_of_earlier_releases_have_reports(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
