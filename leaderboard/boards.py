@@ -133,13 +133,12 @@ def _print(table: TextTable, console: Console) -> None:
 
 
 def _open(place: Path) -> tuple[Scoreboard, tuple[ImportedScores, ...], list[str]]:
+    home = _home_of(place)
+    if home is None:
+        return read_scoreboard(place), (), []
     if place.is_file():
-        home = Home(place.parent)
-        if place.name != home.scoreboard.name:
-            return read_scoreboard(place), (), []
         record = read_ledger(home, home.open_store(), figures=False) if home.tournament.is_file() else None
         return read_scoreboard(place), *_imported(home, record)
-    home = Home(place)
     record = read_ledger(home, home.open_store())
     return build_scoreboard(record), *_imported(home, record)
 
@@ -156,9 +155,16 @@ def _imported(home: Home, record: TournamentRecord | None) -> tuple[tuple[Import
 
 
 def _challenges(place: Path) -> tuple[Challenge, ...]:
-    """Those of a home; a scoreboard file in one is of it, any other knows of none."""
-    home = Home(place.parent if place.is_file() else place)
-    return read_challenges(home) if place.is_dir() or place.name == home.scoreboard.name else ()
+    home = _home_of(place)
+    return () if home is None else read_challenges(home)
+
+
+def _home_of(place: Path) -> Home | None:
+    """Whose tournament it is: the home itself, or that in which a scoreboard file lies; None of a file elsewhere."""
+    if not place.is_file():
+        return Home(place)
+    home = Home(place.parent)
+    return home if place.name == home.scoreboard.name else None
 
 
 def _names(places: Sequence[Path]) -> list[str]:

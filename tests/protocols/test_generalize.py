@@ -216,8 +216,9 @@ def test_bad_parameters_are_refused_before_anything_is_played(
 
 
 def test_no_seeds_are_refused() -> None:
-    with pytest.raises(PluginError, match="greater than or equal to 1"):
-        protocols.complete("generalize", {"seeds": 0})
+    for name in ("generalize", "manipulations", "reproject"):
+        with pytest.raises(PluginError, match="greater than or equal to 1"):
+            protocols.complete(name, {"seeds": 0})
 
 
 def test_fakes_of_people_are_drawn_with_them(generalize: Make, monkeypatch: pytest.MonkeyPatch) -> None:
