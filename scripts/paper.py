@@ -116,6 +116,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         played="arms_race",
         pictures={"rounds": "arms-race", "forgetting": "arms-race-forgetting"},
     ),
+    "ensemble-race": Experiment(
+        config="ensemble_race.toml",
+        played="ensemble_race",
+        pictures={"rounds": "ensemble-race"},
+    ),
 }
 
 
