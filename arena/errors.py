@@ -12,11 +12,20 @@ JobFailed               one job ended without a result; its player forfeits
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class FakeoffError(Exception):
-    """A problem the user can mend. The message says what, where, and what to do next."""
+    """A problem the user can mend. The message says what, where, and what to do next.
+
+    Args:
+        message: One line.
+        mend: Words that mend it, added to the same command; empty where there are none.
+    """
+
+    def __init__(self, message: str, *, mend: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.mend = tuple(mend)
 
 
 class ConfigError(FakeoffError):

@@ -37,6 +37,7 @@ from fakeoff.protocols.measures.standings import (
 )
 from fakeoff.protocols.measures.state import RoundState, find_states
 from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.measures.trainings import Training
 from fakeoff.protocols.record.versions import KINDS, Forfeit, Kind, PassedOver, Unranked
 
 SCHEMA_VERSION = 3
@@ -80,6 +81,7 @@ class Scoreboard:
         masking: Detector versions that mask their gradient: robust against attacks that follow it, and no others.
         changes: What attacks and the trainings after them changed.
         state: Of the game after each round.
+        trainings: How the training of each version ended; empty in files of before.
         rows: What was measured, by the name of the measure; :meth:`of` gives them by its type.
     """
 
@@ -95,6 +97,7 @@ class Scoreboard:
     masking: tuple[Masking, ...]
     changes: tuple[ChangeRow, ...]
     state: tuple[RoundState, ...]
+    trainings: tuple[Training, ...]
     rows: Mapping[str, tuple[Any, ...]]
 
     def of(self, measure: type[Measured[R]]) -> tuple[R, ...]:
@@ -152,8 +155,8 @@ class Scoreboard:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in the file: ``schema_version``, ``config``, ``data``, ``round``, ``standings``, ``attacks``,
-        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, ``changes``, ``state``, and a section for each
-        measure, or its rows in the cells."""
+        ``forfeits``, ``passed_over``, ``unranked``, ``masking``, ``changes``, ``state``, ``trainings``, and
+        a section for each measure, or its rows in the cells."""
         sections = {
             measure.section: [as_record(row) for row in self.of(measure)] for measure in MEASURES if not measure.in_cell
         }
@@ -174,6 +177,7 @@ class Scoreboard:
             "masking": [{**as_record(one), "sentence": one.sentence} for one in self.masking],
             "changes": [as_record(one) for one in self.changes],
             "state": [as_record(one) for one in self.state],
+            "trainings": [as_record(one) for one in self.trainings],
         }
         return said | sections
 
@@ -202,6 +206,7 @@ class Scoreboard:
                 masking=_read(Masking, data.get("masking", ())),
                 changes=_read(ChangeRow, data.get("changes", ())),
                 state=_read(RoundState, data.get("state", ())),
+                trainings=_read(Training, data.get("trainings", ())),
                 rows={measure.name: _read(measure.row_type, _rows(measure, data)) for measure in MEASURES},
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -227,6 +232,7 @@ def build_scoreboard(record: TournamentRecord) -> Scoreboard:
         masking=tuple(find_masking(record)),
         changes=tuple(find_changes(record.matches, confidence=record.config.score.confidence)),
         state=tuple(find_states(record)),
+        trainings=record.trainings,
         rows={
             measure.name: tuple(row for one in record.of(measure) if (row := one.row()) is not None)
             for measure in MEASURES

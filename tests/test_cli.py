@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -249,3 +250,19 @@ def bad() -> Path:
 @pytest.mark.parametrize("command", ["leaderboard", "ui"])
 def test_a_home_without_a_tournament_is_one_line(call: Call, command: str) -> None:
     assert "fakeoff run" in _one_line(call(command, "--home", "nowhere"))
+
+
+def test_what_some_words_more_would_mend_is_shown_as_the_next_command(call: Call, tmp_path: Path) -> None:
+    """Ready to be copied, with all that was typed."""
+    folder, rng = tmp_path / "my photographs", np.random.default_rng(0)
+    for person in range(10):
+        (folder / f"p{person}").mkdir(parents=True)
+        for index in range(2):
+            pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"p{person}" / f"{index}.png")
+    words = ["run", "--reals", str(folder), "--serial", "--home", str(tmp_path / "a home")]
+    result = call(*words)
+    assert result.exit_code == 2
+    *_, why, command = result.stderr.splitlines()
+    assert "makes grey images" in why
+    assert shlex.split(command)[1:] == [*words, "--set", "arena.colour=grey"]

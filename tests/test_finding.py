@@ -10,7 +10,7 @@ import pytest
 
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import rebuild_scoreboard
-from fakeoff.leaderboard.plots.duels import find_duels
+from fakeoff.leaderboard.verdict.duels import find_duels
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fakeoff.leaderboard.formats.board import Board
 from fakeoff.leaderboard.formats.text_tables import TextTable, met_the_same, side_by_side, standings_tables
+from fakeoff.leaderboard.verdict.summary import summarise
 from fakeoff.protocols.record.versions import KINDS
 
 
@@ -17,7 +18,11 @@ def markdown_text(boards: Sequence[Board]) -> str:
         boards: One, or several that can be compared.
     """
     tables = standings_tables(boards[0]) if len(boards) == 1 else side_by_side(boards)
-    blocks = [*(_heading(board, several=len(boards) > 1) for board in boards), *map(_table, tables)]
+    blocks = [_heading(board, several=len(boards) > 1) for board in boards]
+    if len(boards) == 1:
+        said = summarise(boards[0].scoreboard, boards[0].challenges).said
+        blocks.append("\n".join(f"- {_escape(sentence)}" for sentence in said))
+    blocks += map(_table, tables)
     if len(boards) > 1:
         blocks += opponents_differ(boards)
     if notes := [f"- {_escape(note)}" for board in boards for note in _notes(board, several=len(boards) > 1)]:

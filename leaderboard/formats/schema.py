@@ -21,6 +21,7 @@ from fakeoff.protocols.measures.masking import Masking
 from fakeoff.protocols.measures.rows import PairRow
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
 from fakeoff.protocols.measures.state import RoundState
+from fakeoff.protocols.measures.trainings import Training
 from fakeoff.protocols.record.versions import Forfeit, PassedOver, Unranked
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,6 +37,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "masking": Masking,
     "changes": ChangeRow,
     "state": RoundState,
+    "trainings": Training,
 }
 
 

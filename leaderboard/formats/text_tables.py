@@ -10,9 +10,9 @@ from fakeoff.leaderboard.comparing import same_players
 from fakeoff.leaderboard.formats.board import Board
 from fakeoff.leaderboard.home.challenges import challenge_marks
 from fakeoff.leaderboard.imported.scores import ImportedScores, ImportedStanding
-from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.tables import tell_rank
+from fakeoff.leaderboard.verdict.duels import Duel, find_duels
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.changes import ChangeRow
 from fakeoff.protocols.measures.match import MatchRow

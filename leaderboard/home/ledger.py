@@ -19,6 +19,7 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.config import parse_config
 from fakeoff.protocols.measures import MEASURES, Kept
 from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.measures.trainings import read_trainings
 from fakeoff.protocols.record.versions import KINDS, Forfeit, PassedOver, Unranked, Version
 
 _SCHEMA_VERSION = 4
@@ -155,4 +156,5 @@ def _rebuild(ledger: _Ledger, store: Store, *, where: str, figures: bool) -> Tou
         unranked=ledger.unranked,
         real_pools=ledger.real_pools,
         test_people=ledger.test_people,
+        trainings=read_trainings(ledger.versions, store, config) if figures else (),
     )

@@ -34,11 +34,11 @@ from fakeoff.leaderboard.mlflow.standings import (
 from fakeoff.leaderboard.mlflow.terms import TERMS, terms_of
 from fakeoff.leaderboard.mlflow.views import view_tags
 from fakeoff.leaderboard.plots import plots
-from fakeoff.leaderboard.plots.duels import find_duels
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
 from fakeoff.leaderboard.scoreboard import Scoreboard, scoreboard_text
+from fakeoff.leaderboard.verdict.duels import find_duels
 from fakeoff.protocols.config import LIMITS, Parts, Search, print_config
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.tournament import TournamentRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakeoff.leaderboard.plots.duels import Duel
+from fakeoff.leaderboard.verdict.duels import Duel
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.calibration import Thresholds
 

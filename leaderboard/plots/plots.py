@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels, grid
-from fakeoff.leaderboard.plots.duels import find_duels
 from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.duels import find_duels
 
 _TARGET = "#d1242f"
 _CHARACTER_INCHES = 0.088  # of a label in 10 points

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
-from fakeoff.leaderboard.report.facts.tables import counted, listed
 from fakeoff.leaderboard.report.pictures import Album, Picture
+from fakeoff.leaderboard.verdict.words import counted, listed
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Version
 

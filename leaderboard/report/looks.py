@@ -13,9 +13,9 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import shift_histograms
 from fakeoff.leaderboard.report.facts.shifts import Move
-from fakeoff.leaderboard.report.facts.tables import version
 from fakeoff.leaderboard.report.pictures import Album, Picture
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import version
 from fakeoff.protocols.measures import Look
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.rules.pools import beside, what_is_known

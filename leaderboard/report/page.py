@@ -17,15 +17,15 @@ from markupsafe import Markup
 
 from fakeoff import __version__
 from fakeoff.leaderboard.report.faces import Faces
-from fakeoff.leaderboard.report.facts.cautions import Caution
 from fakeoff.leaderboard.report.facts.experiments import Experiment
 from fakeoff.leaderboard.report.facts.matrix import Matrix
 from fakeoff.leaderboard.report.facts.recipe import Recipe
 from fakeoff.leaderboard.report.facts.shifts import Move
 from fakeoff.leaderboard.report.facts.state import State
 from fakeoff.leaderboard.report.facts.tables import Table
-from fakeoff.leaderboard.report.facts.verdict import Verdict
 from fakeoff.leaderboard.report.pictures import Picture
+from fakeoff.leaderboard.verdict.cautions import Caution
+from fakeoff.leaderboard.verdict.leaders import Verdict
 
 _BREAKS = re.compile(r"(?<=[_\-])(?=[^\W_])|(?=@)")
 
@@ -36,6 +36,7 @@ class Game:
 
     Attributes:
         tested_on: How many images of how many people.
+        story: What happened, a sentence or some for each attack, and who was never fooled.
         verdicts: Who won, and how sure that is.
         intervals: What stands beside figures.
         cautions: What figures are not to be read without.
@@ -55,6 +56,7 @@ class Game:
     """
 
     tested_on: str
+    story: Sequence[str]
     verdicts: Sequence[Verdict]
     intervals: str
     cautions: Sequence[Caution]

@@ -15,13 +15,6 @@ from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.home.provenance import Provenance, read_provenance
 from fakeoff.leaderboard.plots.state_plot import state_plot
 from fakeoff.leaderboard.report.faces import find_faces
-from fakeoff.leaderboard.report.facts.cautions import (
-    Caution,
-    find_cautions,
-    find_limits,
-    what_intervals_are,
-    who_was_tested,
-)
 from fakeoff.leaderboard.report.facts.changes import change_sentences, change_tables
 from fakeoff.leaderboard.report.facts.experiments import Experiment, find_experiments
 from fakeoff.leaderboard.report.facts.matches import localisation_table, match_table, search_table
@@ -30,12 +23,21 @@ from fakeoff.leaderboard.report.facts.recipe import write_recipe
 from fakeoff.leaderboard.report.facts.shifts import find_moves
 from fakeoff.leaderboard.report.facts.standings import cost_table, standings_tables
 from fakeoff.leaderboard.report.facts.state import State, tell_state
-from fakeoff.leaderboard.report.facts.tables import counted, source_name
-from fakeoff.leaderboard.report.facts.verdict import judge_detectors, judge_generators
 from fakeoff.leaderboard.report.looks import draw_heatmaps, draw_moves
 from fakeoff.leaderboard.report.page import Game, Page, render
 from fakeoff.leaderboard.report.pictures import Album, Picture
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.verdict.attacks import tell_attacks, tell_unbroken
+from fakeoff.leaderboard.verdict.cautions import (
+    Caution,
+    find_cautions,
+    find_limits,
+    what_intervals_are,
+    who_was_tested,
+)
+from fakeoff.leaderboard.verdict.leaders import judge_detectors, judge_generators
+from fakeoff.leaderboard.verdict.summary import tell_precision
+from fakeoff.leaderboard.verdict.words import counted, source_name
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
 
@@ -139,10 +141,11 @@ def _game(
     extra = (search_table(scoreboard), localisation_table(scoreboard))
     return Game(
         tested_on=who_was_tested(scoreboard),
+        story=[*tell_attacks(scoreboard), *filter(None, [tell_unbroken(scoreboard)])],
         verdicts=(judge_detectors(scoreboard), judge_generators(scoreboard)),
         intervals=what_intervals_are(scoreboard),
         cautions=[*troubles, *find_cautions(scoreboard, challenges)],
-        limits=find_limits(scoreboard),
+        limits=[*filter(None, [tell_precision(scoreboard)]), *find_limits(scoreboard)],
         standings=standings_tables(scoreboard, challenges),
         matrix=build_matrix(scoreboard),
         attacks=change_sentences(scoreboard),

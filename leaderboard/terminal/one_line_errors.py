@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import shlex
 import signal
 import sys
 from typing import Any, NoReturn
@@ -12,9 +13,18 @@ import click
 
 from fakeoff.arena.errors import FakeoffError
 
+_TYPED = "fakeoff.typed"
+
 
 class OneLineErrors(click.Group):
-    """Prints what a user can mend as one line, exit code 2; an interrupt says how to go on, exit code 130."""
+    """Prints what a user can mend as one line, exit code 2; an interrupt says how to go on, exit code 130.
+
+    Where some words more would mend it, the command with these stands on a line of its own, to be copied.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_TYPED] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         # A polite kill ends like Ctrl-C: workers and servers are stopped, MLflow's runs are marked.
@@ -24,7 +34,10 @@ class OneLineErrors(click.Group):
         try:
             return super().invoke(ctx)
         except FakeoffError as error:
-            end(" ".join(str(error).splitlines()), code=2)
+            line = " ".join(str(error).splitlines())
+            if error.mend:
+                line += f"\n  {shlex.join([ctx.info_name or 'fakeoff', *ctx.meta[_TYPED], *error.mend])}"
+            end(line, code=2)
         except OSError as error:
             if error.filename is None:  # a broken pipe: click's own
                 raise

@@ -11,17 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.leaderboard.home.challenges import Challenge, challenge_marks
-from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.localisation_tables import localisation_table
 from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.leaderboard.terminal.state_table import state_table
+from fakeoff.leaderboard.verdict.duels import Duel, find_duels
+from fakeoff.leaderboard.verdict.summary import Summary, summarise
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.changes import ChangeRow
 from fakeoff.protocols.measures.rows import Column, R
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
 from fakeoff.protocols.score.telling import tell, tell_figure
+
+_UNKNOWN_SHOWN = 3  # the report has all
+_IN_TABLES = ("Challenged", "Forfeit", "Leak", "Masked gradient", "Not audited", "Passed over", "Unranked")
+"""Cautions that stand in tables and lines of their own."""
 
 
 def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Sequence[Challenge] = ()) -> None:
@@ -66,6 +71,26 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Se
         if table is detectors and (lead := describe_lead(scoreboard)):
             console.print(Text(lead))
     print_masking(scoreboard, console)
+    print_summary(summarise(scoreboard, challenges), console)
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Prints a game in words: what happened, what warns of it, and what is not known.
+
+    Args:
+        summary: Of the game.
+        console: Where to.
+    """
+    warned = [f"{caution.kind}: {caution.text}" for caution in summary.warned if caution.kind not in _IN_TABLES]
+    parts = {"In words": summary.said, "Warnings": warned, "Not known": summary.unknown[:_UNKNOWN_SHOWN]}
+    for heading, lines in parts.items():
+        if lines:
+            console.print(Text(f"\n{heading}", style="bold"))
+        points = Table.grid(padding=(0, 1, 0, 0))
+        for line in lines:
+            points.add_row("-", Text(line))
+        if lines:
+            console.print(points)
 
 
 def _detectors(scoreboard: Scoreboard, *, challenges: Sequence[Challenge]) -> Table:

@@ -13,11 +13,13 @@ from pydantic import BaseModel
 from tomlkit.container import Container
 from tomlkit.items import Table
 
-from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.images.assets import sources_of_reals
 from fakeoff.protocols.config.config import Parts, Player, TournamentConfig, parse_config
 
 _WithParameters = TypeVar("_WithParameters", Player, Parts)
+
+_PLAYERS = ("generators", "detectors")
 
 _TYPED, _FROM_PYTHON = "the command line", "the configuration"
 
@@ -67,7 +69,8 @@ def effective_config(
         on_leak: Over ``audit.on_leak``.
         protocol: Over ``protocol.plugin``; another protocol than before starts from its default parameters.
         device: Over ``compute.device``.
-        settings: Over anything, each ``key.path=value``; see :func:`parse_settings`.
+        settings: Over anything, each ``key.path=value``; see :func:`parse_settings`. A player's parameter goes by its
+            name: ``generators.pgan.channels=3``.
 
     Raises:
         ConfigError: See :func:`parse_config`.
@@ -86,8 +89,12 @@ def effective_config(
         if names is not None:
             described = base.get(kind, [])
             over[kind] = [_player(name.strip(), described) for name in names.split(",") if name.strip()]
-    merged = merge(merge(base, _given(over)), parse_settings(settings))
+    set_ = parse_settings(settings)
+    of_players = {kind: set_.pop(kind) for kind in _PLAYERS if isinstance(set_.get(kind), Mapping)}
+    merged = merge(merge(base, _given(over)), set_)
     config = _parse_over(base, merged, where=where)
+    if of_players:
+        config = parse_config(config.model_dump() | _with_parameters(config, of_players), where=_TYPED)
     if config.reals.source not in ("orl", *sources_of_reals()):
         resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
         config = config.model_copy(update={"reals": resolved})
@@ -98,6 +105,34 @@ def effective_config(
             "parts": _anchor_weights(config.parts),
         }
     )
+
+
+def _with_parameters(config: TournamentConfig, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The players of a configuration, with parameters over theirs.
+
+    Args:
+        config: What is there.
+        given: Parameters by kind and name.
+
+    Raises:
+        ConfigError: There is no such player.
+    """
+    found = {}
+    for kind, named in given.items():
+        players: tuple[Player, ...] = getattr(config, kind)
+        names = [player.name for player in players]
+        for name, parameters in named.items():
+            if name not in names or not isinstance(parameters, Mapping):
+                meant = suggestion(name, names) or "."
+                raise ConfigError(
+                    f"--set {kind}.{name}: no parameter of a player of this game{meant} Write "
+                    f"{kind}.NAME.PARAMETER=VALUE, with a NAME of: {', '.join(names)}"
+                )
+        found[kind] = [
+            player.model_dump() | {"parameters": merge(player.parameters, named.get(player.name, {}))}
+            for player in players
+        ]
+    return found
 
 
 def _parse_over(base: Mapping[str, Any], merged: Mapping[str, Any], *, where: str) -> TournamentConfig:

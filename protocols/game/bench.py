@@ -101,7 +101,7 @@ class Bench(MeasuringVerbs):
 
     def record(self, round_: int) -> TournamentRecord:
         """What has been played up to a round."""
-        return self._tally.record(round_)
+        return self._tally.record(round_, self.store)
 
     def finish(self) -> None:
         """Plays whatever was asked for and has not been played."""
@@ -282,7 +282,7 @@ class Bench(MeasuringVerbs):
     async def _tell(self, round_: int, awaited: Sequence[Slot[Any]]) -> None:
         for slot in awaited:
             await slot
-        self._observer.round_finished(self._tally.record(round_))
+        self._observer.round_finished(self._tally.record(round_, self.store))
 
     async def _own(self, job: Job, original: Job) -> str | None:
         """Runs an own job after those that it reads; returns why there is no result."""

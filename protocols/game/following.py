@@ -10,6 +10,7 @@ from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.tally import Tally
+from fakeoff.protocols.measures import QualityGate
 from fakeoff.protocols.record.versions import Version
 
 
@@ -35,10 +36,29 @@ async def weigh(moves: Moves, audits: Sequence[Slot[Any]], *, tally: Tally) -> N
     """
     for audit in await moves.known(audits):
         name = audit.generator.label
-        if tally.config.audit.on_leak == "refuse":
+        if tally.config.audit.on_leak == "refuse" and audit.figures.leaks:
+            await _refuse_no_faces(moves, audit.generator, audit.figures)
             _refuse_leak(name, audit.figures)
         if audit.figures.leaks:
             tally.leaks[name] = [leak.sentence for leak in audit.figures.leaks]
+
+
+async def _refuse_no_faces(moves: Moves, generator: Version, report: AuditReport) -> None:
+    """Refuses to play with a generator that nobody trained: what tells its noise from photographs is no format.
+
+    Raises:
+        ConfigError: Its fakes do not pass the quality gate.
+    """
+    if generator.round or not moves.can(generator, "trainable"):
+        return
+    gate = await moves.measured(QualityGate, generator)
+    if gate is not None and gate.figures.faults:
+        name = generator.player
+        raise ConfigError(
+            f"generator '{name}' makes no faces yet: {gate.figures.faults[0]}; no wonder that format alone tells them, "
+            f"too: {report.leaks[0].sentence}. Train it, or enter weights that were trained: fakeoff run --protocol "
+            f"pretrain --generators {name} writes such; to play all the same: --allow-leaks"
+        )
 
 
 def _refuse_leak(label: str, report: AuditReport) -> None:

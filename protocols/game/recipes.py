@@ -152,21 +152,48 @@ def warn(desk: Desk) -> tuple[str, ...]:
 
 
 def warn_of_grey(desk: Desk) -> tuple[str, ...]:
-    """A line for each generator that is set to grey where the arena is in colour.
-
-    A generator with a parameter ``channels``, as those that come with Fakeoff have, says by it what it makes.
+    """A line for each generator that is set to grey where the arena is in colour, and leaks are played.
 
     Args:
         desk: What is played.
     """
-    if desk.colour != "rgb":
-        return ()
+    if desk.config.audit.on_leak == "refuse":
+        return ()  # the game is
     return tuple(
         f"warning: generator '{name}' makes grey images (channels = 1), and the arena is in colour: any detector tells "
         f"them apart by that; give it channels = 3 and weights for it, or play in grey: --set arena.colour=grey"
-        for name, spec in desk.generators.items()
-        if spec.parameters.get("channels") == 1
+        for name in _grey(desk)
     )
+
+
+def refuse_grey(desk: Desk, names: Iterable[str]) -> None:
+    """Refuses generators that are set to grey where the arena is in colour, before anything is computed.
+
+    Args:
+        desk: What is played.
+        names: Generators that are to enter.
+
+    Raises:
+        ConfigError: One is, and leaks are refused.
+    """
+    for name in set(names) & set(_grey(desk)) if desk.config.audit.on_leak == "refuse" else ():
+        of = f"generators.{name}"
+        raise ConfigError(
+            f"generator '{name}' makes grey images (channels = 1), and the photographs of '{desk.source.name}' are in "
+            f"colour: any detector tells them apart by that, so nothing was computed. Enter one that makes colour, "
+            f"such as mobilestylegan or a folder of images; or teach this one: --protocol pretrain "
+            f"--set {of}.channels=3 --set {of}.weights='' (hours), and enter what it writes; or play in grey",
+            mend=("--set", "arena.colour=grey"),
+        )
+
+
+def _grey(desk: Desk) -> list[str]:
+    """The generators that are set to grey where the arena is in colour.
+
+    One with a parameter ``channels``, as those that come with Fakeoff have, says by it what it makes.
+    """
+    grey = [name for name, spec in desk.generators.items() if spec.parameters.get("channels") == 1]
+    return grey if desk.colour == "rgb" else []
 
 
 def warn_of_weights(desk: Desk) -> tuple[str, ...]:

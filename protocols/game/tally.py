@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fakeoff.arena.jobs.store import Store
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures import MEASURES, Measured
 from fakeoff.protocols.measures.tournament import TournamentRecord
+from fakeoff.protocols.measures.trainings import read_trainings
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Place, Unranked, Version, place
 from fakeoff.protocols.score.blind import TOLERANCE, OnVal, Scores
 
@@ -97,16 +99,20 @@ class Tally:
                 round_=round_,
             )
 
-    def record(self, round_: int) -> TournamentRecord:
-        """All that has been played up to a round, though later rounds may have begun."""
+    def record(self, round_: int, store: Store) -> TournamentRecord:
+        """All that has been played up to a round, though later rounds may have begun.
+
+        Args:
+            round_: The last one.
+            store: Where results are.
+        """
+        versions = tuple(sorted((version for version in self.versions.values() if version.round <= round_), key=place))
         return TournamentRecord(
             config=self.config,
             source_name=self.source_name,
             data=self.data,
             round=round_,
-            versions=tuple(
-                sorted((version for version in self.versions.values() if version.round <= round_), key=place)
-            ),
+            versions=versions,
             measured={measure.name: self._measured_until(round_, measure) for measure in MEASURES},
             forfeits=tuple(forfeit for forfeit in self.sorted_forfeits() if forfeit.round <= round_),
             passed_over=tuple(
@@ -117,6 +123,7 @@ class Tally:
             unranked=tuple(self._unranked_until(round_)),
             real_pools=dict(sorted(self.real_pools.items())),
             test_people=self.test_people,
+            trainings=read_trainings(versions, store, self.config),
         )
 
     def _measured_until(self, round_: int, measure: type[Measured[Any]]) -> tuple[Measured[Any], ...]:

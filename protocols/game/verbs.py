@@ -19,7 +19,7 @@ from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line, check_kind, settled
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.observer import GameObserver
-from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, reseed, warn
+from fakeoff.protocols.game.recipes import describe_reals, judges_patches, open_desk, refuse_grey, reseed, warn
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.measures import Audit
@@ -116,6 +116,7 @@ class Verbs:
             PluginError: There is no such generator.
         """
         wanted = self._known("generator", names or self.generators)
+        refuse_grey(self._desk, wanted)
         line = self._line((self._moves.enter(name) for name in wanted), kind="generator")
         self._moves.firsts |= dict(zip(wanted, line.slots, strict=True))
         for slot in line.slots:  # at once, so that reals are there when fakes are

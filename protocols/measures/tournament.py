@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.measures import Audit, Cost, Localisation, Look, Match, Measured, QualityGate, Search, Shift
+from fakeoff.protocols.measures.trainings import Training
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 
 M = TypeVar("M", bound=Measured[Any])
@@ -30,6 +31,7 @@ class TournamentRecord:
         unranked: Who takes no place, and why.
         real_pools: Keys of the real pools by generator resolution and split.
         test_people: Who is on each real test photograph; empty in homes from before that was remembered.
+        trainings: How the training of each version ended.
     """
 
     config: TournamentConfig
@@ -43,6 +45,7 @@ class TournamentRecord:
     unranked: tuple[Unranked, ...] = ()
     real_pools: Mapping[int, Mapping[str, str]]
     test_people: tuple[int, ...] = ()
+    trainings: tuple[Training, ...] = ()
 
     def of(self, measure: type[M]) -> tuple[M, ...]:
         """All results of a measure: ``record.of(Cost)``."""

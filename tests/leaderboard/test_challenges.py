@@ -17,10 +17,10 @@ from fakeoff.leaderboard.challenge import Strength, challenge_config
 from fakeoff.leaderboard.formats.board import Board
 from fakeoff.leaderboard.home.challenges import hardest_challenge, read_challenges
 from fakeoff.leaderboard.home.home import Home
-from fakeoff.leaderboard.report.facts.cautions import find_cautions
 from fakeoff.leaderboard.report.facts.standings import standings_tables
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.challenges import print_challenges
+from fakeoff.leaderboard.verdict.cautions import find_cautions
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from fakeoff.arena.errors import PluginError, StoreError
+from fakeoff.arena.errors import ConfigError, PluginError, StoreError
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Load, Observer, SerialExecutor
 from fakeoff.leaderboard.conduct.beside import Beside
@@ -144,19 +144,24 @@ def test_without_a_meaning_rounds_pass_in_silence(
     assert "round 0" not in printed
 
 
-@pytest.mark.parametrize(("colour", "channels", "warned"), [("rgb", 1, True), ("rgb", 3, False), ("grey", 1, False)])
+@pytest.mark.parametrize(("colour", "channels", "grey"), [("rgb", 1, True), ("rgb", 3, False), ("grey", 1, False)])
+@pytest.mark.parametrize("on_leak", ["refuse", "report"])
 def test_a_grey_generator_in_a_colour_arena_is_told_before_anything_is_played(
-    tmp_path: Path, make_config: Make, console: Console, colour: str, channels: int, warned: bool
+    tmp_path: Path, make_config: Make, console: Console, colour: str, channels: int, grey: bool, on_leak: str
 ) -> None:
-    grey = {"name": "forger", "plugin": "pgan", "parameters": {"channels": channels, "weights": ""}}
-    config = make_config(generators=[grey], arena={"resolution": 64, "colour": colour})
+    forger = {"name": "forger", "plugin": "pgan", "parameters": {"channels": channels, "weights": ""}}
+    config = make_config(generators=[forger], arena={"resolution": 64, "colour": colour}, audit={"on_leak": on_leak})
     executor = Watched()
     with (
         conducted(config, home=Home(tmp_path), executor=executor, console=console) as conductor,
-        conductor.bench(tournament_spec(config)),
+        conductor.bench(tournament_spec(config)) as bench,
     ):
         said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert ("generator 'forger' makes grey images" in said and "channels = 3" in said) == warned
+        if grey and on_leak == "refuse":
+            with pytest.raises(ConfigError, match=r"'forger' makes grey images.*nothing was computed") as refused:
+                bench.enter()
+            assert refused.value.mend == ("--set", "arena.colour=grey")
+    assert ("generator 'forger' makes grey images" in said and "channels = 3" in said) == (grey and on_leak == "report")
     assert "started" not in executor.left
 
 

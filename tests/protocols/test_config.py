@@ -220,3 +220,19 @@ def test_weights_that_ship_keep_their_name(tmp_path: Path) -> None:
     (tmp_path / "game.toml").write_text('[parts]\nparameters = { weights = "face-unet" }')
     config = effective_config(tmp_path / "game.toml", kept=tmp_path / "home" / "config.toml")
     assert config.parts.parameters["weights"] == "face-unet"
+
+
+def test_a_parameter_of_a_player_is_set_by_its_name(tmp_path: Path) -> None:
+    """Where players are the defaults, and where a file describes them; the others stay as they are."""
+    kept = tmp_path / "none"
+    config = effective_config(None, kept=kept, settings=["generators.pgan.channels=3", "generators.pgan.weights=''"])
+    assert config.generators[0].parameters == {"channels": 3, "weights": ""}
+    described = {"detectors": [{"plugin": "resnet18", "name": "a", "parameters": {"init_seed": 1}}, {"plugin": "meso"}]}
+    config = effective_config(described, kept=kept, settings=["detectors.a.width=2"])
+    assert [player.parameters for player in config.detectors] == [{"init_seed": 1, "width": 2}, {}]
+
+
+@pytest.mark.parametrize("setting", ["generators.pgn.channels=3", "generators.pgan=3"])
+def test_a_parameter_of_nobody_is_refused(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ConfigError, match=r"NAME of: pgan"):
+        effective_config(None, kept=tmp_path / "none", settings=[setting])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from fakeoff.leaderboard.plots.duels import Duel, find_duels
-from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, change, counted, score, share, version
+from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, change, score, share
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.duels import Duel, find_duels
+from fakeoff.leaderboard.verdict.words import counted, version
 from fakeoff.protocols.measures.changes import ChangeRow
 from fakeoff.protocols.measures.match import MatchRow
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.leaderboard.home.home import Home
-from fakeoff.leaderboard.report.facts.cautions import Caution
 from fakeoff.leaderboard.report.facts.tables import Row, Table
 from fakeoff.leaderboard.terminal.experiment_tables import shown_columns, with_interval
+from fakeoff.leaderboard.verdict.cautions import Caution
 
 _MOST_ROWS = 100
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, score, share, version, without_empty
+from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, score, share, without_empty
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import version
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.measures.search import FoundFakes, SearchRow
 from fakeoff.protocols.score.localisation import LOCATED, Located

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fakeoff.leaderboard.report.facts.tables import version
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import version
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.record.versions import Kind
 from fakeoff.protocols.score.telling import tell, tell_figure

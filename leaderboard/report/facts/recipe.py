@@ -10,8 +10,9 @@ from typing import Any
 from fakeoff import __version__
 from fakeoff.arena.errors import FakeoffError
 from fakeoff.leaderboard.home.provenance import Conditions, Provenance
-from fakeoff.leaderboard.report.facts.tables import Row, Table, counted
+from fakeoff.leaderboard.report.facts.tables import Row, Table
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import counted
 from fakeoff.protocols.config import parse_config, print_config
 
 

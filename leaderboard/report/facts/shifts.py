@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.report.facts.tables import Row, Table, share, version
+from fakeoff.leaderboard.report.facts.tables import Row, Table, share
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import version
 from fakeoff.protocols.measures.looks import ShiftRow
 from fakeoff.protocols.score.telling import tell_figure
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fakeoff.leaderboard.home.challenges import Challenge, challenge_marks
-from fakeoff.leaderboard.report.facts.tables import NONE, Row, Table, counted, score, share, version, without_empty
+from fakeoff.leaderboard.report.facts.tables import NONE, Row, Table, score, share, without_empty
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import counted, version
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.rows import Column, R
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, listed, score, share, version
+from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, score, share
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import listed, version
 from fakeoff.protocols.measures.state import DetectorState, GeneratorState, RoundState, Weight
 from fakeoff.protocols.score.telling import tell, tell_figure
 

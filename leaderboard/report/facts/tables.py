@@ -9,8 +9,6 @@ from typing import TypeAlias
 from fakeoff.protocols.score.intervals import Interval
 from fakeoff.protocols.score.telling import tell
 
-_SOURCES = {"orl": "ORL", "celeba-999": "CelebA"}
-
 NONE = "\N{EN DASH}"
 """What stands where there is no figure."""
 
@@ -105,32 +103,12 @@ def change(value: float | None, interval: Interval | None, *, percent: bool) -> 
     return Figure(text=_points(text) if percent else text, strip=Strip(at=at, low=low, high=high, chance=50.0))
 
 
-def version(player: str, round_: int) -> str:
-    """``pgan@1``."""
-    return f"{player}@{round_}"
-
-
 def without_empty(table: Table) -> Table:
     """A table without the columns in which no row has anything: files of earlier releases lack some."""
     kept = [place for place in range(len(table.columns) - 1) if any(row.cells[place] != NONE for row in table.rows)]
     rows = [Row(head=row.head, cells=[row.cells[place] for place in kept], note=row.note) for row in table.rows]
     columns = [table.columns[0], *(table.columns[place + 1] for place in kept)]
     return Table(caption=table.caption, columns=columns, rows=rows, about=table.about)
-
-
-def source_name(source: str) -> str:
-    """The photographs' source, as people know it."""
-    return _SOURCES.get(source, source)
-
-
-def counted(n: int, noun: str, plural: str = "") -> str:
-    """``1 person``, ``8 people``."""
-    return f"{n} {noun if n == 1 else plural or noun + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _strip(value: float, interval: Interval | None, *, chance: float | None) -> Strip:
@@ -156,11 +134,7 @@ __all__ = [
     "Strip",
     "Table",
     "change",
-    "counted",
-    "listed",
     "score",
     "share",
-    "source_name",
-    "version",
     "without_empty",
 ]

@@ -2,19 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fakeoff.leaderboard.report.facts.tables import (
-    NONE,
-    Figure,
-    Row,
-    Strip,
-    Table,
-    change,
-    counted,
-    listed,
-    score,
-    share,
-    without_empty,
-)
+from fakeoff.leaderboard.report.facts.tables import NONE, Figure, Row, Strip, Table, change, score, share, without_empty
+from fakeoff.leaderboard.verdict.words import counted, listed
 
 
 def test_a_figure_stands_with_its_interval_in_words_and_on_its_scale() -> None:

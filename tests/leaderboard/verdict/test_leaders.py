@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fakeoff.leaderboard.report.facts.verdict import judge_detectors, judge_generators
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.leaders import judge_detectors, judge_generators
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
 
 Whole = Callable[[Mapping[str, Any]], Scoreboard]

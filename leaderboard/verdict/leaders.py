@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fakeoff.leaderboard.report.facts.tables import listed, version
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.words import listed, version
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
 from fakeoff.protocols.score.telling import tell, tell_figure
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fakeoff.leaderboard.report.facts.cautions import find_cautions, find_limits, what_intervals_are, who_was_tested
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.cautions import find_cautions, find_limits, what_intervals_are, who_was_tested
 
 Whole = Callable[[Mapping[str, Any]], Scoreboard]
 

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakeoff.leaderboard.home.challenges import Challenge
-from fakeoff.leaderboard.report.facts.tables import counted, listed, source_name, version
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.doubts import (
+    tell_below_chance,
+    tell_idle_attacks,
+    tell_unfinished,
+    tell_untrained,
+)
+from fakeoff.leaderboard.verdict.words import counted, listed, source_name, version
 
 _FEW = 20
 """Below so many people, intervals are wide and chance has a large say in who is ahead."""
@@ -37,7 +43,7 @@ def find_cautions(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) 
         challenges: Of its detectors, as far as the home keeps any.
     """
     found = [*_leaks(scoreboard), *_masking(scoreboard), *_challenges(challenges)]
-    found += [*_forfeits(scoreboard), *_places(scoreboard)]
+    found += [*_doubts(scoreboard), *_forfeits(scoreboard), *_places(scoreboard)]
     return sorted([*found, *_people(scoreboard)], key=lambda caution: not caution.grave)
 
 
@@ -107,6 +113,17 @@ def _masking(scoreboard: Scoreboard) -> Iterator[Caution]:
 def _challenges(challenges: Sequence[Challenge]) -> Iterator[Caution]:
     for one in challenges:
         yield Caution(kind="Challenged", text=one.sentence, grave=not one.stands)
+
+
+def _doubts(scoreboard: Scoreboard) -> Iterator[Caution]:
+    for text in tell_untrained(scoreboard):
+        yield Caution(kind="Untrained", text=text, grave=True)
+    for text in tell_below_chance(scoreboard):
+        yield Caution(kind="Below chance", text=text, grave=True)
+    for text in tell_unfinished(scoreboard):
+        yield Caution(kind="Unfinished", text=text)
+    for text in tell_idle_attacks(scoreboard):
+        yield Caution(kind="Idle attack", text=text)
 
 
 def _forfeits(scoreboard: Scoreboard) -> Iterator[Caution]:

@@ -1,0 +1,77 @@
+"""What makes a result worth less than it looks: judges that never learned, idle attacks, untrained generators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.leaderboard.verdict.attacks import find_attacked
+from fakeoff.leaderboard.verdict.words import listed, version
+from fakeoff.protocols.measures import QualityGate
+from fakeoff.protocols.score.telling import tell, tell_figure
+
+_GUESSING = 0.5
+_LEARNED = 0.9
+"""A detector that is right on so much of val has learned, whether or not it might learn more."""
+
+_SAME = 0.999
+"""An attack that leaves an image this like (SSIM) has not changed it."""
+
+
+def tell_below_chance(scoreboard: Scoreboard) -> Iterator[str]:
+    """Detector versions that take fakes for reals more often than guessing would, for sure, before any attack."""
+    for cell in scoreboard.cells:
+        interval = cell.interval("auc")
+        if cell.generator_round == 0 and interval is not None and interval[1] < _GUESSING:
+            yield (
+                f"{version(cell.detector, cell.detector_round)} is below chance on {version(cell.generator, 0)}, which "
+                f"attacked nobody yet: AUC {tell(cell.auc, interval)}. Does it return P(real), where P(fake) is asked "
+                "for? Who evades it evades nothing."
+            )
+
+
+def tell_unfinished(scoreboard: Scoreboard) -> Iterator[str]:
+    """Detector versions whose steps were over before they had learned."""
+    for one in scoreboard.trainings:
+        if one.kind == "detector" and one.ended == "limit" and (one.val_accuracy or 0.0) < _LEARNED:
+            right = tell_figure(one.val_accuracy or 0.0, digits=0, percent=True)
+            yield (
+                f"{version(one.player, one.round)} was still learning when its {one.steps} steps were over "
+                f"({right} right on val): fakes that pass it evaded an unfinished judge. Give it more: "
+                "--set defend.steps=..."
+            )
+
+
+def tell_idle_attacks(scoreboard: Scoreboard) -> Iterator[str]:
+    """Attacks that did nothing: to the images, or to the detector that they were against."""
+    ssim = {row.version_of("generator"): row.ssim_to_first for row in scoreboard.costs}
+    idle: dict[tuple[str, int], list[str]] = {}
+    for one in find_attacked(scoreboard):
+        maker = (one.duel.generator, one.duel.generator_round)
+        if ssim.get(maker, 0.0) >= _SAME and maker[1] == 1:
+            yield (
+                f"The attack that made {version(*maker)} left the images as they were (SSIM "
+                f"{tell_figure(ssim[maker])}): it needs more steps or a higher rate (attack.steps, attack.rate)."
+            )
+        elif one.outcome == "fooled nobody":
+            idle.setdefault(maker, []).append(version(one.duel.detector, one.duel.detector_round))
+    lengths = {(one.player, one.round): one.steps for one in scoreboard.trainings if one.kind == "generator"}
+    for maker, targets in idle.items():
+        steps = f" of {lengths[maker]} steps" if maker in lengths else ""
+        yield (
+            f"The attack{steps} that made {version(*maker)} did not lower the accuracy of {listed(targets)} for sure: "
+            "that a detector stood so little says little. fakeoff challenge attacks it harder."
+        )
+
+
+def tell_untrained(scoreboard: Scoreboard) -> Iterator[str]:
+    """Generators whose fakes were no faces before anybody attacked."""
+    for row in scoreboard.of(QualityGate):
+        if row.generator_round == 0 and row.faults:
+            yield (
+                f"{row.generator} makes no faces: {row.faults[0]}. If nobody trained it, do: "
+                f"fakeoff run --protocol pretrain --generators {row.generator}"
+            )
+
+
+__all__ = ["tell_below_chance", "tell_idle_attacks", "tell_unfinished", "tell_untrained"]

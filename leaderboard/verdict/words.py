@@ -1,0 +1,30 @@
+"""Words that all who tell of a game share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_SOURCES = {"orl": "ORL", "celeba-999": "CelebA"}
+
+
+def version(player: str, round_: int) -> str:
+    """``pgan@1``."""
+    return f"{player}@{round_}"
+
+
+def source_name(source: str) -> str:
+    """The photographs' source, as people know it."""
+    return _SOURCES.get(source, source)
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """``1 person``, ``8 people``."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+__all__ = ["counted", "listed", "source_name", "version"]
