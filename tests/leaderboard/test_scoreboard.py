@@ -70,6 +70,7 @@ def test_it_has_the_keys_that_readers_rely_on(scoreboard: dict[str, Any]) -> Non
         "unranked",
         "masking",
         "changes",
+        "trainings",
         "state",
     }
     assert set(scoreboard) == played | {"cells", "parts", "part_shifts", "quality", "searches"}

@@ -32,7 +32,7 @@ def _scoreboard(rounds: int = 2, **over: Any) -> dict[str, Any]:
     versions = itertools.product(GENERATORS, range(rounds + 1), DETECTORS, range(rounds + 1))
     return {
         "round": rounds,
-        "config": {"arena": {"resolution": 64}, "pools": {"test_fakes": 160}},
+        "config": {"arena": {"resolution": 64}, "pools": {"test_fakes": 160}, "score": {"confidence": 0.95}},
         "data": {
             "source": "orl",
             "colour": "grey",
@@ -228,7 +228,8 @@ def test_where_fakes_gave_themselves_away_is_told_for_the_attacks_targets(printe
         _shift(GENERATORS[0], 2, exceeds=False),
         _shift(GENERATORS[1], 1, is_target=False),
     ]
-    table = printed(_scoreboard(part_shifts=shifts), width=130).partition("Where in the face")[2]
+    after = printed(_scoreboard(part_shifts=shifts), width=130).partition("Where in the face")[2]
+    table = after.partition("In words")[0]
     row = _row(table, "pgan_pretrained@1", "xception_block1@0")
     assert [cell.strip() for cell in row.split("│")][3:-1] == [
         "88%", "up to 21%", "hair 50%, skin 38%", "background 75%, hat 25%",
@@ -306,3 +307,14 @@ def test_a_folders_name_is_not_read_as_markup(printed: Callable[..., str]) -> No
     scoreboard = _scoreboard()
     scoreboard["data"]["source"] = "[/red] [bold]faces"
     assert "[/red] [bold]faces" in printed(scoreboard)
+
+
+def test_it_ends_in_words(printed: Callable[..., str]) -> None:
+    """What happened, and what is not known; what stands in tables is no warning a second time."""
+    unranked = [{"kind": "generator", "player": "pgan_pretrained", "round": 1, "reason": "its faces are noise"}]
+    before, _, words = printed(_scoreboard(unranked=unranked), width=130).partition("\nIn words\n")
+    assert "its faces are noise" in before
+    assert "pgan_pretrained attacked xception_block1@0 in round 1: accuracy 99% -> 50%" in words
+    assert "Unranked" not in words
+    assert "\nNot known\n- " in words
+    assert all(line.startswith(("- ", "  ")) for line in words.splitlines() if line and not line[0].isupper())
