@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fakeoff.protocols.measures.fragility import PostprocessedStanding, stand_behind
+from fakeoff.protocols.measures.fragility import PostprocessedStanding, describe_fragility, stand_behind
 from fakeoff.protocols.measures.gates import counted_matches, find_unranked
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.postprocessed import PostprocessedMatch
@@ -61,6 +61,11 @@ class DetectorStanding:
     ahead: float | None = None
     ahead_ci: Interval | None = None
     postprocessed: Mapping[str, PostprocessedStanding] = field(default_factory=dict)
+
+    @property
+    def fragility(self) -> str:
+        """Which traces it lives on that do not survive, in a sentence; empty where there are none."""
+        return describe_fragility(f"{self.player}@{self.round}", self.postprocessed)
 
 
 @dataclass(frozen=True, kw_only=True)
