@@ -49,11 +49,7 @@ from fakeoff.protocols.rules.pools import beside, what_is_known
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
-_CHANGING = (
-    "rounds",
-    "audit.on_leak",
-    "score.through",
-)  # of a tournament that is played on; a parameter could not change
+_CHANGING = ("rounds", "audit.on_leak", "score.through")  # of a game that is played on; a parameter could not change
 _CONTENTS = 6  # raised when a round logs more than before: a home is then brought up to date
 
 
@@ -185,7 +181,7 @@ class MlflowLog:
         tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": NOTES["tournament"]}
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
-        parameters = {key: value for key, value in flatten(scoreboard.config) if key not in _CHANGING}
+        parameters = {key: value for key, value in flatten(scoreboard.config) if not key.startswith(_CHANGING)}
         self._mlflow.parameters(run, parameters)
         said = {
             "rounds": record.config.rounds,
@@ -230,11 +226,10 @@ class MlflowLog:
             # Who takes no place comes after all who do.
             points = dict(standings.get(player, {POSITION: float(len(standings) + 1)}))
             missing = unranked.get(player, "no matches that count")
-            said = texts.get(player) or unranked_texts(version.kind, missing, scoreboard.confidence)
+            said = dict(texts.get(player) or unranked_texts(version.kind, missing, scoreboard.confidence))
             opponents: Kind = "generator" if version.kind == "detector" else "detector"
-            self._mlflow.tags(
-                run, {**said, **fragility_tag(scoreboard, version), TERMS: terms_of(scoreboard, opponents)}
-            )
+            said |= fragility_tag(scoreboard, version) | {TERMS: terms_of(scoreboard, opponents)}
+            self._mlflow.tags(run, said)
             for measure in MEASURES:
                 points |= measure.points(
                     scoreboard.of(measure),
@@ -394,6 +389,7 @@ class MlflowLog:
     def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
         if self._state.get("name") == name:
             return self._state
+        contents = [_CONTENTS, *record.config.score.through]
         fresh = {
             "name": name,
             "experiment": experiment_name(
@@ -402,13 +398,13 @@ class MlflowLog:
             "started_ms": int(time.time() * 1000),
             "runs": {},
             "rounds_logged": 0,
-            "contents": _CONTENTS,
+            "contents": contents,
             "finished": False,
         }
         kept = self._mlflow.read_state(name)
-        if kept.get("contents", 1) != _CONTENTS and kept:
+        if kept.get("contents", 1) != contents and kept:
             # Points that are logged again have the same timestamps, and pictures the same names.
-            kept = {**kept, "rounds_logged": 0, "contents": _CONTENTS}
+            kept = {**kept, "rounds_logged": 0, "contents": contents}
         return {**fresh, **kept}
 
     def _write_state(self, name: str) -> None:

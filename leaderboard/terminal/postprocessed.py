@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from fakeoff.leaderboard.scoreboard import Scoreboard
-from fakeoff.protocols.measures.standings import DetectorStanding
+from fakeoff.protocols.measures.fragility import PostprocessedStanding
 from fakeoff.protocols.score.telling import tell_figure
 
-HEADING = "mean AUC\nbehind"
 
-
-def behind_cell(row: DetectorStanding) -> Text:
-    """A detector's mean AUC behind each chain, a line each, beside that of the images as they are.
-
-    Args:
-        row: Its standing; what it certainly loses much behind is marked.
-    """
-    lines = [
-        Text(f"{chain} {tell_figure(one.mean_auc)}{'!' if one.fragile else ' '}", style="bold" if one.fragile else "")
-        for chain, one in row.postprocessed.items()
-    ]
-    return Text("\n").join(lines) if lines else Text("-")
+def postprocessed_table(scoreboard: Scoreboard) -> Table:
+    """A column for each chain; no row where no detector was scored behind any."""
+    table = Table(
+        title="Detectors behind what images go through: mean AUC, and by how much it changed",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("player", no_wrap=True)
+    for heading in ("as they are", *scoreboard.chains):
+        table.add_column(heading, justify="right")
+    for row in scoreboard.detectors:
+        if row.postprocessed:
+            behind = [_told(row.postprocessed.get(chain)) for chain in scoreboard.chains]
+            table.add_row(f"{row.player}@{row.round}", tell_figure(row.mean_auc), *behind)
+    return table
 
 
 def print_fragility(scoreboard: Scoreboard, console: Console) -> None:
@@ -32,4 +35,11 @@ def print_fragility(scoreboard: Scoreboard, console: Console) -> None:
             console.print(Text(f"FRAGILE: {row.fragility}", style="bold yellow"))
 
 
-__all__ = ["HEADING", "behind_cell", "print_fragility"]
+def _told(standing: PostprocessedStanding | None) -> Text:
+    if standing is None:
+        return Text("-")
+    told = f"{tell_figure(standing.mean_auc)} ({tell_figure(standing.change, digits=2, signed=True)})"
+    return Text(f"{told} !", style="bold") if standing.fragile else Text(f"{told}  ")
+
+
+__all__ = ["postprocessed_table", "print_fragility"]

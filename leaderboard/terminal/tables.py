@@ -14,7 +14,7 @@ from fakeoff.leaderboard.home.challenges import Challenge, challenge_marks
 from fakeoff.leaderboard.plots.duels import Duel, find_duels
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.localisation_tables import localisation_table
-from fakeoff.leaderboard.terminal.postprocessed import HEADING, behind_cell, print_fragility
+from fakeoff.leaderboard.terminal.postprocessed import postprocessed_table, print_fragility
 from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.leaderboard.terminal.state_table import state_table
@@ -49,6 +49,7 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Se
     detectors = partial(_detectors, challenges=challenges)
     tables = (
         detectors,
+        postprocessed_table,
         _generators,
         _duels,
         _state,
@@ -64,9 +65,9 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Se
         if found.row_count:
             console.print()
             console.print(found)
-        if table is detectors:
-            if lead := describe_lead(scoreboard):
-                console.print(Text(lead))
+        if table is detectors and (lead := describe_lead(scoreboard)):
+            console.print(Text(lead))
+        if table is postprocessed_table:
             print_fragility(scoreboard, console)
     print_masking(scoreboard, console)
 
@@ -77,9 +78,6 @@ def _detectors(scoreboard: Scoreboard, *, challenges: Sequence[Challenge]) -> Ta
     )
     for heading in ("worst AUC", "against", "mean AUC", "mean AP", "accuracy"):
         table.add_column(heading, justify="left" if heading == "against" else "right", overflow="fold")
-    behind = bool(scoreboard.chains)
-    if behind:
-        table.add_column(HEADING, justify="right", no_wrap=True)
     marks = challenge_marks(challenges, scoreboard.detectors, interval=False)  # which stands below
     if marks:
         table.add_column("challenged", no_wrap=True)
@@ -92,7 +90,6 @@ def _detectors(scoreboard: Scoreboard, *, challenges: Sequence[Challenge]) -> Ta
             tell(row.mean_auc, row.mean_auc_ci),
             tell_figure(row.mean_ap),
             _percent(row.mean_accuracy),
-            *([behind_cell(row)] if behind else []),
             *([Text(marks[place - 1])] if marks else []),
         )
     return table

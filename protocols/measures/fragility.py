@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fakeoff.protocols.measures.postprocessed import PostprocessedMatch
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.intervals import Interval, difference, interval_of_worst, mean_of
-from fakeoff.protocols.score.telling import tell, tell_figure
+from fakeoff.protocols.score.telling import tell_figure, tell_range
 
 LARGE = 0.1
 """A detector lives on fragile traces where it loses so much of its mean AUC, and the interval leaves out 0: a fifth of
@@ -72,7 +72,8 @@ def describe_fragility(label: str, behind: Mapping[str, PostprocessedStanding]) 
         return ""
     *others, last = fragile
     chains = f"{', '.join(others)} and {last}" if others else last
-    return f"{label} lives on traces that do not survive {chains}: {'; '.join(_losses(fragile))}"
+    losses = ", ".join(_loss(chain, one) for chain, one in fragile.items())
+    return f"{label} lives on traces that do not survive {chains}: its mean AUC falls {losses}"
 
 
 def _stand(matches: Sequence[PostprocessedMatch], chain: str, *, confidence: float) -> PostprocessedStanding:
@@ -94,13 +95,10 @@ def _stand(matches: Sequence[PostprocessedMatch], chain: str, *, confidence: flo
     )
 
 
-def _losses(fragile: Mapping[str, PostprocessedStanding]) -> Iterator[str]:
-    for chain, one in fragile.items():
-        plain = tell_figure(one.mean_auc - one.change)
-        yield (
-            f"behind {chain} its mean AUC is {tell_figure(one.mean_auc)} in place of {plain} "
-            f"({tell(one.change, one.change_ci, signed=True)})"
-        )
+def _loss(chain: str, one: PostprocessedStanding) -> str:
+    before, after = tell_figure(one.mean_auc - one.change), tell_figure(one.mean_auc)
+    by = f"{tell_figure(one.change, signed=True)}, {tell_range(one.change_ci, signed=True)}"
+    return f"from {before} to {after} behind {chain} ({by})"
 
 
 __all__ = ["LARGE", "PostprocessedStanding", "describe_fragility", "stand_behind"]
