@@ -19,7 +19,15 @@ def behind_table(scoreboard: Scoreboard) -> Table | None:
         return None
     return Table(
         caption="Detectors behind what pictures go through on their way",
-        columns=["detector", "behind", "mean AUC as they are", "mean AUC behind it", "change", "worst AUC", "against"],
+        columns=[
+            "detector",
+            "behind",
+            "mean AUC as they are",
+            "mean AUC behind it",
+            "change",
+            "worst AUC behind it",
+            "against",
+        ],
         rows=rows,
         about="Reals and fakes alike went through JPEG, were resized and resized back, or blurred, and were judged "
         "again. Means are over the same matches as the mean AUC above; the change is of the same draws. A detector "
