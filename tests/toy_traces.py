@@ -50,3 +50,14 @@ class ToyBright(Detector):
 
     def score(self, images: Tensor) -> Tensor:
         return torch.sigmoid(20 * (images.mean((1, 2, 3)) - 0.6))
+
+
+@register_detector("toy_startled")
+class ToyStartled(ToyCheckers):
+    """Fails at so many images that some are fakes, none of which has a checkerboard."""
+
+    def score(self, images: Tensor) -> Tensor:
+        scores = super().score(images)
+        if len(images) >= 24 and scores.max() < 0.5:
+            raise ValueError("no checkerboard anywhere")
+        return scores
