@@ -11,8 +11,11 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.record.versions import KINDS, Kind
 
 RULES = ("protocol", "arena", "pools", "attack", "defend", "score", "search")
-"""The sections of a configuration that must agree. Not among them: the seed, which makes a replicate of a tournament;
-``compute``, which decides how sums round; ``parts`` and ``audit``, which decide no place."""
+"""The sections of a configuration that must agree, less :data:`FREE`. Not among them: the seed, which makes a replicate
+of a tournament; ``compute``, which decides how sums round; ``parts`` and ``audit``, which decide no place."""
+
+FREE = {"score": {"through"}}
+"""Settings in these sections that decide no place either."""
 
 
 def comparable(a: Scoreboard, b: Scoreboard) -> str | None:
@@ -83,7 +86,7 @@ def _rules(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
         # A file of an earlier release lacks settings that came later; their defaults are what was played before.
         ours, theirs = ({**defaults[section], **config.get(section, {})} for config in (a, b))
         for key in _in_order(ours, theirs):
-            if ours.get(key) != theirs.get(key):
+            if key not in FREE.get(section, ()) and ours.get(key) != theirs.get(key):
                 yield f"{section}.{key} is {ours.get(key)!r} in one and {theirs.get(key)!r} in the other"
 
 
@@ -95,4 +98,4 @@ def _in_order(*sections: Mapping[str, Any]) -> Sequence[str]:
     return list(dict.fromkeys(key for section in sections for key in section))
 
 
-__all__ = ["RULES", "comparable", "first_incomparable", "same_players"]
+__all__ = ["FREE", "RULES", "comparable", "first_incomparable", "same_players"]

@@ -140,6 +140,11 @@ class Scoreboard:
         return self.of(Search)
 
     @property
+    def chains(self) -> tuple[str, ...]:
+        """What images went through before detectors in the standings judged them again, each such as ``jpeg:75``."""
+        return tuple(dict.fromkeys(chain for row in self.detectors for chain in row.postprocessed))
+
+    @property
     def newest(self) -> dict[tuple[Kind, str], int]:
         """Of each player, by kind and name, the newest version that has a match."""
         found: dict[tuple[Kind, str], int] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
@@ -11,7 +13,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.observer import GameObserver
 from fakeoff.protocols.interface import Protocol
-from fakeoff.protocols.measures import Match
+from fakeoff.protocols.measures import Match, PostprocessedMatch
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import Cell, Unlogged
 from fakeoff.protocols.score.metrics import METRICS
@@ -68,6 +70,7 @@ class AttackDefend(Protocol):
         detectors = bench.defend(bench.detectors, generators)
         makers, judges = generators, detectors  # every version so far
         matches = bench.match(makers, judges)
+        behind = bench.postprocess(makers, judges)
         bench.parse(generators)
         bench.look(makers, judges)
         bench.localise(makers, judges)
@@ -86,6 +89,7 @@ class AttackDefend(Protocol):
             retrained = bench.defend(bench.detectors, history, after=detectors)
             judges += retrained
             matches = bench.match(makers, judges)
+            behind = bench.postprocess(makers, judges)
             bench.look(makers, judges)
             bench.localise(makers, judges)
             bench.shift(generators, attacked, frozen=detectors, retrained=retrained)
@@ -93,17 +97,24 @@ class AttackDefend(Protocol):
             bench.gate(attacked)
             bench.end_round(round_)
             generators, detectors = latest, retrained
+        there = {one.places: one for one in behind}
         rows: list[dict[str, Cell]] = [
             {
                 "generator": match.generator.label,
                 "detector": match.detector.label,
                 "is target": match.is_target,
                 **{name: value for metric in METRICS for name, value in _with_interval(match, metric).items()},
+                **_behind(there.get(match.places), bench.config.score.through),
             }
             for match in matches
         ]
         if rows:
             bench.table("matches", rows)
+
+
+def _behind(match: PostprocessedMatch | None, chains: Sequence[str]) -> dict[str, Cell]:
+    drawn = {} if match is None else match.behind
+    return {f"auc behind {chain}": drawn[chain]["auc"].value if chain in drawn else None for chain in chains}
 
 
 def _with_interval(match: Match, metric: str) -> dict[str, Cell]:

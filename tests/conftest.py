@@ -100,7 +100,7 @@ def toy_config(toys: Path) -> Callable[..., TournamentConfig]:
             "compute": {"attack_threads": 1, "device": "cpu", "precision": "float32"},
         }
         settings = {**small, **over}
-        settings["score"] = {"least_auc": 0, **settings["score"]}  # nor do toys learn
+        settings["score"] = {"least_auc": 0, "through": [], **settings["score"]}  # nor do toys learn
         return parse_config(settings, where="test")
 
     return make

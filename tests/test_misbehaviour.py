@@ -55,7 +55,7 @@ def small(generators: list[str]) -> TournamentConfig:
             "attack": {"steps": 4, "batch": 4},
             # The fakes of round 0 alone, so that the good generator meets the same detector in any company.
             "defend": {"steps": 20, "batch": 8, "check_every": 10, "history": "latest"},
-            "score": {"resamples": 100},
+            "score": {"resamples": 100, "through": []},
             "parts": {"parser": ""},
             "audit": {"on_leak": "skip"},
             "compute": {

@@ -41,10 +41,13 @@ class Board:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a reader of the standings must know besides: leaks, masks, challenges, forfeits, who takes no place."""
+        """What a reader must know besides: fragile traces, leaks, masks, challenges, forfeits, who takes no place."""
         board = self.scoreboard
         if lead := describe_lead(board):
             yield lead
+        for row in board.detectors:
+            if row.fragility:
+                yield f"Fragile: {row.fragility}"
         for audit in board.audits:
             for leak in audit.leaks:
                 yield f"Leak: format alone tells {audit.generator}@{audit.generator_round} from its reals: {leak}"

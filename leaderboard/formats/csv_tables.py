@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import csv
 import dataclasses
 import io
@@ -31,8 +32,8 @@ _PAIR = tuple(field.name for field in dataclasses.fields(PairRow))
 def csv_text(boards: Sequence[Board], table: Table) -> str:
     """A row for each standing, or for each cell.
 
-    ``worst_auc_ci`` comes as ``worst_auc_low`` and ``worst_auc_high``, what is nested as ``vote_ap``; what there is
-    nothing of is empty.
+    ``worst_auc_ci`` comes as ``worst_auc_low`` and ``worst_auc_high``, what is nested as ``vote_ap``, and by
+    chains as ``postprocessed_jpeg:75_mean_auc``; what there is nothing of is empty.
 
     Args:
         boards: The tournaments.
@@ -100,6 +101,8 @@ def _names(kind: type[Any], prefix: str = "") -> Iterator[str]:
         inner = _record(hints[field.name])
         if inner is not None:
             yield from _names(inner, f"{prefix}{field.name}_")
+        elif _records(hints[field.name]) is not None:
+            continue  # by names that only rows know
         elif _is_interval(field.name):
             yield from _ends(f"{prefix}{field.name}")
         else:
@@ -113,8 +116,12 @@ def _flat(kind: type[Any], values: Mapping[str, Any], *, prefix: str = "") -> di
         inner = _record(hints[name])
         if value is None:
             continue
+        each = _records(hints[name])
         if inner is not None:
             found |= _flat(inner, value, prefix=f"{prefix}{name}_")
+        elif each is not None:
+            for key, one in value.items():
+                found |= _flat(each, one, prefix=f"{prefix}{name}_{key}_")
         elif _is_interval(name):
             found |= dict(zip(_ends(f"{prefix}{name}"), map(_text, value), strict=True))
         else:
@@ -126,6 +133,13 @@ def _record(hint: Any) -> type[Any] | None:
     """The dataclass that a field holds, or None where it holds something else."""
     choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     return next((one for one in choices if dataclasses.is_dataclass(one) and isinstance(one, type)), None)
+
+
+def _records(hint: Any) -> type[Any] | None:
+    """The dataclass that a field holds several of, by name; None where it holds something else."""
+    if typing.get_origin(hint) is not collections.abc.Mapping:
+        return None
+    return _record(typing.get_args(hint)[1])
 
 
 def _is_interval(name: str) -> bool:

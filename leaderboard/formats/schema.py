@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from fakeoff.leaderboard.scoreboard import SCHEMA_VERSION, Attack
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.measures import MEASURES, Match
+from fakeoff.protocols.measures import MEASURES, Match, Measured
 from fakeoff.protocols.measures.changes import ChangeRow
 from fakeoff.protocols.measures.masking import Masking
 from fakeoff.protocols.measures.rows import PairRow
@@ -59,7 +59,7 @@ def scoreboard_schema() -> dict[str, Any]:
         _describe(found[kind.__name__ if kind.__name__ in found else _long_name(kind)], kind)
     for measure in inside:
         cell, row = (_named(refs[one.row_type, _MODE], found) for one in (Match, measure))
-        _put_inside(cell, row, section=measure.section, ref=refs[measure.row_type, _MODE])
+        _put_inside(cell, row, measure, ref=refs[measure.row_type, _MODE])
     _named(refs[Masking, _MODE], found)["properties"]["sentence"] = {"type": "string", "description": "It in words."}
     sections = {
         **{name: _rows(refs[kind, _MODE]) for name, kind in _SECTIONS.items()},
@@ -98,12 +98,12 @@ def _named(ref: Any, found: Mapping[str, Any]) -> dict[str, Any]:
     return definition
 
 
-def _put_inside(cell: dict[str, Any], row: dict[str, Any], *, section: str, ref: Any) -> None:
+def _put_inside(cell: dict[str, Any], row: dict[str, Any], measure: type[Measured[Any]], *, ref: Any) -> None:
     """Puts the rows of a measure into cells, where they say no more whom they are about."""
     for name in (field.name for field in dataclasses.fields(PairRow)):
         row["properties"].pop(name)
         row["required"].remove(name)
-    cell["properties"][section] = {**ref, "description": "Of a manipulator and a patch detector; of no other."}
+    cell["properties"][measure.section] = {**ref, "description": measure.which_cells}
 
 
 def _records(kinds: Iterable[Any]) -> dict[Any, None]:

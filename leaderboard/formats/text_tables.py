@@ -15,6 +15,7 @@ from fakeoff.leaderboard.terminal.tables import tell_rank
 from fakeoff.leaderboard.verdict.duels import Duel, find_duels
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.changes import ChangeRow
+from fakeoff.protocols.measures.fragility import PostprocessedStanding
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStanding
 from fakeoff.protocols.record.versions import Kind
@@ -49,9 +50,15 @@ class TextTable:
 def standings_tables(board: Board) -> list[TextTable]:
     """The standings of a tournament, who gave scores elsewhere, and the story of each attack; no table is empty."""
     scoreboard = board.scoreboard
-    marks = challenge_marks(board.challenges, scoreboard.detectors)
+    marks, chains = challenge_marks(board.challenges, scoreboard.detectors), scoreboard.chains
     detectors = [
-        (tell_rank(row, at), f"{row.player}@{row.round}", *_of_detector(row), *marks[at - 1 : at])
+        (
+            tell_rank(row, at),
+            f"{row.player}@{row.round}",
+            *_of_detector(row),
+            *(_behind(row.postprocessed.get(chain)) for chain in chains),
+            *marks[at - 1 : at],
+        )
         for at, row in enumerate(scoreboard.detectors, start=1)
     ]
     generators = [
@@ -62,7 +69,7 @@ def standings_tables(board: Board) -> list[TextTable]:
     tables = [
         _table(
             "Detectors, by worst-case AUC over every generator version",
-            ("#", "detector", *_OF_DETECTORS, *(["challenged"] if marks else [])),
+            ("#", "detector", *_OF_DETECTORS, *_headings(chains), *(["challenged"] if marks else [])),
             detectors,
             names=("detector", "against"),
         ),
@@ -170,6 +177,17 @@ def _of_detector(row: DetectorStanding | ImportedStanding) -> tuple[str, ...]:
         with_interval(row, "mean_ap"),
         with_interval(row, "mean_accuracy", percent=True),
     )
+
+
+def _headings(chains: Sequence[str]) -> list[str]:
+    return [f"mean AUC behind {chain}" for chain in chains]
+
+
+def _behind(standing: PostprocessedStanding | None) -> str:
+    """The mean AUC behind a chain, marked where a detector lives on what does not survive it."""
+    if standing is None:
+        return "-"
+    return f"{tell(standing.mean_auc, standing.mean_auc_ci)}{' !' if standing.fragile else ''}"
 
 
 def _of_generator(row: GeneratorStanding) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from fakeoff.leaderboard.mlflow.models import ModelLog
 from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, lineage_of, threshold_points
 from fakeoff.leaderboard.mlflow.patience import SECONDS
 from fakeoff.leaderboard.mlflow.picture import Picture
+from fakeoff.leaderboard.mlflow.postprocessed import fragility_tag, postprocessed_points
 from fakeoff.leaderboard.mlflow.standings import (
     POSITION,
     standing_points,
@@ -37,6 +38,7 @@ from fakeoff.leaderboard.plots import plots
 from fakeoff.leaderboard.plots.heatmap_plots import match_heatmaps
 from fakeoff.leaderboard.plots.part_plots import part_histograms, shift_histograms
 from fakeoff.leaderboard.plots.parts import newest_parts, shifts_of_round
+from fakeoff.leaderboard.plots.postprocessed_plot import postprocessed_plot
 from fakeoff.leaderboard.scoreboard import Scoreboard, scoreboard_text
 from fakeoff.leaderboard.verdict.duels import find_duels
 from fakeoff.protocols.config import LIMITS, Parts, Search, print_config
@@ -47,17 +49,19 @@ from fakeoff.protocols.rules.pools import beside, what_is_known
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
-_CHANGING = ("rounds", "audit.on_leak")  # of a tournament that is played on; a parameter could not change
-_CONTENTS = 5  # raised when a round logs more than before: a home is then brought up to date
+_CHANGING = ("rounds", "audit.on_leak", "score.through")  # of a game that is played on; a parameter could not change
+_CONTENTS = 6  # raised when a round logs more than before: a home is then brought up to date
 
 
 def tournament_id(record: TournamentRecord) -> str:
     """What tells tournaments apart: configuration and data.
 
-    The number of rounds may grow, what to do about a leak and what a job may take decide no figure, the protocol is the
-    same for all, and as they are by default parts were not in the configuration before 0.2 and searches before 0.5.
+    The number of rounds may grow, what to do about a leak, what a job may take and what images go through before they
+    are scored again decide no other figure, the protocol is the same for all, and as they are by default parts were not
+    in the configuration before 0.2 and searches before 0.5.
     """
     left_out: dict[str, Any] = {"rounds": True, "audit": True, "protocol": True, "compute": set(LIMITS)}
+    left_out["score"] = {"through"}
     if record.config.parts == Parts():
         left_out["parts"] = True
     if record.config.search == Search():
@@ -177,11 +181,12 @@ class MlflowLog:
         tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": NOTES["tournament"]}
         run = self._run(f"tournament {name}", tags)
         self._revive(run)
-        parameters = {key: value for key, value in flatten(scoreboard.config) if key not in _CHANGING}
+        parameters = {key: value for key, value in flatten(scoreboard.config) if not key.startswith(_CHANGING)}
         self._mlflow.parameters(run, parameters)
         said = {
             "rounds": record.config.rounds,
             "on_leak": record.config.audit.on_leak,
+            "through": ", ".join(record.config.score.through) or "-",
             "forfeits": len(record.forfeits),
         }
         self._mlflow.tags(run, {TERMS: terms_of(scoreboard), **{key: str(value) for key, value in said.items()}})
@@ -192,6 +197,9 @@ class MlflowLog:
         matrix = plots.payoff_matrix(scoreboard) if scoreboard.cells else None
         if matrix is not None:
             self._picture(run, matrix, folder="payoff", key="payoff matrix", step=record.round)
+        if scoreboard.chains:
+            behind = postprocessed_plot(scoreboard)
+            self._picture(run, behind, folder="postprocessed", key="behind what images go through", step=record.round)
         targets = [entry for entry in shifts_of_round(scoreboard, record.round) if entry.is_target]
         if targets:
             shifts = shift_histograms(scoreboard, targets)
@@ -218,9 +226,10 @@ class MlflowLog:
             # Who takes no place comes after all who do.
             points = dict(standings.get(player, {POSITION: float(len(standings) + 1)}))
             missing = unranked.get(player, "no matches that count")
-            said = texts.get(player) or unranked_texts(version.kind, missing, scoreboard.confidence)
+            said = dict(texts.get(player) or unranked_texts(version.kind, missing, scoreboard.confidence))
             opponents: Kind = "generator" if version.kind == "detector" else "detector"
-            self._mlflow.tags(run, {**said, TERMS: terms_of(scoreboard, opponents)})
+            said |= fragility_tag(scoreboard, version) | {TERMS: terms_of(scoreboard, opponents)}
+            self._mlflow.tags(run, said)
             for measure in MEASURES:
                 points |= measure.points(
                     scoreboard.of(measure),
@@ -230,6 +239,7 @@ class MlflowLog:
                     newest=scoreboard.newest,
                     round_=record.round,
                 )
+            points |= postprocessed_points(scoreboard, version)
             for duel in duels:
                 if version.kind == "generator" and duel.generator == version.player:
                     points |= duel_points(duel, title=duel.detector)
@@ -379,6 +389,7 @@ class MlflowLog:
     def _read_state(self, name: str, record: TournamentRecord) -> dict[str, Any]:
         if self._state.get("name") == name:
             return self._state
+        contents = [_CONTENTS, *record.config.score.through]
         fresh = {
             "name": name,
             "experiment": experiment_name(
@@ -387,13 +398,13 @@ class MlflowLog:
             "started_ms": int(time.time() * 1000),
             "runs": {},
             "rounds_logged": 0,
-            "contents": _CONTENTS,
+            "contents": contents,
             "finished": False,
         }
         kept = self._mlflow.read_state(name)
-        if kept.get("contents", 1) != _CONTENTS and kept:
+        if kept.get("contents", 1) != contents and kept:
             # Points that are logged again have the same timestamps, and pictures the same names.
-            kept = {**kept, "rounds_logged": 0, "contents": _CONTENTS}
+            kept = {**kept, "rounds_logged": 0, "contents": contents}
         return {**fresh, **kept}
 
     def _write_state(self, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fakeoff.arena.seeds import digest
-from fakeoff.leaderboard.comparing import RULES
+from fakeoff.leaderboard.comparing import FREE, RULES
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.record.versions import Kind
 
@@ -25,7 +25,10 @@ def terms_of(scoreboard: Scoreboard, opponents: Kind | None = None) -> str:
     """
     config, data = scoreboard.config, scoreboard.data
     agreed: dict[str, Any] = {
-        "rules": {section: config[section] for section in RULES},
+        "rules": {
+            section: {key: value for key, value in config[section].items() if key not in FREE.get(section, ())}
+            for section in RULES
+        },
         "colour": data["colour"],
         "photographs": {split: told["sha256"] for split, told in data["split"].items()},
         "round": scoreboard.round,

@@ -19,6 +19,7 @@ from fakeoff.leaderboard.report.facts.changes import change_sentences, change_ta
 from fakeoff.leaderboard.report.facts.experiments import Experiment, find_experiments
 from fakeoff.leaderboard.report.facts.matches import localisation_table, match_table, search_table
 from fakeoff.leaderboard.report.facts.matrix import build_matrix
+from fakeoff.leaderboard.report.facts.postprocessed import behind_matches_table, behind_table
 from fakeoff.leaderboard.report.facts.recipe import write_recipe
 from fakeoff.leaderboard.report.facts.shifts import find_moves
 from fakeoff.leaderboard.report.facts.standings import cost_table, standings_tables
@@ -138,7 +139,8 @@ def _game(
     drawn = draw_moves(scoreboard, moves, album)
     heatmaps = draw_heatmaps(record, scoreboard, store, album) if record and store else []
     challenges = read_challenges(home)
-    extra = (search_table(scoreboard), localisation_table(scoreboard))
+    extra = (search_table(scoreboard), localisation_table(scoreboard), behind_matches_table(scoreboard))
+    behind = behind_table(scoreboard)
     return Game(
         tested_on=who_was_tested(scoreboard),
         story=[*tell_attacks(scoreboard), *filter(None, [tell_unbroken(scoreboard)])],
@@ -146,7 +148,7 @@ def _game(
         intervals=what_intervals_are(scoreboard),
         cautions=[*troubles, *find_cautions(scoreboard, challenges)],
         limits=[*filter(None, [tell_precision(scoreboard)]), *find_limits(scoreboard)],
-        standings=standings_tables(scoreboard, challenges),
+        standings=[*standings_tables(scoreboard, challenges), *([] if behind is None else [behind])],
         matrix=build_matrix(scoreboard),
         attacks=change_sentences(scoreboard),
         changes=change_tables(scoreboard),

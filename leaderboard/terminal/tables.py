@@ -13,6 +13,7 @@ from rich.text import Text
 from fakeoff.leaderboard.home.challenges import Challenge, challenge_marks
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.localisation_tables import localisation_table
+from fakeoff.leaderboard.terminal.postprocessed import postprocessed_table, print_fragility
 from fakeoff.leaderboard.terminal.search_tables import masks, print_masking, searches_table
 from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.leaderboard.terminal.state_table import state_table
@@ -53,6 +54,7 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Se
     detectors = partial(_detectors, challenges=challenges)
     tables = (
         detectors,
+        postprocessed_table,
         _generators,
         _duels,
         _state,
@@ -70,6 +72,8 @@ def print_scoreboard(scoreboard: Scoreboard, console: Console, *, challenges: Se
             console.print(found)
         if table is detectors and (lead := describe_lead(scoreboard)):
             console.print(Text(lead))
+        if table is postprocessed_table:
+            print_fragility(scoreboard, console)
     print_masking(scoreboard, console)
     print_summary(summarise(scoreboard, challenges), console)
 

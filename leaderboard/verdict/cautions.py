@@ -43,7 +43,7 @@ def find_cautions(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) 
         challenges: Of its detectors, as far as the home keeps any.
     """
     found = [*_leaks(scoreboard), *_masking(scoreboard), *_challenges(challenges)]
-    found += [*_doubts(scoreboard), *_forfeits(scoreboard), *_places(scoreboard)]
+    found += [*_doubts(scoreboard), *_forfeits(scoreboard), *_places(scoreboard), *_fragility(scoreboard)]
     return sorted([*found, *_people(scoreboard)], key=lambda caution: not caution.grave)
 
 
@@ -108,6 +108,12 @@ def _leaks(scoreboard: Scoreboard) -> Iterator[Caution]:
 def _masking(scoreboard: Scoreboard) -> Iterator[Caution]:
     for one in scoreboard.masking:
         yield Caution(kind="Masked gradient", text=f"{one.sentence}.", grave=True)
+
+
+def _fragility(scoreboard: Scoreboard) -> Iterator[Caution]:
+    for row in scoreboard.detectors:
+        if row.fragility:
+            yield Caution(kind="Fragile traces", text=f"{row.fragility}.", grave=True)
 
 
 def _challenges(challenges: Sequence[Challenge]) -> Iterator[Caution]:

@@ -6,7 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from fakeoff.arena.errors import ConfigError, suggestion
 
@@ -73,6 +82,23 @@ def _chain(text: str) -> str:
 
         parse_operations(text)
     return text
+
+
+def _listed(given: Any) -> Any:
+    """What is typed as one text, with commas."""
+    return tuple(given.split(",") if given else ()) if isinstance(given, str) else given
+
+
+def _chains(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Checks chains of operations, of which each is one at least and none comes twice."""
+    chains = tuple("".join(text.split()) for text in texts)
+    for chain in chains:
+        if not chain:
+            raise ValueError("'' is nothing that is done to pictures; to score none of them again: []")
+        if chains.count(chain) > 1:
+            raise ValueError(f"'{chain}' is named twice")
+        _chain(chain)
+    return chains
 
 
 class Attack(_Section):
@@ -156,6 +182,12 @@ class Score(_Section):
     polarity_check: Annotated[
         bool, Field(description="whether a detector that cannot learn and has real and fake swapped on val is refused")
     ] = True
+    through: Annotated[
+        tuple[str, ...],
+        Field(description="each match is scored again behind each of these, such as 'resize:0.5+jpeg:75'; [] is off"),
+        BeforeValidator(_listed),
+        AfterValidator(_chains),
+    ] = ("jpeg:75", "resize:0.5", "blur:0.5")
 
 
 class Search(_Section):

@@ -236,7 +236,7 @@ def _fill(table: Container | Table, section: BaseModel) -> None:
             inner = tomlkit.table()
             _fill(inner, value)
             table.add(name, inner)
-        elif isinstance(value, tuple):
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             players = tomlkit.aot()
             for player in value:
                 inner = tomlkit.table()
@@ -244,7 +244,7 @@ def _fill(table: Container | Table, section: BaseModel) -> None:
                 players.append(inner)
             table.add(name, players)
         else:
-            item = tomlkit.item(value)
+            item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
             if field.description:
                 item.comment(field.description)
             table.add(name, item)

@@ -17,6 +17,7 @@ from fakeoff.protocols.measures import (
     Look,
     Match,
     Measured,
+    PostprocessedMatch,
     QualityGate,
     Search,
     Shift,
@@ -44,6 +45,22 @@ class MeasuringVerbs(Verbs):
             PluginError: A version is of the other kind.
         """
         return self.measure(Match, makers, judges)
+
+    def postprocess(self, makers: Iterable[Version], judges: Iterable[Version]) -> Line[PostprocessedMatch]:
+        """Scores every match again behind each chain of ``score.through``: JPEG, a resize and back, a blur.
+
+        Args:
+            makers: Generator versions.
+            judges: Detector versions.
+
+        Returns:
+            What each match is there, and by how much less than as the images are. Nothing where the configuration has
+            no chain.
+
+        Raises:
+            PluginError: A version is of the other kind.
+        """
+        return self.measure(PostprocessedMatch, makers if self.config.score.through else (), judges)
 
     def judge(self, judges: Iterable[Version], *, reals: str | Job, fakes: str | Job, what: str) -> Line[Judged]:
         """Scores images of the protocol's own with detectors, blindly.

@@ -29,7 +29,7 @@ from fakeoff.protocols.record.versions import Forfeit, PassedOver, Trained, Vers
 from fakeoff.protocols.rules.attack import write_attack
 from fakeoff.protocols.rules.defend import Defended, write_defend
 from fakeoff.protocols.rules.desk import Desk
-from fakeoff.protocols.rules.judging import write_judge, write_judge_again
+from fakeoff.protocols.rules.judging import write_judge, write_judge_again, write_judge_behind
 from fakeoff.protocols.rules.pools import (
     Entered,
     Sampled,
@@ -209,14 +209,18 @@ class Moves:
         return self._engine.begin(coroutine)
 
     async def judged(
-        self, judge: Version, reals: str, fakes: str, *, what: str, fakes_of: str, round_: int
+        self, judge: Version, reals: str, fakes: str, *, what: str, fakes_of: str, round_: int, through: str = ""
     ) -> Judged | None:
         """Scores of two pools, given blindly; the driver draws the conclusions. None where the judge forfeited."""
         mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
         self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
-        # Looks read what a patch detector said of patches: it is not asked twice, and never told which side it sees.
-        patches = self.can(judge, "patch")
-        job = write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_, patches=patches)
+        if through:
+            job = write_judge_behind(self._desk, judge, mixture, through=through, what=what, round_=round_)
+            what = f"{what} behind {through}"
+        else:
+            # Looks read what a patch detector said of patches: it is not asked twice, nor told which side it sees.
+            patches = self.can(judge, "patch")
+            job = write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_, patches=patches)
         result = await self._result(job, blame(judge, "score", round_=round_, against=what))
         if result is None:
             return None
@@ -233,8 +237,9 @@ class Moves:
             on_fakes=read_who_is_on(fakes, self._store),
             keep=self._keep_figures,
         )
-        self._tally.leave_unranked(judge, why_unranked(result), round_=round_)
-        self._tally.compare_reals(judge, reals, found.real, round_=round_)
+        if not through:  # the same photographs are others behind it
+            self._tally.leave_unranked(judge, why_unranked(result), round_=round_)
+            self._tally.compare_reals(judge, reals, found.real, round_=round_)
         return Judged(detector=judge, judging=judged, figures=found.figures, drawn=found.drawn)
 
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:

@@ -10,10 +10,21 @@ from fakeoff.protocols.measures.localisation import Localisation
 from fakeoff.protocols.measures.looks import Look, Shift
 from fakeoff.protocols.measures.match import Judged, Match
 from fakeoff.protocols.measures.measured import Kept, Measured
+from fakeoff.protocols.measures.postprocessed import PostprocessedMatch
 from fakeoff.protocols.measures.quality import QualityGate
 from fakeoff.protocols.measures.search import Search
 
-MEASURES: tuple[type[Measured[Any]], ...] = (Cost, Audit, Match, Look, Shift, QualityGate, Search, Localisation)
+MEASURES: tuple[type[Measured[Any]], ...] = (
+    Cost,
+    Audit,
+    Match,
+    Look,
+    Shift,
+    QualityGate,
+    Search,
+    Localisation,
+    PostprocessedMatch,
+)
 """All of them, in the order of the scoreboard's sections."""
 
 __all__ = [
@@ -26,6 +37,7 @@ __all__ = [
     "Look",
     "Match",
     "Measured",
+    "PostprocessedMatch",
     "QualityGate",
     "Search",
     "Shift",

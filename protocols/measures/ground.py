@@ -55,7 +55,7 @@ class Ground(typing.Protocol):
         """
 
     async def judged(
-        self, judge: Version, reals: str, fakes: str, *, what: str, fakes_of: str, round_: int
+        self, judge: Version, reals: str, fakes: str, *, what: str, fakes_of: str, round_: int, through: str = ""
     ) -> Judged | None:
         """Scores of two pools, given blindly, and what follows from them; None where the judge forfeited.
 
@@ -66,6 +66,7 @@ class Ground(typing.Protocol):
             what: The fakes are, for people.
             fakes_of: By whose name they are resampled: versions of one generator share their latents.
             round_: Of the game.
+            through: What both go through before the judge sees them, a chain such as ``jpeg:75``.
         """
 
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:

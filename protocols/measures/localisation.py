@@ -41,6 +41,7 @@ class Localisation(Measured[LocalisationRow]):
     section: ClassVar[str] = "localisation"
     row_type: ClassVar[type[LocalisationRow]] = LocalisationRow
     in_cell: ClassVar[bool] = True
+    which_cells: ClassVar[str] = "Of a manipulator and a patch detector; of no other."
 
     detector: Version
     key: str

@@ -30,6 +30,7 @@ class Measured(Generic[R]):
         columns: Of the table of generators, from the row of a generator's newest version.
         in_cell: Whether its row stands in the cell of its match, under the name of the section, in place of a section
             of its own.
+        which_cells: Of which matches there is such a row in the cell, in a sentence.
         generator: Which version.
     """
 
@@ -38,6 +39,7 @@ class Measured(Generic[R]):
     row_type: ClassVar[type[Any]]
     columns: ClassVar[tuple[Column[Any], ...]] = ()
     in_cell: ClassVar[bool] = False
+    which_cells: ClassVar[str] = ""
 
     generator: Version
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from fakeoff.protocols.measures.fragility import PostprocessedStanding, describe_fragility, stand_behind
 from fakeoff.protocols.measures.gates import counted_matches, find_unranked
 from fakeoff.protocols.measures.match import Match
+from fakeoff.protocols.measures.postprocessed import PostprocessedMatch
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Version, newest
 from fakeoff.protocols.score.blind import OnVal
@@ -37,6 +39,8 @@ class DetectorStanding:
         mean_accuracy_ci: That of ``mean_accuracy``.
         ahead: By how much ``worst_auc`` is above that of the next one in the table; None for the last.
         ahead_ci: Its interval.
+        postprocessed: What is left of it behind what images go through, by chain, such as ``jpeg:75``; it decides no
+            place. Empty where that was not scored.
     """
 
     player: str
@@ -56,6 +60,12 @@ class DetectorStanding:
     mean_accuracy_ci: Interval | None = None
     ahead: float | None = None
     ahead_ci: Interval | None = None
+    postprocessed: Mapping[str, PostprocessedStanding] = field(default_factory=dict)
+
+    @property
+    def fragility(self) -> str:
+        """Which traces it lives on that do not survive, in a sentence; empty where there are none."""
+        return describe_fragility(f"{self.player}@{self.round}", self.postprocessed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +122,10 @@ def rank_on_val(judged: Sequence[tuple[Version, OnVal]]) -> list[Version]:
 def detector_standings(record: TournamentRecord) -> list[DetectorStanding]:
     """Ranks the newest version of each detector, best first; who is unranked takes no place and counts for nobody."""
     confidence = record.config.score.confidence
-    return rank_detectors(counted_matches(record), _ranked(record, "detector"), confidence=confidence)
+    counted = counted_matches(record)
+    places = {match.places for match in counted}
+    behind = [match for match in record.postprocessed if match.places in places]
+    return rank_detectors(counted, _ranked(record, "detector"), confidence=confidence, postprocessed=behind)
 
 
 def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
@@ -125,7 +138,11 @@ def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
 
 
 def rank_detectors(
-    matches: Sequence[Match], versions: Sequence[Version], *, confidence: float = 0.95
+    matches: Sequence[Match],
+    versions: Sequence[Version],
+    *,
+    confidence: float = 0.95,
+    postprocessed: Sequence[PostprocessedMatch] = (),
 ) -> list[DetectorStanding]:
     """Ranks detector versions by worst-case, then mean AUC over the pool, best first; ties are listed by name.
 
@@ -133,6 +150,7 @@ def rank_detectors(
         matches: All matches.
         versions: Who is ranked.
         confidence: Of intervals, as a share.
+        postprocessed: The same matches behind what images go through, as far as they were scored there.
     """
     standings: dict[str, DetectorStanding] = {}
     merits: dict[str, tuple[Figure, Figure]] = {}
@@ -156,6 +174,7 @@ def rank_detectors(
             mean_auc_ci=mean_of(aucs).interval(confidence),
             mean_ap_ci=mean_of(aps).interval(confidence),
             mean_accuracy_ci=mean_of(accuracies).interval(confidence),
+            postprocessed=stand_behind(version, postprocessed, confidence=confidence),
         )
     order = sorted(
         standings, key=lambda label: (-standings[label].worst_auc, -standings[label].mean_auc, _by_name(label))

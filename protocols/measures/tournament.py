@@ -8,7 +8,18 @@ from typing import Any, TypeVar, cast
 
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.measures import Audit, Cost, Localisation, Look, Match, Measured, QualityGate, Search, Shift
+from fakeoff.protocols.measures import (
+    Audit,
+    Cost,
+    Localisation,
+    Look,
+    Match,
+    Measured,
+    PostprocessedMatch,
+    QualityGate,
+    Search,
+    Shift,
+)
 from fakeoff.protocols.measures.trainings import Training
 from fakeoff.protocols.record.versions import Forfeit, Kind, PassedOver, Unranked, Version
 
@@ -85,6 +96,11 @@ class TournamentRecord:
     def shifts(self) -> tuple[Shift, ...]:
         """One for each attack and patch detector."""
         return self.of(Shift)
+
+    @property
+    def postprocessed(self) -> tuple[PostprocessedMatch, ...]:
+        """Matches behind what images go through on their way."""
+        return self.of(PostprocessedMatch)
 
     @property
     def searches(self) -> tuple[Search, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fakeoff.arena.errors import JobFailed, one_line
 from fakeoff.arena.images.pool import Pool
+from fakeoff.arena.images.postprocessing import parse_operations, postprocess
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.jobs.limits import wants_memory
 from fakeoff.arena.players.specs import Identity
@@ -25,7 +26,7 @@ from fakeoff.arena.typed import as_record
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.desk import Desk, payload_of
 from fakeoff.protocols.score.blind import Mixture
 from fakeoff.protocols.score.patches import Patches
 
@@ -42,11 +43,14 @@ class JudgeArguments:
         detector: Who judges.
         sample: How many images are scored again, from 0.
         patches: Whether the scores of patches are kept; of a patch detector.
+        through: What all images, reals and fakes, go through before it sees them:
+            :mod:`fakeoff.arena.images.postprocessing`. None for nothing.
     """
 
     detector: Identity
     sample: int
     patches: bool
+    through: str | None = None
 
 
 def write_judge(
@@ -64,7 +68,27 @@ def write_judge(
         patches: Whether the scores of patches are kept, for looks; of a patch detector.
     """
     label = f"score {detector.label} on {what}"
-    return _write(desk, judge, detector, mixture, label=label, stage=stage, round_=round_, fresh=False, patches=patches)
+    arguments = _arguments(desk, detector, patches=patches)
+    return _write(desk, judge, detector, mixture, arguments, label=label, stage=stage, round_=round_)
+
+
+def write_judge_behind(desk: Desk, detector: Version, mixture: Mixture, *, through: str, what: str, round_: int) -> Job:
+    """A detector version at a mixture that went through something on its way.
+
+    Nothing is scored again: what such scores are asked is how they compare with those of the mixture as it is, and
+    whose scores depend on more than the image has been found out there.
+
+    Args:
+        desk: What is played.
+        detector: Which version.
+        mixture: Of the images, as they were before.
+        through: What they went through, a chain such as ``jpeg:75``.
+        what: They are, for people: ``pgan@1``.
+        round_: When.
+    """
+    label = f"score {detector.label} on {what} behind {through}"
+    arguments = replace(_arguments(desk, detector, patches=False), sample=0, through=through)
+    return _write(desk, judge, detector, mixture, arguments, label=label, stage="postprocess", round_=round_)
 
 
 def write_judge_again(desk: Desk, detector: Version, mixture: Mixture, *, round_: int) -> Job:
@@ -77,9 +101,15 @@ def write_judge_again(desk: Desk, detector: Version, mixture: Mixture, *, round_
         round_: When.
     """
     label = f"score {detector.label} again"
+    arguments = _arguments(desk, detector, patches=False)
     return _write(
-        desk, judge_again, detector, mixture, label=label, stage="defend", round_=round_, fresh=True, patches=False
+        desk, judge_again, detector, mixture, arguments, label=label, stage="defend", round_=round_, fresh=True
     )
+
+
+def _arguments(desk: Desk, detector: Version, *, patches: bool) -> JudgeArguments:
+    spec = desk.detectors[detector.player]
+    return JudgeArguments(detector=spec.identity(), sample=desk.config.score.scored_again, patches=patches)
 
 
 def _write(
@@ -87,23 +117,21 @@ def _write(
     task: Callable[[Context], Result],
     detector: Version,
     mixture: Mixture,
+    arguments: JudgeArguments,
     *,
     label: str,
     stage: str,
     round_: int,
-    fresh: bool,
-    patches: bool = False,
+    fresh: bool = False,
 ) -> Job:
-    spec = desk.detectors[detector.player]
-    arguments = JudgeArguments(detector=spec.identity(), sample=desk.config.score.scored_again, patches=patches)
     return desk.job(
         task,
         VERSION,
         label=label,
         player=detector.player,
-        specs=[spec],
+        specs=[desk.detectors[detector.player]],
         device=desk.device,
-        payload=asdict(arguments),
+        payload=payload_of(arguments),
         inputs={"version": detector.key, "images": mixture.key},
         fresh=fresh,
         stage=stage,
@@ -115,7 +143,8 @@ def judge(context: Context) -> Result:
     """Scores a mixture, and some of it a second time: in another order, and each image alone.
 
     Payload: :class:`JudgeArguments`. Inputs: ``version``, ``images`` (a
-    :class:`fakeoff.protocols.score.blind.Mixture`). The sizes of batches are drawn anew for each job.
+    :class:`fakeoff.protocols.score.blind.Mixture`, all of which goes through ``through`` before the detector sees it).
+    The sizes of batches are drawn anew for each job.
 
     Returns:
         Arrays: ``scores`` float32 ``(n,)`` in the mixture's order; ``sample`` int64 ``(k,)``, places in it, and their
@@ -191,7 +220,8 @@ def judge_again(context: Context) -> Result:
 
 def _seated(context: Context, arguments: JudgeArguments) -> tuple[Detector, Pool, np.random.Generator]:
     detector = referee.build_detector(arguments.detector, version=context.inputs["version"], device=context.device)
-    pool = Pool(context.inputs["images"].arrays["images"], device=context.device)
+    pixels = postprocess(context.inputs["images"].arrays["images"], parse_operations(arguments.through or ""))
+    pool = Pool(pixels, device=context.device)
     return detector, pool, np.random.default_rng(seed_from(context.key, "judge"))
 
 

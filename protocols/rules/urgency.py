@@ -15,6 +15,7 @@ _URGENCY = {
     "search": 2,
     "shift": 1,
     "cost": 1,
+    "postprocess": 1,
     "quality": 1,
 }
 

@@ -64,7 +64,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_config(toy_config: Callable[..., TournamentConfig]) -> Callable[..., TournamentConfig]:
-    """``toy_config`` with two rounds, two generators, one of them fixed, and two detectors."""
+    """``toy_config`` with two rounds, two generators, one of them fixed, two detectors, and matches behind JPEG."""
 
     def make(**over: Any) -> TournamentConfig:
         larger: dict[str, Any] = {
@@ -74,6 +74,7 @@ def make_config(toy_config: Callable[..., TournamentConfig]) -> Callable[..., To
                 {"plugin": "toy_detector", "name": "first"},
                 {"plugin": "toy_detector", "name": "second", "parameters": {"init_seed": 1}},
             ],
+            "score": {"resamples": 100, "scored_again": 0, "quality_gate": False, "through": ["jpeg:75"]},
         }
         return toy_config(**{**larger, **over})
 

@@ -42,7 +42,7 @@ GAME: Mapping[str, Any] = {
     "pools": {"train_fakes": 32, "val_fakes": 16, "test_fakes": 17},
     "attack": {"target": "all", "weight": 0.5, "steps": 2, "batch": 4, "until": 0.8, "look_every": 2},
     "defend": {"steps": 4, "batch": 8, "check_every": 2, "patience": 5, "perfect": "patches"},
-    "score": {"resamples": 101, "confidence": 0.9, "scored_again": 2},
+    "score": {"resamples": 101, "confidence": 0.9, "scored_again": 2, "through": ["jpeg:75"]},
     "parts": {"parser": "toy_quadrants", "random_patches": 3},
     "audit": {"on_leak": "report"},
     "compute": {"attack_threads": 1, "device": "cpu", "precision": "float32"},
@@ -53,7 +53,7 @@ SEARCHED: Mapping[str, Any] = {
     "generators": [{"plugin": "toy_latents", "name": "latents"}],
     "detectors": [{"plugin": "toy_plain", "name": "plain"}, {"plugin": "toy_steps", "name": "steps"}],
     "search": {"when": "always", "queries": 3, "fakes": 8},
-    "score": {"resamples": 101, "scored_again": 0, "quality_gate": False},
+    "score": {"resamples": 101, "scored_again": 0, "quality_gate": False, "through": []},
     "parts": {"parser": ""},
     "audit": {"on_leak": "skip"},
 }
