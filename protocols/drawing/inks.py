@@ -1,10 +1,10 @@
 """Every colour of pictures, tables and the report, and what it means.
 
-Two codes, and no hue has two meanings. What an image is, or is taken for: orange is fake and blue is real, two of
-Okabe and Ito's colours (Color Universal Design, 2008), which the colour-blind tell apart. What came of it: purple
-where fakes pass, green where they are caught. Who sees no red or no green sees but one pair of hues, and the two codes
-agree there: fakes that pass look like what is real. No chart uses both. The paper draws real red and fake blue; here
-the louder hue is the fake.
+Two codes, and neither lends its hues to anything else. What an image is, or is taken for: orange is fake and blue is
+real, two of Okabe and Ito's colours (Color Universal Design, 2008), which the colour-blind tell apart. What came of it:
+purple where fakes pass, green where they are caught. Who sees no red or no green sees but one pair of hues, and the two
+codes agree there: fakes that pass look like what is real. No chart uses both. The paper draws real red and fake blue;
+here the louder hue is the fake.
 
 Nothing here imports matplotlib, so that the terminal can use it; maps of these colours are in
 :mod:`fakeoff.protocols.drawing.maps`.
@@ -44,16 +44,16 @@ CAUGHT = "#1f8a43"
 BEFORE = "#57606a"
 """How it was before an attack."""
 
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", INK, "#8c6d31")
-"""Of players and other things that have names, in the order of a legend: Okabe and Ito's, and two more."""
+LINES = ("#009e73", "#cc79a7", INK, "#e69f00", "#56b4e9", "#8c6d31", "#882255", "#332288")
+"""Of players and other things that have names, in the order of a legend: the rest of Okabe and Ito's, three more."""
 
-PATCHES, WHOLE = LINES[2], LINES[3]
+PATCHES, WHOLE = LINES[0], INK
 """Detectors that judge patches, and those that judge whole images; their marks differ too."""
 
 PATCH = "#ffd33d"
 """The frame of the most predictive patch."""
 
-PAPER = "#f2f0ec"
+PAPER = "#f2f2f0"
 """The middle of a light map, between two hues."""
 
 _NIGHT = "#33353a"

@@ -125,7 +125,7 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
 def _caption(trials: Trials, *, table: bool = True) -> str:
     words = f"{trials.confidence:.0%} intervals over {told_over(trials.people, trials.seeds)}"
     if not table:
-        return f"{words}; small dots: seeds.\nGreen dots: patch detectors, pink squares: whole images"
+        return f"{words}; small dots: seeds.\nGreen dots: patch detectors, black squares: whole images"
     return f"{words}. Grey: trained on. Bold: the best mean, and what cannot be told apart from it"
 
 

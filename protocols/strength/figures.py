@@ -88,7 +88,7 @@ def draw_robustness(
     figure.supylabel(f"steps of finetuning until AP falls below {level:g}", fontsize=9)
     figure.suptitle(
         f"Do smaller receptive fields stand more attack?\n{_caption(found)}; "
-        "green: patch detectors, pink: whole images; arrow: not broken",
+        "green: patch detectors, black: whole images; arrow: not broken",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,13 @@ def test_the_measure_sees_that_red_and_green_are_one_to_many() -> None:
 def test_everybody_tells_real_from_fake_and_passed_from_caught(sight: str) -> None:
     assert apart(inks.REAL, inks.FAKE, sight) > APART
     assert apart(inks.PASSED, inks.CAUGHT, sight) > APART
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_everybody_tells_lines_from_each_other_and_none_is_real_or_fake(sight: str) -> None:
+    assert min(apart(one, other, sight) for one, other in combinations(inks.LINES, 2)) > 10
+    if sight == "all colours":
+        assert min(apart(line, ink, sight) for line in inks.LINES for ink in (inks.REAL, inks.FAKE)) > 15
 
 
 @pytest.mark.parametrize("sight", ["protanopia", "deuteranopia"])
