@@ -10,16 +10,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from fakeoff.protocols.drawing.inks import FAKE, INK, PAPER, REAL, levels, mix
+from fakeoff.protocols.drawing.inks import FAKE, PAPER, REAL, levels
 
 DPI = 120
 
 _STEP = 0.05
-_DARKER = 0.6
 
-REAL_TO_FAKE = LinearSegmentedColormap.from_list(
-    "real to fake", [mix(REAL, INK, _DARKER), REAL, PAPER, FAKE, mix(FAKE, INK, _DARKER)]
-)
+REAL_TO_FAKE = LinearSegmentedColormap.from_list("real to fake", [REAL, PAPER, FAKE])
 """Of P(fake): blue is surely real, orange surely fake, pale in between."""
 
 PASSED_TO_CAUGHT = LinearSegmentedColormap.from_list("passed to caught", list(levels(9)))
@@ -75,7 +72,9 @@ def explain(
     bar = figure.colorbar(matrix, ticks=ticks, label=label, ax=beside, cax=within)
     told = [f"{tick:.0%}" if percent else f"{tick:.2f}" for tick in ticks]
     told[0], told[-1] = f"{told[0]}\nfakes pass", f"{told[-1]}\ncaught"
-    bar.ax.set_yticklabels(told, fontsize=7.5)
+    labels = bar.ax.set_yticklabels(told, fontsize=7.5)
+    labels[0].set_verticalalignment("bottom")
+    labels[-1].set_verticalalignment("top")
 
 
 __all__ = ["DPI", "PASSED_TO_CAUGHT", "REAL_TO_FAKE", "explain", "hold_all", "lower_end"]

@@ -118,7 +118,7 @@ def apart_from(one: Floats, other: Floats) -> float:
 
 
 def test_the_two_ends_of_a_heatmap_are_the_inks() -> None:
-    for share, ink in ((0.25, inks.REAL), (0.75, inks.FAKE)):
+    for share, ink in ((0.0, inks.REAL), (1.0, inks.FAKE)):
         assert np.allclose(REAL_TO_FAKE(share)[:3], rgb(ink), atol=0.02)
 
 
