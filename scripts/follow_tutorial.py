@@ -23,6 +23,7 @@ import ast
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -45,6 +46,7 @@ PUBLISHED = {
     f"fakeoff-home/experiments/pretrain/{PLAYER} faces.png": "docs/pictures/tutorial-faces.png",
 }
 _COMMAND_SECONDS = 1800
+_HOST = re.compile(rf"\b{re.escape(platform.node())}\b")  # nobody's business
 _SETUP = ("python3 -m venv .venv", ". .venv/bin/activate", "pip install --quiet ./fakeoff-*.whl")
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
@@ -338,6 +340,7 @@ def _run(shell: Shell, command: Command) -> str:
     print(f"$ {command.text}", end="", flush=True)
     started = time.monotonic()
     exit_code, output = shell.run(command.text)
+    output = _HOST.sub("HOST", output)
     print(f"  # {time.monotonic() - started:.0f} s", flush=True)
     where = f"line {command.line}: '{command.text}'"
     if exit_code != command.exit_code:

@@ -47,7 +47,9 @@ def run(notebook: dict[str, Any], folder: Path) -> None:
 def _outputs(source: str, names: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
     printed = io.StringIO()
     body = ast.parse(source, f"<cell {count}>").body
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    last = body[-1] if body and isinstance(body[-1], ast.Expr) else None
+    if last is not None:
+        body.pop()
     with contextlib.redirect_stdout(printed):
         exec(compile(ast.Module(body, []), f"<cell {count}>", "exec"), names)
         value = None if last is None else eval(compile(ast.Expression(last.value), f"<cell {count}>", "eval"), names)
