@@ -49,9 +49,13 @@ def test_there_is_a_page_for_each_job() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_block_is_followed_and_shows_what_was_printed(page: Path, script: ModuleType) -> None:
     printed = squeezed((FOLLOWED / f"{page.stem}.txt").read_text())
-    blocks = [block for block in script.read_blocks(page.read_text()) if block.language != "text"]
+    blocks = list(script.read_blocks(page.read_text()))
     assert len(blocks) > 3
     for block in blocks:
+        if block.language == "text":  # figures that are of one machine, or commands that nobody follows
+            shown = [line for line in block.text.splitlines() if not line.startswith(("$ ", "..."))]
+            assert not [line for line in shown if squeezed(line) not in printed], f"line {block.line}"
+            continue
         if block.language != "console":
             assert script._FILE.match(block.heading), f"line {block.line}"
             continue
@@ -115,7 +119,9 @@ def cells(*sources: str) -> dict[str, Any]:
 
 def test_a_notebook_keeps_what_its_cells_print_are_worth_and_draw(notebooks: ModuleType, tmp_path: Path) -> None:
     drawn = "import matplotlib.pyplot as plt\nplt.plot([1, 2])"
-    notebook = cells("x = 1\nprint('said')\nx + 1", "x += 1", "import pathlib\npathlib.Path('here').write_text('a')", drawn)
+    notebook = cells(
+        "x = 1\nprint('said')\nx + 1", "x += 1", "import pathlib\npathlib.Path('here').write_text('a')", drawn
+    )
     notebooks.run(notebook, tmp_path)
     first, second, third, last = (cell["outputs"] for cell in notebook["cells"])
     assert [one["output_type"] for one in first] == ["stream", "execute_result"]
