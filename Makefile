@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ASSETS := $(VENV)/assets
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: play test check bench bench-gpu slow paper clean
+.PHONY: play test check bench bench-gpu slow follow paper clean
 
 play: $(STAMP)
 	$(BIN)/fakeoff run
@@ -35,6 +35,12 @@ bench-gpu: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+# The tutorial, the pages for a job and the notebook, word for word; `make follow PAGES=docs/jobs/i-have-a-gan.md` one.
+PAGES := docs/tutorial.md $(wildcard docs/jobs/*.md)
+follow: $(STAMP)
+	$(BIN)/python scripts/follow_tutorial.py $(PAGES)
+	$(BIN)/python scripts/run_notebook.py examples/play_and_plot.ipynb
 
 # Hours; an interrupted one goes on where it was.
 paper: $(STAMP)

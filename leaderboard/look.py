@@ -16,6 +16,7 @@ from fakeoff.arena.errors import ConfigError
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, picture_heatmaps
+from fakeoff.protocols.drawing.inks import FAKE, REAL, REAL_OR_FAKE
 from fakeoff.protocols.game.recipes import judges_patches
 from fakeoff.protocols.pictures import Verdict, judge_pictures
 
@@ -60,7 +61,8 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Home, out: Path) -
     )
     title = (
         f"{judged.detector.label}: P(fake) of each picture, fake from {judged.threshold:.2f}\n"
-        "yellow: the most predictive patch\nnormalised: each picture's own range\nraw: P(fake) from 0 to 1"
+        f"{REAL_OR_FAKE}; yellow frame: the most predictive patch\n"
+        "normalised: each picture's own range\nraw: P(fake) from 0 to 1"
     )
     figure = picture_heatmaps(title, exhibit)
     try:
@@ -79,7 +81,7 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("most predictive part", no_wrap=True)
     for verdict in verdicts:
-        style = "red" if verdict.is_fake else "green"
+        style = FAKE if verdict.is_fake else REAL
         word = Text("fake" if verdict.is_fake else "real", style=style)
         table.add_row(Text(verdict.picture), f"{verdict.p_fake:.3f}", word, verdict.part or "-")
     console.print(table)

@@ -22,6 +22,8 @@ from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.generators import Batch
 from fakeoff.protocols.config.computing import decided
+from fakeoff.protocols.drawing.inks import INK, PALE, QUIET
+from fakeoff.protocols.drawing.maps import DPI
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.measures import Cost
@@ -32,7 +34,6 @@ from fakeoff.protocols.rules.finetuning import draw_lesson
 from fakeoff.protocols.rules.manipulating import is_manipulator
 from fakeoff.protocols.rules.pools import ATTACK_REALS
 
-_DPI = 120
 _FACES = 8
 _SMOOTHED_OVER = 0.02  # of a curve's points
 _LOG_FROM = 20.0  # largest over smallest distance
@@ -156,29 +157,29 @@ class Pretrain(Protocol):
         panels = len(curves) + len(_DISTANCES)
         columns = min(3, panels)
         rows = -(-panels // columns)
-        figure = Figure(figsize=(4.2 * columns, 2.7 * rows + 0.5), dpi=_DPI, layout="constrained")
+        figure = Figure(figsize=(4.2 * columns, 2.7 * rows + 0.5), dpi=DPI, layout="constrained")
         axes = iter(figure.subplots(rows, columns, squeeze=False).flat)
         for (name, curve), panel in zip(curves.items(), axes, strict=False):
             steps, values = zip(*curve, strict=True)
             window = max(1, round(len(values) * _SMOOTHED_OVER))
-            panel.plot(steps, values, color="#afb8c1", linewidth=0.6)
-            panel.plot(steps[window - 1 :], _running_mean(values, window), color="#0969da", linewidth=1.4)
+            panel.plot(steps, values, color=PALE, linewidth=0.6)
+            panel.plot(steps[window - 1 :], _running_mean(values, window), color=INK, linewidth=1.4)
             panel.set_title(name, fontsize=10, loc="left")
         for (key, name), panel in zip(_DISTANCES.items(), axes, strict=False):
             ends = [cost.generator.round * self.steps for cost in costs]
             distances = [getattr(cost.figures, f"{key}_to_reals") for cost in costs]
             floor = getattr(costs[0].figures, f"{key}_floor")
-            panel.plot(ends, distances, "o-", color="#0969da")
+            panel.plot(ends, distances, "o-", color=INK)
             if min(*distances, floor) > 0 and max(distances) > _LOG_FROM * min(*distances, floor):
                 panel.set_yscale("log")
-            panel.axhline(floor, color="#1a7f37", linestyle="--", linewidth=1)
+            panel.axhline(floor, color=QUIET, linestyle="--", linewidth=1)
             panel.set_title(f"{name} to held-out reals (dashed: of the training reals)", fontsize=10, loc="left")
         for panel in axes:
             panel.set_axis_off()
         for panel in figure.axes:
             panel.spines[["top", "right"]].set_visible(False)
         figure.supxlabel("training step", fontsize=10)
-        figure.suptitle(f"Pretraining {player} (grey: each step; blue: running mean)", fontsize=11, x=0.01, ha="left")
+        figure.suptitle(f"Pretraining {player} (grey: each step; black: running mean)", fontsize=11, x=0.01, ha="left")
         return figure
 
 
@@ -257,9 +258,7 @@ def _rows_of_faces(player: str, rows: Mapping[str, Pixels]) -> Figure:
     sheets = {caption: images.grid(pixels, columns=len(pixels)) for caption, pixels in rows.items()}
     height, width = next(iter(sheets.values())).shape[:2]
     inches = 10.0
-    figure = Figure(
-        figsize=(inches, (inches * height / width + 0.34) * len(rows) + 0.4), dpi=_DPI, layout="constrained"
-    )
+    figure = Figure(figsize=(inches, (inches * height / width + 0.34) * len(rows) + 0.4), dpi=DPI, layout="constrained")
     boxes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for box, (caption, sheet) in zip(boxes, sheets.items(), strict=True):
         box.imshow(sheet, interpolation="nearest")

@@ -1,11 +1,13 @@
-"""Follows docs/tutorial.md word for word, as a reader does: in an empty environment and an empty folder.
+"""Follows a page of docs word for word, as a reader does: in an empty environment and an empty folder.
 
-    python scripts/follow_tutorial.py             with the dependencies of the Python that runs it; minutes
-    python scripts/follow_tutorial.py --fresh     installs every dependency: more minutes, and 6.4 GB while it runs
-    python scripts/follow_tutorial.py --publish   also writes the tutorial's picture and its scoreboard under docs/
+    python scripts/follow_tutorial.py                    docs/tutorial.md
+    python scripts/follow_tutorial.py docs/jobs/*.md     pages for a job, a folder for each
+    python scripts/follow_tutorial.py --fresh            installs every dependency: minutes more, 6.4 GB while it runs
+    python scripts/follow_tutorial.py --publish          also writes what the page shows under docs/: what was printed,
+                                                         and the tutorial's picture and scoreboard
 
-Fakeoff is installed from a wheel of what git tracks, never from this checkout. A block of the tutorial is one of these,
-or an error:
+Fakeoff is installed from a wheel of what git tracks, never from this checkout: by the page, as the tutorial does, or
+before its first command where it makes no environment. A block of the page is one of these, or an error:
 
 - ``console``: after each `$ ` a command, run in one shell; under it what it prints. Each line must come, but for its
   numbers, times, widths and whose place it is; `...` stands for what is left out. `# exit code 1`: it must fail so.
@@ -21,6 +23,7 @@ import ast
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -37,11 +40,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PLAYER = "my_gan"
+TRANSCRIPTS = ROOT / "docs" / "results" / "followed"
 PUBLISHED = {
     "fakeoff-home/scoreboard.json": "docs/results/tutorial-scoreboard.json",
     f"fakeoff-home/experiments/pretrain/{PLAYER} faces.png": "docs/pictures/tutorial-faces.png",
 }
 _COMMAND_SECONDS = 1800
+_HOST = re.compile(rf"\b{re.escape(platform.node())}\b")  # nobody's business
+_SETUP = ("python3 -m venv .venv", ". .venv/bin/activate", "pip install --quiet ./fakeoff-*.whl")
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _FILE = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*(?P<has> has)?(?:, instead of `(?P<name>[\w.]+)`)?:$")
@@ -55,7 +61,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class TutorialError(Exception):
-    """The tutorial cannot be followed: where, and what came."""
+    """The page cannot be followed: where, and what came."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,7 @@ class Block:
     """A fenced block.
 
     Attributes:
-        line: Of its fence in the tutorial.
+        line: Of its fence in the page.
         language: Beside the fence.
         heading: The last line above it that is not empty.
         text: Inside, with a line break at its end.
@@ -86,7 +92,7 @@ class Command:
 
 
 def read_blocks(text: str) -> Iterator[Block]:
-    """The fenced blocks of a tutorial, in order."""
+    """The fenced blocks of a page, in order."""
     heading, opened, inside = "", None, []
     for number, line in enumerate(text.splitlines(), start=1):
         fence = _FENCE.match(line)
@@ -203,7 +209,7 @@ def missing_lines(expected: tuple[str, ...], output: str) -> list[str]:
 
 
 class Shell:
-    """One bash for the whole tutorial: a `cd` or an activated environment holds for what follows."""
+    """One bash for the whole page: a `cd` or an activated environment holds for what follows."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -289,32 +295,40 @@ def _environment(*, fresh: bool) -> dict[str, str]:
     return environment
 
 
-def follow(tutorial: Path, root: Path, *, fresh: bool) -> None:
-    """Follows a tutorial in `root/reader`.
+def follow(page: Path, root: Path, *, fresh: bool) -> None:
+    """Follows a page in `root/reader`, and keeps what was printed in `root/transcript.txt`.
 
     Raises:
         TutorialError: It cannot be followed, or something else comes of it.
     """
     environment = _environment(fresh=fresh)
-    blocks = [block for block in read_blocks(tutorial.read_text()) if block.language != "text"]
+    blocks = [block for block in read_blocks(page.read_text()) if block.language != "text"]
     folder = root / "reader"
     folder.mkdir()
     build_wheel(folder, environment)
     if not fresh:
         link_dependencies(root / "dependencies")
     shell = Shell(folder, environment)
+
+    def run(command: Command) -> str:
+        printed = _run(shell, command)
+        made = re.search(r"-m venv (\S+)", command.text)
+        if made and not fresh:
+            _borrow(folder / made[1], root / "dependencies")
+        return printed
+
     try:
+        if not any("-m venv" in block.text for block in blocks):
+            for text in _SETUP:
+                run(Command(line=0, text=text, output=(), exit_code=0))
         with (root / "transcript.txt").open("w") as transcript:
             for block in blocks:
                 if block.language != "console":
                     edit(block, folder)
                     continue
                 for command in read_commands(block):
-                    transcript.write(_run(shell, command))
+                    transcript.write(run(command).replace(str(folder), "."))
                     transcript.flush()
-                    made = re.search(r"-m venv (\S+)", command.text)
-                    if made and not fresh:
-                        _borrow(folder / made[1], root / "dependencies")
         _, came_from = shell.run('python -c "import fakeoff; print(fakeoff.__file__)"')
     finally:
         shell.close()
@@ -326,6 +340,7 @@ def _run(shell: Shell, command: Command) -> str:
     print(f"$ {command.text}", end="", flush=True)
     started = time.monotonic()
     exit_code, output = shell.run(command.text)
+    output = _HOST.sub("HOST", output)
     print(f"  # {time.monotonic() - started:.0f} s", flush=True)
     where = f"line {command.line}: '{command.text}'"
     if exit_code != command.exit_code:
@@ -363,29 +378,40 @@ def check_outcome(home: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Follows docs/tutorial.md word for word.")
+    parser = argparse.ArgumentParser(description="Follows pages of docs word for word.")
+    parser.add_argument("pages", nargs="*", type=Path, default=[TUTORIAL], help="docs/tutorial.md where none is given.")
     parser.add_argument("--fresh", action="store_true", help="Install every dependency anew.")
     parser.add_argument(
         "--folder", type=Path, help="An empty folder to work in and to keep; otherwise a temporary one."
     )
-    parser.add_argument("--publish", action="store_true", help="Write the picture and the results under docs/.")
+    parser.add_argument("--publish", action="store_true", help="Write what was printed and drawn under docs/.")
     given = parser.parse_args()
-    started = time.monotonic()
     with contextlib.ExitStack() as stack:
         root = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="follow-tutorial-")))
         root = root.resolve()
         root.mkdir(parents=True, exist_ok=True)
-        try:
-            if any(root.iterdir()):
-                raise TutorialError(f"'{root}' is not empty")
-            follow(TUTORIAL, root, fresh=given.fresh)
+        if any(root.iterdir()):
+            sys.exit(f"'{root}' is not empty")
+        for page in given.pages:
+            _follow_one(page, root if len(given.pages) == 1 else root / page.stem, given)
+
+
+def _follow_one(page: Path, root: Path, given: argparse.Namespace) -> None:
+    started, is_tutorial = time.monotonic(), page.resolve() == TUTORIAL
+    root.mkdir(exist_ok=True)
+    try:
+        follow(page, root, fresh=given.fresh)
+        if is_tutorial:
             print(check_outcome(root / "reader" / "fakeoff-home"))
-        except TutorialError as error:
-            sys.exit(f"docs/tutorial.md cannot be followed: {error}")
-        if given.publish:
-            for source, target in PUBLISHED.items():
-                shutil.copyfile(root / "reader" / source, ROOT / target)
-        print(f"followed in {time.monotonic() - started:.0f} s")
+    except (TutorialError, OSError) as error:
+        sys.exit(f"{page} cannot be followed: {error}")
+    if given.publish and is_tutorial:
+        for source, target in PUBLISHED.items():
+            shutil.copyfile(root / "reader" / source, ROOT / target)
+    elif given.publish:
+        TRANSCRIPTS.mkdir(exist_ok=True)
+        shutil.copyfile(root / "transcript.txt", TRANSCRIPTS / f"{page.stem}.txt")
+    print(f"{page.name} followed in {time.monotonic() - started:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -138,8 +138,8 @@ def test_the_sheet_is_a_picture_with_frames_and_both_colours(call: Call, bright:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     red, green, blue = pixels.transpose(2, 0, 1)
     assert ((red > 220) & (green > 180) & (blue < 120)).sum() > 100  # frames
-    assert (blue > red + 60).sum() > 1000  # what is fake
-    assert (red > blue + 60).sum() > 1000  # what is real
+    assert (red > blue + 60).sum() > 1000  # what is fake
+    assert (blue > red + 60).sum() > 1000  # what is real
     assert not Path("fakeoff-look.png").exists()
 
 

@@ -46,7 +46,7 @@ def test_who_follows_the_tutorial_is_on_the_leaderboard(tmp_path: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # on a busy machine, threads wait for each other
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "followed in" in done.stdout
+    assert "tutorial.md followed in" in done.stdout
     scoreboard = json.loads((folder / "reader" / "fakeoff-home" / "scoreboard.json").read_text())
     assert {row["player"] for row in scoreboard["standings"]["generators"]} == {"my_gan", "pgan"}
     # The trained weights played, and not the initial ones: before any attack its fakes are nearer to the reals.

@@ -119,7 +119,7 @@ def load_into(network: nn.Module, content: bytes, *, architecture: str) -> None:
         load_keras(network.detector.network, content)
         return
     try:
-        state = load(content)
+        state = dict(sorted(load(content).items()))  # it has no order of its own, and messages name the first
     except (SafetensorError, ValueError) as error:
         raise PluginError(f"the .safetensors cannot be read: {said(error)}") from error
     taker = network.detector if isinstance(network, Seated) else network

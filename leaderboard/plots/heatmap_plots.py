@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
@@ -14,6 +13,8 @@ from fakeoff.arena.images import Masks, Pixels, grid, to_arena
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.plots.sheet import LINE, Sheet, title_inches
+from fakeoff.protocols.drawing.inks import PATCH, REAL_OR_FAKE
+from fakeoff.protocols.drawing.maps import REAL_TO_FAKE
 from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.score.patches import Indices, Truth, align, normalise, resize_labels, windows
 
@@ -29,10 +30,7 @@ _LABELS = 0.22
 _GAP_INCHES = 0.05
 _KEY_HEIGHT = 0.6
 _MEANS_HEIGHT = 2.5
-_COLOURS = "RdBu"  # the paper's: real is red, fake is blue
 _SHARE_OF_HEATMAP = 0.65  # the rest is the image in grey, to tell where one is
-_PATCH = "#ffd33d"
-_CHANGED = "#2da44e"
 
 Heatmaps = npt.NDArray[np.float32]
 
@@ -135,10 +133,11 @@ def match_heatmaps(
         masks: What a manipulator changed of the fakes, uint8 ``(n, h, w)``, from 0 to 255; it is outlined.
     """
     title += (
-        "\nyellow: the most predictive patch and its part; normalised: each image's own range; raw: P(fake) from 0 to 1"
+        f"\n{REAL_OR_FAKE} to the detector; yellow frame: the most predictive patch and its part"
+        "\nnormalised: each image's own range; raw: P(fake) from 0 to 1"
     )
     if masks is not None:
-        title += "\ngreen: around what the manipulation changed"
+        title += "\nblack and white line: around what the manipulation changed"
     sides: tuple[Truth, Truth] = ("fake", "real")
     changed: Mapping[Truth, Masks | None] = {"fake": masks, "real": None}
     rows = [exhibits(looks[truth], truth=truth, pixels=pools[truth], masks=changed[truth]) for truth in sides]
@@ -232,7 +231,6 @@ class _Block:
                     top=start,
                     width=wide * inches,
                     height=self._strip,
-                    colour=_CHANGED,
                 )
         for index, (upper, before, lower, behind) in enumerate(exhibit.boxes.tolist()):
             sheet.frame(
@@ -240,7 +238,7 @@ class _Block:
                 top=first + upper * inches,
                 width=(behind - before) * inches,
                 height=(lower - upper) * inches,
-                colour=_PATCH,
+                colour=PATCH,
                 thickness=1.2,
             )
         for index, label in enumerate(exhibit.labels):
@@ -266,17 +264,17 @@ def _draw_average(sheet: Sheet, average: Average, *, left: float, top: float) ->
 
 
 def _overlay(pixels: Pixels, heatmaps: Heatmaps) -> Pixels:
-    colours = mpl.colormaps[_COLOURS](heatmaps)[..., :3]
+    colours = REAL_TO_FAKE(heatmaps)[..., :3]
     grey = pixels.mean(axis=-1, keepdims=True) / 255
     mixed = _SHARE_OF_HEATMAP * colours + (1 - _SHARE_OF_HEATMAP) * grey
     return np.asarray((mixed * 255).round(), dtype=np.uint8)
 
 
 def _key(sheet: Sheet, *, width: float, top: float) -> None:
-    """What the heatmaps' colours mean."""
+    """What the heatmaps' colours mean: P(fake) from 0 to 1, or over an image's own range."""
     across = min(4.0, width - 1.0)
     left = (width - across) / 2
     ramp = np.linspace(0, 1, 256)[None]
-    sheet.image(ramp, left=left, top=top + 0.05, width=across, height=0.18, frame=True, cmap=_COLOURS)
-    for share, truth in ((0.0, "real"), (1.0, "fake")):
-        sheet.text(truth, x=left + share * across, y=top + 0.28, size=8, ha="center")
+    sheet.image(ramp, left=left, top=top + 0.05, width=across, height=0.18, frame=True, cmap=REAL_TO_FAKE)
+    for share, meaning in ((0.0, "real"), (0.5, "undecided"), (1.0, "fake")):
+        sheet.text(meaning, x=left + share * across, y=top + 0.28, size=8, ha="center")

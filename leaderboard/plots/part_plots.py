@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
+from fakeoff.leaderboard.plots.sheet import Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.drawing.inks import BEFORE, CAUGHT, FAKE, INK, PASSED, REAL
 from fakeoff.protocols.looking.figures import PartsOfSide
 from fakeoff.protocols.measures.looks import LookRow, ShiftRow
 
-_REAL, _FAKE = "#d1242f", "#0969da"  # the paper's colours: real is red, fake is blue
-_BEFORE, _FROZEN, _RETRAINED = "#57606a", "#d1242f", "#1a7f37"  # as in the duel chart
 _WIDTH = 10.5  # inches, as all that follow
 _LEFT, _RIGHT = 0.55, 0.1
 _CAPTION, _BARS, _NAMES = 0.52, 2.05, 0.36
@@ -39,8 +38,8 @@ def part_histograms(scoreboard: Scoreboard, cells: Sequence[LookRow]) -> Figure:
     )
     for axes, cell in zip(rows, cells, strict=True):
         sides = (
-            (cell.real, "real photographs", _REAL),
-            (cell.fake, "fakes", _FAKE),
+            (cell.real, "real photographs", REAL),
+            (cell.fake, "fakes", FAKE),
         )
         for offset, (side, label, colour) in zip((-0.2, 0.2), sides, strict=True):
             _bars(axes, parts, side.parts, side.parts_ci, offset=offset, width=0.38, colour=colour, label=label)
@@ -74,9 +73,9 @@ def shift_histograms(scoreboard: Scoreboard, shifts: Sequence[ShiftRow]) -> Figu
         old, new = f"{entry.generator}@{round_ - 1}", f"{entry.generator}@{round_}"
         first, second = f"{detector}@{entry.detector_round}", f"{detector}@{entry.detector_round + 1}"
         sides = (
-            (entry.before, entry.before_ci, _BEFORE, "frozen detector, fakes before the attack"),
-            (entry.frozen, entry.frozen_ci, _FROZEN, "the same frozen detector, fakes after"),
-            (entry.retrained, entry.retrained_ci, _RETRAINED, "retrained detector, fakes after"),
+            (entry.before, entry.before_ci, BEFORE, "frozen detector, fakes before the attack"),
+            (entry.frozen, entry.frozen_ci, PASSED, "the same frozen detector, fakes after"),
+            (entry.retrained, entry.retrained_ci, CAUGHT, "retrained detector, fakes after"),
         )
         for offset, (shares, intervals, colour, label) in zip((-0.27, 0.0, 0.27), sides, strict=True):
             _bars(axes, parts, shares, intervals, offset=offset, width=0.25, colour=colour, label=label)

@@ -9,23 +9,25 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels, grid
-from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
+from fakeoff.leaderboard.plots.sheet import Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.duels import find_duels
+from fakeoff.protocols.drawing.inks import BEFORE, CAUGHT, INK, PASSED
+from fakeoff.protocols.drawing.maps import PASSED_TO_CAUGHT, explain, lower_end
 
-_TARGET = "#d1242f"
 _CHARACTER_INCHES = 0.088  # of a label in 10 points
 _FACES_INCHES = 11.0
 _TITLE_INCHES = 7.0  # what the payoff matrix's title needs
 _BARS_INCHES = 2.15
+_SCALE_INCHES = 1.25  # beside the payoff matrix, with its words
 _CAPTION_INCHES = 0.3
 
 
 def payoff_matrix(scoreboard: Scoreboard) -> Figure:
     """Draws every detector version (rows) against every generator version (columns).
 
-    Colour is accuracy at 0.5, from 50% (every fake passes) to 100%; each cell also says AP. A black frame marks
-    the frozen target of that attack.
+    Colour is accuracy at 0.5, from 50% (every fake passes), or from the lowest that there is, to 100%; each cell also
+    says AP. A black frame marks the frozen target of that attack.
     """
     cells = scoreboard.cells
     columns = sorted({(cell.generator, cell.generator_round) for cell in cells})
@@ -35,11 +37,11 @@ def payoff_matrix(scoreboard: Scoreboard) -> Figure:
     column_inches = max(1.0, _CHARACTER_INCHES * max(map(len, column_names)) + 0.15)
     title = (
         f"Who catches whom, after round {scoreboard.round}: accuracy at 0.5 and AP on held-out images\n"
-        "50%: every fake passes; framed: the attack's frozen target"
+        "50%: every fake passes; less: reals are called fake, too; framed: the attack's frozen target"
     )
     above, left = title_inches(title), _CHARACTER_INCHES * max(map(len, row_names)) + 0.45
-    across, down = max(column_inches * len(columns), _TITLE_INCHES - left - 1.0), max(1.6, 0.55 * len(rows))
-    page = Sheet(left + across + 1.0, above + down + 0.65, title=title)
+    across, down = max(column_inches * len(columns), _TITLE_INCHES - left - _SCALE_INCHES), max(1.6, 0.55 * len(rows))
+    page = Sheet(left + across + _SCALE_INCHES, above + down + 0.65, title=title)
     axes = page.axes(left, above, across, down)
     for cell in cells:
         row = rows.index((cell.detector, cell.detector_round))
@@ -56,14 +58,14 @@ def payoff_matrix(scoreboard: Scoreboard) -> Figure:
         )
         if cell.is_target:
             axes.add_patch(_frame(column, row))
-    picture = axes.imshow(accuracy, cmap="RdYlBu", vmin=0.5, vmax=1.0, aspect="auto", alpha=0.55)
+    low = lower_end(accuracy.flat, at_most=0.5)
+    picture = axes.imshow(accuracy, cmap=PASSED_TO_CAUGHT, vmin=low, vmax=1.0, aspect="auto")
     axes.set_xticks(range(len(columns)), column_names)
     axes.set_yticks(range(len(rows)), row_names)
     axes.set_xlabel("generator version")
     axes.set_ylabel("detector version")
     beside = page.axes(left + across + 0.15, above, 0.14, down)
-    bar = page.figure.colorbar(picture, cax=beside, ticks=[0.5, 0.75, 1.0], label="accuracy")
-    bar.ax.set_yticklabels(["50%", "75%", "100%"])
+    explain(page.figure, picture, label="accuracy", percent=True, within=beside)
     return page.figure
 
 
@@ -80,9 +82,9 @@ def duel_chart(scoreboard: Scoreboard) -> Figure:
     lower = page.axes(0.65, above + _BARS_INCHES + 0.15, across, _BARS_INCHES, sharex=upper)
     upper.tick_params(labelbottom=False)
     sides = (
-        ("before", "frozen detector, before the attack", "#57606a"),
-        ("after", "the same frozen detector, after", _TARGET),
-        ("retrained", "retrained detector, after", "#1a7f37"),
+        ("before", "frozen detector, before the attack", BEFORE),
+        ("after", "the same frozen detector, after", PASSED),
+        ("retrained", "retrained detector, after", CAUGHT),
     )
     for axes, metric, name in ((upper, "accuracy", "accuracy at 0.5"), (lower, "ap", "average precision")):
         for offset, (side, label, colour) in zip((-0.27, 0.0, 0.27), sides, strict=True):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
+from fakeoff.leaderboard.plots.sheet import Sheet, title_inches
+from fakeoff.protocols.drawing.inks import FAKE, INK, REAL
 from fakeoff.protocols.score.metrics import MatchFigures
 from fakeoff.protocols.scoring.figures import BINS, LabelledFigures
 
@@ -16,7 +17,6 @@ _LEFT, _GAP, _BETWEEN, _BELOW = 0.75, 0.12, 0.75, 0.6
 _HEAD = 0.6  # who it is, and how it does
 _PER_ROW = 4
 _FEWEST = 2  # whose title would not fit above one
-_REAL, _FAKE, _LINE = "#cf222e", "#0969da", "#1a7f37"  # as in heatmaps: real is red, fake is blue
 
 
 def reliability_diagrams(figures: Sequence[LabelledFigures]) -> Figure:
@@ -55,7 +55,7 @@ def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> Non
     upper.plot(
         [each.p_fake for each in one.reliability],
         [each.share_fake for each in one.reliability],
-        color=_LINE,
+        color=INK,
         marker="o",
         markersize=5,
         linewidth=1.4,
@@ -67,8 +67,8 @@ def _draw(sheet: Sheet, one: LabelledFigures, *, left: float, top: float) -> Non
     lower = sheet.axes(left, top + _HEAD + _SIDE + _GAP, _SIDE, _COUNTS)
     places = [min(int(each.p_fake * BINS), BINS - 1) for each in one.reliability]
     for shift, colour, name, counts in (
-        (0.3, _REAL, "real", [each.n_real for each in one.reliability]),
-        (0.7, _FAKE, "fake", [each.n_fake for each in one.reliability]),
+        (0.3, REAL, "real", [each.n_real for each in one.reliability]),
+        (0.7, FAKE, "fake", [each.n_fake for each in one.reliability]),
     ):
         lower.bar([(place + shift) / BINS for place in places], counts, width=0.36 / BINS, color=colour, label=name)
     lower.set_ylabel("pictures", fontsize=8)

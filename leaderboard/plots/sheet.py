@@ -14,12 +14,14 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
-DPI = 120
+from fakeoff.protocols.drawing.inks import INK
+from fakeoff.protocols.drawing.maps import DPI
+
 LINE = 0.17
 """The height of a line of the title, in inches."""
 
-INK = "#1b1f24"
 _HALF = 128
 _TITLE_TOP = 0.06
 
@@ -93,10 +95,10 @@ class Sheet:
         if frame:
             self.frame(left=left, top=top, width=width, height=height, colour=INK, thickness=0.8)
 
-    def outline(
-        self, mask: npt.NDArray[np.uint8], *, left: float, top: float, width: float, height: float, colour: str
-    ) -> None:
+    def outline(self, mask: npt.NDArray[np.uint8], *, left: float, top: float, width: float, height: float) -> None:
         """Draws a line around what a mask marks by half or more, over an image of the same extent.
+
+        It is black within white: nothing below it is both.
 
         Args:
             mask: uint8 ``(h, w)``, from 0 to 255.
@@ -104,13 +106,13 @@ class Sheet:
             top: From above.
             width: Of the image.
             height: Likewise.
-            colour: Of the line.
         """
         inside = np.pad(mask >= _HALF, 1).astype(float)  # so that a line is closed at the border, too
         down, across = height / mask.shape[0], width / mask.shape[1]
         extent = (left - across, left + width + across, top + height + down, top - down)
         if inside.any():
-            self._page.contour(inside, levels=[0.5], extent=extent, origin="upper", colors=[colour], linewidths=1.0)
+            line = self._page.contour(inside, levels=[0.5], extent=extent, origin="upper", colors=[INK], linewidths=1.0)
+            line.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
 
     def frame(self, *, left: float, top: float, width: float, height: float, colour: str, thickness: float) -> None:
         """Draws a rectangle; the thickness is in points."""
@@ -148,4 +150,4 @@ class Sheet:
         self.upright(unit, x=left + width + 0.46, y=top + height / 2, size=7)
 
 
-__all__ = ["DPI", "INK", "LINE", "Sheet", "title_inches"]
+__all__ = ["LINE", "Sheet", "title_inches"]

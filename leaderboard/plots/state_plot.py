@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
+from fakeoff.leaderboard.plots.sheet import Sheet, title_inches
+from fakeoff.protocols.drawing.inks import INK, LINES, QUIET
 from fakeoff.protocols.measures.state import RoundState
 from fakeoff.protocols.record.versions import KINDS, Kind
 
@@ -20,7 +21,6 @@ _CHARACTER_INCHES = 0.075  # of a label in a bar
 _WIDEST = 18.0  # of many rounds, whose bars have no room for names
 _LEGIBLE = 0.075  # a bar of less has no room for its name
 _TOLD = 20  # of so many rounds the value is written
-_LINE = "#0969da"
 
 
 def state_plot(states: Sequence[RoundState]) -> Figure:
@@ -51,10 +51,10 @@ def state_plot(states: Sequence[RoundState]) -> Figure:
 
 def _draw_value(axes: Axes, states: Sequence[RoundState]) -> None:
     rounds, values = [state.round for state in states], [state.value for state in states]
-    axes.plot(rounds, values, color=_LINE, marker="o", markersize=5, linewidth=1.6, clip_on=False, zorder=3)
+    axes.plot(rounds, values, color=INK, marker="o", markersize=5, linewidth=1.6, clip_on=False, zorder=3)
     for state in states:
         if state.value_ci is not None:
-            axes.plot([state.round] * 2, state.value_ci, color=_LINE, linewidth=1, alpha=0.6, clip_on=False)
+            axes.plot([state.round] * 2, state.value_ci, color=INK, linewidth=1, alpha=0.6, clip_on=False)
     every = -(-len(states) // _TOLD)
     for round_, value in list(zip(rounds, values, strict=True))[::-every]:  # the last one always
         below = value > 0.9
@@ -69,9 +69,9 @@ def _draw_value(axes: Axes, states: Sequence[RoundState]) -> None:
             color=INK,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # over the line of chance
         )
-    axes.axhline(0.5, color=INK, linewidth=0.8, linestyle=":")
+    axes.axhline(0.5, color=QUIET, linewidth=0.8, linestyle=":")
     axes.text(
-        0.995, 0.51, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=7, color=INK
+        0.995, 0.51, "chance", transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=7, color=QUIET
     )
     low = min(0.4, *values, *(state.value_ci[0] for state in states if state.value_ci is not None))
     axes.set_ylim(max(0.0, low - 0.1 if low < 0.4 else low), 1.0)
@@ -124,7 +124,7 @@ def _colours(states: Sequence[RoundState], kind: Kind) -> Mapping[tuple[str, int
     """A hue for each player, the stronger the newer the version."""
     versions = [(one.player, one.round) for one in states[-1].versions(kind)]
     players = sorted({player for player, _ in versions})
-    hues = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    hues = [to_rgb(line) for line in LINES]
     newest = max(round_ for _, round_ in versions)
     found = {}
     for player, round_ in versions:

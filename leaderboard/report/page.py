@@ -18,7 +18,7 @@ from markupsafe import Markup
 from fakeoff import __version__
 from fakeoff.leaderboard.report.faces import Faces
 from fakeoff.leaderboard.report.facts.experiments import Experiment
-from fakeoff.leaderboard.report.facts.matrix import Matrix
+from fakeoff.leaderboard.report.facts.matrix import LEVELS, Matrix
 from fakeoff.leaderboard.report.facts.recipe import Recipe
 from fakeoff.leaderboard.report.facts.shifts import Move
 from fakeoff.leaderboard.report.facts.state import State
@@ -26,6 +26,7 @@ from fakeoff.leaderboard.report.facts.tables import Table
 from fakeoff.leaderboard.report.pictures import Picture
 from fakeoff.leaderboard.verdict.cautions import Caution
 from fakeoff.leaderboard.verdict.leaders import Verdict
+from fakeoff.protocols.drawing import inks
 
 _BREAKS = re.compile(r"(?<=[_\-])(?=[^\W_])|(?=@)")
 
@@ -106,7 +107,10 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"broken": _broken, "told": _told}
-    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
+    style = environment.get_template("report.css").render(
+        fake=inks.FAKE, real=inks.REAL, light=_levels(dark=False), dark=_levels(dark=True)
+    )
+    script = _source(environment, "report.js")
     text = environment.get_template("report.html").render(
         page=page,
         game=page.game,
@@ -130,6 +134,12 @@ def _told(figure: str) -> Markup:
             before, _, interval = figure.partition(begins)
             return Markup('{} <span class="interval">{}</span>').format(before, f"{begins.lstrip()}{interval}")
     return Markup.escape(figure)
+
+
+def _levels(*, dark: bool) -> str:
+    """The colours of the matrix, as variables of the style."""
+    colours = inks.levels(LEVELS + 1, dark=dark)
+    return " ".join(f"--l{level}: {colour};" for level, colour in enumerate(colours))
 
 
 def _source(environment: jinja2.Environment, name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fakeoff.arena.errors import ConfigError
+from fakeoff.protocols.drawing.inks import REAL_OR_FAKE
 from fakeoff.protocols.scoring.scored import Scored, ScoredPicture, Sight
 
 _STEM_LENGTH = 60
@@ -61,7 +62,8 @@ def _draw(row: ScoredPicture, sight: Sight, path: Path) -> None:
     )
     title = (
         f"{row.detector}: P(fake) {row.p_fake:.3f}, fake from {row.threshold:.3f}\n"
-        "yellow: the most predictive patch\nnormalised: the picture's own range\nraw: P(fake) from 0 to 1"
+        f"{REAL_OR_FAKE}; yellow frame: the most predictive patch\n"
+        "normalised: the picture's own range\nraw: P(fake) from 0 to 1"
     )
     picture_heatmaps(title, exhibit).savefig(path, format="png")
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.leaderboard.home.challenges import Challenge, read_verdict
+from fakeoff.protocols.drawing.inks import CAUGHT, PASSED
 from fakeoff.protocols.score.telling import tell
 
 
@@ -35,7 +36,7 @@ def challenges_table(challenges: Sequence[Challenge], *, of: str = "") -> Table:
     for one in challenges:
         table.add_row(
             one.detector,
-            Text("stands", style="green") if one.stands else Text("fell", style="bold red"),
+            Text("stands", style=CAUGHT) if one.stands else Text("fell", style=f"bold {PASSED}"),
             f"{one.metric} {tell(one.before, one.before_ci)}",
             tell(one.after, one.after_ci),
             Text(one.by),
@@ -92,7 +93,7 @@ def print_challenge(result: Mapping[str, Any], console: Console, *, folder: Path
         told = f"FORFEIT: {forfeit['player']}@{forfeit['round']}, {forfeit['stage']}: {forfeit['reason']}"
         console.print(Text(told, style="bold red"), soft_wrap=True)
     console.print()
-    console.print(Text(verdict.sentence, style="bold" if verdict.stands else "bold red"), soft_wrap=True)
+    console.print(Text(verdict.sentence, style=f"bold {CAUGHT if verdict.stands else PASSED}"), soft_wrap=True)
     console.print(Text(verdict.rule, style="dim"), soft_wrap=True)
     console.print()
     name = result["experiment"]

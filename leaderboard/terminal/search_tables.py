@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.drawing.inks import PASSED
 from fakeoff.protocols.measures.search import FoundFakes, SearchRow
 
 
@@ -35,7 +36,7 @@ def _figures(scoreboard: Scoreboard, row: SearchRow) -> tuple[str | Text, ...]:
     recall = f"{row.start.recall_fake:.0%} -> {row.found.recall_fake:.0%}"
     return (
         f"{row.n_fake} x {row.queries}",
-        Text(recall, style="red" if row.found.recall_fake < 0.5 <= row.start.recall_fake else ""),
+        Text(recall, style=PASSED if row.found.recall_fake < 0.5 <= row.start.recall_fake else ""),
         _recall(row.followed),
         _attacked(scoreboard, row),
         f"{row.start.ap:.3f} -> {row.found.ap:.3f}",

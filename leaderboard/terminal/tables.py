@@ -19,6 +19,7 @@ from fakeoff.leaderboard.terminal.starts import describe_starts
 from fakeoff.leaderboard.terminal.state_table import state_table
 from fakeoff.leaderboard.verdict.duels import Duel, find_duels
 from fakeoff.leaderboard.verdict.summary import Summary, summarise
+from fakeoff.protocols.drawing.inks import CAUGHT, PASSED
 from fakeoff.protocols.measures import MEASURES
 from fakeoff.protocols.measures.changes import ChangeRow
 from fakeoff.protocols.measures.rows import Column, R
@@ -200,7 +201,7 @@ def _duels(scoreboard: Scoreboard) -> Table:
 
 
 def _duel_row(duel: Duel, change: ChangeRow | None, *, told: bool) -> list[str | Text]:
-    accuracy = Text(_change(duel, "accuracy", _percent), style="red" if duel.after.accuracy < 0.65 else "")
+    accuracy = Text(_change(duel, "accuracy", _percent), style=PASSED if duel.after.accuracy < 0.65 else "")
     retrained = duel.retrained
     by = (
         "-" if change is None or change.change is None else tell(change.change, change.change_ci, digits=2, signed=True)
@@ -211,7 +212,7 @@ def _duel_row(duel: Duel, change: ChangeRow | None, *, told: bool) -> list[str |
         accuracy,
         _change(duel, "ap", tell_figure),
         *([by] if told else []),
-        "-" if retrained is None else Text(tell_figure(retrained.ap), style="green" if retrained.ap > 0.99 else ""),
+        "-" if retrained is None else Text(tell_figure(retrained.ap), style=CAUGHT if retrained.ap > 0.99 else ""),
     ]
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from fakeoff.protocols.arms_race.races import Cell, Races, Rules
+from fakeoff.protocols.drawing.inks import GREY, INK, LINES
+from fakeoff.protocols.drawing.maps import DPI, PASSED_TO_CAUGHT, explain, hold_all, lower_end
 from fakeoff.protocols.score.replicates import told_over
-
-_DPI = 120
-_INK, _QUIET, _GREY = "#1b1f24", "#6e7781", "#d0d7de"
-# Okabe and Ito's colours, which the colour-blind tell apart.
-_LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1b1f24", "#8c6d31")
 
 
 def draw_races(found: Races) -> Figure:
@@ -27,11 +26,12 @@ def draw_races(found: Races) -> Figure:
     panels = [(rules, generator) for generator in generators for rules in found.rules]
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(max(8.5, 6.4 * columns), 3.5 * rows + 0.8), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(8.5, 6.4 * columns), 3.5 * rows + 0.8), dpi=DPI, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True).flat
     for (rules, generator), axes in zip(panels, grid, strict=False):
         _draw_race(axes, found, rules, generator)
         axes.set_title(f"fakes of {generator}; {rules.words}", loc="left", fontsize=9)
+    hold_all(figure.axes[: len(panels)], at_most=0.25)
     for axes in list(figure.axes)[len(panels) :]:
         axes.set_axis_off()
     figure.supylabel("average precision", fontsize=9)
@@ -52,15 +52,21 @@ def draw_forgetting(found: Races) -> Figure:
     columns, rows = len(found.rules), len(found.pairs)
     side = 0.52 * (found.rounds + 1)
     figure = Figure(
-        figsize=(max(7.5, max(side + 1.2, 3.3) * columns), (side + 0.95) * rows + 0.9), dpi=_DPI, layout="constrained"
+        figsize=(max(7.5, max(side + 1.2, 3.3) * columns + 0.9), (side + 0.95) * rows + 0.9),
+        dpi=DPI,
+        layout="constrained",
     )
     panels = figure.subplots(rows, columns, squeeze=False)
+    matrices = {(rules, pair): _matrix(found, rules, *pair) for pair in found.pairs for rules in found.rules}
+    low = lower_end((value for matrix in matrices.values() for value in matrix.flat), at_most=0.3)
     for row, (generator, detector) in zip(panels, found.pairs, strict=True):
         for axes, rules in zip(row, found.rules, strict=True):
-            _draw_matrix(axes, found, rules, generator, detector)
+            picture = _draw_matrix(axes, matrices[rules, (generator, detector)], low=low)
+            axes.set_title(f"{detector}\n{rules.words}", loc="left", fontsize=7.5)
         row[0].set_ylabel(f"{generator} after round", fontsize=8)
     for axes in panels[-1]:
         axes.set_xlabel("detector after round", fontsize=8)
+    explain(figure, picture, label="average precision", beside=panels.ravel().tolist())
     figure.suptitle(
         "Is what was learnt forgotten? Average precision of every detector version at the fakes of every round\n"
         f"below the diagonal newer fakes, above it older ones; means over {_caption(found, intervals=False)}",
@@ -73,7 +79,7 @@ def _draw_race(axes: Axes, found: Races, rules: Rules, generator: str) -> None:
     detectors = [detector for name, detector in found.pairs if name == generator]
     ends: list[tuple[float, str, str]] = []
     for index, detector in enumerate(detectors):
-        colour = _LINES[index % len(_LINES)]
+        colour = LINES[index % len(LINES)]
         along, of, hollow, rings = [], [], [], []
         for round_ in range(found.rounds + 1):
             own = Cell(rules=rules, generator=generator, made=round_, detector=detector, trained=round_)
@@ -95,37 +101,42 @@ def _draw_race(axes: Axes, found: Races, rules: Rules, generator: str) -> None:
             )
             if ring:
                 axes.plot(
-                    [place], [height], "o", color=_INK, markersize=8.5, markerfacecolor="none", markeredgewidth=0.8
+                    [place], [height], "o", color=INK, markersize=8.5, markerfacecolor="none", markeredgewidth=0.8
                 )
         ends.append((heights[-1], detector, colour))
     free = 2.0
     for height, name, colour in sorted(ends, reverse=True):
         free = min(height, free - 0.055)
         axes.annotate(name, (1.02, free), xycoords=axes.get_yaxis_transform(), fontsize=7.5, color=colour, va="center")
-    axes.axhline(0.5, color=_GREY, linewidth=1)
-    axes.set_ylim(0.25, 1.03)
+    axes.axhline(0.5, color=GREY, linewidth=1)
     axes.set_xticks(range(found.rounds + 1), [f"round {round_}" for round_ in range(found.rounds + 1)], fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_matrix(axes: Axes, found: Races, rules: Rules, generator: str, detector: str) -> None:
+def _matrix(found: Races, rules: Rules, generator: str, detector: str) -> npt.NDArray[np.float64]:
+    """Average precision of every detector version (columns) at the fakes of every round (rows); NaN: not played."""
     side = found.rounds + 1
     values = np.full((side, side), np.nan)
     for made, trained in np.ndindex(side, side):
         draws = found.ap(Cell(rules=rules, generator=generator, made=made, detector=detector, trained=trained))
         if draws is not None:
             values[made, trained] = draws[:, 0].mean()
-    axes.imshow(values, cmap="RdYlGn", vmin=0.3, vmax=1, alpha=0.75)
+    return values
+
+
+def _draw_matrix(axes: Axes, values: npt.NDArray[np.float64], *, low: float) -> AxesImage:
+    side = len(values)
+    picture = axes.imshow(values, cmap=PASSED_TO_CAUGHT, vmin=low, vmax=1)
     for (made, trained), value in np.ndenumerate(values):
         if not np.isnan(value):
-            axes.text(trained, made, f"{value:.2f}".lstrip("0"), ha="center", va="center", fontsize=7.5, color=_INK,
+            axes.text(trained, made, f"{value:.2f}".lstrip("0"), ha="center", va="center", fontsize=7.5, color=INK,
                       weight="bold" if made == trained else "normal")  # fmt: skip
-    axes.set_title(f"{detector}\n{rules.words}", loc="left", fontsize=7.5)
     axes.set_xticks(range(side))
     axes.set_yticks(range(side))
     axes.tick_params(labelsize=7.5)
     axes.spines[:].set_visible(False)
+    return picture
 
 
 def _caption(found: Races, *, intervals: bool = True) -> str:

@@ -9,13 +9,12 @@ from matplotlib.figure import Figure
 
 from fakeoff.protocols.challenge.attempts import Attempt
 from fakeoff.protocols.challenge.verdict import NAMES, Verdict
+from fakeoff.protocols.drawing.inks import GREY, INK, LINES, QUIET
+from fakeoff.protocols.drawing.maps import DPI
 from fakeoff.protocols.measures import Judged
 from fakeoff.protocols.score.telling import tell
 
-_DPI = 120
-_INK, _QUIET, _GREY = "#1b1f24", "#6e7781", "#d0d7de"
-# Okabe and Ito's colours, which the colour-blind tell apart.
-_COLOURS = {"finetuned": "#0072b2", "searched": "#d55e00", "followed": "#009e73"}
+_COLOURS = dict(zip(("finetuned", "searched", "followed"), LINES, strict=False))
 _IN_WORDS = {
     "finetuned": "finetuned against it",
     "searched": "latents searched by its scores alone",
@@ -32,22 +31,28 @@ def draw_challenge(verdict: Verdict, attempts: Sequence[Attempt], chosen: Sequen
         chosen: Those that val chose: filled. One that does not count is a cross.
     """
     entry, metric = verdict.entry, verdict.metric
-    figure = Figure(figsize=(9.5, 2.3 + 0.33 * (len(attempts) + 1)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(9.5, 2.3 + 0.33 * (len(attempts) + 1)), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     recorded = entry.worst.figures.value(metric)
-    axes.axvspan(*entry.worst.figures.interval(metric), color=_GREY, alpha=0.35, lw=0)
-    axes.axvline(recorded, color=_INK, linewidth=1)
-    axes.axvline(0.5, color=_INK, linewidth=0.9, linestyle=":")
-    _draw(axes, entry.worst, 0, metric, colour=_INK, marker="D", filled=True)
+    axes.axvspan(*entry.worst.figures.interval(metric), color=GREY, alpha=0.35, lw=0)
+    axes.axvline(recorded, color=INK, linewidth=1)
+    axes.axvline(0.5, color=INK, linewidth=0.9, linestyle=":")
+    _draw(axes, entry.worst, 0, metric, colour=INK, marker="D", filled=True)
     labels = [f"on the scoreboard: {entry.worst.generator.label}, the worst of {entry.matches}"]
     for down, attempt in enumerate(attempts, start=1):
         counts, filled = not attempt.faults, any(attempt is one for one in chosen)
-        colour = _COLOURS[attempt.means] if counts else _QUIET
+        colour = _COLOURS[attempt.means] if counts else QUIET
         _draw(axes, attempt.judged, down, metric, colour=colour, marker="o" if counts else "x", filled=filled)
         labels.append(_label(attempt, attempts))
     axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    lowest = min([recorded, *(one.judged.figures.interval(metric)[0] for one in attempts)])
+    lowest = min(
+        [
+            recorded,
+            entry.worst.figures.interval(metric)[0],
+            *(one.judged.figures.interval(metric)[0] for one in attempts),
+        ]
+    )
     axes.set_xlim(min(0.45, lowest - 0.03), 1.01)
     axes.set_xlabel(f"{NAMES[metric]} on test; dotted: chance", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -84,9 +89,9 @@ def _draw_legend(figure: Figure, axes: Axes, attempts: Sequence[Attempt]) -> Non
     for means in dict.fromkeys(one.means for one in attempts):
         axes.plot([], [], "o", color=_COLOURS[means], label=_IN_WORDS[means])
     if sum(one.means == "finetuned" for one in attempts) > 1:
-        axes.plot([], [], "o", color=_QUIET, markerfacecolor="white", label="a restart that val did not choose")
+        axes.plot([], [], "o", color=QUIET, markerfacecolor="white", label="a restart that val did not choose")
     if any(one.faults for one in attempts):
-        axes.plot([], [], "x", color=_QUIET, label="does not count: below the quality gate")
+        axes.plot([], [], "x", color=QUIET, label="does not count: below the quality gate")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
 
 

@@ -7,17 +7,16 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fakeoff.protocols.drawing.inks import GREY, INK, PALE, PATCHES, QUIET, WHOLE
+from fakeoff.protocols.drawing.maps import DPI, lower_end
 from fakeoff.protocols.generalize.trials import Trials
 from fakeoff.protocols.score.replicates import Estimate, told_over
-
-_DPI = 120
-_INK, _QUIET, _GREY, _BEST = "#1b1f24", "#6e7781", "#d0d7de", "#0969da"
 
 
 def draw_table(trials: Trials) -> Figure:
     """Detectors by generators, one block for each thing that was trained on.
 
-    What was trained on is grey. The best mean of each block, and all that cannot be told apart from it, are blue.
+    What was trained on is grey. The best mean of each block, and all that cannot be told apart from it, are bold.
 
     Args:
         trials: What was played.
@@ -25,13 +24,13 @@ def draw_table(trials: Trials) -> Figure:
     columns = max(len(trials.generators) + 1, 2)
     lines = sum(len(trials.detectors) + 2 for _ in trials.groups)
     width, height = 3.3 + 1.45 * columns, 0.27 * lines + 1.1
-    figure = Figure(figsize=(width, height), dpi=_DPI)
+    figure = Figure(figsize=(width, height), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     _write(axes, 0.1, 0.3, "Average precision on fakes of test", size=11)
-    _write(axes, 0.1, 0.55, _caption(trials), size=8, colour=_QUIET)
+    _write(axes, 0.1, 0.55, _caption(trials), size=8, colour=QUIET)
     top = 0.95
     for group in trials.groups:
         top = _draw_block(axes, trials, group, top=top, width=width)
@@ -47,7 +46,7 @@ def draw_receptive_fields(trials: Trials) -> Figure:
     groups = [group for group in trials.groups if trials.unseen(group)]
     columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
-    figure = Figure(figsize=(max(6.5, 4.6 * columns), 4.1 * rows + 0.6), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(6.5, 4.6 * columns), 4.1 * rows + 0.6), dpi=DPI, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
     for group, axes in zip(groups, panels, strict=False):
         _draw_fields(axes, trials, group)
@@ -69,22 +68,22 @@ def _draw_block(axes: Axes, trials: Trials, group: str, *, top: float, width: fl
     last = 3.4 + 1.45 * len(places)
     _write(axes, 0.1, top, f"trained on {group}", weight="bold")
     for name, place in places.items():
-        _write(axes, place, top, name, colour=_QUIET if name in seen else _INK)
+        _write(axes, place, top, name, colour=QUIET if name in seen else INK)
     standings = {standing.detector: standing for standing in trials.standings(group)}
     if standings:
         _write(axes, last, top, "mean of unseen", weight="bold")
-    axes.plot([0.1, width - 0.1], [top + 0.14, top + 0.14], color=_GREY, linewidth=0.8)
+    axes.plot([0.1, width - 0.1], [top + 0.14, top + 0.14], color=GREY, linewidth=0.8)
     for detector in trials.detectors:
         top += 0.27
         _write(axes, 0.1, top, detector)
-        _write(axes, 2.6, top, trials.sights[detector].words, colour=_QUIET)
+        _write(axes, 2.6, top, trials.sights[detector].words, colour=QUIET)
         for name, place in places.items():
             found = trials.ap(group, detector, name)
             text = "" if found is None else _numbers(found)
-            _write(axes, place, top, text, colour="#afb8c1" if name in seen else _INK)
+            _write(axes, place, top, text, colour=PALE if name in seen else INK)
         if detector in standings:
             ap, best = standings[detector].ap, standings[detector].is_best
-            _write(axes, last, top, _numbers(ap), colour=_BEST if best else _INK, weight="bold" if best else "normal")
+            _write(axes, last, top, _numbers(ap), weight="bold" if best else "normal")
     return top + 0.45
 
 
@@ -97,15 +96,15 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
         along = math.log2(sight.across(trials.side)) + (0.35 if whole else 0.0)
         crowd = places[along] = places.get(along, -1) + 1
         along += 0.11 * crowd
-        colour = "#cf222e" if whole else "#0969da"
+        colour = WHOLE if whole else PATCHES
         axes.plot([along, along], [ap.low, ap.high], color=colour, linewidth=1.4, alpha=0.7)
         axes.plot([along] * len(ap.of_seeds), ap.of_seeds, ".", color=colour, markersize=3, alpha=0.5)
         axes.plot([along], [ap.value], "s" if whole else "o", color=colour, markersize=5)
         axes.annotate(
             detector, (along, ap.high), xytext=(0, 3), textcoords="offset points", rotation=90, fontsize=7,
-            ha="center", va="bottom", color=_QUIET,
+            ha="center", va="bottom", color=QUIET,
         )  # fmt: skip
-    axes.axhline(0.5, color=_INK, linestyle=":", linewidth=1)
+    axes.axhline(0.5, color=INK, linestyle=":", linewidth=1)
     axes.text(1.01, 0.5, "chance", fontsize=8, ha="left", va="center", transform=axes.get_yaxis_transform())
     ticks = sorted({trials.sights[name].across(trials.side) for name in standings if trials.sights[name].pixels})
     names = [f"{tick} px" if tick < trials.side else "all, by\npatches" for tick in ticks]
@@ -114,8 +113,9 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
         at.append(math.log2(trials.side) + 0.35 + 0.05 * places.get(math.log2(trials.side) + 0.35, 0))
         names.append("whole\nimage")
     axes.set_xticks(at, names, fontsize=8)
-    axes.set_ylim(min(0.4, *(standing.ap.low for standing in standings.values())) - 0.02, 1.3)
-    axes.set_yticks([0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    low = lower_end((value for one in standings.values() for value in (one.ap.low, *one.ap.of_seeds)), at_most=0.4)
+    axes.set_ylim(low - 0.02, 1.3)
+    axes.set_yticks([tick / 10 for tick in range(math.ceil(10 * low), 11)])
     axes.set_title(
         f"trained on {group}, tested on {', '.join(trials.unseen(group))}", fontsize=8, loc="left", wrap=True
     )
@@ -125,8 +125,8 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
 def _caption(trials: Trials, *, table: bool = True) -> str:
     words = f"{trials.confidence:.0%} intervals over {told_over(trials.people, trials.seeds)}"
     if not table:
-        return f"{words}; dots: seeds.\nBlue: patch detectors, red: whole images"
-    return f"{words}. Grey: trained on. Blue: the best mean, and what cannot be told apart from it"
+        return f"{words}; small dots: seeds.\nGreen dots: patch detectors, black squares: whole images"
+    return f"{words}. Grey: trained on. Bold: the best mean, and what cannot be told apart from it"
 
 
 def _numbers(found: Estimate) -> str:
@@ -134,6 +134,6 @@ def _numbers(found: Estimate) -> str:
 
 
 def _write(
-    axes: Axes, left: float, top: float, text: str, *, size: float = 8.5, colour: str = _INK, weight: str = "normal"
+    axes: Axes, left: float, top: float, text: str, *, size: float = 8.5, colour: str = INK, weight: str = "normal"
 ) -> None:
     axes.text(left, top, text, fontsize=size, color=colour, weight=weight, va="center")

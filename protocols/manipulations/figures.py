@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.parsers import PARTS
+from fakeoff.protocols.drawing.inks import BEFORE, FAKE, INK, QUIET
+from fakeoff.protocols.drawing.maps import DPI
 from fakeoff.protocols.generalize.protocol import together
 from fakeoff.protocols.looking.figures import LookFigures
 
-_DPI = 120
-_INK, _QUIET, _SEEN, _UNSEEN = "#1b1f24", "#6e7781", "#57606a", "#0969da"
 _LEAST = 0.01
 
 ByGenerator = Mapping[str, LookFigures]
@@ -35,14 +35,14 @@ def draw_parts(detector: str, looks: Mapping[str, ByGenerator], *, confidence: f
     tallest = max(max(look.parts_ci[part][1], look.random_parts[part]) for look in shown for part in parts)
     rows, columns = len(looks), len(generators)
     width = max(9.0, 1.2 + 2.5 * columns)  # as wide as its title
-    figure = Figure(figsize=(width, 1.3 + 1.55 * rows), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(width, 1.3 + 1.55 * rows), dpi=DPI, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True)
     for row, (group, of_group) in zip(panels, looks.items(), strict=True):
         for axes, name in zip(row, generators, strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_ylim(0, min(1.0, 1.05 * tallest))
             if name in of_group:
-                _bars(axes, of_group[name], parts, colour=_SEEN if name in together(group) else _UNSEEN)
+                _bars(axes, of_group[name], parts, colour=BEFORE if name in together(group) else FAKE)
         row[0].set_ylabel(f"trained on\n{group}", fontsize=8)
     for axes, name in zip(panels[0], generators, strict=True):
         axes.set_title(name, fontsize=9, loc="left")
@@ -53,7 +53,7 @@ def draw_parts(detector: str, looks: Mapping[str, ByGenerator], *, confidence: f
         fontsize=9,
         x=0.01,
         ha="left",
-        color=_INK,
+        color=INK,
     )
     return figure
 
@@ -72,9 +72,9 @@ def _bars(axes: Axes, look: LookFigures, parts: Sequence[str], *, colour: str) -
     below = [max(0.0, height - at) for height, at in zip(heights, low, strict=True)]
     above = [max(0.0, at - height) for height, at in zip(heights, high, strict=True)]
     axes.bar(places, heights, color=colour, width=0.72)
-    axes.errorbar(places, heights, yerr=[below, above], fmt="none", ecolor=_QUIET, elinewidth=0.8)
+    axes.errorbar(places, heights, yerr=[below, above], fmt="none", ecolor=QUIET, elinewidth=0.8)
     axes.hlines([look.random_parts[part] for part in parts], [at - 0.42 for at in places],
-                [at + 0.42 for at in places], colors=_INK, linewidth=1.3)  # fmt: skip
+                [at + 0.42 for at in places], colors=INK, linewidth=1.3)  # fmt: skip
     axes.set_xticks(list(places), parts, fontsize=7, rotation=90)
     axes.tick_params(axis="y", labelsize=7)
 

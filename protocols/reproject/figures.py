@@ -10,15 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fakeoff.arena.images import Pixels
+from fakeoff.protocols.drawing.inks import INK, LINES, QUIET
+from fakeoff.protocols.drawing.maps import DPI
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.generalize.figures import draw_table
 from fakeoff.protocols.generalize.trials import Trials
 from fakeoff.protocols.reproject.reprojections import MARK, Reprojection
 from fakeoff.protocols.reproject.rows import mean_of
 
-_DPI = 120
-_INK, _QUIET = "#1b1f24", "#6e7781"
-_COLOURS = ("#0969da", "#cf222e", "#1a7f37", "#8250df", "#bf8700", "#57606a")
 _PEOPLE = 8
 _AMPLIFIED = 2
 
@@ -50,7 +49,7 @@ def draw_reprojections(bench: Bench, one: Reprojection) -> Figure:
             ("end", f"after {decided.steps} steps:\nthe reprojection"),
         ]
     rows = 2 + len(steps)
-    figure = Figure(figsize=(2.2 + 1.12 * len(shown), 1.0 + 1.32 * rows), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(2.2 + 1.12 * len(shown), 1.0 + 1.32 * rows), dpi=DPI, layout="constrained")
     panels = figure.subplots(rows, len(shown), squeeze=False)
     _draw_row(panels[0], photographs[shown], "real photograph,\nof test")
     for row, (name, words) in zip(panels[1:], steps, strict=False):
@@ -62,7 +61,7 @@ def draw_reprojections(bench: Bench, one: Reprojection) -> Figure:
         _difference(photographs[shown], end),
         f"what {one.of.player}\ncould not make\n(difference, x{_AMPLIFIED})",
     )
-    figure.suptitle(_title(one), fontsize=9, x=0.01, ha="left", color=_INK)
+    figure.suptitle(_title(one), fontsize=9, x=0.01, ha="left", color=INK)
     return figure
 
 
@@ -74,7 +73,7 @@ def draw_explained(trials: Trials) -> Figure:
     """
     figure = draw_table(trials)
     words = f"NAME{MARK}: what generator NAME makes of the real photographs, its reprojections"
-    figure.axes[0].text(0.1, 0.73, words, fontsize=8, color=_QUIET, va="center")
+    figure.axes[0].text(0.1, 0.73, words, fontsize=8, color=QUIET, va="center")
     return figure
 
 
@@ -85,7 +84,7 @@ def draw_quality(found: Sequence[Reprojection]) -> Figure:
         found: At least one.
     """
     names = list(dict.fromkeys(one.distance.name for one in found))
-    figure = Figure(figsize=(7.4, 0.6 + 3.9 * len(names)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(7.4, 0.6 + 3.9 * len(names)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(names), 1, squeeze=False)[:, 0]
     for name, axes in zip(names, panels, strict=True):
         _draw_curves(axes, [one for one in found if one.distance.name == name], name)
@@ -95,13 +94,13 @@ def draw_quality(found: Sequence[Reprojection]) -> Figure:
         fontsize=9,
         x=0.01,
         ha="left",
-        color=_INK,
+        color=INK,
     )
     return figure
 
 
 def _draw_curves(axes: Axes, found: Sequence[Reprojection], name: str) -> None:
-    for one, colour in zip(found, _COLOURS * len(found), strict=False):
+    for one, colour in zip(found, LINES * len(found), strict=False):
         curve = one.on_val.curve
         steps, distances = [look.steps for look in curve], [look.distance for look in curve]
         way = "gives them back as they are" if one.on_val.is_exact else f"started by: {one.on_val.start}"
@@ -115,9 +114,9 @@ def _draw_curves(axes: Axes, found: Sequence[Reprojection], name: str) -> None:
     arrays = found[0].results["val"].arrays
     for values, words in _SCALE:
         if (mean := mean_of(arrays[values])) is not None:
-            axes.axhline(mean, color=_QUIET, linestyle=":", linewidth=1)
+            axes.axhline(mean, color=QUIET, linestyle=":", linewidth=1)
             beside = axes.get_yaxis_transform()
-            axes.text(1.01, mean, words, fontsize=7.5, color=_QUIET, ha="left", va="center", transform=beside)
+            axes.text(1.01, mean, words, fontsize=7.5, color=QUIET, ha="left", va="center", transform=beside)
     axes.set_xlabel("steps of the search", fontsize=9)
     axes.set_ylabel(f"{name} to the photograph, 0 is identical", fontsize=9)
     axes.set_ylim(bottom=0)
@@ -132,7 +131,7 @@ def _draw_row(row: npt.NDArray[np.object_], pixels: Pixels, words: str, under: S
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         if under:
-            axes.set_xlabel(under[column], fontsize=8, color=_QUIET, labelpad=2)
+            axes.set_xlabel(under[column], fontsize=8, color=QUIET, labelpad=2)
     row[0].set_ylabel(words, fontsize=8, rotation=0, ha="right", va="center", labelpad=6)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fakeoff.protocols.drawing.inks import GREY, INK, LINES, PATCHES, QUIET, WHOLE
+from fakeoff.protocols.drawing.maps import DPI, PASSED_TO_CAUGHT, explain, hold_all, lower_end
 from fakeoff.protocols.generalize.trials import Sight
 from fakeoff.protocols.record.log import Row
 from fakeoff.protocols.score.replicates import told_over
@@ -18,11 +20,6 @@ from fakeoff.protocols.strength.shots import Range
 
 if TYPE_CHECKING:
     from fakeoff.protocols.strength.tables import Curve
-
-_DPI = 120
-_INK, _QUIET, _GREY = "#1b1f24", "#6e7781", "#d0d7de"
-# Okabe and Ito's colours, which the colour-blind tell apart.
-_LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1b1f24", "#8c6d31")
 
 
 def draw_curves(curves: Sequence[Curve], found: Range, *, over_costs: bool, level: float) -> Figure:
@@ -38,13 +35,14 @@ def draw_curves(curves: Sequence[Curve], found: Range, *, over_costs: bool, leve
     generators = list(dict.fromkeys(curve.generator for curve in shown))
     columns = min(2, len(generators))
     rows = -(-len(generators) // columns)
-    figure = Figure(figsize=(max(8.5, 6.2 * columns), 4.3 * rows + 0.7), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(8.5, 6.2 * columns), 4.3 * rows + 0.7), dpi=DPI, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
     detectors = list(dict.fromkeys(curve.detector for curve in shown))
     for generator, axes in zip(generators, grid, strict=False):
         mine = [curve for curve in shown if curve.generator == generator]
         _draw_panel(axes, mine, found, detectors, over_costs=over_costs, level=level)
         axes.set_title(f"fakes of {generator}", loc="left", fontsize=9)
+    hold_all(figure.axes[: len(generators)], at_most=0.25)
     for axes in list(figure.axes)[len(generators) :]:
         axes.set_axis_off()
     figure.supylabel("average precision of the attacked detector", fontsize=9)
@@ -63,7 +61,7 @@ def draw_robustness(
 ) -> Figure:
     """Half-lives over the receptive field; one that was not reached within the largest budget ends in an arrow."""
     generators = list(dict.fromkeys(curve.generator for curve in places))
-    figure = Figure(figsize=(max(7.5, 5 * len(generators)), 4.6), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(7.5, 5 * len(generators)), 4.6), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, max(1, len(generators)), squeeze=False, sharey=True)[0]
     for generator, axes in zip(generators, panels, strict=False):
         crowd: dict[float, int] = {}
@@ -89,8 +87,8 @@ def draw_robustness(
         axes.spines[["top", "right"]].set_visible(False)
     figure.supylabel(f"steps of finetuning until AP falls below {level:g}", fontsize=9)
     figure.suptitle(
-        f"Do smaller receptive fields stand more attack?\n{_caption(found)}; blue: patch detectors, red: whole images; "
-        "arrow: not broken",
+        f"Do smaller receptive fields stand more attack?\n{_caption(found)}; "
+        "green: patch detectors, black: whole images; arrow: not broken",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     return figure
@@ -101,24 +99,26 @@ def draw_transfer(rows: Sequence[Row], found: Range) -> Figure:
     generators = list(dict.fromkeys(str(row["generator"]) for row in rows))
     judges = list(dict.fromkeys(str(row["judged by"]) for row in rows))
     against = list(dict.fromkeys(str(row["finetuned against"]) for row in rows))
-    width = 2.2 + (0.85 * len(judges) + 0.6) * len(generators)
-    figure = Figure(figsize=(max(8, width), 1.9 + 0.42 * len(against) + 0.9), dpi=_DPI, layout="constrained")
+    width = 3.1 + (0.85 * len(judges) + 0.6) * len(generators)
+    figure = Figure(figsize=(max(8, width), 1.9 + 0.42 * len(against) + 0.9), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, len(generators), squeeze=False, sharey=True)[0]
+    low = lower_end((float(row["AP"] or 0) for row in rows), at_most=0.3)
     for generator, axes in zip(generators, panels, strict=True):
         values = np.full((len(against), len(judges)), np.nan)
         for row in rows:
             if row["generator"] == generator:
                 values[against.index(str(row["finetuned against"])), judges.index(str(row["judged by"]))] = row["AP"]
-        axes.imshow(values, cmap="RdYlGn", vmin=0.3, vmax=1, aspect="auto", alpha=0.75)
+        picture = axes.imshow(values, cmap=PASSED_TO_CAUGHT, vmin=low, vmax=1, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
             if not np.isnan(value):
                 own = against[i] == judges[j]
-                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=_INK,
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=INK,
                           weight="bold" if own else "normal")  # fmt: skip
         axes.set_xticks(range(len(judges)), judges, rotation=35, ha="right", fontsize=8)
         axes.set_yticks(range(len(against)), [f"against {name}" for name in against], fontsize=8)
         axes.set_title(f"fakes of {generator}, judged by", loc="left", fontsize=9)
         axes.spines[:].set_visible(False)
+    explain(figure, picture, label="average precision", beside=panels.tolist())
     figure.suptitle(
         f"Whom else do attacks fool? Average precision after the longest finetuning; bold: the detector that was "
         f"attacked\n{_caption(found, intervals=False)}",
@@ -133,9 +133,9 @@ def draw_through(rows: Sequence[Row], found: Range) -> Figure:
     names = list(dict.fromkeys((str(row["generator"]), str(row["detector"])) for row in rows))
     kinds = list(dict.fromkeys((str(row["attack"]), bool(row["led through it"])) for row in rows))
     height = 1.5 + 0.2 * len(names) * (len(kinds) + 1)
-    figure = Figure(figsize=(max(8.0, 3.4 + 3.6 * len(chains)), max(3.2, height)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(max(8.0, 3.4 + 3.6 * len(chains)), max(3.2, height)), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, len(chains), squeeze=False, sharey=True, sharex=True)[0]
-    marks = {kind: _LINES[index % len(_LINES)] for index, kind in enumerate(kinds)}
+    marks = {kind: LINES[index % len(LINES)] for index, kind in enumerate(kinds)}
     ticks: dict[float, str] = {}
     for chain, axes in zip(chains, panels, strict=True):
         for place, name in enumerate(names):
@@ -147,10 +147,10 @@ def draw_through(rows: Sequence[Row], found: Range) -> Figure:
                     if (row["attack"], row["led through it"]) == kind:
                         _draw_change(axes, row, down, marks[kind])
             ticks[place * (len(kinds) + 1) + (len(kinds) - 1) / 2] = f"{name[1]}\non {name[0]}"
-        axes.axvline(0.5, color=_INK, linestyle=":", linewidth=0.9)
+        axes.axvline(0.5, color=INK, linestyle=":", linewidth=0.9)
         axes.set_title(f"behind {chain}", loc="left", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlim(0.28, 1.02)
+    hold_all(panels, at_most=0.28, across=True)
     panels[0].set_yticks(list(ticks), list(ticks.values()), fontsize=8)
     panels[0].invert_yaxis()
     for (attack, led), colour in marks.items():
@@ -171,7 +171,7 @@ def _draw_panel(
 ) -> None:
     ends: dict[str, tuple[float, float, str]] = {}
     for curve in curves:
-        colour = _LINES[detectors.index(curve.detector) % len(_LINES)]
+        colour = LINES[detectors.index(curve.detector) % len(LINES)]
         of = [found.estimate(draws) for draws in curve.ap]
         # Budgets double from one to the next; over costs a curve goes the way of its budgets, back where one cost less.
         along = np.array(curve.costs) if over_costs else np.arange(len(of))
@@ -187,9 +187,8 @@ def _draw_panel(
         if curve.detector not in ends or finetuned:
             ends[curve.detector] = (along[-1], of[-1].value, colour)
     _name_ends(axes, ends)
-    axes.axhline(level, color=_INK, linestyle=":", linewidth=1)
-    axes.axhline(0.5, color=_GREY, linewidth=1)
-    axes.set_ylim(0.25, 1.03)
+    axes.axhline(level, color=INK, linestyle=":", linewidth=1)
+    axes.axhline(0.5, color=GREY, linewidth=1)
     if over_costs:
         axes.set_xscale("symlog", linthresh=0.002)
         axes.set_xlim(left=0)
@@ -221,7 +220,7 @@ def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, float, str]]) -> None
 
 
 def _draw_half_life(axes: Axes, along: float, half_life: HalfLife, name: str, *, whole: bool) -> None:
-    colour = "#cf222e" if whole else "#0969da"
+    colour = WHOLE if whole else PATCHES
     top = half_life.furthest * 1.25
     value, low, high = (min(end, top) for end in (half_life.value, half_life.low, half_life.high))
     axes.plot([along, along], [low, high], color=colour, linewidth=1.4, alpha=0.7)
@@ -230,7 +229,7 @@ def _draw_half_life(axes: Axes, along: float, half_life: HalfLife, name: str, *,
         axes.plot([along], [top], "^", color=colour, markersize=5, alpha=0.7)
     axes.annotate(
         name, (along, max(high, 1)), xytext=(0, 5), textcoords="offset points", rotation=90, fontsize=7, ha="center",
-        va="bottom", color=_QUIET,
+        va="bottom", color=QUIET,
     )  # fmt: skip
 
 

@@ -109,13 +109,13 @@ def test_images_stand_side_by_side_pixel_by_pixel_on_white() -> None:
 
 
 @pytest.mark.parametrize("brightness", [0, 128, 255])
-def test_what_is_fake_is_blue_and_what_is_real_is_red_whatever_lies_below(brightness: int) -> None:
+def test_what_is_fake_is_orange_and_what_is_real_is_blue_whatever_lies_below(brightness: int) -> None:
     heatmaps = np.stack([np.full((SIDE, SIDE), value, np.float32) for value in (1.0, 0.0, 0.5)])
     exhibit = _exhibit(3, pixels=np.full((3, SIDE, SIDE, 3), brightness, np.uint8), heatmaps=heatmaps)
     [_, normalised, raw] = _strips(picture_heatmaps("title", exhibit))
     fake, real, undecided = (_one(raw, index) for index in range(3))
-    assert (fake[..., 2] > fake[..., 0] + 40).all()
-    assert (real[..., 0] > real[..., 2] + 40).all()
+    assert (fake[..., 0] > fake[..., 2] + 40).all()
+    assert (real[..., 2] > real[..., 0] + 40).all()
     assert np.ptp(undecided, axis=-1).max() < 5
     # A flat heatmap has no range of its own.
     for index in range(3):
@@ -129,7 +129,7 @@ def test_each_normalised_heatmap_uses_all_colours_and_raw_ones_keep_their_scale(
     [_, normalised, raw] = _strips(picture_heatmaps("title", exhibit))
     assert np.array_equal(_one(normalised, 0), _one(normalised, 1))
     assert np.array_equal(_one(normalised, 1), _one(raw, 1))
-    assert _one(normalised, 0)[:, 0, 0].mean() > _one(normalised, 0)[:, 0, 2].mean() + 40  # real on the left
+    assert _one(normalised, 0)[:, 0, 2].mean() > _one(normalised, 0)[:, 0, 0].mean() + 40  # real on the left
     assert np.ptp(_one(raw, 0)[:, 0]) < 10  # undecided there
 
 
@@ -190,7 +190,7 @@ def test_labels_stand_under_their_images() -> None:
     for name, image in zip(("normalised", "raw"), _images(figure)[1:3], strict=True):
         _, _, bottom, top = image.get_extent()
         assert upright[name] == pytest.approx((bottom + top) / 2)
-    assert _told(figure)[-2:] == ["real", "fake"]
+    assert _told(figure)[-3:] == ["real", "undecided", "fake"]
 
 
 def test_more_than_six_pictures_are_in_rows_of_the_same_width() -> None:

@@ -74,6 +74,16 @@ def test_a_cell_lies_where_its_versions_cross(whole: Whole) -> None:
     assert (round(frame.get_x() + 0.47), round(frame.get_y() + 0.45)) == (1, 0)  # pgan@1 against a@0
 
 
+def test_the_scale_of_the_matrix_begins_at_the_lowest_cell(whole: Whole) -> None:
+    scoreboard = _scoreboard(("pgan",), ("a", "b"), 1)
+    assert payoff_matrix(whole(scoreboard)).axes[0].images[0].get_clim() == (0.5, 1.0)
+    scoreboard["cells"][0]["accuracy"] = 0.41
+    figure = payoff_matrix(whole(scoreboard))
+    assert figure.axes[0].images[0].get_clim() == (0.4, 1.0)
+    told = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert (told[0], told[-1]) == ("40%\nfakes pass", "100%\ncaught")
+
+
 @pytest.mark.parametrize(
     ("draw", "size"),
     [*((payoff_matrix, size) for size in SIZES), (duel_chart, "the default"), (duel_chart, "long names")],

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.words import version
+from fakeoff.protocols.drawing.maps import lower_end
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.record.versions import Kind
 from fakeoff.protocols.score.telling import tell, tell_figure
 
-_LEVELS = 8
+LEVELS = 8
 """Of colour, from 0 (fooled) to this (caught)."""
 
 
@@ -24,7 +25,7 @@ class Lens:
         metric: Of a match.
         name: For people.
         about: What it is, in a sentence.
-        worst: The figure of the lowest level of colour; 1 is that of the highest.
+        worst: The figure of the lowest level of colour, or less where a cell has less; 1 is that of the highest.
         percent: Whether it is told in percent.
     """
 
@@ -33,6 +34,18 @@ class Lens:
     about: str
     worst: float
     percent: bool
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The figures of the lowest and of the highest level of colour."""
+        lowest, highest = (
+            tell_figure(value, digits=0 if self.percent else 2, percent=self.percent) for value in (self.worst, 1.0)
+        )
+        return lowest, highest
+
+    def over(self, cells: Sequence[MatchRow]) -> Lens:
+        """The same with levels that hold all cells."""
+        return replace(self, worst=lower_end((cell.value(self.metric) for cell in cells), at_most=self.worst))
 
 
 LENSES = (
@@ -147,12 +160,13 @@ def build_matrix(scoreboard: Scoreboard) -> Matrix | None:
     """The matrix of a scoreboard; None where nothing was scored."""
     if not scoreboard.cells:
         return None
+    lenses = tuple(lens.over(scoreboard.cells) for lens in LENSES)
     return Matrix(
-        lenses=LENSES,
+        lenses=lenses,
         generators=_groups(scoreboard, "generator"),
         detectors=_groups(scoreboard, "detector"),
         cells={
-            (cell.detector, cell.detector_round, cell.generator, cell.generator_round): _cell(cell)
+            (cell.detector, cell.detector_round, cell.generator, cell.generator_round): _cell(cell, lenses)
             for cell in scoreboard.cells
         },
     )
@@ -180,25 +194,25 @@ def _groups(scoreboard: Scoreboard, kind: Kind) -> tuple[Group, ...]:
     )
 
 
-def _cell(cell: MatchRow) -> MatrixCell:
+def _cell(cell: MatchRow, lenses: Sequence[Lens]) -> MatrixCell:
     maker, judge = version(cell.generator, cell.generator_round), version(cell.detector, cell.detector_round)
     return MatrixCell(
         who=f"{judge} judging {maker}",
-        readings=tuple(_reading(cell, lens) for lens in LENSES),
+        readings=tuple(_reading(cell, lens) for lens in lenses),
         is_target=cell.is_target,
     )
 
 
 def _reading(cell: MatchRow, lens: Lens) -> Reading:
     value, interval = cell.value(lens.metric), cell.interval(lens.metric)
-    level = round(_LEVELS * (value - lens.worst) / (1 - lens.worst))
+    level = round(LEVELS * (value - lens.worst) / (1 - lens.worst))
     digits = 1 if lens.percent else 3
     return Reading(
         metric=lens.metric,
         figure=tell_figure(value, digits=0 if lens.percent else 3, percent=lens.percent),
         told=f"{lens.name} {tell(value, interval, digits=digits, percent=lens.percent)}",
-        level=min(max(level, 0), _LEVELS),
+        level=min(max(level, 0), LEVELS),
     )
 
 
-__all__ = ["LENSES", "Group", "Lens", "Matrix", "MatrixCell", "Reading", "build_matrix"]
+__all__ = ["LENSES", "LEVELS", "Group", "Lens", "Matrix", "MatrixCell", "Reading", "build_matrix"]

@@ -54,10 +54,17 @@ def test_a_cell_says_its_figure_and_its_interval_through_each_lens(whole: Whole)
     assert matrix.has_targets
 
 
-def test_worse_than_guessing_has_no_colour_of_its_own(whole: Whole) -> None:
-    matrix = build_matrix(whole({"cells": [_cell("d", 0, "g", 0, auc=0.2, auc_ci=(0.1, 0.3))]}))
+def test_the_levels_hold_what_is_worse_than_guessing_and_say_where_they_begin(whole: Whole) -> None:
+    worse, guessing = (_cell("d", 0, "g", round_, auc=auc, auc_ci=(0.1, 0.6)) for round_, auc in ((1, 0.2), (0, 0.5)))
+    matrix = build_matrix(whole({"cells": [guessing, worse]}))
     assert matrix is not None
-    [(_, cell)] = matrix.row("d", 0)
+    levels = {generator: cell.readings[0].level for generator, cell in matrix.row("d", 0) if cell is not None}
+    assert levels == {"g@0": 3, "g@1": 0}
+    assert matrix.lenses[0].ends == ("0.20", "1.00")
+    alone = build_matrix(whole({"cells": [guessing]}))
+    assert alone is not None
+    assert alone.lenses[0].ends == ("0.50", "1.00")
+    [(_, cell)] = alone.row("d", 0)
     assert cell is not None
     assert cell.readings[0].level == 0
 
