@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from fakeoff.leaderboard.plots.sheet import INK, Sheet, title_inches
+from fakeoff.leaderboard.plots.sheet import Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
+from fakeoff.protocols.drawing.inks import INK, LINES
 from fakeoff.protocols.score.intervals import Interval
 
 _CHARACTER_INCHES = 0.088  # of a label in 10 points
@@ -14,7 +15,7 @@ _LINE_INCHES = 0.2
 _BETWEEN = 0.6  # detectors, in lines
 _LEGEND_INCHES = 0.3
 _AS_THEY_ARE = "as they are"
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito, Color Universal Design
+_COLOURS = tuple(ink for ink in LINES if ink != INK)  # which is for images as they are
 _MARKERS = "osD^v<>"
 
 
