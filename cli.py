@@ -179,6 +179,16 @@ def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
     return open_executor(serial=serial, workers=workers, address=address)
 
 
+def _say_what_is_missing(*places: Path) -> None:
+    """Of homes that were packed without all that was in them."""
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.travel.packing import missing_from
+
+    for place in places:
+        if line := missing_from(Home(place)):
+            click.echo(line, err=True)
+
+
 def _load(plugins: tuple[Path, ...]) -> None:
     from fakeoff.arena.players.plugins import load_plugin_file
 
@@ -216,6 +226,7 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
     if table != "standings" and shown != "csv":
         raise ConfigError(f"--table {table} is of CSV; add --format csv")
     boards, warnings = open_boards(places or (home,))
+    _say_what_is_missing(*(places or (home,)))
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if out is not None:
@@ -240,6 +251,7 @@ def report(home: Path, out: Path | None) -> None:
     from fakeoff.leaderboard.report.report import write_report
 
     click.echo(f"report: {write_report(Home(home), out=out)}")
+    _say_what_is_missing(home)
 
 
 @main.command("import")
@@ -561,6 +573,7 @@ def ui(home: Path, port: int, tracking_uri: str | None) -> None:
             click.echo(f"{name}: {address}")
         return
     leaderboard_addresses(place, "")  # nothing to show is said before a server starts
+    _say_what_is_missing(home)
     with served(place, port=port) as (base, process):
         for name, address in leaderboard_addresses(place, base).items():
             click.echo(f"{name}: {address}")
@@ -775,6 +788,43 @@ def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
 
     for name, count in export_pools(Home(home), folder, splits=splits).items():
         click.echo(f"{folder / name}: {count} images")
+
+
+@main.command()
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--images/--no-images", default=True, show_default=True, help="Photographs, fakes and pictures of them.")
+@click.option("--weights/--no-weights", default=True, show_default=True, help="Of all versions of all players.")
+def pack(home: Path, file: Path, images: bool, weights: bool) -> None:
+    """Pack HOME, or HOME without images or weights, into one FILE, and list the licences of what is in it.
+
+    FILE is a zip archive with the sha256 of all that is in it. The same home gives the same bytes. What is left out can
+    be computed again where it is unpacked.
+    """
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.travel.packing import pack_home
+    from fakeoff.leaderboard.travel.told import packed_lines
+
+    left_out: dict[Literal["images", "weights"], bool] = {"images": not images, "weights": not weights}
+    without = [name for name, chosen in left_out.items() if chosen]
+    for line in packed_lines(pack_home(Home(home), file, without=without), file):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+def unpack(file: Path, home: Path) -> None:
+    """Unpack FILE, which 'fakeoff pack' wrote, to HOME: a folder that is not there yet.
+
+    All of it is checked first: nothing of an archive that is damaged, or would write elsewhere, is left.
+    """
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.travel.packing import unpack_home
+    from fakeoff.leaderboard.travel.told import unpacked_lines
+
+    for line in unpacked_lines(unpack_home(file, Home(home)), home):
+        click.echo(line)
 
 
 @main.command()
