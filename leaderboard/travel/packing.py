@@ -19,7 +19,7 @@ from fakeoff.leaderboard.travel.archive import Archive, Manifest, free_bytes, wr
 from fakeoff.leaderboard.travel.contents import files_of, pack_files
 from fakeoff.protocols.config import parse_config, read_config
 
-_MOST_TIMES_ITS_SIZE = 200
+_MOST_TIMES_ITS_SIZE = 100
 """What an archive may unpack to: scores shrink to a tenth, and bombs to a thousandth."""
 
 _SMALL = 64 * 2**20

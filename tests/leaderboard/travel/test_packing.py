@@ -90,7 +90,13 @@ def test_an_archive_tells_nobody_where_it_was_packed(home: Path, packed: Path) -
 
 
 def test_without_images_and_weights_what_was_found_can_be_read(
-    home: Path, bare: Path, tmp_path: Path, make_config: Callable[..., Any], play_in: Any, replaying: Any
+    home: Path,
+    results: Store,
+    bare: Path,
+    tmp_path: Path,
+    make_config: Callable[..., Any],
+    play_in: Any,
+    replaying: Any,
 ) -> None:
     there = Home(tmp_path / "there")
     assert unpack_home(bare, there).left_out == ("images", "weights")
@@ -100,6 +106,8 @@ def test_without_images_and_weights_what_was_found_can_be_read(
     record = read_ledger(there, store)
     for version in record.versions:
         for key in (version.key, *version.pools.values()):
+            if not results.read(key).arrays:
+                continue  # a generator of noise has no weights
             assert key not in store
             with pytest.raises(LeftOutError, match=r"left out when .* fakeoff run --home"):
                 store.read(key)
@@ -255,7 +263,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "no database": (lambda entries, _: entries.update({"mlflow.db": b"x" * 4096}), "MLflow database is damaged"),
     "writes elsewhere": (
         _database("UPDATE experiments SET artifact_location = 'file:///root/.ssh' WHERE name != 'Default'"),
-        "would write to 'file:///root/.ssh'",
+        "its MLflow would write to 'file:///",
     ),
     "up in the database": (
         _database("UPDATE runs SET artifact_uri = 'file:///fakeoff-home/mlflow-artifacts/../../up'"),
