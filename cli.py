@@ -770,24 +770,60 @@ def convert_weights(file: Path, out: Path) -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @_home_option
 @click.option(
     "--split",
     "splits",
     type=click.Choice(["train", "val", "test"]),
     multiple=True,
-    default=("test",),
-    show_default=True,
-    help="Which images; may be given again.",
+    help="Which images; may be given again.  [default: test]",
 )
-def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
-    """Write a home's real and fake pools to FOLDER as PNG files."""
-    from fakeoff.leaderboard.home.home import Home
-    from fakeoff.leaderboard.play import export_pools
+@click.option("--player", metavar="NAME[@ROUND]|champion", help="A player instead of images.")
+@click.option("--kind", type=click.Choice(["generator", "detector"]), help="Where two players have the same name.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The same as FOLDER.")
+@click.option("--register", is_flag=True, help="Put the player's files into MLflow's registry of models, too.")
+@_tracking_option
+@_plugin_option
+def export(
+    folder: Path | None,
+    home: Path,
+    splits: tuple[Any, ...],
+    player: str | None,
+    kind: Literal["generator", "detector"] | None,
+    out: Path | None,
+    register: bool,
+    tracking_uri: str | None,
+    plugins: tuple[Path, ...],
+) -> None:
+    """Write a home's real and fake pools to FOLDER as PNG files; or, with --player, a player.
 
-    for name, count in export_pools(Home(home), folder, splits=splits).items():
-        click.echo(f"{folder / name}: {count} images")
+    Of a player there are its weights, a card with figures and licences, recipes to enter it elsewhere, and of a
+    detector ONNX, where that gives the same scores.
+    """
+    from fakeoff.leaderboard.home.home import Home
+
+    if (folder is None) == (out is None):
+        raise click.UsageError("give FOLDER or --out: where to write")
+    target = out if folder is None else folder
+    assert target is not None
+    if player is None:
+        if kind or register:
+            raise ConfigError("--kind and --register are of a player; add --player NAME")
+        from fakeoff.leaderboard.play import export_pools
+
+        for name, count in export_pools(Home(home), target, splits=splits or ("test",)).items():
+            click.echo(f"{target / name}: {count} images")
+        return
+    if splits:
+        raise ConfigError("--split is of images, and --player exports none; leave one of them out")
+    from fakeoff.leaderboard.exported.command import export_and_tell
+    from fakeoff.leaderboard.mlflow.address import server_address
+
+    _load(plugins)
+    server = None if tracking_uri is None else server_address(tracking_uri)
+    for line in export_and_tell(player, Home(home), target, kind=kind, register=register, server=server):
+        click.echo(line)
 
 
 @main.command()
