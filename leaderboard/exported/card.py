@@ -209,7 +209,7 @@ def _preprocessing(subject: Subject, graph: Graph | None, no_graph: str) -> str:
 def _how_to_load(subject: Subject, files: Sequence[str], graph: Graph | None) -> str:
     kind, room = subject.kind, f"{subject.kind}s"
     use = "images = player.sample(8, rng=torch.Generator().manual_seed(0))  # (8, 3, h, w) in [0, 1]"
-    if is_manipulator(subject.player.plugin) and kind == "generator":
+    if kind == "generator" and is_manipulator(subject.player.plugin):
         use = "made = player.manipulate(sources, targets, rng=torch.Generator().manual_seed(0)).images"
     elif kind == "detector":
         use = f"scores = player.score(images)  # float32 (n, 3, {subject.side}, {subject.side}) in [0, 1] to (n,)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fakeoff import detectors
-from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
+from fakeoff.arena.errors import FakeoffError, JobFailed, PluginError, one_line
 from fakeoff.detectors import Detector, PatchDetector
 from fakeoff.detectors.decision import decide
 from fakeoff.leaderboard.exported.subject import Subject
@@ -26,6 +27,7 @@ TOLERANCE = 1e-4
 INPUT, OUTPUT, PATCHES = "images", "p_fake", "patch_p_fake"
 
 _OPERATORS = 17  # of ONNX: what the exporter and ONNX Runtime have known for long
+_NOT_PYTORCH = ": part of it is not computed by PyTorch"
 _EXAMPLE = 2  # with one image alone, its number would become part of the graph
 
 
@@ -76,6 +78,8 @@ def write_graph(subject: Subject, path: Path) -> Graph | str:
     Returns:
         What was tried; or why there is no file, in one line.
     """
+    if any(importlib.util.find_spec(library) is None for library in ("onnx", "onnxruntime")):
+        return "ONNX Runtime, with which it is tried, is not here: pip install 'fakeoff[onnx]'"
     try:
         detector = referee.build_detector(subject.spec.identity(), version=subject.state).eval()
         side = detector.side or subject.side
@@ -85,11 +89,15 @@ def write_graph(subject: Subject, path: Path) -> Graph | str:
         for batch in (True, False):
             network = _Judged(detector)
             _export(network, path, side=side, batch=batch)
-            played = detectors.players.build("fixed", {"model": str(path), **graph_parameters()})
+            try:
+                played = detectors.players.build("fixed", {"model": str(path), **graph_parameters()})
+            except PluginError as error:  # a graph without an input is a score that was worked out elsewhere
+                path.unlink()
+                return f"its graph cannot be played ({error}){_NOT_PYTORCH}"
             difference = float((referee.judge(played, shown) - expected).abs().max())
             if difference > TOLERANCE:
                 path.unlink()
-                return f"its graph gives other scores, by {difference:.2g}: part of it is not computed by PyTorch"
+                return f"its graph gives other scores, by {difference:.2g}{_NOT_PYTORCH}"
             if batch and not _takes_many(played, detector, shown):
                 continue
             return Graph(
