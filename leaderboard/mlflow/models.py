@@ -129,7 +129,8 @@ class ModelLog:
         client.set_logged_model_tags(model, {_FILES: ", ".join(sorted(path.name for path in files.iterdir()))})
         registered = f"{self._name} {self._tournament} {version.player}"
         number = self._version(registered, model, version.player)
-        client.update_model_version(registered, number, description)
+        fetch = f'mlflow artifacts download --artifact-uri "models:/{registered}/{number}" --dst-path FOLDER'
+        client.update_model_version(registered, number, f"{description}\n\n## Its files\n\n`{fetch}`")
         client.set_model_version_tag(registered, number, _LABEL, version.label)
         return registered, number
 
