@@ -23,6 +23,7 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.mlflow.locations import locations_elsewhere
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore
+from fakeoff.leaderboard.travel import packing
 from fakeoff.leaderboard.travel.archive import MANIFEST
 from fakeoff.leaderboard.travel.packing import missing_from, pack_home, unpack_home
 
@@ -127,6 +128,7 @@ def test_without_images_and_weights_what_was_found_can_be_read(
         ["score", str(tmp_path), "--detector", "first"],
         ["look", str(tmp_path / "none.png"), "--detector", "first"],
         ["export", str(tmp_path / "pools")],
+        ["challenge", "first", "--serial", "--restarts", "1"],
     ):
         refused = runner.invoke(main, [*command, "--home", str(there)])
         assert refused.exit_code == 2, refused.output
@@ -258,7 +260,6 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "no entries": (_manifest(entries=[]), "does not name its entries"),
     "no manifest": (_manifest(entries="none"), "its manifest cannot be read"),
     "later": (_manifest(format=2), "its format is 2"),
-    "bomb": (_add("output/bomb.txt", bytes(80 * 2**20)), "times as large"),
     "nobody knows": (_add("store/ab/abc/left-out", b"everything"), "nobody knows what"),
     "no database": (lambda entries, _: entries.update({"mlflow.db": b"x" * 4096}), "MLflow database is damaged"),
     "writes elsewhere": (
@@ -284,6 +285,20 @@ def test_a_hostile_archive_leaves_nothing_behind(name: str, bare: Path, tmp_path
         unpack_home(archive, Home(tmp_path / "there"))
     assert "\n" not in str(told.value)
     assert [path.name for path in tmp_path.iterdir()] == ["hostile.zip"]
+
+
+def test_a_bomb_and_what_there_is_no_room_for_are_refused_before_anything_is_written(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = _rewritten(bare, tmp_path / "bomb.zip", _add("output/bomb.txt", bytes(16 * 2**20)))
+    monkeypatch.setattr(packing, "free_bytes", lambda _: 2**20)
+    with pytest.raises(StoreError, match=r"needs 0.0 GiB, and there are 0.0 GiB free"):
+        unpack_home(bomb, Home(tmp_path / "there"))
+    monkeypatch.setattr(packing, "_SMALL", 2**20)
+    monkeypatch.setattr(packing, "_MOST_TIMES_ITS_SIZE", 10)
+    with pytest.raises(StoreError, match="times as large, as no home does"):
+        unpack_home(bomb, Home(tmp_path / "there"))
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb.zip"]
 
 
 def test_links_devices_duplicates_and_overlaps_are_refused(bare: Path, tmp_path: Path) -> None:
