@@ -255,9 +255,9 @@ def test_arrays_that_were_left_out_are_computed_again_and_only_the_same_ones_are
     assert KEY not in store
     assert store.left_out() == ["images"]
     assert store.record(KEY) == {"value": 1.0}
-    with pytest.raises(LeftOutError, match="images were left out when .* computed again with: fakeoff run --home"):
+    with pytest.raises(LeftOutError, match=r"images were left out when .* computed again with: fakeoff run --home"):
         store.read(KEY)
-    with pytest.raises(StoreError, match="the images that were left out of .* come out otherwise here"):
+    with pytest.raises(StoreError, match=r"the images that were left out of .* come out otherwise here"):
         store.write(KEY, some_result(2.0))
     assert KEY not in store
     store.write(KEY, some_result())
