@@ -179,6 +179,16 @@ def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
     return open_executor(serial=serial, workers=workers, address=address)
 
 
+def _say_what_is_missing(*places: Path) -> None:
+    """Of homes that were packed without all that was in them."""
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.travel.packing import missing_from
+
+    for place in places:
+        if line := missing_from(Home(place)):
+            click.echo(line, err=True)
+
+
 def _load(plugins: tuple[Path, ...]) -> None:
     from fakeoff.arena.players.plugins import load_plugin_file
 
@@ -216,6 +226,7 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
     if table != "standings" and shown != "csv":
         raise ConfigError(f"--table {table} is of CSV; add --format csv")
     boards, warnings = open_boards(places or (home,))
+    _say_what_is_missing(*(places or (home,)))
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if out is not None:
@@ -240,6 +251,7 @@ def report(home: Path, out: Path | None) -> None:
     from fakeoff.leaderboard.report.report import write_report
 
     click.echo(f"report: {write_report(Home(home), out=out)}")
+    _say_what_is_missing(home)
 
 
 @main.command("import")
@@ -561,6 +573,7 @@ def ui(home: Path, port: int, tracking_uri: str | None) -> None:
             click.echo(f"{name}: {address}")
         return
     leaderboard_addresses(place, "")  # nothing to show is said before a server starts
+    _say_what_is_missing(home)
     with served(place, port=port) as (base, process):
         for name, address in leaderboard_addresses(place, base).items():
             click.echo(f"{name}: {address}")
@@ -757,24 +770,97 @@ def convert_weights(file: Path, out: Path) -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @_home_option
 @click.option(
     "--split",
     "splits",
     type=click.Choice(["train", "val", "test"]),
     multiple=True,
-    default=("test",),
-    show_default=True,
-    help="Which images; may be given again.",
+    help="Which images; may be given again.  [default: test]",
 )
-def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
-    """Write a home's real and fake pools to FOLDER as PNG files."""
-    from fakeoff.leaderboard.home.home import Home
-    from fakeoff.leaderboard.play import export_pools
+@click.option("--player", metavar="NAME[@ROUND]|champion", help="A player instead of images.")
+@click.option("--kind", type=click.Choice(["generator", "detector"]), help="Where two players have the same name.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The same as FOLDER.")
+@click.option("--register", is_flag=True, help="Put the player's files into MLflow's registry of models, too.")
+@_tracking_option
+@_plugin_option
+def export(
+    folder: Path | None,
+    home: Path,
+    splits: tuple[Any, ...],
+    player: str | None,
+    kind: Literal["generator", "detector"] | None,
+    out: Path | None,
+    register: bool,
+    tracking_uri: str | None,
+    plugins: tuple[Path, ...],
+) -> None:
+    """Write a home's real and fake pools to FOLDER as PNG files; or, with --player, a player.
 
-    for name, count in export_pools(Home(home), folder, splits=splits).items():
-        click.echo(f"{folder / name}: {count} images")
+    Of a player there are its weights, a card with figures and licences, recipes to enter it elsewhere, and of a
+    detector ONNX, where that gives the same scores.
+    """
+    from fakeoff.leaderboard.home.home import Home
+
+    if (folder is None) == (out is None):
+        raise click.UsageError("give FOLDER or --out: where to write")
+    target = out if folder is None else folder
+    assert target is not None
+    if player is None:
+        if kind or register:
+            raise ConfigError("--kind and --register are of a player; add --player NAME")
+        from fakeoff.leaderboard.play import export_pools
+
+        for name, count in export_pools(Home(home), target, splits=splits or ("test",)).items():
+            click.echo(f"{target / name}: {count} images")
+        return
+    if splits:
+        raise ConfigError("--split is of images, and --player exports none; leave one of them out")
+    from fakeoff.leaderboard.exported.command import export_and_tell
+    from fakeoff.leaderboard.mlflow.address import server_address
+
+    _load(plugins)
+    server = None if tracking_uri is None else server_address(tracking_uri)
+    for line in export_and_tell(player, Home(home), target, kind=kind, register=register, server=server):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--images/--no-images", default=True, show_default=True, help="Photographs, fakes and pictures of them.")
+@click.option("--weights/--no-weights", default=True, show_default=True, help="Of all versions of all players.")
+def pack(home: Path, file: Path, images: bool, weights: bool) -> None:
+    """Pack HOME, or HOME without images or weights, into one FILE, and list the licences of what is in it.
+
+    FILE is a zip archive with the sha256 of all that is in it. The same home gives the same bytes. What is left out can
+    be computed again where it is unpacked.
+    """
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.travel.packing import pack_home
+    from fakeoff.leaderboard.travel.told import packed_lines
+
+    left_out: dict[Literal["images", "weights"], bool] = {"images": not images, "weights": not weights}
+    without = [name for name, chosen in left_out.items() if chosen]
+    for line in packed_lines(pack_home(Home(home), file, without=without), file):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+def unpack(file: Path, home: Path) -> None:
+    """Unpack FILE, which 'fakeoff pack' wrote, to HOME: a folder that is not there yet.
+
+    All of it is checked first: nothing of an archive that is damaged, or would write elsewhere, is left.
+    """
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.travel.packing import unpack_home
+    from fakeoff.leaderboard.travel.told import unpacked_lines
+
+    for line in unpacked_lines(unpack_home(file, Home(home)), home):
+        click.echo(line)
 
 
 @main.command()

@@ -323,6 +323,11 @@ def open_source(
     if reals in assets.sources_of_reals():
         return asset_photographs(reals)
     if not Path(reals).exists():
+        if len(Path(reals).parts) > 1:
+            raise ConfigError(
+                f"the folder of real photographs '{reals}' is not on this machine; say where they are: "
+                "fakeoff run --reals FOLDER"
+            )
         named = ", ".join(f"'{name}'" for name in ("orl", *assets.sources_of_reals()))
         raise ConfigError(f"unknown source of reals '{reals}'; give {named} or a folder that exists")
     return folder_source(Path(reals), split_by=split_by, skip_corrupt=skip_corrupt)

@@ -39,6 +39,15 @@ _FORMAT = 2
 _WITHOUT_CHECKSUM = 1  # up to 0.4: a record had none, and an entry did not know its own key
 _WRITING = "writing-"
 
+RECORD_FILE = "record.json"
+ARRAYS_FILE = "arrays.safetensors"
+LEFT_OUT_FILE = "left-out"
+"""In the place of an entry's arrays where they were left out of an archive: what they are, such as ``images``."""
+
+
+class LeftOutError(DamagedResultError):
+    """A stored result whose arrays were left out when its home was packed."""
+
 
 class Store:
     """Results by job key, under ``ROOT/ab/abcdef.../``: ``record.json`` and ``arrays.safetensors``.
@@ -76,13 +85,19 @@ class Store:
             shutil.rmtree(leftover, ignore_errors=True)
 
     def __contains__(self, key: str) -> bool:
-        return (self._folder(key.partition(":")[0]) / "record.json").is_file()
+        folder = self._folder(key.partition(":")[0])
+        return (folder / RECORD_FILE).is_file() and not (folder / LEFT_OUT_FILE).is_file()
+
+    def left_out(self) -> list[str]:
+        """What arrays of results were left out when the home was packed, in words: ``images``, ``weights``."""
+        return sorted({path.read_text() for path in self.root.glob(f"*/*/{LEFT_OUT_FILE}")})
 
     def write(self, key: str, result: Result) -> None:
         """Keeps a result; a second write of the same key changes nothing.
 
         Raises:
-            StoreError: The folder cannot be written.
+            StoreError: The folder cannot be written; or the arrays were left out before, and what was computed again
+                are others.
         """
         if key in self:
             return
@@ -90,12 +105,13 @@ class Store:
         record = json.loads(canonical_json(dict(result.record)))  # as it will be read: its checksum is of that
         kept = {"record": record, "arrays_sha256": hashlib.sha256(arrays).hexdigest()}
         kept["sha256"] = _checksum(key, kept)
+        self._check_what_was_left_out(key, kept["arrays_sha256"])
         if not self._marker.exists():
             write_atomically(self._marker, json.dumps({"format": _FORMAT}).encode())
         with _writing(self.root):
             scratch = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.root))
-            _write_synced(scratch / "arrays.safetensors", arrays)
-            _write_synced(scratch / "record.json", canonical_json(kept).encode())
+            _write_synced(scratch / ARRAYS_FILE, arrays)
+            _write_synced(scratch / RECORD_FILE, canonical_json(kept).encode())
             folder = self._folder(key)
             folder.parent.mkdir(exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)  # half of a result, that somebody damaged by hand
@@ -111,7 +127,9 @@ class Store:
         kept = self._kept(key)
         folder = self._folder(key)
         try:
-            arrays = (folder / "arrays.safetensors").read_bytes()
+            if (folder / LEFT_OUT_FILE).is_file():
+                raise self._missing(key)
+            arrays = (folder / ARRAYS_FILE).read_bytes()
             if hashlib.sha256(arrays).hexdigest() != kept["arrays_sha256"]:
                 raise ValueError("the arrays do not have the hash that was recorded")
             loaded = load(arrays)
@@ -148,7 +166,7 @@ class Store:
 
     def _kept(self, key: str) -> dict[str, Any]:
         try:
-            kept: dict[str, Any] = json.loads((self._folder(key) / "record.json").read_bytes())
+            kept: dict[str, Any] = json.loads((self._folder(key) / RECORD_FILE).read_bytes())
             if ("sha256" in kept or self._checked) and kept["sha256"] != _checksum(key, kept):
                 raise ValueError("record, key and hash of the arrays do not have the checksum that was recorded")
             if not isinstance(kept["record"], dict):
@@ -156,6 +174,24 @@ class Store:
             return kept
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(key, error) from error
+
+    def _missing(self, key: str) -> LeftOutError:
+        what = (self._folder(key) / LEFT_OUT_FILE).read_text()
+        return LeftOutError(
+            key,
+            f"{what} were left out when '{self.root.parent}' was packed; they are computed again with: "
+            f"fakeoff run --home {self.root.parent}",
+        )
+
+    def _check_what_was_left_out(self, key: str, sha256: str) -> None:
+        """What was scored are the arrays that were left out: figures would be told of others."""
+        marker = self._folder(key) / LEFT_OUT_FILE
+        if marker.is_file() and self._kept(key)["arrays_sha256"] != sha256:
+            raise StoreError(
+                f"the {marker.read_text()} that were left out of '{self.root.parent}' come out otherwise here, on "
+                "another machine or with other releases: figures would be of others; ask for an archive with them, or "
+                f"play it in a home of its own: fakeoff reproduce {self.root.parent}/scoreboard.json"
+            )
 
     def _damaged(self, key: str, error: Exception) -> DamagedResultError:
         return DamagedResultError(

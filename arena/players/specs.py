@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
-from fakeoff.arena.errors import PluginError, one_line
+from fakeoff.arena.errors import AssetError, PluginError, one_line
 from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
 from fakeoff.arena.players.entries import Entry
@@ -132,7 +132,9 @@ class PlayerSpec:
         return {"plugin": self.plugin, "parameters": parameters, "fingerprint": dict(self.fingerprint)}
 
 
-def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: Mapping[str, Any]) -> PlayerSpec:
+def write_spec(
+    registry: Registry[Any], *, name: str, plugin: str, parameters: Mapping[str, Any], stored: bool = False
+) -> PlayerSpec:
     """Checks a recipe and completes it with defaults and fingerprint.
 
     Args:
@@ -140,6 +142,8 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
         name: What the player is called in this tournament.
         plugin: The registered name.
         parameters: As the user gave them.
+        stored: Whether it will be given a state that was stored: what it came with need not be here, and is left out of
+            the recipe where it is not.
 
     Raises:
         AssetError: The weights are those of an asset that is not here.
@@ -147,14 +151,15 @@ def write_spec(registry: Registry[Any], *, name: str, plugin: str, parameters: M
     """
     complete = registry.complete(plugin, parameters)
     fingerprint = registry.fingerprint(plugin)
-    files, members = _named(registry, plugin, complete, fingerprint)
+    files, members = _named(registry, plugin, complete, fingerprint, stored=stored)
     weights: Path | None = None
     if complete.get(WEIGHTS) in (None, ""):  # TOML has no null
         complete.pop(WEIGHTS, None)
     else:
-        path = find_weights(str(complete[WEIGHTS]), registry.load(plugin))
-        fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        weights = path.resolve()
+        with _need_not_be_here(stored):
+            path = find_weights(str(complete[WEIGHTS]), registry.load(plugin))
+            fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            weights = path.resolve()
     spec = PlayerSpec(
         name=name,
         plugin=plugin,
@@ -187,7 +192,7 @@ def _only_in(entry: Entry) -> str:
 
 
 def _named(
-    registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any]
+    registry: Registry[Any], plugin: str, complete: dict[str, Any], fingerprint: dict[str, Any], *, stored: bool
 ) -> tuple[dict[str, str], tuple[PlayerSpec, ...]]:
     """Puts what parameters name in the place of the names: contents of folders and files, recipes of players; and
     leaves out what goes without saying."""
@@ -199,17 +204,19 @@ def _named(
         if any(isinstance(mark, NamesFolder) for mark in marks):
             path = Path(str(complete.pop(key) or ""))
             if str(path) != ".":
-                fingerprint[key] = _folder_hash(registry, plugin, key, path)
-                files[key] = str(path.resolve())
+                with _need_not_be_here(stored):
+                    fingerprint[key] = _folder_hash(registry, plugin, key, path)
+                    files[key] = str(path.resolve())
         elif any(isinstance(mark, AddedLater) for mark in marks):
             if complete[key] == parameter.default:
                 del complete[key]
         elif any(isinstance(mark, NamesFile) for mark in marks):
             if name := str(complete.pop(key) or ""):
-                path = _find_file(registry, plugin, key, name)
-                with path.open("rb") as file:
-                    fingerprint[key] = hashlib.file_digest(file, "sha256").hexdigest()
-                files[key] = str(path.resolve())
+                with _need_not_be_here(stored):
+                    path = _find_file(registry, plugin, key, name)
+                    with path.open("rb") as file:
+                        fingerprint[key] = hashlib.file_digest(file, "sha256").hexdigest()
+                    files[key] = str(path.resolve())
         elif any(isinstance(mark, NamesPlayers) for mark in marks):
             alone = isinstance(complete[key], str | Mapping)
             given = [complete[key]] if alone else complete[key]
@@ -221,13 +228,28 @@ def _named(
                         f"'plugin' and 'parameters', not {one!r}"
                     )
             mine = [
-                write_spec(registry, name=one["plugin"], plugin=one["plugin"], parameters=one.get("parameters", {}))
+                write_spec(
+                    registry,
+                    name=one["plugin"],
+                    plugin=one["plugin"],
+                    parameters=one.get("parameters", {}),
+                    stored=stored,
+                )
                 for one in named
             ]
             members += mine
             identities = [member.identity() for member in mine]
             complete[key] = identities[0] if alone else identities
     return files, tuple(members)
+
+
+@contextlib.contextmanager
+def _need_not_be_here(stored: bool) -> Iterator[None]:
+    try:
+        yield
+    except (AssetError, PluginError):
+        if not stored:
+            raise
 
 
 def _find_file(registry: Registry[Any], plugin: str, key: str, name: str) -> Path:

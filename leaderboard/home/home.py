@@ -128,6 +128,11 @@ class Home:
         return self.folder / "ui.log"
 
     @property
+    def unpacked(self) -> Path:
+        """What the archive said of itself that it was unpacked from."""
+        return self.folder / "unpacked.json"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever plays; see :meth:`locked`."""
         return self.folder / "lock"
@@ -151,6 +156,27 @@ class Home:
                 raise StoreError(
                     f"another fakeoff is playing in '{self}'; wait for it, or use another --home"
                 ) from error
+            yield
+
+    @contextlib.contextmanager
+    def unplayed(self) -> Iterator[None]:
+        """Holds the home for one who reads all of it, and writes nothing: nobody begins to play meanwhile.
+
+        Raises:
+            StoreError: Somebody plays.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                file = held.enter_context(self.lock.open("rb"))
+            except FileNotFoundError:  # nobody ever played here: it was unpacked
+                yield
+                return
+            except OSError as error:
+                raise StoreError(f"'{self.lock}' cannot be read: {one_line(error)}") from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreError(f"another fakeoff is playing in '{self}'; wait for it") from error
             yield
 
     def open_store(self) -> Store:

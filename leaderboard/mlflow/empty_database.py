@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fakeoff.arena.cache import cache_folder
+from fakeoff.leaderboard.mlflow.database_address import address_of
 
 
 def put_empty_database(path: Path) -> None:
@@ -53,7 +54,7 @@ def _make(database: Path) -> None:
 
     database.parent.mkdir(parents=True, exist_ok=True)
     with _moved_into(database) as partial:
-        MlflowClient(tracking_uri=f"sqlite:///{partial}").search_experiments()
+        MlflowClient(tracking_uri=address_of(partial)).search_experiments()
 
 
 @contextlib.contextmanager

@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.database_address import address_of
 from fakeoff.leaderboard.mlflow.empty_database import put_empty_database
+from fakeoff.leaderboard.mlflow.locations import know_artifacts_of, settle_artifacts
 from fakeoff.leaderboard.mlflow.patience import SECONDS, Patience, Patient, quiet, reason
 from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.mlflow.points import Point, as_metrics
@@ -46,8 +48,12 @@ _LABEL = "arena.label"
 
 
 def database_uri(home: Home) -> str:
-    """MLflow's tracking address of a home."""
-    return f"sqlite:///{home.database.resolve()}"
+    """MLflow's tracking address of a home.
+
+    Raises:
+        StoreError: Its folder's name cannot be part of one.
+    """
+    return address_of(home.database)
 
 
 def experiment_name(source: str, *, resolution: int, colour: str) -> str:
@@ -267,7 +273,9 @@ class MlflowStore:
             if not self._server:
                 put_empty_database(self._home.database.resolve())
                 self._probe()
+                settle_artifacts(self._home.database, self._home.artifacts)
             self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        know_artifacts_of(self._client.tracking_uri)
         return self._client
 
     def _probe(self) -> None:

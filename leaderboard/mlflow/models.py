@@ -1,7 +1,9 @@
 """MLflow's Models tab: every detector version on one benchmark that never changes, and the alias of the champion.
 
 A logged model is a recipe, not weights: ``recipe.json`` says which version it is, and with which command it judges
-pictures. Nothing is pickled.
+pictures. Weights, card and graph come to it where somebody asks for that (``fakeoff export --register``): a home has
+the weights already, each round would cost their size and seconds again, and licences are for a person to read. Nothing
+is pickled.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from fakeoff.protocols.score.telling import tell
 
 _FIGURES = ("auc", "ap", "accuracy")
 _RESULT, _LABEL = "arena.result", "arena.label"
-_PLAYER, _MODEL = "arena.player", "arena.model"
+_PLAYER, _MODEL, _FILES = "arena.player", "arena.model", "arena.files"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,30 +108,58 @@ class ModelLog:
         self._metrics(model, run, _points(cells, version.round), benchmark)
         return model
 
+    def register(self, version: Version, run: str, *, files: Path, description: str) -> tuple[str, str]:
+        """Puts a player's files into its logged model, and that into the registry, as a version of the player's.
+
+        A generator, which is on no benchmark, has a logged model from then on. What was registered before is there
+        once, with the files of now.
+
+        Args:
+            version: Of the player.
+            run: The id of the player's run.
+            files: A folder of them.
+            description: Of the version, in Markdown.
+
+        Returns:
+            The name in the registry, and the version there.
+        """
+        client = self._mlflow.client
+        model = self._find(version) or self._make(version, run, None)
+        client.log_model_artifacts(model, str(files))
+        client.set_logged_model_tags(model, {_FILES: ", ".join(sorted(path.name for path in files.iterdir()))})
+        registered = f"{self._name} {self._tournament} {version.player}"
+        number = self._version(registered, model, version.player)
+        fetch = f'mlflow artifacts download --artifact-uri "models:/{registered}/{number}" --dst-path FOLDER'
+        client.update_model_version(registered, number, f"{description}\n\n## Its files\n\n`{fetch}`")
+        client.set_model_version_tag(registered, number, _LABEL, version.label)
+        return registered, number
+
     def _find(self, version: Version) -> str | None:
         wanted = f"tags.`{_RESULT}` = '{version.key}' AND tags.`arena.tournament` = '{self._tournament}'"
         found = self._mlflow.client.search_logged_models([self._experiment], filter_string=wanted)
         ready = [model.model_id for model in found if str(model.status) == "READY"]
         return ready[0] if ready else None
 
-    def _make(self, version: Version, run: str, benchmark: Benchmark) -> str:
+    def _make(self, version: Version, run: str, benchmark: Benchmark | None) -> str:
         """Makes a model. One whose recipe was not written stays pending, and another is made in its place."""
         client = self._mlflow.client
         made = client.create_logged_model(
             self._experiment,
             name=re.sub(r"[/:.%\"']", "_", version.label),
             source_run_id=run,
-            tags={_RESULT: version.key, "arena.tournament": self._tournament},
+            tags={_RESULT: version.key, _LABEL: version.label, "arena.tournament": self._tournament},
             params={"player": version.player, "round": str(version.round)},
-            model_type="detector",
+            model_type=version.kind,
         ).model_id
-        recipe = {
+        recipe: dict[str, object] = {
             "tournament": self._tournament,
-            "detector": version.label,
+            version.kind: version.label,
             "result": version.key,
-            "benchmark": dataclasses.asdict(benchmark),
-            "judge_pictures_with": f"fakeoff score PATH... --detector {version.label} --home HOME",
+            "export_with": f"fakeoff export --player {version.label} --out FOLDER --home HOME",
         }
+        if benchmark is not None:
+            recipe["benchmark"] = dataclasses.asdict(benchmark)
+            recipe["judge_pictures_with"] = f"fakeoff score PATH... --detector {version.label} --home HOME"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "recipe.json")
             path.write_text(json.dumps(recipe, indent=2))

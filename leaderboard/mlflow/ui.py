@@ -68,6 +68,7 @@ def served(home: Home, *, port: int) -> Iterator[tuple[str, subprocess.Popen[byt
         except OSError as error:
             raise ConfigError(f"port {port} is taken; give another --port") from error
     base = f"http://{_HOST}:{port}"
+    MlflowStore(home, patience=0).knock()  # it finds its artifacts where they are now
     command = [
         sys.executable,
         "-m",

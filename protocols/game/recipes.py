@@ -243,13 +243,22 @@ def write_specs(registry: Registry[Any], players: Sequence[Player]) -> dict[str,
     }
 
 
-def detector_spec(player: Player) -> PlayerSpec:
-    """The recipe of a configured detector.
+def stored_spec(registry: Registry[Any], player: Player) -> PlayerSpec:
+    """The recipe of a configured player whose versions are stored: files that it came with need not be here.
+
+    Args:
+        registry: The players of its kind.
+        player: Who.
 
     Raises:
         PluginError: Unknown, or it takes other parameters.
     """
-    return write_specs(detectors.players, [player])[player.name]
+    return write_spec(registry, name=player.name, plugin=player.plugin, parameters=player.parameters, stored=True)
+
+
+def detector_spec(player: Player) -> PlayerSpec:
+    """The recipe of a configured detector whose versions are stored; see :func:`stored_spec`."""
+    return stored_spec(detectors.players, player)
 
 
 def judges_patches(plugin: str) -> bool:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs import store as store_module
-from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.arena.jobs.store import ARRAYS_FILE, LEFT_OUT_FILE, LeftOutError, Store, write_atomically
 from fakeoff.arena.seeds import digest
 
 KEY = digest("a job")
@@ -246,3 +246,20 @@ def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path: 
         assert reader.read() == b"one"
     assert path.read_bytes() == b"two, and longer"
     assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
+
+
+def test_arrays_that_were_left_out_are_computed_again_and_only_the_same_ones_are_taken(store: Store) -> None:
+    store.write(KEY, some_result())
+    [arrays] = store.root.rglob(ARRAYS_FILE)
+    arrays.rename(arrays.with_name(LEFT_OUT_FILE)).write_text("images")
+    assert KEY not in store
+    assert store.left_out() == ["images"]
+    assert store.record(KEY) == {"value": 1.0}
+    with pytest.raises(LeftOutError, match=r"images were left out when .* computed again with: fakeoff run --home"):
+        store.read(KEY)
+    with pytest.raises(StoreError, match=r"the images that were left out of .* come out otherwise here"):
+        store.write(KEY, some_result(2.0))
+    assert KEY not in store
+    store.write(KEY, some_result())
+    assert store.left_out() == []
+    assert store.read(KEY).arrays["x"].tolist() == some_result().arrays["x"].tolist()

@@ -59,7 +59,7 @@ def test_all_that_is_in_a_played_home_has_a_name_there(
     with served(home, port=0):
         pass
     # What only comes with a command of its own.
-    others = {home.imported, home.reproduction}
+    others = {home.imported, home.reproduction, home.unpacked}
     assert set(new_home.iterdir()) == _named(home) - others
     assert set(home.experiments.iterdir()) == {
         home.experiment_files("toy_experiment"),
