@@ -30,6 +30,12 @@ def _home_option(command: F) -> F:
     )(command)
 
 
+def _tournament_option(command: F) -> F:
+    return click.option(
+        "--tournament", metavar="NAME", default="", help="One of several in the home; see leaderboard --list."
+    )(command)
+
+
 def _plugin_option(command: F) -> F:
     return click.option(
         "--plugin",
@@ -75,6 +81,12 @@ def main() -> None:
     help="Whether to play although format alone tells reals from fakes; the home remembers it.  [default: refuse]",
 )
 @_home_option
+@click.option(
+    "--name",
+    default="",
+    help="Of the tournament, where the home is to hold several: each has a configuration, a scoreboard and a report of "
+    "its own. A new one begins with the configuration of the one without a name.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
 @click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
 @click.option(
@@ -102,6 +114,7 @@ def run(
     seeds: int | None,
     allow_leaks: bool | None,
     home: Path,
+    name: str,
     workers: int | None,
     serial: bool,
     ray_address: str | None,
@@ -120,12 +133,12 @@ def run(
     from fakeoff.leaderboard.mlflow.address import server_address
     from fakeoff.protocols.config import effective_config, print_config
 
-    place = Home(home)
+    place = Home(home, name)
     server = None if tracking_uri is None else server_address(tracking_uri)
     executor = _executor(serial=serial, workers=workers, address=ray_address)
     effective = effective_config(
         config,
-        kept=place.configuration,
+        kept=place.configuration_to_begin_with,
         rounds=rounds,
         seed=seed,
         generators=generators,
@@ -162,7 +175,7 @@ def run(
         result = play_experiment(effective, home=place, executor=executor, console=console, server=server)
         print_experiment(result, console, folder=place.experiments)
         forfeits = len(result["forfeits"])
-    where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui --home {home}"
+    where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui {place.options}"
     console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
     if place.report.is_file():
         console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)
@@ -229,23 +242,25 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
 
 @main.command()
 @_home_option
+@_tournament_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write.  [default: report.html in the home]",
 )
-def report(home: Path, out: Path | None) -> None:
+def report(home: Path, tournament: str, out: Path | None) -> None:
     """Write a home's report: one HTML page for who was not there, which needs nothing else."""
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.report.report import write_report
 
-    click.echo(f"report: {write_report(Home(home), out=out)}")
+    click.echo(f"report: {write_report(Home(home, tournament), out=out)}")
 
 
 @main.command("import")
 @click.argument("scores", metavar="SCORES.csv", type=click.Path(path_type=Path))
 @click.option("--detector", metavar="NAME", required=True, help="What the detector that gave them is to be called.")
 @_home_option
+@_tournament_option
 @click.option("--image-column", default="image", show_default=True, help="The column that names images.")
 @click.option("--score-column", default="score", show_default=True, help="The column with their scores.")
 @click.option(
@@ -257,7 +272,14 @@ def report(home: Path, out: Path | None) -> None:
 )
 @click.option("--replace", is_flag=True, help="Put them in the place of what was imported under that name.")
 def import_(
-    scores: Path, detector: str, home: Path, image_column: str, score_column: str, score_is: Any, replace: bool
+    scores: Path,
+    detector: str,
+    home: Path,
+    tournament: str,
+    image_column: str,
+    score_column: str,
+    score_is: Any,
+    replace: bool,
 ) -> None:
     """Let scores in that a detector gave elsewhere, on images of 'fakeoff export'.
 
@@ -272,7 +294,7 @@ def import_(
     from fakeoff.leaderboard.imported.table import Columns
 
     columns = Columns(image=image_column, score=score_column, probability=score_is)
-    found = import_scores(scores, detector=detector, home=Home(home), columns=columns, replace=replace)
+    found = import_scores(scores, detector=detector, home=Home(home, tournament), columns=columns, replace=replace)
     print_imported((found,), open_console())
 
 
@@ -347,6 +369,7 @@ class _Times(click.ParamType[float]):
 @main.command()
 @click.argument("entry", metavar="DETECTOR[@ROUND]")
 @_home_option
+@_tournament_option
 @click.option("--steps", type=_Times(), default="4x", show_default=True, help="Of finetuning, times those played.")
 @click.option("--restarts", type=click.IntRange(min=1), default=3, show_default=True, help="With a seed each.")
 @click.option("--rate", "rates", type=float, multiple=True, help="Of learning, 0 is generators' own; again for more.")
@@ -361,6 +384,7 @@ class _Times(click.ParamType[float]):
 def challenge(
     entry: str,
     home: Path,
+    tournament: str,
     steps: float,
     restarts: int,
     rates: tuple[float, ...],
@@ -384,7 +408,7 @@ def challenge(
 
     executor = _executor(serial=serial, workers=workers, address=None)
     _load(plugins)
-    place, console = Home(home), open_error_console() if as_json else open_console()
+    place, console = Home(home, tournament), open_error_console() if as_json else open_console()
     strength = Strength(
         steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
     )
@@ -403,6 +427,7 @@ def challenge(
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--detector", required=True, help="A patch detector of the home, such as xception_block1 or ...@1.")
 @_home_option
+@_tournament_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -413,14 +438,20 @@ def challenge(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @_plugin_option
 def look(
-    images: tuple[Path, ...], detector: str, home: Path, out: Path, as_json: bool, plugins: tuple[Path, ...]
+    images: tuple[Path, ...],
+    detector: str,
+    home: Path,
+    tournament: str,
+    out: Path,
+    as_json: bool,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
     _load(plugins)
-    verdicts = look_at(images, detector=detector, home=Home(home), out=out)
+    verdicts = look_at(images, detector=detector, home=Home(home, tournament), out=out)
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
     else:
@@ -448,6 +479,7 @@ class _TwoLabels(click.Command):
 )
 @click.option("--all", "everybody", is_flag=True, help="The newest version of each detector, a row for each.")
 @_home_option
+@_tournament_option
 @click.option(
     "--size",
     "framing",
@@ -487,6 +519,7 @@ def score(
     detector: str | None,
     everybody: bool,
     home: Path,
+    tournament: str,
     framing: Any,
     as_csv: bool,
     as_json: bool,
@@ -528,7 +561,7 @@ def score(
             ),
             paths=paths,
             detector=None if everybody else detector or "champion",
-            home=Home(home),
+            home=Home(home, tournament),
             # Unbuffered: a thread that waits for it holds no lock that the interpreter needs at its end.
             listed=read_list(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), separator=b"\0" if nulls else b"\n"),
             framing=framing,
@@ -759,6 +792,7 @@ def convert_weights(file: Path, out: Path) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_home_option
+@_tournament_option
 @click.option(
     "--split",
     "splits",
@@ -768,12 +802,12 @@ def convert_weights(file: Path, out: Path) -> None:
     show_default=True,
     help="Which images; may be given again.",
 )
-def export(folder: Path, home: Path, splits: tuple[str, ...]) -> None:
+def export(folder: Path, home: Path, tournament: str, splits: tuple[str, ...]) -> None:
     """Write a home's real and fake pools to FOLDER as PNG files."""
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.play import export_pools
 
-    for name, count in export_pools(Home(home), folder, splits=splits).items():
+    for name, count in export_pools(Home(home, tournament), folder, splits=splits).items():
         click.echo(f"{folder / name}: {count} images")
 
 

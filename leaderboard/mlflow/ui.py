@@ -9,23 +9,24 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.columns import TITLE
 from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, MlflowStore, database_uri
-from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, models_address, view_address
+from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, models_address, own_views, view_address
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 120
 
 
 def leaderboard_addresses(home: Home, base: str, *, server: str | None = None) -> dict[str, str]:
-    """The addresses that open on the leaderboards, by what stands there; of the newest experiment.
+    """The addresses that open on the leaderboards, by what stands there.
 
     Args:
-        home: Whose.
+        home: Whose: those of a named tournament, or of the experiment that was logged to last.
         base: What they begin with.
         server: The address of an MLflow server that keeps them; None is the home's own database.
 
@@ -33,13 +34,31 @@ def leaderboard_addresses(home: Home, base: str, *, server: str | None = None) -
         StoreError: Nothing was played there.
     """
     if server is None and not home.database.exists():
-        raise StoreError(f"nothing to show in '{home}'; play first: fakeoff run --home {home}")
-    experiments = MlflowStore(home, server=server, patience=0).experiments()
+        raise StoreError(f"nothing to show in '{home}'; play first: {home.to_play}")
+    mlflow = MlflowStore(home, server=server, patience=0)
+    experiments = mlflow.experiments()
     if not experiments:
         where = f"at {server}" if server else f"in '{home}'"
         raise StoreError(f"nothing to show {where} yet; the first round is still being played")
-    views = {view.name: view_address(base, experiments[0], view) for view in (*VIEWS, *COMPARED)}
-    return {**views, MODELS: models_address(base, experiments[0])}
+    experiment, shown = experiments[0], VIEWS
+    if home.name:
+        experiment, tournament = _find_tournament(mlflow, experiments, home)
+        shown = own_views(tournament, home.name)
+    views = {view.name: view_address(base, experiment, view.key) for view in (*shown, *COMPARED)}
+    return {**views, MODELS: models_address(base, experiment)}
+
+
+def _find_tournament(mlflow: MlflowStore, experiments: Sequence[str], home: Home) -> tuple[str, str]:
+    """The ids of a named tournament and of its experiment; of several on a shared server, the one of this home."""
+    with mlflow.errors():
+        found = [
+            (experiment, run.data.tags["arena.tournament"])
+            for experiment in experiments
+            for run in mlflow.find_runs(experiment, {"arena.kind": "tournament", TITLE: home.name})
+        ]
+    if not found:
+        raise StoreError(f"nothing to show of {home.words} yet; play it with: {home.to_play}")
+    return next((one for one in found if mlflow.read_state(one[1])), found[-1])
 
 
 @contextmanager
