@@ -581,22 +581,27 @@ def score(
 @_home_option
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 @_tracking_option
-def ui(home: Path, port: int, tracking_uri: str | None) -> None:
+@_tournament_option
+@click.option("--no-browser", is_flag=True, help="Open none. One is opened on a terminal with a display alone.")
+def ui(home: Path, port: int, tracking_uri: str | None, tournament: str, no_browser: bool) -> None:
     """Show a home in MLflow, on 127.0.0.1; of an MLflow server, print where its leaderboards are."""
+    where = tracking_uri if tracking_uri is not None else f"'{home}', on 127.0.0.1"
+    click.echo(f"MLflow of {where}: it takes some seconds to start ...", err=True)  # before all that takes seconds
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.mlflow.address import server_address
-    from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
+    from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, open_in_browser, shown
 
-    place = Home(home)
+    place = Home(home, tournament)
     if tracking_uri is not None:
         server = server_address(tracking_uri)
         for name, address in leaderboard_addresses(place, server, server=server).items():
             click.echo(f"{name}: {address}")
         return
-    leaderboard_addresses(place, "")  # nothing to show is said before a server starts
-    with served(place, port=port) as (base, process):
-        for name, address in leaderboard_addresses(place, base).items():
+    with shown(place, port=port) as (addresses, process):
+        for name, address in addresses.items():
             click.echo(f"{name}: {address}")
+        if not no_browser and open_in_browser(next(iter(addresses.values()))):
+            click.echo("Opened in your browser.")
         click.echo("Ctrl-C stops the server.")
         try:
             process.wait()

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
-from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.errors import ConfigError
 from fakeoff.leaderboard.comparing import first_incomparable
 from fakeoff.leaderboard.formats.board import Board, imported_note
 from fakeoff.leaderboard.formats.csv_tables import Table, csv_text
 from fakeoff.leaderboard.formats.json_text import json_text
 from fakeoff.leaderboard.formats.markdown import markdown_text, opponents_differ
-from fakeoff.leaderboard.formats.text_tables import TextTable, imported_tables, side_by_side
+from fakeoff.leaderboard.formats.printing import print_table
+from fakeoff.leaderboard.formats.text_tables import imported_tables, side_by_side
 from fakeoff.leaderboard.home.challenges import Challenge, read_challenges
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.imported.scores import ImportedScores, read_imported
-from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, read_scoreboard
 from fakeoff.leaderboard.terminal.challenges import print_challenges
 from fakeoff.leaderboard.terminal.console import PIPE_WIDTH
 from fakeoff.leaderboard.terminal.tables import print_scoreboard
@@ -60,18 +59,6 @@ def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
     return boards, [warning for _, _, warnings in opened for warning in warnings]
 
 
-def read_scoreboard(path: Path) -> Scoreboard:
-    """Reads a scoreboard file of this release or of an earlier one.
-
-    Raises:
-        StoreError: It cannot be read, or is none.
-    """
-    try:
-        return Scoreboard.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"'{path}' is no scoreboard file: {one_line(error)}") from error
-
-
 def board_text(boards: Sequence[Board], form: Form, *, table: Table = "standings") -> str:
     """Tournaments in a format.
 
@@ -99,7 +86,7 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
         for board in boards:
             console.print(Text.assemble((board.name, "bold"), f": {board.heading}"), soft_wrap=True)
         for table in side_by_side(boards):
-            _print(table, console)
+            print_table(table, console)
         for line in opponents_differ(boards):
             console.print(Text(f"\n{line}"), soft_wrap=True)
     print_imported([one for board in boards for one in board.imported], console, tables=len(boards) == 1)
@@ -116,20 +103,9 @@ def print_imported(imported: Sequence[ImportedScores], console: Console, *, tabl
         tables: Whether to print their figures, and not only what must be known of them.
     """
     for table in imported_tables(imported) if tables else ():
-        _print(table, console)
+        print_table(table, console)
     for scores in imported:
         console.print(Text(f"\n{imported_note(scores)}"), soft_wrap=True)
-
-
-def _print(table: TextTable, console: Console) -> None:
-    shown = RichTable(title=table.title, title_justify="left", title_style="bold")
-    for heading in table.headings:
-        named = heading in table.names
-        shown.add_column(heading, justify="left" if named else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*map(Text, row))
-    console.print()
-    console.print(shown)
 
 
 def _open(place: Path) -> tuple[Scoreboard, tuple[ImportedScores, ...], list[str]]:
@@ -177,4 +153,4 @@ def _names(places: Sequence[Path]) -> list[str]:
     return [f"{name} ({names[: at + 1].count(name)})" if name in several else name for at, name in enumerate(names)]
 
 
-__all__ = ["Form", "board_text", "open_boards", "print_boards", "print_imported", "read_scoreboard"]
+__all__ = ["Form", "board_text", "open_boards", "print_boards", "print_imported"]

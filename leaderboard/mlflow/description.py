@@ -17,8 +17,8 @@ _ABOUT = (
     "trainings."
 )
 _NOTATION = (
-    "`pgan@0` is `pgan` as it came, `pgan@1` after its first attack. MLflow allows no `@` in the name of a metric: there "
-    "it is `pgan:1`. A *score* is what a detector says of one image, P(fake), and nothing else."
+    "`pgan@0` is `pgan` as it came, `pgan@1` after its first attack. MLflow allows no `@` in the name of a metric: "
+    "there it is `pgan:1`. A *score* is what a detector says of one image, P(fake), and nothing else."
 )
 
 

@@ -9,8 +9,8 @@ from fakeoff.protocols.score.calibration import Thresholds
 _OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
 _ROUNDS = "Step is the round; charts are under *Model metrics*, this one first."
 NOTES = {
-    "detector": "`0 headline/worst_auc` is the worst-case AUC of the newest version over every generator version, on held-out "
-    "images. "
+    "detector": "`0 headline/worst_auc` is the worst-case AUC of the newest version over every generator version, on "
+    "held-out images. "
     + _ROUNDS
     + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
     "show it. `localisation`, against manipulators, says how much of its heatmaps lies where they changed the image. "
