@@ -200,8 +200,10 @@ def _load(plugins: tuple[Path, ...]) -> None:
 
 
 @main.command()
-@click.argument("places", metavar="[HOME_OR_FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("places", metavar="[HOME_OR_FILE]...", nargs=-1)
 @_home_option
+@_tournament_option
+@click.option("--list", "listed", is_flag=True, help="List the tournaments of the home instead; with --json as JSON.")
 @click.option(
     "--format",
     "form",
@@ -214,21 +216,39 @@ def _load(plugins: tuple[Path, ...]) -> None:
     "--table", type=click.Choice(["standings", "cells"]), default="standings", show_default=True, help="Of CSV."
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file to write, instead of printing.")
-def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, table: Any, out: Path | None) -> None:
+def leaderboard(
+    places: tuple[str, ...],
+    home: Path,
+    tournament: str,
+    listed: bool,
+    form: Any,
+    as_json: bool,
+    table: Any,
+    out: Path | None,
+) -> None:
     """Show a home's scoreboard, rebuilt from its stored scores; of several tournaments the standings, side by side.
 
-    HOME_OR_FILE is a home or a scoreboard file, also of an earlier release. Several must be of the same arena: pools,
-    rules and photographs agree.
+    HOME_OR_FILE is a home, a named tournament of one as HOME:NAME, or a scoreboard file, also of an earlier release.
+    Several must be of the same arena: pools, rules and photographs agree.
     """
     from fakeoff.arena.jobs.store import write_atomically
     from fakeoff.leaderboard.boards import board_text, open_boards, print_boards
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.home.places import find_place
 
+    if listed:
+        if len(places) > 1 or tournament or out is not None or form not in (None, "terminal"):
+            raise ConfigError("--list is of one home: fakeoff leaderboard --list --home HOME [--json]")
+        _list_tournaments(Home(Path(places[0])) if places else Home(home), as_json=as_json)
+        return
+    if places and tournament:
+        raise ConfigError(f"--tournament is of --home; write {places[0]}:{tournament}")
     if as_json and form not in (None, "json"):
         raise ConfigError(f"--json and --format {form} exclude each other; give one")
     shown: Any = "json" if as_json else form or "terminal"
     if table != "standings" and shown != "csv":
         raise ConfigError(f"--table {table} is of CSV; add --format csv")
-    boards, warnings = open_boards(places or (home,))
+    boards, warnings = open_boards([find_place(place) for place in places] or [Home(home, tournament)])
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if out is not None:
@@ -238,6 +258,66 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
         print_boards(boards, open_console())
     else:
         click.echo(board_text(boards, shown, table=table), nl=False)
+
+
+def _list_tournaments(home: Any, *, as_json: bool) -> None:
+    from fakeoff.leaderboard.tournaments import list_tournaments, print_tournaments, tournaments_text
+
+    found = list_tournaments(home)
+    if as_json:
+        click.echo(tournaments_text(found), nl=False)
+    else:
+        print_tournaments(found, home, open_console())
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@_home_option
+@click.option(
+    "--figure",
+    "figures",
+    multiple=True,
+    metavar="NAME",
+    help="Of matches, as a scoreboard file names it, such as ap, accuracy or ece; again for more, or all.  "
+    "[default: auc]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    help="'markdown' pastes into a README or an issue; 'json' has every figure.  [default: terminal]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def compare(a: str, b: str, home: Path, figures: tuple[str, ...], form: Any, as_json: bool) -> None:
+    """Say what differs between two tournaments, and by how much in every figure: B less A, with intervals.
+
+    A and B are each a home, HOME:NAME, a scoreboard file, or the name of a tournament in --home. Where both have their
+    scores of the same people, differences are paired; where not, it is said why.
+    """
+    from fakeoff.leaderboard.boards import names_of
+    from fakeoff.leaderboard.comparison import text
+    from fakeoff.leaderboard.comparison.compared import compare as compare_sides
+    from fakeoff.leaderboard.comparison.contrast import FIGURES
+    from fakeoff.leaderboard.comparison.sides import open_side
+    from fakeoff.leaderboard.home.places import find_place
+
+    if as_json and form not in (None, "json"):
+        raise ConfigError(f"--json and --format {form} exclude each other; give one")
+    for name in figures:
+        if name not in (*FIGURES, "all"):
+            raise ConfigError(f"no figure '{name}'; give {', '.join(FIGURES)}, or all")
+    wanted = FIGURES if "all" in figures else figures or text.SHOWN
+    places = [find_place(one, inside=home) for one in (a, b)]
+    compared = compare_sides(
+        *(open_side(place, name=name) for place, name in zip(places, names_of(places), strict=True))
+    )
+    if as_json or form == "json":
+        click.echo(text.json_text(compared), nl=False)
+    elif form == "markdown":
+        click.echo(text.markdown_text(compared, figures=wanted), nl=False)
+    else:
+        text.print_comparison(compared, open_console(), figures=wanted)
 
 
 @main.command()

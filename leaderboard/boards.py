@@ -34,11 +34,11 @@ Form: TypeAlias = Literal["terminal", "markdown", "csv", "json"]
 _ENDING = "-scoreboard"
 
 
-def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
+def open_boards(places: Sequence[Path | Home]) -> tuple[list[Board], list[str]]:
     """Opens tournaments: homes, whose scoreboards are rebuilt from their stored scores, and scoreboard files.
 
     Args:
-        places: Folders and files.
+        places: Homes, folders and files; of a folder, the tournament without a name.
 
     Returns:
         The tournaments, and what is left out of them and why.
@@ -48,7 +48,7 @@ def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
         StoreError: One of them is no tournament, or is damaged.
     """
     opened = [_open(place) for place in places]
-    names = _names(places)
+    names = names_of(places)
     boards = [
         Board(name=name, scoreboard=scoreboard, imported=imported, challenges=_challenges(place))
         for name, place, (scoreboard, imported, _) in zip(names, places, opened, strict=True)
@@ -108,11 +108,12 @@ def print_imported(imported: Sequence[ImportedScores], console: Console, *, tabl
         console.print(Text(f"\n{imported_note(scores)}"), soft_wrap=True)
 
 
-def _open(place: Path) -> tuple[Scoreboard, tuple[ImportedScores, ...], list[str]]:
+def _open(place: Path | Home) -> tuple[Scoreboard, tuple[ImportedScores, ...], list[str]]:
     home = _home_of(place)
     if home is None:
+        assert isinstance(place, Path)
         return read_scoreboard(place), (), []
-    if place.is_file():
+    if isinstance(place, Path) and place.is_file():
         record = read_ledger(home, home.open_store(), figures=False) if home.tournament.is_file() else None
         return read_scoreboard(place), *_imported(home, record)
     record = read_ledger(home, home.open_store())
@@ -130,27 +131,37 @@ def _imported(home: Home, record: TournamentRecord | None) -> tuple[tuple[Import
     return tuple(kept), warnings
 
 
-def _challenges(place: Path) -> tuple[Challenge, ...]:
+def _challenges(place: Path | Home) -> tuple[Challenge, ...]:
     home = _home_of(place)
     return () if home is None else read_challenges(home)
 
 
-def _home_of(place: Path) -> Home | None:
+def _home_of(place: Path | Home) -> Home | None:
     """Whose tournament it is: the home itself, or that in which a scoreboard file lies; None of a file elsewhere."""
-    if not place.is_file():
-        return Home(place)
-    home = Home(place.parent)
-    return home if place.name == home.scoreboard.name else None
+    if isinstance(place, Home):
+        return place
+    return Home.around(place) if place.is_file() else Home(place)
 
 
-def _names(places: Sequence[Path]) -> list[str]:
-    """What tournaments are called: after their folders or files, and where two are called the same, with a number."""
-    names = []
-    for place in map(Path.resolve, places):
-        stem = place.stem if place.is_file() else place.name
-        names.append(place.parent.name if stem == "scoreboard" else stem.removesuffix(_ENDING))
+def names_of(places: Sequence[Path | Home]) -> list[str]:
+    """What tournaments are called: after their folders or files, and where two are called the same, with a number.
+
+    Args:
+        places: See :func:`open_boards`.
+    """
+    names = [_name_of(place) for place in places]
     several = {name for name, count in Counter(names).items() if count > 1}
     return [f"{name} ({names[: at + 1].count(name)})" if name in several else name for at, name in enumerate(names)]
 
 
-__all__ = ["Form", "board_text", "open_boards", "print_boards", "print_imported"]
+def _name_of(place: Path | Home) -> str:
+    home = _home_of(place)
+    if home is not None:
+        folder = home.folder.resolve().name
+        return f"{folder}:{home.name}" if home.name else folder
+    assert isinstance(place, Path)
+    stem = place.resolve().stem
+    return place.resolve().parent.name if stem == "scoreboard" else stem.removesuffix(_ENDING)
+
+
+__all__ = ["Form", "board_text", "names_of", "open_boards", "print_boards", "print_imported"]

@@ -114,15 +114,16 @@ def with_levels(rows: Sequence[Both[F]], confidence: float) -> Iterator[tuple[Bo
     """Each figure with the confidences at which its two intervals are taken: alone, and with all rows of its name.
 
     If each of n intervals misses no more often than in ``(1 - confidence) / n`` of all tests, all of them hold at once
-    with the confidence that is asked for (Bonferroni), however they depend on each other.
+    with the confidence that is asked for (Bonferroni), however they depend on each other. Rows of the same scores are
+    not counted: nothing is uncertain about them.
 
     Args:
         rows: All that are looked at.
         confidence: As a share.
     """
-    count = Counter(row.figure for row in rows)
+    count = Counter(row.figure for row in rows if row.over != "scores")
     for row in rows:
-        yield row, (confidence, 1 - (1 - confidence) / count[row.figure])
+        yield row, (confidence, 1 - (1 - confidence) / max(1, count[row.figure]))
 
 
 def ranked_in_both(a: Side, b: Side) -> Iterator[tuple[Kind, str, tuple[int, int]]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from fakeoff.leaderboard.comparison.compared import Compared, as_json
-from fakeoff.leaderboard.comparison.contrast import FIGURES, Contrast
+from fakeoff.leaderboard.comparison.contrast import Contrast
 from fakeoff.leaderboard.formats.markdown import escape, table_markdown
 from fakeoff.leaderboard.formats.printing import print_table
 from fakeoff.leaderboard.formats.text_tables import TextTable
@@ -81,40 +82,40 @@ def _heading(compared: Compared) -> str:
 def _tables(compared: Compared, figures: Sequence[str]) -> Iterator[TextTable]:
     if compared.settings:
         yield TextTable(
-            title="What differs in how they were played",
+            title="Settings that differ",
             headings=("setting", "A", "B"),
             rows=tuple((one.name, one.a, one.b) for one in compared.settings[:_MOST_SETTINGS]),
             names=("setting", "A", "B"),
         )
     if compared.standings:
-        yield TextTable(
-            title="Players that take a place in both",
-            headings=("player", "figure", "A", "B", "B less A", "beyond chance", "paired over"),
-            rows=tuple((row.detector or row.generator, _NAMES[row.figure], *_told(row)) for row in compared.standings),
-            names=("player", "figure", "beyond chance", "paired over"),
-        )
+        named = [((row.detector or row.generator, _NAMES[row.figure]), row) for row in compared.standings]
+        yield _table("Players that take a place in both", ("player", "figure"), named)
     for figure in figures:
-        rows = [row for row in compared.cells if row.figure == figure]
-        if rows:
-            yield TextTable(
-                title=f"Matches that both have: {_NAMES[figure]}",
-                headings=("generator", "detector", "A", "B", "B less A", "beyond chance", "paired over"),
-                rows=tuple((row.generator, row.detector, *_told(row)) for row in rows),
-                names=("generator", "detector", "beyond chance", "paired over"),
-            )
+        named = [((row.generator, row.detector), row) for row in compared.cells if row.figure == figure]
+        if named:
+            yield _table(f"Matches that both have: {_NAMES[figure]}", ("generator", "detector"), named)
+
+
+def _table(title: str, names: tuple[str, str], named: Sequence[tuple[tuple[str, str], Contrast]]) -> TextTable:
+    # What rows are paired over is a column only where it is not the same for all.
+    over = {row.paired_over for _, row in named} - {"scores"}
+    more = ("paired over",) if len(over) > 1 else ()
+    return TextTable(
+        title=title,
+        headings=(*names, "A", "B", "B less A", "beyond chance", *more),
+        rows=tuple((*subject, *_told(row), *([row.paired_over] if more else [])) for subject, row in named),
+        names=(*names, "beyond chance", *more),
+    )
 
 
 def _told(row: Contrast) -> tuple[str, ...]:
-    over = {"scores": "the same scores", "": "-"}.get(row.paired_over, row.paired_over)
-    changed = "-"
-    if row.holds:
-        changed = "B is higher" if row.difference > 0 else "B is lower"
+    if row.paired_over == "scores":
+        return tell_figure(row.a), tell_figure(row.b), "0, the same scores", "-"
     return (
         tell_figure(row.a),
         tell_figure(row.b),
         tell(row.difference, row.simultaneous_ci, signed=True),
-        changed,
-        over,
+        ("B is higher" if row.difference > 0 else "B is lower") if row.holds else "-",
     )
 
 
@@ -124,27 +125,38 @@ def _notes(compared: Compared) -> Iterator[str]:
     if len(compared.settings) > _MOST_SETTINGS:
         yield f"{len(compared.settings) - _MOST_SETTINGS} more settings differ; --json has all."
     yield from (f"{line[:1].upper()}{line[1:]}." for line in compared.grounds)
-    if compared.unpaired:
+    yield _pairing(compared)
+    rows = Counter(row.figure for row in (*compared.cells, *compared.standings) if row.paired_over != "scores")
+    if rows:
         yield (
-            f"Not paired: {compared.unpaired}. Intervals of differences are made of each one's own, as if the "
-            "tournaments had nothing in common."
+            f"Intervals are of {compared.confidence:.0%} and hold for all rows of a figure at once: where there are n, "
+            f"each one is taken at 1 - {1 - compared.confidence:.2g}/n (Bonferroni; the most here is n = "
+            f"{max(rows.values())}). --json has those that hold alone, too."
         )
-    else:
-        yield (
-            "Paired: the same people, and of the same latents the same fakes, are drawn for both, so that what is easy "
-            "or hard for both drops out. Intervals are over people and fakes, and not over seeds."
-        )
-    rows = {figure: sum(row.figure == figure for row in compared.cells) for figure in FIGURES}
-    most = max(rows.values(), default=0)
-    yield (
-        f"Intervals are of {compared.confidence:.0%} and hold for all rows of a figure at once: each one of n rows is "
-        f"taken at 1 - {1 - compared.confidence:.2g}/n (Bonferroni; matches: n = {most}). --json has those that hold "
-        "alone, too, as ci."
-    )
     for name, lacking, other in (("A", compared.only_in_a, "B"), ("B", compared.only_in_b, "A")):
         if lacking:
             some = "; ".join(lacking[:6]) + (f"; and {len(lacking) - 6} more" if len(lacking) > 6 else "")
-            yield f"Only in {name}, {len(lacking)} matches that {other} lacks: {some}."
+            yield f"Matches of {name} that {other} lacks: {len(lacking)}: {some}."
+
+
+def _pairing(compared: Compared) -> str:
+    if compared.unpaired:
+        return (
+            f"Not paired: {compared.unpaired}. Intervals of differences are made of each one's own, as if the "
+            "tournaments had nothing in common."
+        )
+    over = {row.paired_over for row in (*compared.cells, *compared.standings)} - {"scores"}
+    if not over:
+        return "Every score is the same." if compared.cells else "They have no match in common."
+    what = {
+        "people and fakes": "the same people and fakes of the same latents are drawn for both",
+        "people": "the same people are drawn for both, and fakes apart: they are of other latents",
+    }
+    said = "; or ".join(what[one] for one in sorted(over, reverse=True))
+    return (
+        f"Paired: {said}. What is easy or hard for both drops out. Intervals are over people and fakes, and not over "
+        "seeds: another seed would be another training."
+    )
 
 
 __all__ = ["SHOWN", "json_text", "markdown_text", "print_comparison"]

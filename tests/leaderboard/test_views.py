@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, View, view_address, view_tag
 
@@ -27,7 +28,9 @@ def test_a_view_can_be_read_back_from_its_tag(view: View) -> None:
     state = _unpack(saved)
     assert state["searchFilter"] == f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player' and {of}"
     by_place = ("metrics.`position`", True)
-    assert (state["orderByKey"], state["orderByAsc"]) == (by_place if view.alone else ("metrics.`score`", False))
+    assert (state["orderByKey"], state["orderByAsc"]) == (
+        by_place if view.alone else (f"metrics.`{HEADLINES[view.role]}`", False)
+    )
     assert state["selectedColumns"] == list(view.columns(0.95))
     assert state["selectedColumns"][0] == "tags.`rank`"
     assert state["selectedColumns"][1].endswith(" CI95`")
@@ -60,7 +63,7 @@ def test_the_filter_finds_the_players_of_its_role_in_order(
 
 
 def test_an_address_opens_the_run_table_with_a_view() -> None:
-    address = urlsplit(view_address("http://127.0.0.1:5000", "7", VIEWS[0]))
+    address = urlsplit(view_address("http://127.0.0.1:5000", "7", VIEWS[0].key))
     assert (address.scheme, address.netloc) == ("http", "127.0.0.1:5000")
     path, _, query = address.fragment.partition("?")
     assert path == "/experiments/7/runs"
