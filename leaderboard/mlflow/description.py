@@ -11,6 +11,7 @@ DESCRIPTION = "mlflow.note.content"
 """The tag of an experiment's description, and of a run's."""
 
 _CHARACTERS = 5000  # of a tag
+_BETWEEN = " · "
 _ABOUT = (
     "Generators of fake images against detectors of them, on one arena: the same photographs, size and colour. Each "
     "tournament has a run, and one for each player with a step for each round; under a player lie its attacks or "
@@ -36,19 +37,18 @@ def describe(experiment: str, tags: Mapping[str, str]) -> str:
     }
     first = [view.key for view in (*VIEWS, *COMPARED) if view.key in saved]
     named = sorted(saved.keys() - set(first), key=lambda key: (saved[key], key))
-    # Without an address of the server: links within the page, whatever its port.
-    links = [_link(saved[key], view_address("", experiment, key)) for key in first]
-    links.append(_link(MODELS, models_address("", experiment)))
-    own = [_link(saved[key], view_address("", experiment, key)) for key in named]
-    room = _CHARACTERS - len("\n\n".join([_ABOUT, "\n".join(links), _NOTATION])) - 100
-    shown = [link for at, link in enumerate(own) if sum(map(len, own[: at + 1])) + at < room]
-    if len(shown) < len(own):
-        shown.append(f"- and {len(own) - len(shown)} more, under *Views*")
-    return "\n\n".join([_ABOUT, "\n".join([*links, *shown]), _NOTATION])
+    # Without an address of the server: links within the page, whatever its port. The first line is what MLflow shows
+    # before the description is opened.
+    links = [_link(saved[key], view_address("", experiment, key)) for key in (*first, *named)]
+    links.insert(len(first), _link(MODELS, models_address("", experiment)))
+    room = _CHARACTERS - len(_ABOUT) - len(_NOTATION) - 100
+    fit = [link for at, link in enumerate(links) if len(_BETWEEN.join(links[: at + 1])) < room]
+    more = [f"and {len(links) - len(fit)} more, under *Views*"] if len(fit) < len(links) else []
+    return "\n\n".join([f"Fakeoff: {_BETWEEN.join([*fit, *more])}", _ABOUT, _NOTATION])
 
 
 def _link(name: str, address: str) -> str:
-    return f"- [{name}]({address.removeprefix('/')})"
+    return f"[{name}]({address.removeprefix('/')})"
 
 
 __all__ = ["DESCRIPTION", "describe"]

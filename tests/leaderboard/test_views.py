@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.description import describe
 from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, View, view_address, view_tag
@@ -112,3 +113,15 @@ def _unpack(saved: dict[str, Any]) -> dict[str, Any]:
     assert packing == "deflate"
     state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
     return state
+
+
+def test_a_description_has_room_for_what_a_tag_may_hold() -> None:
+    tags = {
+        f"mlflow.sharedViewState.detectors-{at:010x}": json.dumps({"name": f"Leaderboard: detectors, {'x' * 60}{at}"})
+        for at in range(60)
+    }
+    tags["mlflow.sharedViewState.detectors"] = json.dumps({"name": "Leaderboard: detectors"})
+    said = describe("7", {**tags, "mlflow.experimentKind": "custom_model_development"})
+    assert len(said) <= 5000
+    assert said.startswith("Fakeoff: [Leaderboard: detectors](#/experiments/7/runs?workflowType=machine_learning&")
+    assert "more, under *Views*" in said.splitlines()[0]
