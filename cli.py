@@ -30,6 +30,12 @@ def _home_option(command: F) -> F:
     )(command)
 
 
+def _tournament_option(command: F) -> F:
+    return click.option(
+        "--tournament", metavar="NAME", default="", help="One of several in the home; see leaderboard --list."
+    )(command)
+
+
 def _plugin_option(command: F) -> F:
     return click.option(
         "--plugin",
@@ -75,6 +81,12 @@ def main() -> None:
     help="Whether to play although format alone tells reals from fakes; the home remembers it.  [default: refuse]",
 )
 @_home_option
+@click.option(
+    "--name",
+    default="",
+    help="Of the tournament, where the home is to hold several: each has a configuration, a scoreboard and a report of "
+    "its own. A new one begins with the configuration of the one without a name.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Cores for Ray.  [default: all]")
 @click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
 @click.option(
@@ -102,6 +114,7 @@ def run(
     seeds: int | None,
     allow_leaks: bool | None,
     home: Path,
+    name: str,
     workers: int | None,
     serial: bool,
     ray_address: str | None,
@@ -120,12 +133,12 @@ def run(
     from fakeoff.leaderboard.mlflow.address import server_address
     from fakeoff.protocols.config import effective_config, print_config
 
-    place = Home(home)
+    place = Home(home, name)
     server = None if tracking_uri is None else server_address(tracking_uri)
     executor = _executor(serial=serial, workers=workers, address=ray_address)
     effective = effective_config(
         config,
-        kept=place.configuration,
+        kept=place.configuration_to_begin_with,
         rounds=rounds,
         seed=seed,
         generators=generators,
@@ -162,7 +175,7 @@ def run(
         result = play_experiment(effective, home=place, executor=executor, console=console, server=server)
         print_experiment(result, console, folder=place.experiments)
         forfeits = len(result["forfeits"])
-    where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui --home {home}"
+    where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui {place.options}"
     console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
     if place.report.is_file():
         console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)
@@ -197,8 +210,10 @@ def _load(plugins: tuple[Path, ...]) -> None:
 
 
 @main.command()
-@click.argument("places", metavar="[HOME_OR_FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("places", metavar="[HOME_OR_FILE]...", nargs=-1)
 @_home_option
+@_tournament_option
+@click.option("--list", "listed", is_flag=True, help="List the tournaments of the home instead; with --json as JSON.")
 @click.option(
     "--format",
     "form",
@@ -211,21 +226,39 @@ def _load(plugins: tuple[Path, ...]) -> None:
     "--table", type=click.Choice(["standings", "cells"]), default="standings", show_default=True, help="Of CSV."
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file to write, instead of printing.")
-def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, table: Any, out: Path | None) -> None:
+def leaderboard(
+    places: tuple[str, ...],
+    home: Path,
+    tournament: str,
+    listed: bool,
+    form: Any,
+    as_json: bool,
+    table: Any,
+    out: Path | None,
+) -> None:
     """Show a home's scoreboard, rebuilt from its stored scores; of several tournaments the standings, side by side.
 
-    HOME_OR_FILE is a home or a scoreboard file, also of an earlier release. Several must be of the same arena: pools,
-    rules and photographs agree.
+    HOME_OR_FILE is a home, a named tournament of one as HOME:NAME, or a scoreboard file, also of an earlier release.
+    Several must be of the same arena: pools, rules and photographs agree.
     """
     from fakeoff.arena.jobs.store import write_atomically
     from fakeoff.leaderboard.boards import board_text, open_boards, print_boards
+    from fakeoff.leaderboard.home.home import Home
+    from fakeoff.leaderboard.home.places import find_place
 
+    if listed:
+        if len(places) > 1 or tournament or out is not None or form not in (None, "terminal"):
+            raise ConfigError("--list is of one home: fakeoff leaderboard --list --home HOME [--json]")
+        _list_tournaments(Home(Path(places[0])) if places else Home(home), as_json=as_json)
+        return
+    if places and tournament:
+        raise ConfigError(f"--tournament is of --home; write {places[0]}:{tournament}")
     if as_json and form not in (None, "json"):
         raise ConfigError(f"--json and --format {form} exclude each other; give one")
     shown: Any = "json" if as_json else form or "terminal"
     if table != "standings" and shown != "csv":
         raise ConfigError(f"--table {table} is of CSV; add --format csv")
-    boards, warnings = open_boards(places or (home,))
+    boards, warnings = open_boards([find_place(place) for place in places] or [Home(home, tournament)])
     _say_what_is_missing(*(places or (home,)))
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -238,19 +271,80 @@ def leaderboard(places: tuple[Path, ...], home: Path, form: Any, as_json: bool, 
         click.echo(board_text(boards, shown, table=table), nl=False)
 
 
+def _list_tournaments(home: Any, *, as_json: bool) -> None:
+    from fakeoff.leaderboard.tournaments import list_tournaments, print_tournaments, tournaments_text
+
+    found = list_tournaments(home)
+    if as_json:
+        click.echo(tournaments_text(found), nl=False)
+    else:
+        print_tournaments(found, home, open_console())
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@_home_option
+@click.option(
+    "--figure",
+    "figures",
+    multiple=True,
+    metavar="NAME",
+    help="Of matches, as a scoreboard file names it, such as ap, accuracy or ece; again for more, or all.  "
+    "[default: auc]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    help="'markdown' pastes into a README or an issue; 'json' has every figure.  [default: terminal]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def compare(a: str, b: str, home: Path, figures: tuple[str, ...], form: Any, as_json: bool) -> None:
+    """Say what differs between two tournaments, and by how much in every figure: B less A, with intervals.
+
+    A and B are each a home, HOME:NAME, a scoreboard file, or the name of a tournament in --home. Where both have their
+    scores of the same people, differences are paired; where not, it is said why.
+    """
+    from fakeoff.leaderboard.boards import names_of
+    from fakeoff.leaderboard.comparison import text
+    from fakeoff.leaderboard.comparison.compared import compare as compare_sides
+    from fakeoff.leaderboard.comparison.contrast import FIGURES
+    from fakeoff.leaderboard.comparison.sides import open_side
+    from fakeoff.leaderboard.home.places import find_place
+
+    if as_json and form not in (None, "json"):
+        raise ConfigError(f"--json and --format {form} exclude each other; give one")
+    for name in figures:
+        if name not in (*FIGURES, "all"):
+            raise ConfigError(f"no figure '{name}'; give {', '.join(FIGURES)}, or all")
+    wanted = FIGURES if "all" in figures else figures or text.SHOWN
+    places = [find_place(one, inside=home) for one in (a, b)]
+    compared = compare_sides(
+        *(open_side(place, name=name) for place, name in zip(places, names_of(places), strict=True))
+    )
+    if as_json or form == "json":
+        click.echo(text.json_text(compared), nl=False)
+    elif form == "markdown":
+        click.echo(text.markdown_text(compared, figures=wanted), nl=False)
+    else:
+        text.print_comparison(compared, open_console(), figures=wanted)
+
+
 @main.command()
 @_home_option
+@_tournament_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write.  [default: report.html in the home]",
 )
-def report(home: Path, out: Path | None) -> None:
+def report(home: Path, tournament: str, out: Path | None) -> None:
     """Write a home's report: one HTML page for who was not there, which needs nothing else."""
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.report.report import write_report
 
-    click.echo(f"report: {write_report(Home(home), out=out)}")
+    click.echo(f"report: {write_report(Home(home, tournament), out=out)}")
     _say_what_is_missing(home)
 
 
@@ -258,6 +352,7 @@ def report(home: Path, out: Path | None) -> None:
 @click.argument("scores", metavar="SCORES.csv", type=click.Path(path_type=Path))
 @click.option("--detector", metavar="NAME", required=True, help="What the detector that gave them is to be called.")
 @_home_option
+@_tournament_option
 @click.option("--image-column", default="image", show_default=True, help="The column that names images.")
 @click.option("--score-column", default="score", show_default=True, help="The column with their scores.")
 @click.option(
@@ -269,7 +364,14 @@ def report(home: Path, out: Path | None) -> None:
 )
 @click.option("--replace", is_flag=True, help="Put them in the place of what was imported under that name.")
 def import_(
-    scores: Path, detector: str, home: Path, image_column: str, score_column: str, score_is: Any, replace: bool
+    scores: Path,
+    detector: str,
+    home: Path,
+    tournament: str,
+    image_column: str,
+    score_column: str,
+    score_is: Any,
+    replace: bool,
 ) -> None:
     """Let scores in that a detector gave elsewhere, on images of 'fakeoff export'.
 
@@ -284,7 +386,7 @@ def import_(
     from fakeoff.leaderboard.imported.table import Columns
 
     columns = Columns(image=image_column, score=score_column, probability=score_is)
-    found = import_scores(scores, detector=detector, home=Home(home), columns=columns, replace=replace)
+    found = import_scores(scores, detector=detector, home=Home(home, tournament), columns=columns, replace=replace)
     print_imported((found,), open_console())
 
 
@@ -359,6 +461,7 @@ class _Times(click.ParamType[float]):
 @main.command()
 @click.argument("entry", metavar="DETECTOR[@ROUND]")
 @_home_option
+@_tournament_option
 @click.option("--steps", type=_Times(), default="4x", show_default=True, help="Of finetuning, times those played.")
 @click.option("--restarts", type=click.IntRange(min=1), default=3, show_default=True, help="With a seed each.")
 @click.option("--rate", "rates", type=float, multiple=True, help="Of learning, 0 is generators' own; again for more.")
@@ -373,6 +476,7 @@ class _Times(click.ParamType[float]):
 def challenge(
     entry: str,
     home: Path,
+    tournament: str,
     steps: float,
     restarts: int,
     rates: tuple[float, ...],
@@ -396,7 +500,7 @@ def challenge(
 
     executor = _executor(serial=serial, workers=workers, address=None)
     _load(plugins)
-    place, console = Home(home), open_error_console() if as_json else open_console()
+    place, console = Home(home, tournament), open_error_console() if as_json else open_console()
     strength = Strength(
         steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
     )
@@ -415,6 +519,7 @@ def challenge(
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--detector", required=True, help="A patch detector of the home, such as xception_block1 or ...@1.")
 @_home_option
+@_tournament_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -425,14 +530,20 @@ def challenge(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @_plugin_option
 def look(
-    images: tuple[Path, ...], detector: str, home: Path, out: Path, as_json: bool, plugins: tuple[Path, ...]
+    images: tuple[Path, ...],
+    detector: str,
+    home: Path,
+    tournament: str,
+    out: Path,
+    as_json: bool,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
     _load(plugins)
-    verdicts = look_at(images, detector=detector, home=Home(home), out=out)
+    verdicts = look_at(images, detector=detector, home=Home(home, tournament), out=out)
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
     else:
@@ -460,6 +571,7 @@ class _TwoLabels(click.Command):
 )
 @click.option("--all", "everybody", is_flag=True, help="The newest version of each detector, a row for each.")
 @_home_option
+@_tournament_option
 @click.option(
     "--size",
     "framing",
@@ -499,6 +611,7 @@ def score(
     detector: str | None,
     everybody: bool,
     home: Path,
+    tournament: str,
     framing: Any,
     as_csv: bool,
     as_json: bool,
@@ -540,7 +653,7 @@ def score(
             ),
             paths=paths,
             detector=None if everybody else detector or "champion",
-            home=Home(home),
+            home=Home(home, tournament),
             # Unbuffered: a thread that waits for it holds no lock that the interpreter needs at its end.
             listed=read_list(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), separator=b"\0" if nulls else b"\n"),
             framing=framing,
@@ -560,23 +673,28 @@ def score(
 @_home_option
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 @_tracking_option
-def ui(home: Path, port: int, tracking_uri: str | None) -> None:
+@_tournament_option
+@click.option("--no-browser", is_flag=True, help="Open none. One is opened on a terminal with a display alone.")
+def ui(home: Path, port: int, tracking_uri: str | None, tournament: str, no_browser: bool) -> None:
     """Show a home in MLflow, on 127.0.0.1; of an MLflow server, print where its leaderboards are."""
+    where = tracking_uri if tracking_uri is not None else f"'{home}', on 127.0.0.1"
+    click.echo(f"MLflow of {where}: it takes some seconds to start ...", err=True)  # before all that takes seconds
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.mlflow.address import server_address
-    from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
+    from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, open_in_browser, shown
 
-    place = Home(home)
+    place = Home(home, tournament)
     if tracking_uri is not None:
         server = server_address(tracking_uri)
         for name, address in leaderboard_addresses(place, server, server=server).items():
             click.echo(f"{name}: {address}")
         return
-    leaderboard_addresses(place, "")  # nothing to show is said before a server starts
     _say_what_is_missing(home)
-    with served(place, port=port) as (base, process):
-        for name, address in leaderboard_addresses(place, base).items():
+    with shown(place, port=port) as (addresses, process):
+        for name, address in addresses.items():
             click.echo(f"{name}: {address}")
+        if not no_browser and open_in_browser(next(iter(addresses.values()))):
+            click.echo("Opened in your browser.")
         click.echo("Ctrl-C stops the server.")
         try:
             process.wait()
@@ -772,6 +890,7 @@ def convert_weights(file: Path, out: Path) -> None:
 @main.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @_home_option
+@_tournament_option
 @click.option(
     "--split",
     "splits",
@@ -788,6 +907,7 @@ def convert_weights(file: Path, out: Path) -> None:
 def export(
     folder: Path | None,
     home: Path,
+    tournament: str,
     splits: tuple[Any, ...],
     player: str | None,
     kind: Literal["generator", "detector"] | None,
@@ -812,7 +932,7 @@ def export(
             raise ConfigError("--kind and --register are of a player; add --player NAME")
         from fakeoff.leaderboard.play import export_pools
 
-        for name, count in export_pools(Home(home), target, splits=splits or ("test",)).items():
+        for name, count in export_pools(Home(home, tournament), target, splits=splits or ("test",)).items():
             click.echo(f"{target / name}: {count} images")
         return
     if splits:
@@ -822,7 +942,7 @@ def export(
 
     _load(plugins)
     server = None if tracking_uri is None else server_address(tracking_uri)
-    for line in export_and_tell(player, Home(home), target, kind=kind, register=register, server=server):
+    for line in export_and_tell(player, Home(home, tournament), target, kind=kind, register=register, server=server):
         click.echo(line)
 
 

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
-from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.errors import ConfigError
 from fakeoff.leaderboard.comparing import first_incomparable
 from fakeoff.leaderboard.formats.board import Board, imported_note
 from fakeoff.leaderboard.formats.csv_tables import Table, csv_text
 from fakeoff.leaderboard.formats.json_text import json_text
 from fakeoff.leaderboard.formats.markdown import markdown_text, opponents_differ
-from fakeoff.leaderboard.formats.text_tables import TextTable, imported_tables, side_by_side
+from fakeoff.leaderboard.formats.printing import print_table
+from fakeoff.leaderboard.formats.text_tables import imported_tables, side_by_side
 from fakeoff.leaderboard.home.challenges import Challenge, read_challenges
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.imported.scores import ImportedScores, read_imported
-from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, read_scoreboard
 from fakeoff.leaderboard.terminal.challenges import print_challenges
 from fakeoff.leaderboard.terminal.console import PIPE_WIDTH
 from fakeoff.leaderboard.terminal.tables import print_scoreboard
@@ -35,11 +34,11 @@ Form: TypeAlias = Literal["terminal", "markdown", "csv", "json"]
 _ENDING = "-scoreboard"
 
 
-def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
+def open_boards(places: Sequence[Path | Home]) -> tuple[list[Board], list[str]]:
     """Opens tournaments: homes, whose scoreboards are rebuilt from their stored scores, and scoreboard files.
 
     Args:
-        places: Folders and files.
+        places: Homes, folders and files; of a folder, the tournament without a name.
 
     Returns:
         The tournaments, and what is left out of them and why.
@@ -49,7 +48,7 @@ def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
         StoreError: One of them is no tournament, or is damaged.
     """
     opened = [_open(place) for place in places]
-    names = _names(places)
+    names = names_of(places)
     boards = [
         Board(name=name, scoreboard=scoreboard, imported=imported, challenges=_challenges(place))
         for name, place, (scoreboard, imported, _) in zip(names, places, opened, strict=True)
@@ -58,18 +57,6 @@ def open_boards(places: Sequence[Path]) -> tuple[list[Board], list[str]]:
     if why is not None:
         raise ConfigError(f"{why}; show them one by one")
     return boards, [warning for _, _, warnings in opened for warning in warnings]
-
-
-def read_scoreboard(path: Path) -> Scoreboard:
-    """Reads a scoreboard file of this release or of an earlier one.
-
-    Raises:
-        StoreError: It cannot be read, or is none.
-    """
-    try:
-        return Scoreboard.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"'{path}' is no scoreboard file: {one_line(error)}") from error
 
 
 def board_text(boards: Sequence[Board], form: Form, *, table: Table = "standings") -> str:
@@ -99,7 +86,7 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
         for board in boards:
             console.print(Text.assemble((board.name, "bold"), f": {board.heading}"), soft_wrap=True)
         for table in side_by_side(boards):
-            _print(table, console)
+            print_table(table, console)
         for line in opponents_differ(boards):
             console.print(Text(f"\n{line}"), soft_wrap=True)
     print_imported([one for board in boards for one in board.imported], console, tables=len(boards) == 1)
@@ -116,27 +103,17 @@ def print_imported(imported: Sequence[ImportedScores], console: Console, *, tabl
         tables: Whether to print their figures, and not only what must be known of them.
     """
     for table in imported_tables(imported) if tables else ():
-        _print(table, console)
+        print_table(table, console)
     for scores in imported:
         console.print(Text(f"\n{imported_note(scores)}"), soft_wrap=True)
 
 
-def _print(table: TextTable, console: Console) -> None:
-    shown = RichTable(title=table.title, title_justify="left", title_style="bold")
-    for heading in table.headings:
-        named = heading in table.names
-        shown.add_column(heading, justify="left" if named else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*map(Text, row))
-    console.print()
-    console.print(shown)
-
-
-def _open(place: Path) -> tuple[Scoreboard, tuple[ImportedScores, ...], list[str]]:
+def _open(place: Path | Home) -> tuple[Scoreboard, tuple[ImportedScores, ...], list[str]]:
     home = _home_of(place)
     if home is None:
+        assert isinstance(place, Path)
         return read_scoreboard(place), (), []
-    if place.is_file():
+    if isinstance(place, Path) and place.is_file():
         record = read_ledger(home, home.open_store(), figures=False) if home.tournament.is_file() else None
         return read_scoreboard(place), *_imported(home, record)
     record = read_ledger(home, home.open_store())
@@ -154,27 +131,37 @@ def _imported(home: Home, record: TournamentRecord | None) -> tuple[tuple[Import
     return tuple(kept), warnings
 
 
-def _challenges(place: Path) -> tuple[Challenge, ...]:
+def _challenges(place: Path | Home) -> tuple[Challenge, ...]:
     home = _home_of(place)
     return () if home is None else read_challenges(home)
 
 
-def _home_of(place: Path) -> Home | None:
+def _home_of(place: Path | Home) -> Home | None:
     """Whose tournament it is: the home itself, or that in which a scoreboard file lies; None of a file elsewhere."""
-    if not place.is_file():
-        return Home(place)
-    home = Home(place.parent)
-    return home if place.name == home.scoreboard.name else None
+    if isinstance(place, Home):
+        return place
+    return Home.around(place) if place.is_file() else Home(place)
 
 
-def _names(places: Sequence[Path]) -> list[str]:
-    """What tournaments are called: after their folders or files, and where two are called the same, with a number."""
-    names = []
-    for place in map(Path.resolve, places):
-        stem = place.stem if place.is_file() else place.name
-        names.append(place.parent.name if stem == "scoreboard" else stem.removesuffix(_ENDING))
+def names_of(places: Sequence[Path | Home]) -> list[str]:
+    """What tournaments are called: after their folders or files, and where two are called the same, with a number.
+
+    Args:
+        places: See :func:`open_boards`.
+    """
+    names = [_name_of(place) for place in places]
     several = {name for name, count in Counter(names).items() if count > 1}
     return [f"{name} ({names[: at + 1].count(name)})" if name in several else name for at, name in enumerate(names)]
 
 
-__all__ = ["Form", "board_text", "open_boards", "print_boards", "print_imported", "read_scoreboard"]
+def _name_of(place: Path | Home) -> str:
+    home = _home_of(place)
+    if home is not None:
+        folder = home.folder.resolve().name
+        return f"{folder}:{home.name}" if home.name else folder
+    assert isinstance(place, Path)
+    stem = place.resolve().stem
+    return place.resolve().parent.name if stem == "scoreboard" else stem.removesuffix(_ENDING)
+
+
+__all__ = ["Form", "board_text", "names_of", "open_boards", "print_boards", "print_imported"]

@@ -32,7 +32,7 @@ def comparable(a: Scoreboard, b: Scoreboard) -> str | None:
     Returns:
         What differs, in one line; None where they can be compared.
     """
-    differences = [*_data(a.data, b.data), *_rules(a.config, b.config)]
+    differences = [*data_differences(a.data, b.data), *_rules(a.config, b.config)]
     if a.round != b.round:
         differences.append(f"the last round played is {a.round} in one and {b.round} in the other")
     if not differences and not any(same_players(a, b, kind) for kind in KINDS):
@@ -67,7 +67,13 @@ def first_incomparable(scoreboards: Mapping[str, Scoreboard]) -> str | None:
     return None
 
 
-def _data(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+def data_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """Says which photographs differ, and whether colour does, a line each.
+
+    Args:
+        a: The data of a scoreboard.
+        b: Those of another.
+    """
     if a.get("colour") != b.get("colour"):
         yield f"colour is {a.get('colour')} in one and {b.get('colour')} in the other"
     for split in ("train", "val", "test"):
@@ -98,4 +104,4 @@ def _in_order(*sections: Mapping[str, Any]) -> Sequence[str]:
     return list(dict.fromkeys(key for section in sections for key in section))
 
 
-__all__ = ["FREE", "RULES", "comparable", "first_incomparable", "same_players"]
+__all__ = ["FREE", "RULES", "comparable", "data_differences", "first_incomparable", "same_players"]

@@ -57,11 +57,13 @@ class Game:
         home: The folder with its store, configuration, scoreboard and MLflow.
         record: Versions, matches, costs, forfeits and so on, typed.
         scoreboard: What stands in ``HOME/scoreboard.json``, which ``scoreboard.to_json()`` gives.
+        tournament: Its name, where the home holds several; empty for the one without.
     """
 
     home: Path
     record: TournamentRecord
     scoreboard: Scoreboard
+    tournament: str = ""
 
     @property
     def detectors(self) -> tuple[DetectorStanding, ...]:
@@ -152,6 +154,7 @@ def play(
     workers: int | None = None,
     quiet: bool = False,
     tracking_uri: str | None = None,
+    tournament: str = "",
 ) -> Game:
     """Plays a tournament, or what is missing of it, and keeps what `fakeoff run` keeps.
 
@@ -168,6 +171,7 @@ def play(
         quiet: Print no progress.
         tracking_uri: The address of an MLflow server to log to, such as ``http://127.0.0.1:5000``; None is the home's
             own MLflow.
+        tournament: Its name, where the home is to hold several: each has a configuration and a scoreboard of its own.
 
     Returns:
         What was played. Who failed stands in ``record.forfeits``; it is no error.
@@ -180,37 +184,38 @@ def play(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
     given = Path(config) if isinstance(config, str | os.PathLike) else config
-    effective = effective_config(given, kept=Home(Path(home)).configuration)
+    effective = effective_config(given, kept=Home(Path(home), tournament).configuration_to_begin_with)
     if not plays_a_tournament(effective):
         name = effective.protocol.plugin
         raise ConfigError(
             f"'{name}' is an experiment, which has no scoreboard; play it with: fakeoff run --protocol {name}"
         )
-    executor, place = open_executor(serial=serial, workers=workers), Home(Path(home).absolute())
+    executor, place = open_executor(serial=serial, workers=workers), Home(Path(home).absolute(), tournament)
     server = None if tracking_uri is None else server_address(tracking_uri)
     console = open_console(quiet=quiet)
     return _game(place, play_record(effective, home=place, executor=executor, console=console, server=server))
 
 
-def load(home: Location) -> Game:
+def load(home: Location, *, tournament: str = "") -> Game:
     """Loads a tournament that was played, or as much of it as there is; nothing is written.
 
     Args:
         home: Where it was played.
+        tournament: Its name, where the home holds several.
 
     Raises:
         StoreError: Nothing was played there, or it is damaged.
     """
-    place = Home(Path(home).absolute())
+    place = Home(Path(home).absolute(), tournament)
     return _game(place, read_ledger(place, place.open_store()))
 
 
 def _game(home: Home, record: TournamentRecord) -> Game:
-    return Game(home=home.folder, record=record, scoreboard=build_scoreboard(record))
+    return Game(home=home.folder, record=record, scoreboard=build_scoreboard(record), tournament=home.name)
 
 
 @undisturbed()
-def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, ...]:
+def judge(images: Pictures, *, detector: str, home: Location, tournament: str = "") -> tuple[Verdict, ...]:
     """Judges pictures with a detector of a tournament; nothing is written.
 
     Args:
@@ -219,6 +224,7 @@ def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, 
             and colour.
         detector: A version such as ``xception_block1@1``, or a player's name for its newest version.
         home: Where it was trained.
+        tournament: In which tournament, where the home holds several.
 
     Returns:
         One for each, in the same order.
@@ -229,7 +235,7 @@ def judge(images: Pictures, *, detector: str, home: Location) -> tuple[Verdict, 
         PluginError: The detector or the parser misbehaves.
         StoreError: Nothing was played there, or it is damaged.
     """
-    place = Home(Path(home))
+    place = Home(Path(home), tournament)
     store = place.open_store()
     return judge_pictures(images, detector=detector, record=read_ledger(place, store), store=store).verdicts
 
@@ -241,6 +247,7 @@ def score(
     detector: str = CHAMPION,
     size: Framing = "crop",
     workers: int | None = None,
+    tournament: str = "",
 ) -> Iterator[ScoredPicture]:
     """Judges any number of picture files, a few of them in memory at a time; nothing is written.
 
@@ -255,6 +262,7 @@ def score(
         size: How a picture is brought to the arena's resolution: ``crop``, ``whole`` or ``tiles``; see
             :data:`fakeoff.protocols.scoring.framing.Framing`.
         workers: Threads; as many as there are cores by default.
+        tournament: In which tournament, where the home holds several.
 
     Yields:
         One for each picture, in their order, as they are judged; one that cannot be judged has an ``error`` in place of
@@ -269,7 +277,7 @@ def score(
         raise ConfigError(f"no size '{size}'{suggestion(size, FRAMINGS) or ';'} give {', '.join(FRAMINGS)}")
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
-    place = Home(Path(home))
+    place = Home(Path(home), tournament)
     store = place.open_store()
     record = read_ledger(place, store)
     given = (pictures,) if isinstance(pictures, str | os.PathLike) else pictures

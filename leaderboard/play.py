@@ -129,7 +129,7 @@ def export_pools(home: Home, folder: Path, *, splits: Sequence[str]) -> dict[str
             if Path(name).name != name:
                 raise ValueError(f"'{name}' is no name of a player")
     except (KeyError, ValueError) as error:
-        raise StoreError(f"'{home.tournament}' is damaged; rebuild it with: fakeoff run --home {home}") from error
+        raise StoreError(f"'{home.tournament}' is damaged; rebuild it with: {home.to_play}") from error
     return {
         f"{name}/{split}": len(save_png(store.read(pools[split]).arrays["images"], folder / name / split, prefix=split))
         for name, pools in record.pools.items()
@@ -181,5 +181,5 @@ class _Rounds:
             write_report(self._home, record=record)
         except Exception as error:
             self._home.report.unlink(missing_ok=True)  # one of before would tell of another game
-            again = f"fakeoff report --home {self._home}"
+            again = f"fakeoff report {self._home.options}"
             self.trouble = f"the report could not be written: {one_line(error)}; try again with: {again}"

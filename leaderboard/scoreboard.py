@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
-from fakeoff.arena.errors import one_line
+from fakeoff.arena.errors import StoreError, one_line
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.typed import as_record
@@ -243,6 +243,18 @@ def build_scoreboard(record: TournamentRecord) -> Scoreboard:
             for measure in MEASURES
         },
     )
+
+
+def read_scoreboard(path: Path) -> Scoreboard:
+    """Reads a scoreboard file of this release or of an earlier one.
+
+    Raises:
+        StoreError: It cannot be read, or is none.
+    """
+    try:
+        return Scoreboard.from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"'{path}' is no scoreboard file: {one_line(error)}") from error
 
 
 def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from fakeoff.leaderboard.exported.graph import INPUT, OUTPUT, PATCHES, Graph
 from fakeoff.leaderboard.exported.recipes import FIXED_FILE, GRAPH_FILE, RECIPE_FILE, WEIGHTS_FILE
 from fakeoff.leaderboard.exported.subject import Subject
 from fakeoff.leaderboard.licences import licence_of_reals, licences_of_weights
-from fakeoff.leaderboard.report.facts.tables import counted
+from fakeoff.leaderboard.verdict.words import counted
 from fakeoff.protocols.rules.manipulating import is_manipulator
 from fakeoff.protocols.score.telling import tell
 

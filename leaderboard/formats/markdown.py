@@ -21,11 +21,11 @@ def markdown_text(boards: Sequence[Board]) -> str:
     blocks = [_heading(board, several=len(boards) > 1) for board in boards]
     if len(boards) == 1:
         said = summarise(boards[0].scoreboard, boards[0].challenges).said
-        blocks.append("\n".join(f"- {_escape(sentence)}" for sentence in said))
-    blocks += map(_table, tables)
+        blocks.append("\n".join(f"- {escape(sentence)}" for sentence in said))
+    blocks += map(table_markdown, tables)
     if len(boards) > 1:
         blocks += opponents_differ(boards)
-    if notes := [f"- {_escape(note)}" for board in boards for note in _notes(board, several=len(boards) > 1)]:
+    if notes := [f"- {escape(note)}" for board in boards for note in _notes(board, several=len(boards) > 1)]:
         blocks.append("\n".join(notes))
     blocks.append(f"In brackets: intervals of {boards[0].scoreboard.confidence:.0%}.")
     return "\n\n".join(blocks) + "\n"
@@ -45,7 +45,7 @@ def opponents_differ(boards: Sequence[Board]) -> list[str]:
 
 
 def _heading(board: Board, *, several: bool) -> str:
-    return f"**{_escape(board.name) if several else 'Scoreboard'}**: {_escape(board.heading)}"
+    return f"**{escape(board.name) if several else 'Scoreboard'}**: {escape(board.heading)}"
 
 
 def _notes(board: Board, *, several: bool) -> Iterator[str]:
@@ -53,15 +53,16 @@ def _notes(board: Board, *, several: bool) -> Iterator[str]:
         yield f"{board.name}: {note}" if several else note
 
 
-def _table(table: TextTable) -> str:
+def table_markdown(table: TextTable) -> str:
+    """A table."""
     lines = [
-        f"**{_escape(table.title)}**\n",
-        _line([_escape(heading) for heading in table.headings]),
+        f"**{escape(table.title)}**\n",
+        _line([escape(heading) for heading in table.headings]),
         _line(["---" if heading in table.names else "---:" for heading in table.headings]),
         *(
             _line(
                 [
-                    f"`{text}`" if heading in table.names and text != "-" else _escape(text)
+                    f"`{text}`" if heading in table.names and text != "-" else escape(text)
                     for heading, text in zip(table.headings, row, strict=True)
                 ]
             )
@@ -75,10 +76,10 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """A text in which nothing is markup and which stays in one line: reasons are what players' errors say."""
     escaped = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<!\S)(@\w+)", r"`\1`", escaped)  # which would call somebody on GitHub
 
 
-__all__ = ["markdown_text", "opponents_differ"]
+__all__ = ["escape", "markdown_text", "opponents_differ", "table_markdown"]

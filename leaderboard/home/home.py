@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fakeoff.arena.errors import StoreError, one_line
+from fakeoff.arena.errors import ConfigError, StoreError, one_line
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.store import Store, write_atomically
+from fakeoff.protocols.config.config import NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +35,93 @@ class Played:
 class Home:
     """Where everything of a game is kept: its store, configuration, scoreboard and MLflow.
 
+    A home holds one tournament without a name, and any number of named ones, each with a configuration, a scoreboard,
+    a report and experiments of its own. They share the store, so that nothing is computed twice, and MLflow.
+
     To say where a file lies touches nothing. As text it is its folder.
 
     Attributes:
         folder: As the user named it; it need not be there yet.
+        name: Of the tournament in it that is meant; empty for the one without a name.
+
+    Raises:
+        ConfigError: The name cannot be a folder's.
     """
 
     folder: Path
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name and not re.fullmatch(NAME, self.name):
+            raise ConfigError(
+                f"'{self.name}' cannot be the name of a tournament: use letters, digits and _ . -, 64 at most, and "
+                "begin with a letter, a digit or _"
+            )
 
     def __str__(self) -> str:
         return str(self.folder)
+
+    @classmethod
+    def around(cls, scoreboard: Path) -> Home | None:
+        """The home in which a scoreboard file lies where a game leaves it, with the tournament that it is of.
+
+        Args:
+            scoreboard: The file.
+
+        Returns:
+            None of a file elsewhere.
+        """
+        found = cls(scoreboard.parent)
+        above = cls(scoreboard.parent.parent.parent)
+        if scoreboard.parent.parent == above.tournaments and re.fullmatch(NAME, scoreboard.parent.name):
+            found = cls(above.folder, scoreboard.parent.name)
+        return found if scoreboard == found.scoreboard else None
+
+    @property
+    def words(self) -> str:
+        """What is meant, for messages: ``'my-game'``, or ``'my-game', tournament 'first'``."""
+        return f"'{self}', tournament '{self.name}'" if self.name else f"'{self}'"
+
+    @property
+    def to_play(self) -> str:
+        """The command that plays it, or what is missing of it."""
+        return f"fakeoff run --home {self}" + (f" --name {self.name}" if self.name else "")
+
+    @property
+    def options(self) -> str:
+        """The options of other commands that mean it: ``--home my-game --tournament first``."""
+        return f"--home {self}" + (f" --tournament {self.name}" if self.name else "")
+
+    def named(self, name: str) -> Home:
+        """The same home, with another tournament that is meant.
+
+        Args:
+            name: Its name; empty for the one without.
+        """
+        return Home(self.folder, name)
+
+    def names(self) -> tuple[str, ...]:
+        """The tournaments that were begun here, in order of their names; the one without a name comes first."""
+        begun = [""] if self.named("").was_begun else []
+        if self.tournaments.is_dir():
+            folders = sorted(path.name for path in self.tournaments.iterdir() if path.is_dir())
+            begun += [name for name in folders if re.fullmatch(NAME, name) and self.named(name).was_begun]
+        return tuple(begun)
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether there is anything of this tournament: its ledger, or a scoreboard that was copied alone."""
+        return self.tournament.is_file() or self.scoreboard.is_file()
+
+    @property
+    def tournaments(self) -> Path:
+        """The folder of named tournaments, a folder for each."""
+        return self.folder / "tournaments"
+
+    @property
+    def place(self) -> Path:
+        """The folder of what is this tournament's own: for the one without a name the home itself."""
+        return self.tournaments / self.name if self.name else self.folder
 
     @property
     def store(self) -> Path:
@@ -53,32 +131,38 @@ class Home:
     @property
     def configuration(self) -> Path:
         """What its tournament was last played with, as TOML."""
-        return self.folder / "config.toml"
+        return self.place / "config.toml"
+
+    @property
+    def configuration_to_begin_with(self) -> Path:
+        """The configuration that counts where none is given: its own; of a new name that of the one without a name."""
+        own = self.configuration
+        return own if own.exists() or not self.name else self.named("").configuration
 
     @property
     def tournament(self) -> Path:
         """Who played whom, by the keys of the results."""
-        return self.folder / "tournament.json"
+        return self.place / "tournament.json"
 
     @property
     def scoreboard(self) -> Path:
         """All figures of its tournament."""
-        return self.folder / "scoreboard.json"
+        return self.place / "scoreboard.json"
 
     @property
     def report(self) -> Path:
         """The page about it, for whoever was not there."""
-        return self.folder / "report.html"
+        return self.place / "report.html"
 
     @property
     def provenance(self) -> Path:
         """What its tournament was played with: releases, code, processors."""
-        return self.folder / "provenance.json"
+        return self.place / "provenance.json"
 
     @property
     def imported(self) -> Path:
         """The folder of scores that detectors gave elsewhere, a file for each."""
-        return self.folder / "imported"
+        return self.place / "imported"
 
     def imported_scores(self, name: str) -> Path:
         """The scores that a detector gave elsewhere."""
@@ -87,12 +171,12 @@ class Home:
     @property
     def reproduction(self) -> Path:
         """What the game in it plays again, and what came of it."""
-        return self.folder / "reproduction.json"
+        return self.place / "reproduction.json"
 
     @property
     def experiments(self) -> Path:
         """The folder of what experiments found."""
-        return self.folder / "experiments"
+        return self.place / "experiments"
 
     def experiment_result(self, name: str) -> Path:
         """The result file of an experiment."""
@@ -187,7 +271,7 @@ class Home:
         """
         # Where nobody could even enter there is a tournament, and no result.
         if not self.store.is_dir() and not self.tournament.is_file():
-            raise StoreError(f"nothing was played in '{self}'; play first: fakeoff run --home {self}")
+            raise StoreError(f"nothing was played in '{self}'; play first: {self.to_play}")
         return Store(self.store)
 
     def replace_configuration(self, text: bytes) -> Played:
@@ -225,6 +309,9 @@ class Home:
                 path.unlink(missing_ok=True)
             else:
                 write_atomically(path, content)
+        if self.name:
+            with contextlib.suppress(OSError):  # it was there before, or holds something else
+                self.place.rmdir()
 
     def keep_printed(self, outcome: Outcome) -> Path | None:
         """Keeps what a job's player printed.

@@ -104,7 +104,7 @@ def read_ledger(home: Home, store: Store, *, figures: bool = True) -> Tournament
         if ledger["schema_version"] != _SCHEMA_VERSION:
             raise StoreError(
                 f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}; "
-                f"bring it up to date with: fakeoff run --home {home}"
+                f"bring it up to date with: {home.to_play}"
             )
         if ledger.pop(_CHECKSUM) != digest(ledger):
             raise ValueError("it does not have the checksum that was recorded")
@@ -114,9 +114,19 @@ def read_ledger(home: Home, store: Store, *, figures: bool = True) -> Tournament
                 raise ValueError(f"{section} have a field that nobody knows")
         return _rebuild(read_as(_Ledger, ledger), store, where=path.name, figures=figures)
     except FileNotFoundError as error:
-        raise StoreError(f"no tournament in '{home}'; play first: fakeoff run --home {home}") from error
+        raise StoreError(f"{_nothing(home)}; play first: {home.to_play}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"'{path}' is damaged; rebuild it with: fakeoff run --home {home}") from error
+        raise StoreError(f"'{path}' is damaged; rebuild it with: {home.to_play}") from error
+
+
+def _nothing(home: Home) -> str:
+    """That a tournament is not there, and which are."""
+    named = [name for name in home.names() if name]
+    if not home.name and not named:
+        return f"no tournament in '{home}'"
+    sought = f"tournament '{home.name}'" if home.name else "tournament without a name"
+    there = [*(["one without a name"] if "" in home.names() else []), *named]
+    return f"no {sought} in '{home}', which has {', '.join(there) or 'none'} (fakeoff leaderboard --list)"
 
 
 def _rebuild(ledger: _Ledger, store: Store, *, where: str, figures: bool) -> TournamentRecord:

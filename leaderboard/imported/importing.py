@@ -68,7 +68,7 @@ def import_scores(
         raise ConfigError(f"'{detector}' plays in '{home}'; give the one that scored elsewhere another name")
     if kept.exists() and not replace:
         raise ConfigError(f"scores of '{detector}' are in '{home}' already; to put these in their place: --replace")
-    scores = _scores_of(read_rows(path, columns or Columns()), path=path, images=Images(record, store, where=str(home)))
+    scores = _scores_of(read_rows(path, columns or Columns()), path=path, images=Images(record, store, home=home))
     found = _valued(scores, detector=detector, path=path, record=record, store=store)
     write_imported(found, kept)
     return found

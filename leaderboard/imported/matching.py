@@ -18,6 +18,7 @@ from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import SPLITS, Split, read_image
 from fakeoff.arena.jobs.store import Store
+from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.imported.table import Row
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
@@ -46,11 +47,11 @@ class Images:
     Args:
         record: What was played there.
         store: Where the images are.
-        where: The home, for messages.
+        home: Where it was played, for messages.
     """
 
-    def __init__(self, record: TournamentRecord, store: Store, *, where: str) -> None:
-        self._record, self._store, self._where = record, store, where
+    def __init__(self, record: TournamentRecord, store: Store, *, home: Home) -> None:
+        self._record, self._store, self._home = record, store, home
         self._read: dict[tuple[str, Split], Pixels] = {}
 
     def pixels(self, pool: str, split: Split) -> Pixels:
@@ -77,7 +78,7 @@ class Images:
             if file.is_file() and not np.array_equal(_pixels(file), self.pixels(named.pool, named.split)[named.index]):
                 raise DataError(
                     f"line {row.line}: '{row.image}' is another picture than {named.pool}/{named.split} has there; it "
-                    f"was exported from another home than '{self._where}'"
+                    f"was exported from another home than {self._home.words}"
                 )
             return (named,)
         if _SHA256.match(name):
@@ -99,7 +100,7 @@ class Images:
         if not places:
             raise DataError(
                 f"line {row.line}: '{row.image}' is no image of this home; name files as they are exported, such as "
-                f"pgan@1/test/test-00000.png, with: fakeoff export FOLDER --home {self._where}"
+                f"pgan@1/test/test-00000.png, with: fakeoff export FOLDER {self._home.options}"
             )
         return tuple(places)
 

@@ -42,7 +42,7 @@ def say_unlogged(console: Console, unlogged: str, *, home: Home, server: str | N
     """
     if unlogged:
         where = f" --tracking-uri {server}" if server else ""
-        _say(console, f"{unlogged}; log it with: fakeoff run --home {home}{where}")
+        _say(console, f"{unlogged}; log it with: {home.to_play}{where}")
 
 
 def _say(console: Console, line: str) -> None:

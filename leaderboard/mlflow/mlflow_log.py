@@ -19,7 +19,9 @@ from fakeoff.arena.jobs import Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
-from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
+from fakeoff.leaderboard.mlflow.columns import TITLE, player_parameters, tournament_parameters, whose
+from fakeoff.leaderboard.mlflow.description import DESCRIPTION, describe
+from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name
 from fakeoff.leaderboard.mlflow.models import ModelLog
 from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, lineage_of, threshold_points
 from fakeoff.leaderboard.mlflow.patience import SECONDS
@@ -49,16 +51,19 @@ from fakeoff.protocols.rules.pools import beside, what_is_known
 from fakeoff.protocols.score.patches import Truth
 
 _FACES = 7
-_CHANGING = ("rounds", "audit.on_leak", "score.through")  # of a game that is played on; a parameter could not change
 _CONTENTS = 6  # raised when a round logs more than before: a home is then brought up to date
 
 
-def tournament_id(record: TournamentRecord) -> str:
-    """What tells tournaments apart: configuration and data.
+def tournament_id(record: TournamentRecord, name: str = "") -> str:
+    """What tells tournaments apart: configuration and data, and a name where it has one.
 
     The number of rounds may grow, what to do about a leak, what a job may take and what images go through before they
     are scored again decide no other figure, the protocol is the same for all, and as they are by default parts were not
     in the configuration before 0.2 and searches before 0.5.
+
+    Args:
+        record: Of the tournament.
+        name: Its own, where a home holds several.
     """
     left_out: dict[str, Any] = {"rounds": True, "audit": True, "protocol": True, "compute": set(LIMITS)}
     left_out["score"] = {"through"}
@@ -68,7 +73,7 @@ def tournament_id(record: TournamentRecord) -> str:
         left_out["search"] = True
     config = record.config.model_dump(mode="json", exclude=left_out)
     config["reals"]["source"] = record.source_name
-    return digest([config, record.data])[:10]
+    return digest([config, record.data, *([name] if name else [])])[:10]
 
 
 class MlflowLog:
@@ -83,7 +88,7 @@ class MlflowLog:
 
     def __init__(self, home: Home, store: Store, *, server: str | None = None, patience: float = SECONDS) -> None:
         self._mlflow, self._store = MlflowStore(home, server=server, patience=patience), store
-        self._report = home.report
+        self._report, self._called = home.report, home.name
         self._state: dict[str, Any] = {}
         self._sought = False
 
@@ -97,7 +102,7 @@ class MlflowLog:
         Raises:
             StoreError: MLflow's database cannot be used.
         """
-        name = tournament_id(record)
+        name = tournament_id(record, self._called)
         self._state = self._read_state(name, record)
         if self._mlflow.is_shared and not self._sought:
             self._look_again(name)
@@ -174,22 +179,31 @@ class MlflowLog:
         log.log(record, scoreboard, {one.player: state["runs"][f"detector {one.player}"] for one in detectors})
 
     def _log_views(self, scoreboard: Scoreboard, name: str) -> None:
-        for key, value in view_tags(scoreboard, tournament=name, created_ms=self._state["started_ms"]).items():
+        started_ms = self._state["started_ms"]
+        for key, value in view_tags(scoreboard, tournament=name, created_ms=started_ms, name=self._called).items():
             self._client.set_experiment_tag(self._experiment, key, value)
+        tags = self._client.get_experiment(self._experiment).tags
+        self._client.set_experiment_tag(self._experiment, DESCRIPTION, describe(self._experiment, tags))
 
     def _log_tournament(self, record: TournamentRecord, scoreboard: Scoreboard, name: str) -> None:
         tags = {"arena.kind": "tournament", "arena.tournament": name, "mlflow.note.content": NOTES["tournament"]}
-        run = self._run(f"tournament {name}", tags)
+        run = self._run(f"tournament {self._called or name}", tags, label=f"tournament {name}")
         self._revive(run)
-        parameters = {key: value for key, value in flatten(scoreboard.config) if not key.startswith(_CHANGING)}
-        self._mlflow.parameters(run, parameters)
+        self._mlflow.parameters(run, tournament_parameters(scoreboard))
         said = {
             "rounds": record.config.rounds,
             "on_leak": record.config.audit.on_leak,
             "through": ", ".join(record.config.score.through) or "-",
             "forfeits": len(record.forfeits),
         }
-        self._mlflow.tags(run, {TERMS: terms_of(scoreboard), **{key: str(value) for key, value in said.items()}})
+        self._mlflow.tags(
+            run,
+            {
+                TERMS: terms_of(scoreboard),
+                TITLE: self._called or name,
+                **{key: str(value) for key, value in said.items()},
+            },
+        )
         self._client.log_text(run, scoreboard_text(scoreboard), "scoreboard.json")
         self._client.log_text(run, print_config(record.config), "config.toml")
         if record.round >= record.config.rounds and self._report.is_file():
@@ -228,8 +242,10 @@ class MlflowLog:
             missing = unranked.get(player, "no matches that count")
             said = dict(texts.get(player) or unranked_texts(version.kind, missing, scoreboard.confidence))
             opponents: Kind = "generator" if version.kind == "detector" else "detector"
-            said |= fragility_tag(scoreboard, version) | {TERMS: terms_of(scoreboard, opponents)}
-            self._mlflow.tags(run, said)
+            said |= fragility_tag(scoreboard, version)
+            known = whose(scoreboard, version.kind, tournament=self._called or name)
+            self._mlflow.tags(run, {**said, **known, TERMS: terms_of(scoreboard, opponents)})
+            self._mlflow.parameters(run, player_parameters(scoreboard, version.kind, version.player))
             for measure in MEASURES:
                 points |= measure.points(
                     scoreboard.of(measure),
@@ -317,7 +333,9 @@ class MlflowLog:
             verb = "attack" if version.kind == "generator" else "defend"
             parent = self._player_run(version.kind, version.player, name)
             tags = {"arena.kind": "job", "arena.tournament": name, "mlflow.parentRunId": parent}
-            run = self._run(f"{verb} {version.player}:{version.round}", tags)
+            title = f"{verb} {version.label}"
+            run = self._run(title, tags, label=f"{verb} {version.player}:{version.round}")
+            self._client.update_run(run, name=title)  # an older Fakeoff called it by its label
             result = self._store.read(version.key)
             self._curves(run, result)
             targets = {"arena.targets": ", ".join(version.targets)} if version.targets else {}

@@ -7,16 +7,17 @@ from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.calibration import Thresholds
 
 _OF_A_DUEL = ("accuracy", "ap", "brier", "ece", "tpr_at_5_fpr")
-_ROUNDS = "Step is the round; charts are under *Model metrics*, `score` near their end."
+_ROUNDS = "Step is the round; charts are under *Model metrics*, this one first."
 NOTES = {
-    "detector": "`score` is the worst-case AUC of the newest version over every generator version, on held-out images. "
+    "detector": "`0 headline/worst_auc` is the worst-case AUC of the newest version over every generator version, on "
+    "held-out images. "
     + _ROUNDS
     + " `part` says where in the face fakes gave themselves away; under *Artifacts*, `parts/` and `heatmaps/` "
     "show it. `localisation`, against manipulators, says how much of its heatmaps lies where they changed the image. "
     "`search`, where it is there, is what a search of latents by its scores alone found, and the tag "
     "`arena.masking` says that its gradient is masked.",
-    "generator": "`score` is evasion: the share of the newest version's fakes that pass as real before detectors that "
-    "it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
+    "generator": "`0 headline/evasion` is the share of the newest version's fakes that pass as real before detectors "
+    "that it was never trained against. " + _ROUNDS + " Beside it, *faces before and after* has a slider through the "
     "rounds; in full size they are under *Artifacts*, `faces/`, and `part_shift/` shows how each attack "
     "moved the fight over the face.",
     "tournament": "Under *Artifacts*: `payoff/` (who catches whom, round by round), `duels.png` (each attack's frozen "

@@ -9,8 +9,8 @@ from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStan
 from fakeoff.protocols.record.versions import Kind
 from fakeoff.protocols.score.telling import tell, tell_figure
 
-SCORES: Mapping[Kind, str] = {"detector": "worst_auc", "generator": "evasion"}
-"""What a player's chart ``score`` is, by kind."""
+HEADLINES: Mapping[Kind, str] = {"detector": "0 headline/worst_auc", "generator": "0 headline/evasion"}
+"""The metric that a player is ranked by, by kind. MLflow sorts metrics by name: these come first."""
 
 _CHARTED: Mapping[Kind, tuple[str, ...]] = {
     "detector": ("mean_auc", "mean_ap", "mean_accuracy"),
@@ -55,7 +55,11 @@ def standing_points(scoreboard: Scoreboard) -> dict[Player, dict[str, float]]:
     points: dict[Player, dict[str, float]] = {}
     for kind, standings in _standings(scoreboard).items():
         for place, standing in enumerate(standings, start=1):
-            named = {"score": SCORES[kind], **{name: name for name in _CHARTED[kind]}, "rank": "rank"}
+            named = {
+                HEADLINES[kind]: HEADLINES[kind].partition("/")[2],
+                **{name: name for name in _CHARTED[kind]},
+                "rank": "rank",
+            }
             told = {name: getattr(standing, field) for name, field in named.items()}
             points[kind, standing.player] = {
                 POSITION: float(place),
@@ -120,9 +124,9 @@ def _standings(scoreboard: Scoreboard) -> dict[Kind, Sequence[DetectorStanding |
 
 
 __all__ = [
+    "HEADLINES",
     "NOTHING",
     "POSITION",
-    "SCORES",
     "TOLD",
     "heading",
     "standing_points",

@@ -9,37 +9,106 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.columns import TITLE
 from fakeoff.leaderboard.mlflow.mlflow_store import ENVIRONMENT, MlflowStore, database_uri
-from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, models_address, view_address
+from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, View, models_address, own_views, view_address
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 120
 
 
 def leaderboard_addresses(home: Home, base: str, *, server: str | None = None) -> dict[str, str]:
-    """The addresses that open on the leaderboards, by what stands there; of the newest experiment.
+    """The addresses that open on the leaderboards, by what stands there.
 
     Args:
-        home: Whose.
+        home: Whose: those of a named tournament, or of the experiment that was logged to last.
         base: What they begin with.
         server: The address of an MLflow server that keeps them; None is the home's own database.
 
     Raises:
         StoreError: Nothing was played there.
     """
-    if server is None and not home.database.exists():
-        raise StoreError(f"nothing to show in '{home}'; play first: fakeoff run --home {home}")
-    experiments = MlflowStore(home, server=server, patience=0).experiments()
+    if server is None:
+        _expect_something(home)
+    mlflow = MlflowStore(home, server=server, patience=0)
+    experiments = mlflow.experiments()
     if not experiments:
         where = f"at {server}" if server else f"in '{home}'"
         raise StoreError(f"nothing to show {where} yet; the first round is still being played")
-    views = {view.name: view_address(base, experiments[0], view) for view in (*VIEWS, *COMPARED)}
-    return {**views, MODELS: models_address(base, experiments[0])}
+    experiment = experiments[0]
+    shown: tuple[View, ...] = (*VIEWS, *COMPARED)
+    if home.name:
+        experiment, tournament = _find_tournament(mlflow, experiments, home)
+        shown = own_views(tournament, home.name)
+    views = {view.name: view_address(base, experiment, view.key) for view in shown}
+    return {**views, MODELS: models_address(base, experiment)}
+
+
+def _find_tournament(mlflow: MlflowStore, experiments: Sequence[str], home: Home) -> tuple[str, str]:
+    """The ids of a named tournament and of its experiment; of several on a shared server, the one of this home."""
+    with mlflow.errors():
+        found = [
+            (experiment, run.data.tags["arena.tournament"])
+            for experiment in experiments
+            for run in mlflow.find_runs(experiment, {"arena.kind": "tournament", TITLE: home.name})
+        ]
+    if not found:
+        raise StoreError(f"nothing to show of {home.words} yet; play it with: {home.to_play}")
+    return next((one for one in found if mlflow.read_state(one[1])), found[-1])
+
+
+@contextmanager
+def shown(home: Home, *, port: int) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes]]]:
+    """Serves a home as :func:`served` does, and finds its leaderboards while the server starts.
+
+    Args:
+        home: What to show.
+        port: See :func:`served`.
+
+    Yields:
+        :func:`leaderboard_addresses`, and the server's process.
+
+    Raises:
+        ConfigError: See :func:`served`.
+        StoreError: See there, and :func:`leaderboard_addresses`.
+    """
+    _expect_something(home)
+    with ThreadPoolExecutor(1) as beside:
+        found = beside.submit(leaderboard_addresses, home, "")
+        with served(home, port=port) as (base, process):
+            yield {name: f"{base}{address}" for name, address in found.result().items()}, process
+
+
+def _expect_something(home: Home) -> None:
+    if not home.database.exists():
+        raise StoreError(f"nothing to show in '{home}'; play first: {home.to_play}")
+
+
+def open_in_browser(address: str) -> bool:
+    """Opens an address in the user's browser, where somebody sits before it: on a terminal with a display.
+
+    Returns:
+        Whether it was opened.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and _has_display()):
+        return False
+    import webbrowser
+
+    try:
+        return webbrowser.open(address)
+    except webbrowser.Error:
+        return False
+
+
+def _has_display() -> bool:
+    # Without one webbrowser starts a browser of text in the terminal, over what is printed there.
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 @contextmanager

@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from fakeoff.leaderboard.mlflow.standings import POSITION, TOLD, heading
+from fakeoff.leaderboard.mlflow.columns import WHOSE
+from fakeoff.leaderboard.mlflow.standings import HEADLINES, POSITION, TOLD, heading
 from fakeoff.leaderboard.mlflow.terms import TERMS, terms_of
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.record.versions import Kind
 
+_OF_MODELS = "workflowType=machine_learning"
 _INTERVAL_PIXELS = 190  # such as 0.914 (0.870 to 0.960)
 
 
@@ -30,7 +32,7 @@ class View:
         role: Whose runs it shows.
         more: Metric columns after the figures with intervals.
         alone: Whether it shows the tournament that was logged last, in the order of its file; else all with which it
-            can be compared, by score.
+            can be compared, by what ranks them.
     """
 
     key: str
@@ -48,8 +50,8 @@ class View:
         told = [heading(name, confidence) for name in TOLD[self.role]]
         last = ("worst against",) if self.role == "detector" else ()
         texts = [f"tags.`{name}`" for name in ("rank", *told, *last)]
-        metrics = [f"metrics.`{name}`" for name in (*self.more, *(() if self.alone else ("score",)))]
-        return (*texts, *metrics, "tags.`arena.tournament`")
+        metrics = [f"metrics.`{name}`" for name in (*self.more, *(() if self.alone else (HEADLINES[self.role],)))]
+        return (*texts, *metrics, *(f"tags.`{name}`" for name in WHOSE))
 
 
 _COSTS = ("cost/ssim_to_first", "cost/kid_to_reals", "cost/swd_to_reals")
@@ -68,20 +70,34 @@ COMPARED = (
 opponents; see :mod:`fakeoff.leaderboard.mlflow.terms`."""
 
 
+SHARED_VIEW = "mlflow.sharedViewState."
+"""How the tags of saved views begin."""
+
 MODELS = "Models: every detector version on one benchmark"
 """What stands at :func:`models_address`."""
 
 
-def view_tags(scoreboard: Scoreboard, *, tournament: str, created_ms: int) -> dict[str, str]:
+def own_views(tournament: str, name: str) -> tuple[View, ...]:
+    """The leaderboards of a named tournament, which stay when another one is logged.
+
+    Args:
+        tournament: Its id.
+        name: What people call it; without one there are none.
+    """
+    return tuple(replace(view, key=f"{view.key}-{tournament}", name=f"{view.name}, {name}") for view in VIEWS if name)
+
+
+def view_tags(scoreboard: Scoreboard, *, tournament: str, created_ms: int, name: str = "") -> dict[str, str]:
     """The experiment tags that save all views.
 
     Args:
         scoreboard: Of the tournament that they are about.
         tournament: Its id.
         created_ms: When it was begun.
+        name: What people call it; empty for one without a name.
     """
     tags = {}
-    for view in (*VIEWS, *COMPARED):
+    for view in (*VIEWS, *COMPARED, *own_views(tournament, name)):
         opponents: Kind = "generator" if view.role == "detector" else "detector"
         of = f"tags.`arena.tournament` = '{tournament}'"
         if not view.alone:
@@ -104,13 +120,13 @@ def view_tag(view: View, *, of: str, confidence: float, created_ms: int) -> tupl
         The tag's name and its value.
     """
     columns = list(view.columns(confidence))
-    # Run name and creation time are pinned before these; without an order MLflow sorts metrics by name, and the score
-    # ends up out of sight on a small screen.
+    # Run name and creation time are pinned before these; without an order MLflow sorts them by name, and what ranks a
+    # player ends up out of sight on a small screen.
     order = [*columns, "duration"]
     state: dict[str, Any] = {
         "searchFilter": f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player' and {of}",
         # By the place in the file, ties and all; places of several tournaments say nothing side by side.
-        "orderByKey": f"metrics.`{POSITION}`" if view.alone else "metrics.`score`",
+        "orderByKey": f"metrics.`{POSITION}`" if view.alone else f"metrics.`{HEADLINES[view.role]}`",
         "orderByAsc": view.alone,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
@@ -135,7 +151,7 @@ def view_tag(view: View, *, of: str, confidence: float, created_ms: int) -> tupl
     }
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
     value = {"name": view.name, "createdAt": created_ms, "updatedAt": created_ms, "state": f"deflate;{packed}"}
-    return f"mlflow.sharedViewState.{view.key}", json.dumps(value)
+    return f"{SHARED_VIEW}{view.key}", json.dumps(value)
 
 
 def _column_width(column: str) -> int:
@@ -145,11 +161,11 @@ def _column_width(column: str) -> int:
     return max(90, 36 + 7 * len(heading), text)
 
 
-def view_address(base: str, experiment_id: str, view: View) -> str:
-    """The address that opens a view."""
-    return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view.key}"
+def view_address(base: str, experiment_id: str, key: str) -> str:
+    """The address that opens a view, by its key. Without a type of work MLflow opens its pages about agents."""
+    return f"{base}/#/experiments/{experiment_id}/runs?{_OF_MODELS}&viewStateShareKey={key}"
 
 
 def models_address(base: str, experiment_id: str) -> str:
     """The address of the table of models, whose benchmark figures are right of their names."""
-    return f"{base}/#/experiments/{experiment_id}/models?workflowType=machine_learning"
+    return f"{base}/#/experiments/{experiment_id}/models?{_OF_MODELS}"

@@ -137,6 +137,35 @@ def generator_standings(record: TournamentRecord) -> list[GeneratorStanding]:
     )
 
 
+def detector_merits(matches: Sequence[Match], version: Version) -> dict[str, Figure]:
+    """A detector version's figures over the generator versions that it met, by the name of a standing's field.
+
+    Args:
+        matches: Those that count.
+        version: Which; without a match it has no figures.
+    """
+    played = [match for match in matches if match.detector.label == version.label]
+    if not played:
+        return {}
+    aucs, aps, accuracies = ([match.drawn[name] for match in played] for name in ("auc", "ap", "accuracy"))
+    means = {"mean_auc": aucs, "mean_ap": aps, "mean_accuracy": accuracies}
+    return {"worst_auc": worst_of(aucs), **{name: mean_of(figures) for name, figures in means.items()}}
+
+
+def generator_merits(matches: Sequence[Match], version: Version, *, lineage: Sequence[Version]) -> dict[str, Figure]:
+    """A generator version's figures over the detector versions that it met, likewise.
+
+    Args:
+        matches: Those that count.
+        version: Which; without a match against somebody that it was not trained against it has no figures.
+        lineage: See :func:`rank_generators`.
+    """
+    free, target = _evasions(matches, version, lineage)
+    if not free:
+        return {}
+    return {"evasion": mean_of(free), **({"target_evasion": mean_of(target)} if target else {})}
+
+
 def rank_detectors(
     matches: Sequence[Match],
     versions: Sequence[Version],
@@ -159,8 +188,8 @@ def rank_detectors(
         if not played:
             continue
         worst = min(played, key=lambda match: (match.figures.auc, match.generator.label))
-        aucs, aps, accuracies = ([match.drawn[name] for match in played] for name in ("auc", "ap", "accuracy"))
-        merits[version.label] = (worst_of(aucs), mean_of(aucs))
+        aucs, found = [match.drawn["auc"] for match in played], detector_merits(matches, version)
+        merits[version.label] = (found["worst_auc"], found["mean_auc"])
         standings[version.label] = DetectorStanding(
             player=version.player,
             round=version.round,
@@ -171,9 +200,9 @@ def rank_detectors(
             mean_accuracy=_mean([match.figures.accuracy for match in played]),
             matches=len(played),
             worst_auc_ci=interval_of_worst(aucs, confidence),
-            mean_auc_ci=mean_of(aucs).interval(confidence),
-            mean_ap_ci=mean_of(aps).interval(confidence),
-            mean_accuracy_ci=mean_of(accuracies).interval(confidence),
+            mean_auc_ci=found["mean_auc"].interval(confidence),
+            mean_ap_ci=found["mean_ap"].interval(confidence),
+            mean_accuracy_ci=found["mean_accuracy"].interval(confidence),
             postprocessed=stand_behind(version, postprocessed, confidence=confidence),
         )
     order = sorted(
@@ -197,26 +226,19 @@ def rank_generators(
     standings: dict[str, GeneratorStanding] = {}
     merits: dict[str, tuple[Figure, ...]] = {}
     for version in versions:
-        trained_against = {
-            target
-            for ancestor in lineage
-            if ancestor.player == version.player and ancestor.round <= version.round
-            for target in ancestor.targets
-        }
-        played = [match for match in matches if match.generator.label == version.label]
-        free = [_evasion(match) for match in played if match.detector.label not in trained_against]
-        target = [_evasion(match) for match in played if match.is_target]
+        free, target = _evasions(matches, version, lineage)
         if not free:
             continue
-        merits[version.label] = (mean_of(free), *([mean_of(target)] if target else []))
+        found = generator_merits(matches, version, lineage=lineage)
+        merits[version.label] = tuple(found.values())
         standings[version.label] = GeneratorStanding(
             player=version.player,
             round=version.round,
             evasion=_mean([one.value for one in free]),
             target_evasion=_mean([one.value for one in target]) if target else None,
             matches=len(free),
-            evasion_ci=mean_of(free).interval(confidence),
-            target_evasion_ci=mean_of(target).interval(confidence) if target else None,
+            evasion_ci=found["evasion"].interval(confidence),
+            target_evasion_ci=found["target_evasion"].interval(confidence) if target else None,
         )
     order = sorted(
         standings,
@@ -224,6 +246,21 @@ def rank_generators(
     )
     places = find_places([merits[label] for label in order], confidence)
     return [replace(standings[label], **vars(place)) for label, place in zip(order, places, strict=True)]
+
+
+def _evasions(
+    matches: Sequence[Match], version: Version, lineage: Sequence[Version]
+) -> tuple[list[Figure], list[Figure]]:
+    """How a generator version evades those whom it was not trained against, and its last targets."""
+    trained_against = {
+        target
+        for ancestor in lineage
+        if ancestor.player == version.player and ancestor.round <= version.round
+        for target in ancestor.targets
+    }
+    played = [match for match in matches if match.generator.label == version.label]
+    free = [_evasion(match) for match in played if match.detector.label not in trained_against]
+    return free, [_evasion(match) for match in played if match.is_target]
 
 
 def _evasion(match: Match) -> Figure:

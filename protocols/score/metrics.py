@@ -149,6 +149,63 @@ class Evaluated:
     drawn: Mapping[str, Figure]
 
 
+def resample_figures(
+    real: Scores,
+    fake: Scores,
+    *,
+    thresholds: Thresholds,
+    resamples: int,
+    seed: int,
+    fakes: str = "",
+    units: Units | None = None,
+    decisions: Mapping[str, tuple[Scores, Scores]] | None = None,
+) -> dict[str, Figure]:
+    """Every metric of a match with its resamples, by name; those of another decision as ``vote ap``.
+
+    Every metric is of the same resamples, in which each side's weights sum to 1, so that prevalence stays. Of one seed
+    they are the same for whoever is judged on the same people and fakes: differences can be told.
+
+    Args:
+        real: See :func:`evaluate`, as all that follow.
+        fake: Likewise.
+        thresholds: Chosen on val.
+        resamples: Likewise.
+        seed: Likewise.
+        fakes: Likewise.
+        units: Likewise.
+        decisions: Likewise.
+    """
+    units = units or Units(n_real=len(real), n_fake=len(fake))
+    # In float32 a midpoint of two neighbouring scores would round to one of them.
+    real, fake = real.astype(np.float64), fake.astype(np.float64)
+    calibration = measure_calibration(real, fake)
+    operation = measure_operation(real, fake, thresholds)
+    pooled = {
+        name: (one.astype(np.float64), other.astype(np.float64)) for name, (one, other) in (decisions or {}).items()
+    }
+
+    def measure(*weights: Weights) -> dict[str, npt.NDArray[np.float64]]:
+        measured = _figures(real, fake, *weights, val_threshold=thresholds.accuracy)
+        measured |= calibration(*weights) | operation(*weights)
+        for name, sides in pooled.items():
+            ap, auc = ap_and_auc(*sides, *weights)
+            accuracy = _accuracy(*sides, *weights, threshold=THRESHOLD)
+            measured |= {f"{name} ap": ap, f"{name} auc": auc, f"{name} accuracy": accuracy}
+        return measured
+
+    as_they_are = measure(np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
+    parts = [measure(*weights) for weights in units.resample(resamples, seed=seed, fakes=fakes)]
+    return {
+        name: figure_of(
+            name,
+            value=float(np.clip(values[0], 0, 1)),
+            draws=np.concatenate([part[name] for part in parts]).clip(0, 1).astype(np.float32),
+            units=units,
+        )
+        for name, values in as_they_are.items()
+    }
+
+
 def evaluate(
     real: Scores,
     fake: Scores,
@@ -165,8 +222,8 @@ def evaluate(
 ) -> Evaluated:
     """Computes every metric of a match with its interval, by bootstrap over what is independent.
 
-    Every metric is of the same resamples, in which each side's weights sum to 1, so that prevalence stays. Intervals
-    are :meth:`fakeoff.protocols.score.intervals.Figure.interval`; that of a calibration error is the basic bootstrap's.
+    Intervals are :meth:`fakeoff.protocols.score.intervals.Figure.interval`; that of a calibration error is the basic
+    bootstrap's. The resamples are those of :func:`resample_figures`.
 
     Args:
         real: P(fake) of the real test images, ``(n_real,)``.
@@ -182,40 +239,21 @@ def evaluate(
         decisions: P(fake) of the same images, real and fake, under other decisions: ``before_softmax`` and ``vote``.
     """
     units = units or Units(n_real=len(real), n_fake=len(fake))
-    # In float32 a midpoint of two neighbouring scores would round to one of them.
-    real, fake = real.astype(np.float64), fake.astype(np.float64)
-    calibration = measure_calibration(real, fake)
-    thresholds = Thresholds(accuracy=val_threshold, at_5_fpr=at_5_fpr, at_1_fpr=at_1_fpr)
-    operation = measure_operation(real, fake, thresholds)
-    pooled = {
-        name: (one.astype(np.float64), other.astype(np.float64)) for name, (one, other) in (decisions or {}).items()
-    }
-
-    def measure(*weights: Weights) -> dict[str, npt.NDArray[np.float64]]:
-        measured = _figures(real, fake, *weights, val_threshold=val_threshold)
-        measured |= calibration(*weights) | operation(*weights)
-        for name, sides in pooled.items():
-            ap, auc = ap_and_auc(*sides, *weights)
-            accuracy = _accuracy(*sides, *weights, threshold=THRESHOLD)
-            measured |= {f"{name} ap": ap, f"{name} auc": auc, f"{name} accuracy": accuracy}
-        return measured
-
-    as_they_are = measure(np.full((1, len(real)), 1 / len(real)), np.full((1, len(fake)), 1 / len(fake)))
-    parts = [measure(*weights) for weights in units.resample(resamples, seed=seed, fakes=fakes)]
-    figures = {
-        name: figure_of(
-            name,
-            value=float(np.clip(values[0], 0, 1)),
-            draws=np.concatenate([part[name] for part in parts]).clip(0, 1).astype(np.float32),
-            units=units,
-        )
-        for name, values in as_they_are.items()
-    }
+    figures = resample_figures(
+        real,
+        fake,
+        thresholds=Thresholds(accuracy=val_threshold, at_5_fpr=at_5_fpr, at_1_fpr=at_1_fpr),
+        resamples=resamples,
+        seed=seed,
+        fakes=fakes,
+        units=units,
+        decisions=decisions,
+    )
     found: dict[str, Any] = {}
     for name, figure in figures.items():
         ends = basic_interval(figure, confidence) if name == "ece" else figure.interval(confidence)
         found |= {name: figure.value, f"{name}_ci": ends}
-    for decision in pooled:
+    for decision in decisions or {}:
         mine = [name for name in found if name.startswith(f"{decision} ")]
         found[decision] = DecisionFigures(**{name.removeprefix(f"{decision} "): found.pop(name) for name in mine})
     told = MatchFigures(

@@ -84,6 +84,21 @@ def choose_judges(wanted: str | None, *, record: TournamentRecord, store: Store)
     return tuple(_open(version, record=record, store=store) for version in versions)
 
 
+def find_champion(*, record: TournamentRecord, store: Store) -> Version:
+    """The detector version that is best on val, among the newest of each detector.
+
+    Args:
+        record: The tournament.
+        store: Where its results are.
+
+    Raises:
+        ConfigError: No detector was ranked on val.
+        PluginError: A candidate misbehaves, or is not known.
+        StoreError: A state is damaged.
+    """
+    return _champion(newest(record.versions, "detector"), record=record, store=store)
+
+
 def _open(version: Version, *, record: TournamentRecord, store: Store) -> Judge:
     spec = detector_spec(next(player for player in record.config.detectors if player.name == version.player))
     return Judge(
@@ -123,4 +138,4 @@ def _standing(version: Version, *, record: TournamentRecord, store: Store) -> On
     return on_val([scores[pool] for pool in reals], [scores[pool] for pool in fakes])
 
 
-__all__ = ["CHAMPION", "Judge", "choose_judges"]
+__all__ = ["CHAMPION", "Judge", "choose_judges", "find_champion"]

@@ -6,9 +6,11 @@ The saved views are tags of a form that MLflow does not document, so this is the
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS
 from fakeoff.protocols.score.telling import tell
@@ -65,9 +68,15 @@ def requests() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def page(requests: list[str]) -> Iterator[Page]:
+def network_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Chromium itself writes of its network, its workers' requests included; whole once it is closed."""
+    return tmp_path_factory.mktemp("network") / "log.json"
+
+
+@pytest.fixture(scope="module")
+def page(requests: list[str], network_log: Path) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, f"--log-net-log={network_log}"])
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: requests.append(request.url))
@@ -173,16 +182,17 @@ def test_a_players_page_draws_its_metrics_and_its_faces(
     expect(cards.first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".js-plotly-plot .scatterlayer path.point").first).to_be_visible(timeout=PATIENCE_MS)
     shoot("player-charts")
-    # Charts are drawn as they come into sight, section by section; those of the score and the faces come last.
-    score, faces = (cards.filter(has_text=title) for title in ("toy_generator (score)", "faces before and after"))
+    # The headline is the first chart. Others are drawn as they come into sight, section by section; faces come last.
+    expect(cards.first).to_contain_text(f"toy_generator ({HEADLINES['generator']})")
+    expect(cards.first.locator("path.point")).to_have_count(3, timeout=PATIENCE_MS)  # rounds 0, 1 and 2
+    faces = cards.filter(has_text="faces before and after")
     for _ in range(60):
-        if faces.count() and score.count():
+        if faces.count():
             break
         page.get_by_test_id("experiment-view-compare-runs-section-header").last.scroll_into_view_if_needed()
         page.mouse.move(800, 600)
         page.mouse.wheel(0, 600)
         page.wait_for_timeout(200)
-    expect(score.locator("path.point")).to_have_count(3, timeout=PATIENCE_MS)  # rounds 0, 1 and 2
 
     faces.scroll_into_view_if_needed()
     picture = faces.locator("img").first
@@ -220,6 +230,39 @@ def test_the_server_listens_on_loopback_alone(server: tuple[str, Any]) -> None:
     listening = _listening(process.pid)
     assert f"127.0.0.1:{urlsplit(base).port}" in listening
     assert {address.rpartition(":")[0] for address in listening} == {"127.0.0.1"}
+
+
+def test_the_servers_pages_open_on_models_and_not_on_agents(home: Path, base: str, page: Page) -> None:
+    for address in leaderboard_addresses(Home(home), base).values():
+        assert "?workflowType=machine_learning" in address
+    page.goto("about:blank")
+    page.goto(leaderboard_addresses(Home(home), base)[VIEWS[0].name])
+    expect(page.get_by_role("link", name="Model registry")).to_be_visible()
+    expect(page.get_by_text("Prompts")).to_have_count(0)
+
+
+def test_the_description_of_the_experiment_leads_to_its_views(
+    home: Path, base: str, page: Page, shoot: Callable[[str], None]
+) -> None:
+    page.goto("about:blank")
+    page.goto(f"{base}/#/experiments/1/runs?workflowType=machine_learning")
+    link = page.get_by_role("link", name=VIEWS[1].name, exact=True)
+    expect(link).to_be_visible()
+    shoot("description")
+    assert str(link.get_attribute("href")).endswith(f"viewStateShareKey={VIEWS[1].key}")
+
+
+def test_no_worker_of_a_page_sends_anything_to_elsewhere(base: str, page: Page, network_log: Path) -> None:
+    # The last test: the browser is closed. What it asks for by itself has no page as its initiator.
+    with urllib.request.urlopen(f"{base}/ajax-api/3.0/mlflow/ui-telemetry") as answer:
+        assert json.load(answer)["disable_ui_telemetry"] is True
+    assert page.context.browser is not None
+    page.context.browser.close()
+    events = json.loads(network_log.read_text(errors="replace"))["events"]
+    asked = [event["params"] for event in events if event.get("params", {}).get("initiator") == base]
+    assert {urlsplit(one["url"]).netloc for one in asked} == {urlsplit(base).netloc}
+    telemetry = [one for one in asked if urlsplit(one["url"]).path.endswith("/ui-telemetry")]
+    assert {one["method"] for one in telemetry} == {"GET"}, "it asks whether to tell, and tells nothing"
 
 
 def _await_picture(page: Page, picture: Locator, width: int) -> None:

@@ -39,9 +39,10 @@ class Talkative(Generator):
 
 
 def _named(home: Home) -> set[Path]:
-    """Every path that a home has a name for."""
+    """Every path in a home that it has a name for."""
     properties = inspect.getmembers(Home, lambda member: isinstance(member, property))
-    return {getattr(home, name) for name, _ in properties}
+    found = {getattr(home, name) for name, _ in properties}
+    return {path for path in found if isinstance(path, Path)} - {home.folder}
 
 
 @pytest.mark.usefixtures("quick_pictures")
@@ -59,7 +60,7 @@ def test_all_that_is_in_a_played_home_has_a_name_there(
     with served(home, port=0):
         pass
     # What only comes with a command of its own.
-    others = {home.imported, home.reproduction, home.unpacked}
+    others = {home.imported, home.reproduction, home.tournaments, home.unpacked}
     assert set(new_home.iterdir()) == _named(home) - others
     assert set(home.experiments.iterdir()) == {
         home.experiment_files("toy_experiment"),

@@ -24,6 +24,8 @@ from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
+from fakeoff.leaderboard.mlflow.standings import HEADLINES
+from fakeoff.leaderboard.mlflow.views import COMPARED, VIEWS, view_address
 from fakeoff.leaderboard.plots import plots
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.protocols.config import LIMITS, TournamentConfig
@@ -44,8 +46,8 @@ def test_one_experiment_holds_a_tournament_its_players_and_their_jobs(
     assert _experiment(client(home)).name == "fakeoff orl 16px grey"
     runs = _runs(client(home))
     kinds = {name: run.data.tags["arena.kind"] for name, run in runs.items()}
-    jobs = {f"defend {name}:{round_}" for name in ("first", "second") for round_ in range(3)}
-    jobs |= {"attack toy_generator:1", "attack toy_generator:2"}
+    jobs = {f"defend {name}@{round_}" for name in ("first", "second") for round_ in range(3)}
+    jobs |= {"attack toy_generator@1", "attack toy_generator@2"}
     name = tournament_id(record)
     assert kinds == {
         f"tournament {name}": "tournament",
@@ -65,20 +67,21 @@ def test_one_experiment_holds_a_tournament_its_players_and_their_jobs(
 
 def test_a_players_steps_are_the_rounds_from_0(home: Path, client: Make) -> None:
     for name in ("first", "second", "toy_generator", "toy_fixed_generator"):
-        assert [step for step, _ in _points(client(home), name)["score"]] == [0, 1, 2]
+        [headline] = [one for one in _points(client(home), name) if one in HEADLINES.values()]
+        assert [step for step, _ in _points(client(home), name)[headline]] == [0, 1, 2]
         assert "mlflow.parentRunId" not in _runs(client(home))[name].data.tags
 
 
-def test_the_last_score_is_the_scoreboards(home: Path, client: Make, scoreboard: dict[str, Any]) -> None:
+def test_the_last_headline_is_the_scoreboards(home: Path, client: Make, scoreboard: dict[str, Any]) -> None:
     runs = _runs(client(home))
     for row in scoreboard["standings"]["detectors"]:
         metrics = runs[row["player"]].data.metrics
-        logged = [metrics[name] for name in ("score", "mean_auc", "mean_ap", "mean_accuracy")]
+        logged = [metrics[name] for name in (HEADLINES["detector"], "mean_auc", "mean_ap", "mean_accuracy")]
         assert logged == _shown([row["worst_auc"], row["mean_auc"], row["mean_ap"], row["mean_accuracy"]])
     for row in scoreboard["standings"]["generators"]:
         metrics = runs[row["player"]].data.metrics
         # A generator that is not finetuned meets new detectors too: its evasion moves with every round.
-        assert metrics["score"] == _shown(row["evasion"])
+        assert metrics[HEADLINES["generator"]] == _shown(row["evasion"])
         assert metrics.get("target_evasion") == _shown(row["target_evasion"])
 
 
@@ -120,16 +123,16 @@ def test_jobs_lie_under_their_player_with_training_curves(home: Path, client: Ma
     runs = _runs(client(home))
     for name, run in runs.items():
         if run.data.tags["arena.kind"] == "job":
-            player = name.split()[1].partition(":")[0]
+            player = name.split()[1].partition("@")[0]
             assert run.data.tags["mlflow.parentRunId"] == runs[player].info.run_id
             assert re.fullmatch("[0-9a-f]{64}", run.data.tags["arena.result"])
-    attack = _points(client(home), "attack toy_generator:1")
+    attack = _points(client(home), "attack toy_generator@1")
     assert {name: [step for step, _ in points] for name, points in attack.items()} == {
         "train/own_loss": [1, 2, 3, 4],
         "train/extra_loss": [1, 2, 3, 4],
     }
-    assert runs["attack toy_generator:1"].data.tags["arena.targets"] in ("first@0", "second@0")
-    defence = _points(client(home), "defend second:2")
+    assert runs["attack toy_generator@1"].data.tags["arena.targets"] in ("first@0", "second@0")
+    defence = _points(client(home), "defend second@2")
     assert len(defence["train/loss"]) == 20
     assert [step for step, _ in defence["val/accuracy"]] == [10, 20]
     assert {"threshold", "threshold_at_5_fpr", "threshold_at_1_fpr"} <= set(defence)
@@ -168,7 +171,56 @@ def test_parameters_are_the_configuration(home: Path, client: Make, record: Tour
     assert (run.data.tags["rounds"], run.data.tags["forfeits"]) == ("2", "0")
 
 
-def test_every_page_says_what_its_score_is(home: Path, client: Make) -> None:
+def test_players_say_whose_they_are_whom_they_met_and_how(home: Path, client: Make, record: TournamentRecord) -> None:
+    runs = _runs(client(home))
+    for name, opponents in {"first": "toy_generator, toy_fixed_generator", "toy_generator": "first, second"}.items():
+        tags, params = runs[name].data.tags, runs[name].data.params
+        assert (tags["tournament"], tags["opponents"], tags["rounds"]) == (tournament_id(record), opponents, "2")
+        assert params["attack.steps"] == "4"
+        assert not [key for key in params if key.startswith(("generators.", "detectors.", "rounds"))]
+    assert runs["second"].data.params["parameters.init_seed"] == "1"
+    assert runs["second"].data.params["plugin"] == "toy_detector"
+
+
+def test_headline_metrics_sort_first_and_no_metric_is_called_a_score(home: Path, client: Make) -> None:
+    for run in _runs(client(home)).values():
+        names = sorted(run.data.metrics, key=str.casefold)
+        if run.data.tags["arena.kind"] == "player":
+            assert names[0] == HEADLINES[run.data.tags["arena.role"]]
+        assert not [name for name in names if "score" in name]
+
+
+def test_the_experiment_says_what_is_in_it_with_links_to_its_views(home: Path, client: Make) -> None:
+    experiment = _experiment(client(home))
+    said = experiment.tags["mlflow.note.content"]
+    for view in (*VIEWS, *COMPARED):
+        address = view_address("", experiment.experiment_id, view.key).removeprefix("/")
+        assert f"[{view.name}]({address})" in said
+    assert "`pgan:1`" in said
+    assert "P(fake)" in said
+
+
+def test_a_home_of_an_earlier_release_is_brought_up_to_date(
+    home: Path, new_home: Path, client: Make, make_config: Make, play_in: Make, replaying: Make
+) -> None:
+    play_in(make_config(), new_home, replaying())
+    state = json.loads((new_home / "mlflow.json").read_text())
+    [name] = state
+    old = {"attack toy_generator@1": "attack toy_generator:1"}
+    runs = _runs(client(new_home))
+    for title, before in old.items():
+        client(new_home).update_run(runs[title].info.run_id, name=before)
+    client(new_home).log_metric(runs["first"].info.run_id, "score", 0.5, step=2)
+    (new_home / "mlflow.json").write_text(json.dumps({name: {**state[name], "contents": 5}}))
+    play_in(make_config(), new_home, replaying())
+    again = _runs(client(new_home))
+    assert again.keys() == runs.keys()
+    assert {run.info.run_id for run in again.values()} == {run.info.run_id for run in runs.values()}
+    assert again["first"].data.metrics["score"] == 0.5, "nothing is taken away"
+    assert _points(client(new_home), "second") == _points(client(home), "second")
+
+
+def test_every_page_says_what_its_headline_is(home: Path, client: Make) -> None:
     runs = _runs(client(home))
     assert "worst-case AUC" in runs["first"].data.tags["mlflow.note.content"]
     assert "evasion" in runs["toy_generator"].data.tags["mlflow.note.content"]
@@ -232,7 +284,7 @@ def test_an_interrupted_tournament_is_killed_and_resumes_to_the_same_end(
     with pytest.raises(KeyboardInterrupt):
         play_in(make_config(), new_home, replaying(interrupt_at=("defend", 4)))
     assert _statuses(client(new_home)) == {"KILLED"}
-    assert {step for step, _ in _points(client(new_home), "first")["score"]} == {0}
+    assert {step for step, _ in _points(client(new_home), "first")[HEADLINES["detector"]]} == {0}
 
     # While round 1 is being logged: players and all pictures but the last are there.
     real = plots.duel_chart
@@ -244,7 +296,7 @@ def test_an_interrupted_tournament_is_killed_and_resumes_to_the_same_end(
     with pytest.raises(KeyboardInterrupt):
         play_in(make_config(), new_home, replaying())
     assert _statuses(client(new_home)) == {"KILLED"}
-    assert {step for step, _ in _points(client(new_home), "first")["score"]} == {0, 1}
+    assert {step for step, _ in _points(client(new_home), "first")[HEADLINES["detector"]]} == {0, 1}
     monkeypatch.setattr(plots, "duel_chart", real)
 
     # Before anything new was logged.
@@ -299,8 +351,8 @@ def test_a_forfeited_players_run_failed_and_says_why(
     assert (tournament.info.status, tournament.data.tags["forfeits"]) == ("FINISHED", "2")
     # A generator and a detector of one name do not mix their figures.
     [defender], [attacker] = scoreboard["standings"]["detectors"], scoreboard["standings"]["generators"]
-    assert players["detector", "twin"].data.metrics["score"] == _shown(defender["worst_auc"])
-    assert players["generator", "twin"].data.metrics["score"] == _shown(attacker["evasion"])
+    assert players["detector", "twin"].data.metrics[HEADLINES["detector"]] == _shown(defender["worst_auc"])
+    assert players["generator", "twin"].data.metrics[HEADLINES["generator"]] == _shown(attacker["evasion"])
     defences = client(new_home).get_metric_history(players["detector", "twin"].info.run_id, "mean_auc")
     assert [point.step for point in defences] == [0, 1]
     assert "mean_auc" not in players["generator", "twin"].data.metrics
@@ -313,7 +365,7 @@ def test_a_deleted_database_is_written_anew(
     shutil.copy(home / "mlflow.json", tmp_path / "mlflow.json")
     MlflowLog(Home(tmp_path), results).log_round(record, build_scoreboard(record))
     assert _statuses(client(tmp_path)) == {"FINISHED"}
-    assert [step for step, _ in _points(client(tmp_path), "first")["score"]] == [2]
+    assert [step for step, _ in _points(client(tmp_path), "first")[HEADLINES["detector"]]] == [2]
 
 
 def test_a_database_that_is_none_is_one_readable_error(
@@ -344,7 +396,7 @@ def test_a_plugins_curves_may_be_called_anything(
 
     monkeypatch.setattr(Store, "read", with_odd_names)
     MlflowLog(Home(new_home), results).log_round(record, build_scoreboard(record))
-    names = set(_points(client(new_home), "attack toy_generator:2"))
+    names = set(_points(client(new_home), "attack toy_generator@2"))
     assert "train/G loss _fake_ : 64px_ 100_" in names
     assert "train/a_b_c" in names
     assert len([name for name in names if name.startswith("train/")]) == len(curves)

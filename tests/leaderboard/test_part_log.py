@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from PIL import Image
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.leaderboard.mlflow import mlflow_log
+from fakeoff.leaderboard.mlflow import columns, mlflow_log
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
 from fakeoff.protocols.measures import Audit, Cost, Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -152,7 +152,7 @@ def test_a_home_of_0_1_gets_its_parts_and_nothing_twice(
         old.setattr(mlflow_log, "MEASURES", (Cost, Audit, Match))
         old.setattr(mlflow_log, "shifts_of_round", lambda *_, **__: [])
         old.setattr(MlflowLog, "_log_parts", lambda *_: None)
-        old.setattr(mlflow_log, "flatten", _without(("parts", "audit"), mlflow_log.flatten))
+        old.setattr(columns, "flatten", _without(("parts", "audit"), columns.flatten))
         play_in(make_config(), new_home, replaying())
     before = _runs(client(new_home))
     client(new_home).delete_tag(before[tournament].info.run_id, "on_leak")

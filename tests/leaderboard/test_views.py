@@ -13,6 +13,8 @@ from mlflow import MlflowClient
 
 from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.mlflow.description import describe
+from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS, View, view_address, view_tag
 
@@ -27,7 +29,9 @@ def test_a_view_can_be_read_back_from_its_tag(view: View) -> None:
     state = _unpack(saved)
     assert state["searchFilter"] == f"tags.`arena.role` = '{view.role}' and tags.`arena.kind` = 'player' and {of}"
     by_place = ("metrics.`position`", True)
-    assert (state["orderByKey"], state["orderByAsc"]) == (by_place if view.alone else ("metrics.`score`", False))
+    assert (state["orderByKey"], state["orderByAsc"]) == (
+        by_place if view.alone else (f"metrics.`{HEADLINES[view.role]}`", False)
+    )
     assert state["selectedColumns"] == list(view.columns(0.95))
     assert state["selectedColumns"][0] == "tags.`rank`"
     assert state["selectedColumns"][1].endswith(" CI95`")
@@ -60,7 +64,7 @@ def test_the_filter_finds_the_players_of_its_role_in_order(
 
 
 def test_an_address_opens_the_run_table_with_a_view() -> None:
-    address = urlsplit(view_address("http://127.0.0.1:5000", "7", VIEWS[0]))
+    address = urlsplit(view_address("http://127.0.0.1:5000", "7", VIEWS[0].key))
     assert (address.scheme, address.netloc) == ("http", "127.0.0.1:5000")
     path, _, query = address.fragment.partition("?")
     assert path == "/experiments/7/runs"
@@ -109,3 +113,15 @@ def _unpack(saved: dict[str, Any]) -> dict[str, Any]:
     assert packing == "deflate"
     state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
     return state
+
+
+def test_a_description_has_room_for_what_a_tag_may_hold() -> None:
+    tags = {
+        f"mlflow.sharedViewState.detectors-{at:010x}": json.dumps({"name": f"Leaderboard: detectors, {'x' * 60}{at}"})
+        for at in range(60)
+    }
+    tags["mlflow.sharedViewState.detectors"] = json.dumps({"name": "Leaderboard: detectors"})
+    said = describe("7", {**tags, "mlflow.experimentKind": "custom_model_development"})
+    assert len(said) <= 5000
+    assert said.startswith("Fakeoff: [Leaderboard: detectors](#/experiments/7/runs?workflowType=machine_learning&")
+    assert "more, under *Views*" in said.splitlines()[0]

@@ -23,6 +23,7 @@ from fakeoff.leaderboard.mlflow.backlog import Backlog
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore
 from fakeoff.leaderboard.mlflow.patience import Patience, quiet
+from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.play import play
 from fakeoff.leaderboard.scoreboard import build_scoreboard
 from fakeoff.protocols.config import TournamentConfig
@@ -138,7 +139,7 @@ def test_a_game_is_played_without_its_database_and_logged_by_playing_again(
     play(make_config(), home=Home(place), executor=replaying(), console=console)
     assert "not logged" not in console.file.getvalue()
     assert contents_of(_client(place)).keys() == contents_of(_client(home)).keys()
-    scores = [contents_of(_client(folder))["detector first"][0]["score"] for folder in (place, home)]
+    scores = [contents_of(_client(folder))["detector first"][0][HEADLINES["detector"]] for folder in (place, home)]
     assert scores[0] == scores[1]
     assert [step for step, _ in scores[0]] == [0, 1, 2]
 
@@ -154,7 +155,7 @@ def test_a_round_that_could_not_be_logged_is_logged_with_the_next_one(
     _give_back(place)
     backlog.log(record, build_scoreboard(record))
     assert backlog.close() == ""
-    assert [step for step, _ in contents_of(_client(place))["detector first"][0]["score"]] == [1, 2]
+    assert [step for step, _ in contents_of(_client(place))["detector first"][0][HEADLINES["detector"]]] == [1, 2]
 
 
 def test_an_error_of_the_database_is_told_without_its_statement(tmp_path: Path) -> None:
