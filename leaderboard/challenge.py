@@ -13,6 +13,7 @@ from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.experiments import play_experiment
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
+from fakeoff.leaderboard.terminal.progress import Verbosity
 from fakeoff.protocols.config import PlayedProtocol, TournamentConfig
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
@@ -46,6 +47,7 @@ def play_challenge(
     executor: Executor,
     console: Console,
     server: str | None = None,
+    verbosity: Verbosity = "normal",
 ) -> Mapping[str, Any]:
     """Challenges an entry of the tournament that was played in a home, with the configuration that it was played with.
 
@@ -56,6 +58,7 @@ def play_challenge(
         executor: Where jobs run; it is closed at the end.
         console: For progress.
         server: The address of an MLflow server to log to; None is the home's own MLflow.
+        verbosity: How much is said of the game.
 
     Returns:
         What was found, as :func:`fakeoff.leaderboard.experiments.play_experiment` returns it.
@@ -64,7 +67,7 @@ def play_challenge(
         FakeoffError: There is no such entry, nothing was played, or see there.
     """
     config = challenge_config(entry, read_ledger(home, home.open_store(), figures=False), strength=strength)
-    return play_experiment(config, home=home, executor=executor, console=console, server=server)
+    return play_experiment(config, home=home, executor=executor, console=console, server=server, verbosity=verbosity)
 
 
 def challenge_config(entry: str, played: TournamentRecord, *, strength: Strength) -> TournamentConfig:

@@ -21,7 +21,7 @@ from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.abilities import Ability, abilities
 from fakeoff.protocols.game.adversaries import choose_adversaries, what_was_left_out
-from fakeoff.protocols.game.engine import Engine, Slot
+from fakeoff.protocols.game.engine import Engine, Slot, which
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.looking.look import write_parse
 from fakeoff.protocols.measures import Judged, Measured
@@ -39,7 +39,7 @@ from fakeoff.protocols.rules.pools import (
     write_reals_to_manipulate,
     write_sample,
 )
-from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, sides, why_unranked
+from fakeoff.protocols.score.blind import Judging, Mixture, OnVal, read_match, read_on_val, sides, why_unranked
 from fakeoff.protocols.score.calibration import Thresholds
 from fakeoff.protocols.score.polarity import auc_of_people, is_turned_round
 
@@ -70,7 +70,7 @@ class Moves:
 
     def over(self, desk: Desk) -> Moves:
         """Moves of the same game whose jobs are written at another desk: with other settings of measures."""
-        moves = Moves(
+        moves = type(self)(
             desk,
             engine=self._engine,
             store=self._store,
@@ -118,7 +118,7 @@ class Moves:
             self.check_attackable(target)
         reals = await self.real_pools(version.resolution)
         job = write_attack(desk, version, targets=frozen, reals=reals)
-        job = replace(job, label=f"{job.label} {what}".rstrip())
+        job = replace(job, what=which(job.what, what))
         return await self.advance(job, version, stage="attack", targets=tuple(target.label for target in frozen))
 
     async def advance(self, job: Job, version: Version, *, stage: str, targets: tuple[str, ...]) -> Version | None:
@@ -156,7 +156,7 @@ class Moves:
         if all(maker.round == 0 for maker in makers) and (reason := self._turned_round(trained, judging, makers)):
             self._tally.forfeit(replace(blame(trained, "defend"), reason=reason))
             return None
-        on_val = read_on_val(judging, self._store)
+        on_val = self._read_on_val(judging)
         if old is not None and self._state(old) == self._state(trained):
             version = old  # a state that did not change is no new version: a generator that was set against it knows it
         else:
@@ -352,7 +352,7 @@ class Moves:
         """
         adversaries, missing = choose_adversaries(desk, name, makers)
         job = write_defend(desk, name, history=makers, reals=reals, before=before, adversaries=adversaries)
-        job = replace(job, label=f"{job.label} {what}".rstrip())
+        job = replace(job, what=which(job.what, what))
         round_ = max(maker.round for maker in makers)
         trained = Version(kind="detector", player=name, round=round_, key=job.key)
         if adversaries:
@@ -363,6 +363,7 @@ class Moves:
                 return trained
             missing = f"it was trained without adversaries: with them, the defence {failure}"
             job = write_defend(desk, name, history=makers, reals=reals, before=before)
+            job = replace(job, what=which(job.what, what))
             trained = replace(trained, key=job.key)
         if not await self.settle(job, blame=blame(trained, "defend")):
             return None
@@ -384,6 +385,9 @@ class Moves:
         if len(results) < len(found):
             return None
         return Judging(key=judge.key, mixture=val), why_unranked(*results)
+
+    def _read_on_val(self, judging: Judging) -> OnVal:
+        return read_on_val(judging, self._store)
 
     def _turned_round(self, version: Version, judging: Judging, makers: Sequence[Version]) -> str:
         """Says that a detector that cannot learn has fake and real swapped, against generators as they came."""

@@ -47,6 +47,9 @@ class Verbs:
         PluginError: A player is unknown or takes other parameters.
     """
 
+    _engine_class: type[Engine] = Engine
+    _moves_class: type[Moves] = Moves
+
     def __init__(
         self,
         config: TournamentConfig,
@@ -56,10 +59,11 @@ class Verbs:
         store: Store,
         executor: Executor,
         observer: GameObserver,
+        what: str = "",
     ) -> None:
         self.config, self.source, self.store = config, source, store
         self._spec, self._observer = spec, observer
-        self._desk = open_desk(config, source=source)
+        self._desk = open_desk(config, source=source, what=what)
         self.seed = config.seed
         self.data = describe_reals(source, colour=self._desk.colour)
         self.generators, self.detectors = tuple(self._desk.generators), tuple(self._desk.detectors)
@@ -72,8 +76,8 @@ class Verbs:
         self._tally = Tally(
             config=config, source_name=source.name, data=self.data, test_people=tuple(source.persons("test"))
         )
-        self._engine = Engine(store=store, executor=executor, observer=observer)
-        self._moves = Moves(
+        self._engine = self._engine_class(store=store, executor=executor, observer=observer)
+        self._moves = self._moves_class(
             self._desk,
             engine=self._engine,
             store=store,
@@ -331,7 +335,7 @@ class Verbs:
             raise PluginError(f"{section}() takes versions in place of the setting '{given}'")
         data = merge(self.config.model_dump(), {section: settings})
         over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
-        return open_desk(over, source=self.source)
+        return open_desk(over, source=self.source, what=self._desk.what)
 
     def _line(self, moves: Iterable[Any], *, kind: str = "") -> Line[Any]:
         return Line(self._engine, [self._begin(move) for move in moves], kind=kind)
