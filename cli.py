@@ -405,7 +405,11 @@ class _Times(click.ParamType[float]):
 
 
 @main.command(short_help="Attack an entry harder, or let a newcomer in.")
-@click.argument("entry", metavar="DETECTOR[@ROUND]")
+@click.argument("entry", metavar="[DETECTOR[@ROUND]]", required=False)
+@click.option("--detector", help="A newcomer instead: it learns what this home's detectors learned, and meets all.")
+@click.option("--generator", help="A newcomer instead: it enters, attacks whom this home's generators attacked.")
+@click.option("--as", "called", metavar="NAME", help="What the newcomer is called.  [default: as its plugin]")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Of the newcomer, as weights=FILE.")
 @_home_option
 @click.option("--steps", type=_Times(), default="4x", show_default=True, help="Of finetuning, times those played.")
 @click.option("--restarts", type=click.IntRange(min=1), default=3, show_default=True, help="With a seed each.")
@@ -420,7 +424,11 @@ class _Times(click.ParamType[float]):
 @_saying_options
 @_json_option
 def challenge(
-    entry: str,
+    entry: str | None,
+    detector: str | None,
+    generator: str | None,
+    called: str | None,
+    settings: tuple[str, ...],
     home: Path,
     steps: float,
     restarts: int,
@@ -439,33 +447,65 @@ def challenge(
     """Attack an entry of a home's scoreboard harder than its tournament did, and say whether it stands.
 
     DETECTOR@ROUND is a version, DETECTOR alone its newest one.
+
+    With --detector or --generator a newcomer is played against all versions that the tournament left, and it is said
+    where it would stand. Nobody who is there learns anything, and the tournament stays as it is.
     """
-    from fakeoff.leaderboard.challenge import Strength, play_challenge
+    from fakeoff.leaderboard.challenge import Strength, play_challenge, play_newcomer
     from fakeoff.leaderboard.experiments import experiment_text
     from fakeoff.leaderboard.home.home import Home
-    from fakeoff.leaderboard.terminal.challenges import print_challenge
+    from fakeoff.leaderboard.terminal.challenges import print_challenge, print_newcomer
+    from fakeoff.protocols.config import parse_settings
 
+    _check_one_challenge(entry, detector, generator, called=called, settings=settings)
     executor = _executor(serial=serial, workers=workers, address=None)
     _load(plugins)
     place, console = Home(home), open_error_console() if as_json else open_console()
-    strength = Strength(
-        steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
-    )
-    result = play_challenge(
-        entry,
-        home=place,
-        strength=strength,
-        executor=executor,
-        console=console,
-        server=tracking_uri,
-        verbosity=_verbosity(quiet=quiet, verbose=verbose),
-    )
+    saying = _verbosity(quiet=quiet, verbose=verbose)
+    if entry is None:
+        result = play_newcomer(
+            detector or generator or "",
+            kind="detector" if detector else "generator",
+            called=called or "",
+            parameters=parse_settings(settings),
+            home=place,
+            executor=executor,
+            console=console,
+            server=tracking_uri,
+            verbosity=saying,
+        )
+    else:
+        strength = Strength(
+            steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
+        )
+        result = play_challenge(
+            entry,
+            home=place,
+            strength=strength,
+            executor=executor,
+            console=console,
+            server=tracking_uri,
+            verbosity=saying,
+        )
     if as_json:
         click.echo(experiment_text(result), nl=False)
+    elif entry is None:
+        print_newcomer(result, console, folder=place.experiments)
     else:
         print_challenge(result, console, folder=place.experiments)
     if result["forfeits"]:
         end(f"{len(result['forfeits'])} forfeit(s); see above", code=1)
+
+
+def _check_one_challenge(
+    entry: str | None, detector: str | None, generator: str | None, *, called: str | None, settings: tuple[str, ...]
+) -> None:
+    given = [one for one in (entry, detector, generator) if one]
+    if len(given) != 1:
+        said = "give one" if given else "there is nobody to challenge"
+        raise ConfigError(f"{said}: DETECTOR@ROUND of the home, or a newcomer by --detector or --generator")
+    if entry and (called or settings):
+        raise ConfigError("--as and --set are of a newcomer; give it by --detector or --generator")
 
 
 @main.command(short_help="Draw where a detector sees a fake in your images.")

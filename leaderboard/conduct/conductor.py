@@ -101,7 +101,7 @@ class Conductor:
         protocol = protocols.build(spec.plugin, spec.parameters)
         with sealed("protocol", self.config.seed):
             return plan_game(
-                self.config, protocol, spec=spec, source=self.source, store=self.store, played=self._played
+                self.config, protocol.play, spec=spec, source=self.source, store=self.store, played=self._played
             )
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from fakeoff import detectors
-from fakeoff.arena.errors import PluginError
+from fakeoff.arena.errors import FakeoffError, PluginError
 from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
@@ -24,7 +24,6 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.moves import Moves
-from fakeoff.protocols.interface import Protocol
 from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.measures import Judged, Measured
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -60,7 +59,7 @@ class GamePlan:
 
 def plan_game(
     config: TournamentConfig,
-    protocol: Protocol,
+    play: Callable[[Bench], None],
     *,
     spec: PlayerSpec,
     source: RealSource,
@@ -71,7 +70,7 @@ def plan_game(
 
     Args:
         config: What is to be played; device and precision are decided.
-        protocol: By which rules.
+        play: By which rules: a protocol's ``play``.
         spec: Its recipe.
         source: The reals.
         store: Where results are kept.
@@ -92,9 +91,12 @@ def plan_game(
         played=played,
     )
     try:
-        protocol.play(bench)
+        play(bench)
         bench.finish()
-    except NotKnownError:
+    except Exception as error:
+        # What a protocol makes of figures that are still to come, such as "nobody played", says nothing.
+        if not plan.computed or (isinstance(error, FakeoffError) and not isinstance(error, PluginError)):
+            raise
         plan.complete = False
     finally:
         bench.abandon()
