@@ -45,7 +45,8 @@ def _plugin_option(command: F) -> F:
         "plugins",
         type=click.Path(path_type=Path),
         multiple=True,
-        help="A Python file whose players register themselves. It is run: give only files that you trust.",
+        help="A Python file whose players register themselves. It is run: give only files that you trust. The home "
+        "remembers it.",
     )(command)
 
 
@@ -164,11 +165,12 @@ def run(
     """
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.mlflow.address import server_address
-    from fakeoff.protocols.config import effective_config, print_config
+    from fakeoff.protocols.config import effective_config, named_plugins, print_config
 
     place = Home(home)
     server = None if tracking_uri is None else server_address(tracking_uri)
     executor = _executor(serial=serial, workers=workers, address=ray_address)
+    named = named_plugins(config)
     effective = effective_config(
         config,
         kept=place.configuration,
@@ -187,12 +189,12 @@ def run(
     if seeds is not None:
         from fakeoff.protocols.replicates import repeat
 
-        _load(plugins)  # the protocol may be one of theirs
+        _load(plugins, home=home, named=named)  # the protocol may be one of theirs
         effective = repeat(effective, seeds)
     if show_config:
-        click.echo(print_config(effective), nl=False)
+        click.echo(print_config(effective, plugins=(*named, *plugins)), nl=False)
         return
-    _load(plugins)
+    _load(plugins, home=home, named=named)
 
     from fakeoff.leaderboard.experiments import experiment_text, play_experiment
     from fakeoff.leaderboard.plan import tell_plan
@@ -239,11 +241,20 @@ def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
     return open_executor(serial=serial, workers=workers, address=address)
 
 
-def _load(plugins: tuple[Path, ...]) -> None:
-    from fakeoff.arena.players.plugins import load_plugin_file
+def _load(plugins: tuple[Path, ...], *, home: Path | None = None, named: tuple[Path, ...] = ()) -> None:
+    from fakeoff.leaderboard.conduct.plugins import open_plugins
+    from fakeoff.leaderboard.home.home import Home
 
-    for path in plugins:
-        load_plugin_file(path)
+    def ask(question: str) -> bool:
+        return click.confirm(question, err=True)
+
+    open_plugins(
+        plugins,
+        named=named,
+        home=None if home is None else Home(home),
+        ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        say=lambda line: click.echo(line, err=True),
+    )
 
 
 @main.command(short_help="Show the scoreboard of a home, or of several.")
@@ -377,7 +388,7 @@ def reproduce(
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.reproduction.command import reproduce_and_tell
 
-    _load(plugins)
+    _load(plugins, home=scoreboard.parent)
     reproduced = reproduce_and_tell(
         scoreboard,
         provenance=provenance,
@@ -459,7 +470,7 @@ def challenge(
 
     _check_one_challenge(entry, detector, generator, called=called, settings=settings)
     executor = _executor(serial=serial, workers=workers, address=None)
-    _load(plugins)
+    _load(plugins, home=home)
     place, console = Home(home), open_error_console() if as_json else open_console()
     saying = _verbosity(quiet=quiet, verbose=verbose)
     if entry is None:
@@ -528,7 +539,7 @@ def look(
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
-    _load(plugins)
+    _load(plugins, home=home)
     verdicts = look_at(images, detector=detector, home=Home(home), out=out)
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
@@ -625,7 +636,7 @@ def score(
         raise click.UsageError("give a PATH, or --labels")
     if nulls and "-" not in paths:
         raise ConfigError("--null is of a list on the standard input; give '-' as a PATH")
-    _load(plugins)
+    _load(plugins, home=home)
     errors = open_error_console()
     with ScoringProgress(errors, live=out is not None or not sys.stdout.isatty()) as progress:
         summary = score_to(

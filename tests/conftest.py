@@ -46,11 +46,12 @@ def quick_pictures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _costs_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What toys take is not remembered for whoever plays on this machine."""
+def _kept_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What toys take, and that they were run, is not remembered for whoever plays on this machine."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fakeoff.leaderboard.home.costs.cache_folder", lambda: folder)
+        patch.setattr("fakeoff.arena.players.trust.state_folder", lambda: folder)
         yield
 
 

@@ -19,6 +19,7 @@ from fakeoff.leaderboard.conduct.witness import OnRound, Witness
 from fakeoff.leaderboard.home.costs import Costs, remembered
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
+from fakeoff.leaderboard.home.plugin_files import remember_files
 from fakeoff.leaderboard.terminal.ahead import Ahead
 from fakeoff.leaderboard.terminal.progress import ProgressDisplay, Verbosity
 from fakeoff.protocols import protocols
@@ -82,6 +83,7 @@ class Conductor:
                 log=log or Unlogged(),
                 played=self._played,
             )
+            remember_files(self.home, bench.plugin_files)
             _say(self.console, bench.warnings)
             try:
                 yield bench

@@ -35,7 +35,7 @@ class Place:
     """
 
     newcomer: Version
-    standings: Sequence[DetectorStanding] | Sequence[GeneratorStanding]
+    standings: Sequence[DetectorStanding | GeneratorStanding]
     unranked: str
     best: Version | None
     apart: Mapping[str, Difference]
@@ -93,7 +93,9 @@ def find_place(joined: TournamentRecord, played: TournamentRecord, newcomer: Ver
         newcomer: Its newest version.
     """
     kind, confidence = newcomer.kind, joined.config.score.confidence
-    standings = detector_standings(joined) if kind == "detector" else generator_standings(joined)
+    standings: Sequence[DetectorStanding | GeneratorStanding] = (
+        detector_standings(joined) if kind == "detector" else generator_standings(joined)
+    )
     matches = counted_matches(joined)
     own = [match for match in matches if _of(match, kind).label == newcomer.label]
     labels = [f"{one.player}@{one.round}" for one in standings]
@@ -126,12 +128,12 @@ def _apart(
         return {}
     first, second = ([match for match in side if _of(match, other).label in common] for side in (own, theirs))
     if kind == "generator":
-        evasion = [mean_of([_evasion(match) for match in side]) for side in (first, second)]
-        return {"share that passes": difference(*evasion, confidence)}
-    aucs = [[match.drawn["auc"] for match in side] for side in (first, second)]
+        own_share, their_share = (mean_of([_evasion(match) for match in side]) for side in (first, second))
+        return {"share that passes": difference(own_share, their_share, confidence)}
+    own_aucs, their_aucs = ([match.drawn["auc"] for match in side] for side in (first, second))
     return {
-        "worst AUC": difference(*map(worst_of, aucs), confidence),
-        "mean AUC": difference(*map(mean_of, aucs), confidence),
+        "worst AUC": difference(worst_of(own_aucs), worst_of(their_aucs), confidence),
+        "mean AUC": difference(mean_of(own_aucs), mean_of(their_aucs), confidence),
     }
 
 

@@ -12,6 +12,7 @@ from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.abilities import Ability
+from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game import following
@@ -92,6 +93,14 @@ class Verbs:
     def spec(self) -> PlayerSpec:
         """The protocol's recipe."""
         return self._spec
+
+    @property
+    def plugin_files(self) -> tuple[PluginFile, ...]:
+        """The users' own files that players, parser and protocol come from."""
+        parser = [self._desk.parser] if self._desk.parser is not None else []
+        specs = [self._spec, *self._desk.generators.values(), *self._desk.detectors.values(), *parser]
+        found = [provision for spec in specs for provision in spec.provisions if isinstance(provision, PluginFile)]
+        return tuple(dict.fromkeys(found))
 
     @property
     def forfeits(self) -> tuple[Forfeit, ...]:

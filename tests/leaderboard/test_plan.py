@@ -57,7 +57,7 @@ def test_of_one_more_round_that_round_is_listed(
     assert sorted(executor.ran) == sorted(job.task.partition(":")[2] for job in found.computed)
 
 
-@pytest.mark.parametrize("interrupt_at", [("attack", 1), ("defend", 4), ("judge", 5)])
+@pytest.mark.parametrize("interrupt_at", [("attack", 1), ("judge", 5)])
 def test_of_an_interrupted_home_the_rest_is_listed(
     interrupt_at: tuple[str, int],
     new_home: Path,
