@@ -200,6 +200,21 @@ def test_a_name_that_is_not_found_is_named_with_the_file_that_has_it(call: Call,
     assert str(tmp_path / "my_player.py") in near
 
 
+def test_what_a_foreign_home_says_commands_no_terminal_and_no_shell(call: Call, tmp_path: Path) -> None:
+    evil = f"{tmp_path}/\x1b[2J; touch owned #.py"
+    Path(evil).write_text(PLAYER)
+    row = {"path": evil, "sha256": "0" * 64, "players": {"detector": ["toy_remembered"]}}
+    Path("fakeoff-home/plugins.json").write_text(json.dumps([row]))
+    line = one_line(call("run", "--detectors", "toy_remembered", "--serial"))
+    assert "\x1b" not in line
+    assert line.endswith(f"--plugin '{tmp_path}/?[2J; touch owned #.py'")
+    assert ran(tmp_path) == 0
+    Path("fakeoff-home/plugins.json").write_text('{"path": 3}')
+    assert "unknown detector 'toy_remembered'. See: fakeoff plugins" in one_line(
+        call("run", "--detectors", "toy_remembered", "--serial")
+    )
+
+
 def test_print_config_names_the_files_that_it_needs(call: Call, tmp_path: Path) -> None:
     printed = call("run", "game.toml", "--print-config")
     assert printed.output.startswith(f'plugins = ["{tmp_path / "my_player.py"}"]')

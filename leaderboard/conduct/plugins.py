@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -60,8 +61,8 @@ def open_plugins(
         if known.path not in loaded and not names_of(known) & there and not registered_by(known.path):
             _open_remembered(known, trust, ask=ask, say=say)
     for known in trust.files:
-        for kind, name in names_of(known):
-            tell_of(kind, name, f"plugin file '{known.path}' has one of that name; load it with: --plugin {known.path}")
+        for kind, name in names_of(known) if Path(known.path).is_file() else ():
+            tell_of(kind, name, f"plugin file '{known.path}' has one of that name; load it with: {_option(known.path)}")
     for known in remembered_files(home) if home is not None else ():
         _tell_of_missing(known, trust)
 
@@ -86,7 +87,9 @@ def _may_run(file: PluginFile, trust: Trust, ask: Ask | None) -> bool:
     if ask is None:
         return False
     why = "has changed since it was last run here" if trust.knew(file.path) else "was never run on this machine"
-    return ask(f"plugin file '{file.path}' {why}. It is code, and would be run with all that you may do. Run it?")
+    return ask(
+        f"plugin file '{_printable(file.path)}' {why}. It is code, and would be run with all that you may do. Run it?"
+    )
 
 
 def _trusted(file: PluginFile, trust: Trust) -> PluginFile:
@@ -96,7 +99,7 @@ def _trusted(file: PluginFile, trust: Trust) -> PluginFile:
 
 def _not_run(file: PluginFile, trust: Trust) -> str:
     why = "has changed since it was last run here" if trust.knew(file.path) else "was never run on this machine"
-    return f"plugin file '{file.path}', which {why}; look at it, and accept it with: --plugin {file.path}"
+    return f"plugin file '{_printable(file.path)}', which {why}; look at it, and accept it with: {_option(file.path)}"
 
 
 def _tell_of_missing(known: TrustedFile, trust: Trust) -> None:
@@ -108,11 +111,20 @@ def _tell_of_missing(known: TrustedFile, trust: Trust) -> None:
             return
     except PluginError:
         why = (
-            f"this home was played with plugin file '{known.path}', which is not there; give it from where it lies now "
-            f"with: --plugin PATH/{Path(known.path).name}"
+            f"this home was played with plugin file '{_printable(known.path)}', which is not there; give it from where "
+            "it lies now, with --plugin"
         )
     for kind, name in names_of(known):
         tell_of(kind, name, why)
+
+
+def _option(path: str) -> str:
+    return f"--plugin {shlex.quote(_printable(path))}"
+
+
+def _printable(path: str) -> str:
+    """A path that somebody else wrote: it commands no terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in path)
 
 
 __all__ = ["Ask", "open_plugins"]
