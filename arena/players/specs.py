@@ -272,8 +272,8 @@ def find_weights(name: str, player: type, *, called: str = "") -> Path:
             return path
     ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
     raise PluginError(
-        f"{called or player.__name__} has no weights '{name}': give a .safetensors, .pt, .pth or .pkl file, asset:NAME, "
-        f"or what ships with it ({ships})"
+        f"{called or player.__name__} has no weights '{name}': give a .safetensors, .pt, .pth or .pkl file, "
+        f"asset:NAME, or what ships with it ({ships})"
     )
 
 
