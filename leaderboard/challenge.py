@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
+from fakeoff.arena.errors import ConfigError
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.seeds import digest
 from fakeoff.leaderboard.experiments import play_experiment
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
-from fakeoff.protocols.config import PlayedProtocol, TournamentConfig
+from fakeoff.leaderboard.terminal.progress import Verbosity
+from fakeoff.protocols.config import PlayedProtocol, Player, TournamentConfig
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
 _NAME_CHARACTERS = 40  # of a player's: an experiment's has 64
@@ -46,6 +48,7 @@ def play_challenge(
     executor: Executor,
     console: Console,
     server: str | None = None,
+    verbosity: Verbosity = "normal",
 ) -> Mapping[str, Any]:
     """Challenges an entry of the tournament that was played in a home, with the configuration that it was played with.
 
@@ -56,6 +59,7 @@ def play_challenge(
         executor: Where jobs run; it is closed at the end.
         console: For progress.
         server: The address of an MLflow server to log to; None is the home's own MLflow.
+        verbosity: How much is said of the game.
 
     Returns:
         What was found, as :func:`fakeoff.leaderboard.experiments.play_experiment` returns it.
@@ -64,7 +68,71 @@ def play_challenge(
         FakeoffError: There is no such entry, nothing was played, or see there.
     """
     config = challenge_config(entry, read_ledger(home, home.open_store(), figures=False), strength=strength)
-    return play_experiment(config, home=home, executor=executor, console=console, server=server)
+    return play_experiment(config, home=home, executor=executor, console=console, server=server, verbosity=verbosity)
+
+
+def play_newcomer(
+    plugin: str,
+    *,
+    kind: Literal["generator", "detector"],
+    called: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    home: Home,
+    executor: Executor,
+    console: Console,
+    server: str | None = None,
+    verbosity: Verbosity = "normal",
+) -> Mapping[str, Any]:
+    """Plays a newcomer against all versions of the tournament in a home, which stay as they are.
+
+    Args:
+        plugin: Its registered name, or the path of its class.
+        kind: What it is.
+        called: What it is called here; the plugin's name by default.
+        parameters: Of its constructor.
+        home: Where the tournament was played. It is locked meanwhile.
+        executor: See :func:`play_challenge`, as all that follows.
+        console: Likewise.
+        server: Likewise.
+        verbosity: Likewise.
+
+    Raises:
+        FakeoffError: There is no such player, nothing was played, or see :func:`play_challenge`.
+    """
+    newcomer = Player(plugin=plugin, name=called, parameters=dict(parameters or {}))
+    config = newcomer_config(newcomer, read_ledger(home, home.open_store(), figures=False), kind=kind)
+    return play_experiment(config, home=home, executor=executor, console=console, server=server, verbosity=verbosity)
+
+
+def newcomer_config(
+    newcomer: Player, played: TournamentRecord, *, kind: Literal["generator", "detector"]
+) -> TournamentConfig:
+    """The configuration of the game that was played, and a newcomer in it.
+
+    Args:
+        newcomer: Who.
+        played: The tournament; its figures are not needed.
+        kind: What it is.
+
+    Raises:
+        ConfigError: Somebody of that name plays already.
+    """
+    config = played.config
+    if newcomer.name in {player.name for player in (*config.generators, *config.detectors)}:
+        harder = f"fakeoff challenge {newcomer.name}" if kind == "detector" else "fakeoff run --rounds"
+        raise ConfigError(
+            f"'{newcomer.name}' plays in this home already: {harder} is about it; to play it as a newcomer, call it "
+            "something else with --as"
+        )
+    name = f"newcomer-{newcomer.name[:_NAME_CHARACTERS]}-{digest([kind, newcomer.model_dump(mode='json')])[:6]}"
+    parameters = {"newcomer": newcomer.name, "kind": kind}
+    side = "generators" if kind == "generator" else "detectors"
+    return config.model_copy(
+        update={
+            side: (*getattr(config, side), newcomer),
+            "protocol": PlayedProtocol(plugin="newcomer", parameters=parameters, name=name),
+        }
+    )
 
 
 def challenge_config(entry: str, played: TournamentRecord, *, strength: Strength) -> TournamentConfig:
@@ -88,4 +156,4 @@ def challenge_config(entry: str, played: TournamentRecord, *, strength: Strength
     return played.config.model_copy(update={"protocol": protocol})
 
 
-__all__ = ["Strength", "challenge_config", "play_challenge"]
+__all__ = ["Strength", "challenge_config", "newcomer_config", "play_challenge", "play_newcomer"]

@@ -32,6 +32,7 @@ from fakeoff.leaderboard.plots.plots import to_pixels
 from fakeoff.leaderboard.protocol_spec import protocol_spec
 from fakeoff.leaderboard.scoreboard import config_record
 from fakeoff.leaderboard.terminal.experiment_tables import csv_text
+from fakeoff.leaderboard.terminal.progress import Verbosity
 from fakeoff.protocols import Protocol, protocols
 from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.game.bench import Bench
@@ -49,6 +50,7 @@ def play_experiment(
     console: Console,
     name: str = "",
     server: str | None = None,
+    verbosity: Verbosity = "normal",
 ) -> dict[str, Any]:
     """Plays the configuration's protocol as an experiment, or what is missing of it.
 
@@ -59,6 +61,7 @@ def play_experiment(
         console: For progress.
         name: What the experiment is called here; by default the protocol's name, or that of its class.
         server: The address of an MLflow server to log to; None is the home's own MLflow.
+        verbosity: How much is said of the game.
 
     Returns:
         What was found, as written to ``HOME/experiments/NAME.json``: ``schema_version``, ``experiment``, ``protocol``,
@@ -69,7 +72,7 @@ def play_experiment(
         FakeoffError: Bad input, a damaged store, a home that is in use, or an experiment that failed.
     """
     spec = protocol_spec(config, name)
-    with conducted(config, home=home, executor=executor, console=console) as conductor:
+    with conducted(config, home=home, executor=executor, console=console, verbosity=verbosity) as conductor:
         protocol = _build(spec)
         notebook = _Notebook()
         say_if_away(console, home=home, server=server)

@@ -19,13 +19,14 @@ from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.jobs.executors import open_executor
+from fakeoff.leaderboard.conduct.plugins import open_plugins
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.mlflow.address import server_address
 from fakeoff.leaderboard.play import play_record, plays_a_tournament
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
 from fakeoff.leaderboard.terminal.console import open_console
-from fakeoff.protocols.config import TournamentConfig, effective_config
+from fakeoff.protocols.config import TournamentConfig, effective_config, named_plugins
 from fakeoff.protocols.measures import Match
 from fakeoff.protocols.measures.standings import (
     DetectorStanding,
@@ -184,6 +185,9 @@ def play(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
     given = Path(config) if isinstance(config, str | os.PathLike) else config
+    named = named_plugins(given)
+    by_hand = not isinstance(given, Path)  # what stands in the caller's own program, its author has named
+    open_plugins(named if by_hand else (), named=() if by_hand else named, home=Home(Path(home)))
     effective = effective_config(given, kept=Home(Path(home), tournament).configuration_to_begin_with)
     if not plays_a_tournament(effective):
         name = effective.protocol.plugin
@@ -207,6 +211,7 @@ def load(home: Location, *, tournament: str = "") -> Game:
         StoreError: Nothing was played there, or it is damaged.
     """
     place = Home(Path(home).absolute(), tournament)
+    open_plugins((), home=place)
     return _game(place, read_ledger(place, place.open_store()))
 
 
@@ -236,6 +241,7 @@ def judge(images: Pictures, *, detector: str, home: Location, tournament: str = 
         StoreError: Nothing was played there, or it is damaged.
     """
     place = Home(Path(home), tournament)
+    open_plugins((), home=place)
     store = place.open_store()
     return judge_pictures(images, detector=detector, record=read_ledger(place, store), store=store).verdicts
 
@@ -278,6 +284,7 @@ def score(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give 1 or more, or leave it out for all cores")
     place = Home(Path(home), tournament)
+    open_plugins((), home=place)
     store = place.open_store()
     record = read_ledger(place, store)
     given = (pictures,) if isinstance(pictures, str | os.PathLike) else pictures

@@ -27,6 +27,7 @@ from fakeoff.leaderboard.mlflow.backlog import Backlog
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
 from fakeoff.leaderboard.report.report import write_report
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, write_scoreboard
+from fakeoff.leaderboard.terminal.progress import Verbosity
 from fakeoff.protocols import protocols
 from fakeoff.protocols.attack_defend import AttackDefend, play_on, tournament_spec
 from fakeoff.protocols.config import TournamentConfig, print_config
@@ -45,18 +46,32 @@ def plays_a_tournament(config: TournamentConfig) -> bool:
 
 
 def play(
-    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, server: str | None = None
+    config: TournamentConfig,
+    *,
+    home: Home,
+    executor: Executor,
+    console: Console,
+    server: str | None = None,
+    verbosity: Verbosity = "normal",
 ) -> Scoreboard:
     """Plays a tournament, or what is missing of it; see :func:`play_record`.
 
     Returns:
         The scoreboard, as written to ``HOME/scoreboard.json``.
     """
-    return build_scoreboard(play_record(config, home=home, executor=executor, console=console, server=server))
+    return build_scoreboard(
+        play_record(config, home=home, executor=executor, console=console, server=server, verbosity=verbosity)
+    )
 
 
 def play_record(
-    config: TournamentConfig, *, home: Home, executor: Executor, console: Console, server: str | None = None
+    config: TournamentConfig,
+    *,
+    home: Home,
+    executor: Executor,
+    console: Console,
+    server: str | None = None,
+    verbosity: Verbosity = "normal",
 ) -> TournamentRecord:
     """Plays a tournament, or what is missing of it.
 
@@ -66,6 +81,7 @@ def play_record(
         executor: Where jobs run; it is closed at the end.
         console: For progress, and for what MLflow could not be told.
         server: The address of an MLflow server to log to; None is the home's own MLflow.
+        verbosity: How much is said of the game.
 
     Returns:
         What was played.
@@ -73,7 +89,7 @@ def play_record(
     Raises:
         FakeoffError: Bad input, a damaged store, or a home that is in use.
     """
-    with conducted(config, home=home, executor=executor, console=console) as conductor:
+    with conducted(config, home=home, executor=executor, console=console, verbosity=verbosity) as conductor:
         log, decided = MlflowLog(home, conductor.store, server=server), conductor.config
         rounds = _Rounds(home, log)
         say_if_away(console, home=home, server=server)

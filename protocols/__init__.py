@@ -20,6 +20,7 @@ protocols.add("challenge", "fakeoff.protocols.challenge:Challenge", origin="fake
 protocols.add("exaggerate", "fakeoff.protocols.exaggerate:Exaggerate", origin="fakeoff", version=1)
 protocols.add("generalize", "fakeoff.protocols.generalize:Generalize", origin="fakeoff", version=1)
 protocols.add("manipulations", "fakeoff.protocols.manipulations:Manipulations", origin="fakeoff", version=1)
+protocols.add("newcomer", "fakeoff.protocols.challenge:Newcomer", origin="fakeoff", version=1)
 protocols.add("pretrain", "fakeoff.protocols.pretrain:Pretrain", origin="fakeoff", version=1)
 protocols.add("replicates", "fakeoff.protocols.replicates:Replicates", origin="fakeoff", version=1)
 protocols.add("reproject", "fakeoff.protocols.reproject:Reproject", origin="fakeoff", version=1)

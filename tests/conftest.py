@@ -45,6 +45,16 @@ def quick_pictures() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _kept_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What toys take, and that they were run, is not remembered for whoever plays on this machine."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fakeoff.leaderboard.home.costs.cache_folder", lambda: folder)
+        patch.setattr("fakeoff.arena.players.trust.state_folder", lambda: folder)
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's database with nothing in it. MLflow takes seconds to make one, so homes are given a copy."""

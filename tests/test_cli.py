@@ -5,9 +5,12 @@ import io
 import json
 import shlex
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -112,7 +115,7 @@ def test_how_it_is_computed_is_said_first_and_kept_with_the_result(call: Call, m
         "chosen: --set compute.precision=auto"
     )
     # another precision is another job; the pools are the same
-    assert "defend toy_detector: done" in forced.output
+    assert "defend toy_detector@0: done" in forced.output
     assert "sample toy_generator" not in forced.output
 
 
@@ -127,6 +130,27 @@ def test_a_complete_home_is_printed_without_computing(played: Call) -> None:
     assert again.exit_code == 0
     assert "Scoreboard after round 1" in again.output
     assert "done (" not in again.output
+
+
+def test_the_result_can_be_had_as_json_with_progress_elsewhere(played: Call) -> None:
+    result = played("run", "--serial", "--json")
+    assert result.stdout == Path("fakeoff-home/scoreboard.json").read_text()
+    assert "results are there already" in result.stderr
+
+
+def test_quiet_prints_the_result_alone_and_verbose_what_is_reused(played: Call) -> None:
+    quiet = played("run", "--serial", "--quiet").output
+    assert quiet.strip().startswith("Scoreboard after round 1")
+    assert "there already" not in quiet
+    verbose = played("run", "--serial", "--verbose").output
+    assert "round 1: attack toy_generator@1: its result is there already in fakeoff-home/store/" in verbose
+    assert "exclude each other" in _one_line(played("run", "--quiet", "--verbose"))
+
+
+def test_a_plan_says_what_is_left_to_do_and_does_nothing(played: Call) -> None:
+    said = played("run", "--serial", "--plan").output
+    assert "Nothing is to be computed" in said
+    assert "In MLflow" not in said
 
 
 def test_leaderboard_rebuilds_the_file_byte_by_byte(played: Call) -> None:
@@ -266,3 +290,42 @@ def test_what_some_words_more_would_mend_is_shown_as_the_next_command(call: Call
     *_, why, command = result.stderr.splitlines()
     assert "makes grey images" in why
     assert shlex.split(command)[1:] == [*words, "--set", "arena.colour=grey"]
+
+
+def _every_command(command: click.Command = main, name: str = "fakeoff") -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for below, inner in command.commands.items():
+            yield from _every_command(inner, f"{name} {below}")
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_help_is_whole_sentences_for_h_too(width: int) -> None:
+    for name, command in _every_command():
+        words = name.split()[1:]
+        shown = CliRunner().invoke(main, [*words, "-h"], terminal_width=width)
+        assert shown.exit_code == 0, name
+        assert shown.output == CliRunner().invoke(main, [*words, "--help"], terminal_width=width).output
+        assert max(len(line) for line in shown.output.splitlines()) <= width
+        for below in getattr(command, "commands", ()):
+            [summary] = [line for line in shown.output.splitlines() if line.startswith(f"  {below} ")]
+            assert summary.endswith("."), summary
+            assert not summary.endswith("..."), summary
+
+
+def test_help_says_which_environment_variables_count() -> None:
+    assert "FAKEOFF_HOME" in CliRunner().invoke(main, ["leaderboard", "-h"]).output
+    assert "FAKEOFF_TRACKING_URI" in CliRunner().invoke(main, ["run", "-h"]).output
+
+
+def test_names_of_players_are_completed_one_after_the_other() -> None:
+    environment = {"_FAKEOFF_COMPLETE": "bash_complete", "COMP_CWORD": "3"}
+    typed = {"COMP_WORDS": "fakeoff run --detectors resnet18,xception_block"}
+    said = CliRunner().invoke(main, env={**environment, **typed}, prog_name="fakeoff").output.split()
+    assert "plain,resnet18,xception_block1" in said
+    assert all(line.startswith("plain,resnet18,xception_block") for line in said)
+
+
+def test_the_module_is_the_command() -> None:
+    said = subprocess.run([sys.executable, "-m", "fakeoff", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("fakeoff, version ")

@@ -99,6 +99,53 @@ def test_json_is_the_result_and_nothing_else(challenged: Result, call: Call) -> 
     assert {row["attack"] for row in found["tables"]["attacks"]} == {"finetuned"}
 
 
+FILES = ("tournament.json", "scoreboard.json", "config.toml", "provenance.json", "report.html")
+
+
+def test_a_newcomer_stands_where_its_twin_stands_and_leaves_the_tournament_alone(call: Call) -> None:
+    before = {name: Path("fakeoff-home", name).read_bytes() for name in FILES}
+    learned = ("--serial", "--json", "--plugin", str(PLUGIN))
+    result = call("challenge", "--detector", "toy_dazzled", "--as", "twin", *learned)
+    assert result.exit_code == 0, result.output
+    assert "done" not in result.stderr  # a name decides nothing: all of it is there
+    tables = json.loads(result.stdout)["tables"]
+    places = {row["player"]: row for row in tables["standings"]}
+    same = ("place", "worst AUC", "worst AUC from", "worst AUC to", "worst against", "mean AUC")
+    assert [places["twin@0"][name] for name in same] == [places["dazzled@0"][name] for name in same]
+    scoreboard = json.loads(Path("fakeoff-home/scoreboard.json").read_text())
+    cells = [row for row in scoreboard["cells"] if row["detector"] == "dazzled"]
+    on_it = {f"{row['generator']}@{row['generator_round']}": row["auc"] for row in cells}
+    assert {row["generator"]: row["AUC"] for row in tables["matches"]} == on_it
+    [place] = tables["place"]
+    assert (place["newcomer"], place["of"], place["best"]) == ("twin@0", 3, "chess@0")
+    low, high = place["worst AUC, difference to the best from"], place["worst AUC, difference to the best to"]
+    assert low < place["worst AUC, difference to the best"] < high
+    assert {name: Path("fakeoff-home", name).read_bytes() for name in FILES} == before
+    shown = call("leaderboard").output
+    assert "Late entries: " in shown
+    assert "detector twin@0 would stand at place" in shown
+
+
+def test_a_generator_that_comes_late_attacks_whom_the_others_attacked(call: Call) -> None:
+    arguments = ("--generator", "toy_lamps", "--as", "brighter", "--set", "resolution=16", "--serial")
+    result = call("challenge", *arguments, "--plugin", str(PLUGIN))
+    assert result.exit_code == 0, result.output
+    assert "brighter@1" in result.output
+    assert "its target" in result.output
+    assert "brighter@1 would take no place: it attacked every detector that is there" in result.output
+
+
+def test_a_newcomer_needs_a_name_of_its_own_and_alone(call: Call) -> None:
+    plugin = ("--serial", "--plugin", str(PLUGIN))
+    line = one_line(call("challenge", "--detector", "toy_dazzled", "--as", "chess", *plugin))
+    assert "'chess' plays in this home already" in line
+    assert "--as" in line
+    assert "there is nobody to challenge" in one_line(call("challenge", *plugin))
+    assert "give one: " in one_line(call("challenge", "dazzled", "--detector", "toy_chess", *plugin))
+    assert "are of a newcomer" in one_line(call("challenge", "dazzled", "--as", "twin", *plugin))
+    assert "unknown detector 'nobody'" in one_line(call("challenge", "--detector", "nobody", *plugin))
+
+
 def test_what_cannot_be_challenged_is_one_line(call: Call) -> None:
     plugin = ("--serial", "--plugin", str(PLUGIN))
     assert "did you mean 'dazzled'" in one_line(call("challenge", "dazled", *plugin)).lower()

@@ -202,7 +202,7 @@ def test_jobs_are_read_from_what_a_game_prints(benchmarks: dict[str, Any]) -> No
         "training in float32 on a processor (as configured)",
         "[00:04] round 0: train reals: done (0.4 s), computed for 0.3 s",
         "[00:05] round 0: parse the faces of test reals: done (0.9 s), computed for 0.5 s",
-        "[01:07] round 1: attack pgan: done (9.5 s), computed for 17.1 s",
+        "[01:07] round 1: attack pgan@1: done (9.5 s), computed for 17.1 s; 12 of 87 jobs, about 4 min to go",
         "[01:09] round 1: score xception_block1@1 again: done (0.5 s), computed for 0.4 s",
         "[01:09] round 1: score xception_block1@1 on pgan@0: done (0.5 s)",
         "[01:10] jobs computed for 18 s of CPU time in all",

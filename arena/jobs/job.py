@@ -67,6 +67,7 @@ class Job:
         device: Where its tensors lie, ``cpu`` or ``cuda``. Another device rounds differently, so it is part of the key.
         gpus: On Ray, the share of a GPU that it takes; not part of the key.
         label: For people; not part of the key.
+        what: Which of several that are called alike it is, for people: ``seed 1``; not part of the key.
         player: Who forfeits if the job fails; not part of the key.
         places: Where things lie on the driver's machine: ``weights``, ``photographs``. Such a job runs there. Not
             part of the key: their hashes are, in the payload.
@@ -90,6 +91,7 @@ class Job:
     device: DeviceName = "cpu"
     gpus: float = 0.0
     label: str = ""
+    what: str = ""
     player: str = ""
     places: Mapping[str, Any] = field(default_factory=dict)
     provisions: tuple[Provision, ...] = ()
@@ -116,6 +118,11 @@ class Job:
                 **({"fresh": True} if self.fresh else {}),
             }
         )
+
+    @property
+    def title(self) -> str:
+        """What it is called for people: its label, and which of several it is."""
+        return f"{self.label} ({self.what})" if self.what else self.label
 
     def blind(self) -> Job:
         """The same job, less the keys of what it reads: they would tell a player which images it sees."""

@@ -84,6 +84,10 @@ class Store:
         for leftover in self.root.glob(f"{_WRITING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
+    def place(self, key: str) -> Path:
+        """The folder of a result; it need not be there."""
+        return self._folder(key.partition(":")[0])
+
     def __contains__(self, key: str) -> bool:
         folder = self._folder(key.partition(":")[0])
         return (folder / RECORD_FILE).is_file() and not (folder / LEFT_OUT_FILE).is_file()

@@ -22,15 +22,24 @@ def load_plugin_file(path: Path) -> PluginFile:
     Raises:
         PluginError: No such file, or it does not import.
     """
+    file = read_plugin_file(path)
+    provide(file)
+    return file
+
+
+def read_plugin_file(path: Path) -> PluginFile:
+    """Reads a user's Python file; nothing of it is run.
+
+    Raises:
+        PluginError: No such file, or it is none of Python's.
+    """
     try:
         source = path.read_bytes()
     except OSError as error:
         raise PluginError(f"plugin file '{path}' cannot be read: {error.strerror}") from error
     if path.suffix != ".py":
         raise PluginError(f"plugin file '{path}' is not a Python file")
-    file = PluginFile(path=str(path.resolve()), source=source)
-    provide(file)
-    return file
+    return PluginFile(path=str(path.resolve()), source=source)
 
 
 def provide(provision: Provision) -> None:

@@ -41,6 +41,9 @@ ELSEWHERE = (
 
 _registries: list[Registry[Any]] = []
 
+_not_loaded: dict[tuple[str, str], str] = {}
+"""What is known of players that are not here, by kind and name: where they would be, and what to do."""
+
 
 class Registry(Generic[PlayerT]):
     """The players of one kind.
@@ -150,6 +153,10 @@ class Registry(Generic[PlayerT]):
         """Takes back what came from somewhere: a plugin file that failed half way."""
         self._entries = {name: entry for name, entry in self._entries.items() if entry.origin != origin}
 
+    def names_from(self, origin: str) -> tuple[str, ...]:
+        """The names of those that came from somewhere."""
+        return tuple(sorted(name for name, entry in self._entries.items() if entry.origin == origin))
+
     @property
     def contested(self) -> Mapping[str, tuple[Entry, ...]]:
         """The names that several packages claim, each with who claims it."""
@@ -187,8 +194,13 @@ class Registry(Generic[PlayerT]):
                 )
             return self._member(name) or self._by_class_path(name)
         if name not in self._entries:
-            hint = suggestion(name, (*self._entries, *self._families)) or "."
-            raise PluginError(f"unknown {self.kind} '{name}'{hint} See: fakeoff plugins")
+            if why := _not_loaded.get((self.kind, name)):
+                raise PluginError(f"unknown {self.kind} '{name}': {why}")
+            elsewhere = {known: why for (kind, known), why in _not_loaded.items() if kind == self.kind}
+            hint = suggestion(name, (*self._entries, *self._families, *elsewhere)) or "."
+            near = hint.partition("'")[2].partition("'")[0]
+            where = f" {elsewhere[near][0].upper()}{elsewhere[near][1:]}." if near in elsewhere else ""
+            raise PluginError(f"unknown {self.kind} '{name}'{hint}{where} See: fakeoff plugins")
         return self._entries[name]
 
     def _member(self, name: str) -> Entry | None:
@@ -401,3 +413,24 @@ def _version_in(file: PluginFile, player: type) -> str:
     except (ImportError, OSError):
         return file.sha256
     return hashlib.sha256(f"{file.sha256} {package.code}".encode()).hexdigest()
+
+
+def registered_by(path: str) -> dict[str, tuple[str, ...]]:
+    """The names that a plugin file registered, by kind.
+
+    Args:
+        path: Where it lies, resolved.
+    """
+    found = {registry.kind: registry.names_from(path) for registry in _registries}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def tell_of(kind: str, name: str, why: str) -> None:
+    """Says what to do about a player that is not here, to whoever looks for it.
+
+    Args:
+        kind: ``generator``, ``detector``, ``parser`` or ``protocol``.
+        name: Its name.
+        why: Where it would be, and what to do: the end of a sentence.
+    """
+    _not_loaded[kind, name] = why

@@ -157,7 +157,7 @@ def write_spec(
         complete.pop(WEIGHTS, None)
     else:
         with _need_not_be_here(stored):
-            path = find_weights(str(complete[WEIGHTS]), registry.load(plugin))
+            path = find_weights(str(complete[WEIGHTS]), registry.load(plugin), called=f"{registry.kind} '{plugin}'")
             fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
             weights = path.resolve()
     spec = PlayerSpec(
@@ -273,13 +273,14 @@ def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> 
     return sha256.hexdigest()
 
 
-def find_weights(name: str, player: type) -> Path:
+def find_weights(name: str, player: type, *, called: str = "") -> Path:
     """Finds weights: a file that ships with a player, an asset, or any other file.
 
     Args:
         name: Of a ``.safetensors`` file in a folder ``weights`` beside the player's module or that of a class that it
             derives from; ``asset:NAME`` for those of an asset; or a path.
         player: The class.
+        called: What users call it; its class's name by default.
 
     Raises:
         AssetError: The asset is unknown, not pulled yet, or damaged.
@@ -293,8 +294,8 @@ def find_weights(name: str, player: type) -> Path:
             return path
     ships = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.safetensors"))) or "none"
     raise PluginError(
-        f"{player.__name__} has no weights '{name}': give a .safetensors, .pt, .pth or .pkl file, asset:NAME, or what "
-        f"ships with it ({ships})"
+        f"{called or player.__name__} has no weights '{name}': give a .safetensors, .pt, .pth or .pkl file, "
+        f"asset:NAME, or what ships with it ({ships})"
     )
 
 
@@ -309,27 +310,31 @@ def weights_folders(player: type) -> tuple[Path, ...]:
     return tuple(folders)
 
 
-def load_weights(player: nn.Module, path: Path) -> None:
+def load_weights(player: nn.Module, path: Path, *, called: str = "") -> None:
     """Loads a checkpoint into a player: safetensors, or a pickle, of which nothing is run.
 
     What the file says beside its tensors is in the metadata that hooks of ``load_state_dict`` are shown
     (:data:`~fakeoff.arena.players.checkpoints.FACTS`).
 
+    Args:
+        player: Into which.
+        path: Of the file.
+        called: What users call the player; its class's name by default.
+
     Raises:
         PluginError: Not such a file, or it does not fit the player.
     """
+    whose = called or type(player).__name__
     try:
         checkpoint = read_checkpoint(path)
     except NoTensors as error:
-        raise PluginError(f"the weights '{path.name}' do not fit {type(player).__name__}: {error}") from error
+        raise PluginError(f"the weights '{path.name}' do not fit {whose}: {error}") from error
     except Unreadable as error:
         raise PluginError(f"the weights '{path.name}' cannot be read: {error}") from error
     try:
         player.load_state_dict(checkpoint.state_dict())
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise PluginError(
-            f"the weights '{path.name}' do not fit {type(player).__name__}: {describe_misfit(error)}"
-        ) from error
+        raise PluginError(f"the weights '{path.name}' do not fit {whose}: {describe_misfit(error)}") from error
 
 
 def state_arrays(player: nn.Module) -> dict[str, npt.NDArray[Any]]:

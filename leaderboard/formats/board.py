@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fakeoff.leaderboard.home.challenges import Challenge
+from fakeoff.leaderboard.home.challenges import Challenge, LateEntry
 from fakeoff.leaderboard.imported.scores import ImportedScores
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.terminal.tables import describe_lead
@@ -21,12 +21,14 @@ class Board:
         scoreboard: What it found.
         imported: Detectors that gave their scores elsewhere.
         challenges: Of its detectors, as far as its home keeps any.
+        late_entries: Newcomers that were played against it afterwards.
     """
 
     name: str
     scoreboard: Scoreboard
     imported: tuple[ImportedScores, ...] = ()
     challenges: tuple[Challenge, ...] = ()
+    late_entries: tuple[LateEntry, ...] = ()
 
     @property
     def heading(self) -> str:
@@ -57,6 +59,8 @@ class Board:
             yield f"Unranked: {one.player}@{one.round}: {one.reason}"
         for challenge in self.challenges:
             yield f"Challenged: {challenge.sentence}"
+        for entry in self.late_entries:
+            yield f"Late entry, {entry.kind}: {entry.sentence}"
         for masking in board.masking:
             yield f"Masked: {masking.sentence}"
         for passed in board.passed_over:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fakeoff.arena.seeds import digest
 from fakeoff.arena.typed import read_as
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.protocols.measures.standings import DetectorStanding
 from fakeoff.protocols.score.telling import tell
 
-_CHALLENGE = "challenge"
+_CHALLENGE, _NEWCOMER = "challenge", "newcomer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,42 @@ def hardest_challenge(challenges: Sequence[Challenge], player: str, round_: int)
     return min(mine, key=lambda one: (one.stands, one.after), default=None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LateEntry:
+    """A newcomer that was played against all that a home's tournament left.
+
+    Attributes:
+        newcomer: Its newest version.
+        kind: ``generator`` or ``detector``.
+        place: Where it would stand; None where it takes no place.
+        of: How many would stand there, with it.
+        sentence: What came of it.
+    """
+
+    newcomer: str
+    kind: str
+    place: int | None
+    of: int
+    sentence: str
+
+
+def read_late_entries(home: Home) -> tuple[LateEntry, ...]:
+    """The newcomers of a home whose tournament still has all the versions that they met, by kind and place."""
+    state = digest(sorted(_keys(home)))
+    found = []
+    for path in sorted(home.experiments.glob("*.json")):
+        try:
+            result = json.loads(path.read_bytes())
+            row = result["tables"]["place"][0] if result["protocol"] == _NEWCOMER else {}
+            if row.get("state") == state:
+                found.append(
+                    read_as(LateEntry, {name: row[name] for name in ("newcomer", "kind", "place", "of", "sentence")})
+                )
+        except (OSError, ValueError, KeyError, TypeError, IndexError):  # somebody else's file
+            continue
+    return tuple(sorted(found, key=lambda one: (one.kind, one.place is None, one.place or 0, one.newcomer)))
+
+
 def challenge_marks(
     challenges: Sequence[Challenge], standings: Sequence[DetectorStanding], *, interval: bool = True
 ) -> list[str]:
@@ -125,6 +162,14 @@ def read_verdict(row: Mapping[str, Any]) -> Challenge:
     )
 
 
+def _keys(home: Home) -> list[str]:
+    """The keys of all versions of a home's tournament; none where it cannot be read."""
+    try:
+        return [one["key"] for one in json.loads(home.tournament.read_bytes())["versions"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _states(home: Home) -> Mapping[str, str]:
     """The keys of the detector versions of a home's tournament, by label; none where it cannot be read."""
     try:
@@ -134,4 +179,12 @@ def _states(home: Home) -> Mapping[str, str]:
         return {}
 
 
-__all__ = ["Challenge", "challenge_marks", "hardest_challenge", "read_challenges", "read_verdict"]
+__all__ = [
+    "Challenge",
+    "LateEntry",
+    "challenge_marks",
+    "hardest_challenge",
+    "read_challenges",
+    "read_late_entries",
+    "read_verdict",
+]

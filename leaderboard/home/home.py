@@ -160,6 +160,11 @@ class Home:
         return self.place / "provenance.json"
 
     @property
+    def plugins(self) -> Path:
+        """The plugin files that its games were played with."""
+        return self.folder / "plugins.json"
+
+    @property
     def imported(self) -> Path:
         """The folder of scores that detectors gave elsewhere, a file for each."""
         return self.place / "imported"

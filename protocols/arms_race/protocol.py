@@ -76,7 +76,7 @@ class ArmsRace(Protocol):
 def _run(bench: Bench, rules: Rules, *, seed: int, rounds: int) -> Race:
     """Plays a race on a bench of its own: what val says of a detector in one is nobody's business in another."""
     racing = bench.again(seed=bench.seed + seed, spec=bench.spec, log=Unlogged())
-    what = f"{rules.words}, seed {seed}"
+    what = rules.words
     entered = racing.enter()
     first = racing.defend(racing.detectors, entered, what=what)
     generators, detectors = [entered], [first]

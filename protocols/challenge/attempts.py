@@ -123,7 +123,7 @@ class Attempts:
                     self._attackers,
                     targets=[judge],
                     seed=bench.seed + number,
-                    what=f"{judge.label}, {self._steps} steps, restart {number}{at}",
+                    what=f"on {judge.label}, {self._steps} steps, restart {number}{at}",
                     steps=self._steps,
                     until=1.0,
                     **({"rate": rate} if rate else {}),

@@ -67,17 +67,20 @@ def find_entry(played: TournamentRecord, name: str, *, metric: Metric) -> Entry:
     return Entry(detector=detector, worst=worst, matches=len(matches), starts=starts)
 
 
-def check_same_game(config: TournamentConfig, played: TournamentConfig) -> None:
+def check_same_game(config: TournamentConfig, played: TournamentConfig, *, newcomer: str = "") -> None:
     """Refuses a configuration under which other pools would be made, or test would be scored otherwise.
 
     Args:
         config: Of the bench.
         played: Of the tournament.
+        newcomer: A player of the bench that the tournament did not know.
 
     Raises:
         ConfigError: They differ.
     """
     here, there = (one.model_dump(exclude=_WITHOUT_A_SAY) for one in (config, played))
+    for kind in ("generators", "detectors"):
+        here[kind] = tuple(player for player in here[kind] if player["name"] != newcomer)
     differing = [section for section in here if here[section] != there[section]]
     if differing:
         raise ConfigError(

@@ -20,6 +20,7 @@ from fakeoff.protocols.config.config import (
 from fakeoff.protocols.config.reading import (
     effective_config,
     merge,
+    named_plugins,
     parse_settings,
     print_config,
     read_config,
@@ -42,6 +43,7 @@ __all__ = [
     "TournamentConfig",
     "effective_config",
     "merge",
+    "named_plugins",
     "parse_config",
     "parse_settings",
     "print_config",

@@ -20,7 +20,7 @@ from fakeoff.protocols.config.config import Parts, Player, TournamentConfig, par
 _WithParameters = TypeVar("_WithParameters", Player, Parts)
 
 _PLAYERS = ("generators", "detectors")
-
+_PLUGINS = "plugins"
 _TYPED, _FROM_PYTHON = "the command line", "the configuration"
 
 
@@ -149,9 +149,33 @@ def _base(given: TournamentConfig | Mapping[str, Any] | Path | None, kept: Path)
     if isinstance(given, TournamentConfig):
         return given.model_dump(), _FROM_PYTHON
     if isinstance(given, Mapping):
-        return _as_in_a_file(given), _FROM_PYTHON
+        return _less_plugins(_as_in_a_file(given)), _FROM_PYTHON
     used = given if given is not None else kept if kept.is_file() else None
-    return (read_config(used), str(used)) if used is not None else ({}, _TYPED)
+    return (_less_plugins(read_config(used)), str(used)) if used is not None else ({}, _TYPED)
+
+
+def named_plugins(given: TournamentConfig | Mapping[str, Any] | Path | None) -> tuple[Path, ...]:
+    """The plugin files that a configuration names with ``plugins = ["my_player.py"]``; nothing of them is run.
+
+    Args:
+        given: See :func:`effective_config`. In a file paths are relative to it.
+
+    Raises:
+        ConfigError: The file cannot be read, or it is no list of paths.
+    """
+    if isinstance(given, TournamentConfig) or given is None:
+        return ()
+    data, folder = (read_config(given), given.parent) if isinstance(given, Path) else (given, Path())
+    where = str(given) if isinstance(given, Path) else _FROM_PYTHON
+    named = data.get(_PLUGINS, [])
+    if not isinstance(named, list | tuple) or not all(isinstance(one, str | os.PathLike) for one in named):
+        raise ConfigError(f"{where}: '{_PLUGINS}' is a list of Python files, such as [\"my_player.py\"], not {named!r}")
+    return tuple(folder / Path(one).expanduser() for one in named)
+
+
+def _less_plugins(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is played does not depend on where the code lies: the hashes of the files are in the players' recipes."""
+    return {key: value for key, value in data.items() if key != _PLUGINS}
 
 
 def _as_in_a_file(value: Any) -> Any:
@@ -220,9 +244,18 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def print_config(config: TournamentConfig) -> str:
-    """Returns a configuration as TOML, with what each field means beside it."""
+def print_config(config: TournamentConfig, *, plugins: Sequence[Path] = ()) -> str:
+    """Returns a configuration as TOML, with what each field means beside it.
+
+    Args:
+        config: It.
+        plugins: Files that its players come from; they are named where there are any.
+    """
     document = tomlkit.document()
+    if plugins:
+        item = tomlkit.item([str(path.resolve()) for path in plugins])
+        item.comment("files of players of your own; they are code, and run if you ran them before or say so")
+        document.add(_PLUGINS, item)
     _fill(document, config)
     return tomlkit.dumps(document)
 

@@ -48,6 +48,7 @@ class Bench(MeasuringVerbs):
         observer: Who is told.
         log: Where points, tables, figures and files go.
         played: Reads the tournament that was played with this store; None where there is none to read.
+        what: Which of several plays of a protocol it is, for people: ``seed 1``.
 
     Raises:
         ConfigError: The attack's target is no detector of this game.
@@ -65,8 +66,9 @@ class Bench(MeasuringVerbs):
         observer: GameObserver,
         log: Log,
         played: Callable[[], TournamentRecord] | None = None,
+        what: str = "",
     ) -> None:
-        super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer)
+        super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer, what=what)
         here, again = executor.here, config.score.scored_again > 0
         check_processes_find(self._desk.generators.values(), generators.players, here=here)
         check_processes_find(self._desk.detectors.values(), detectors.players, here=here, scored_again=again)
@@ -122,7 +124,7 @@ class Bench(MeasuringVerbs):
             spec: The recipe of what is played.
             log: Where it logs to.
         """
-        bench = Bench(
+        bench = type(self)(
             reseed(self._desk, seed).config,
             spec=spec,
             source=self.source,
@@ -131,6 +133,7 @@ class Bench(MeasuringVerbs):
             observer=self._observer,
             log=log,
             played=self._read_played,
+            what=f"seed {seed}",
         )
         self._repeats.append(bench)
         return bench

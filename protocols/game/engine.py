@@ -11,6 +11,7 @@ import heapq
 import typing
 from collections import deque
 from collections.abc import Coroutine, Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from fakeoff.arena.errors import FakeoffError
@@ -115,6 +116,7 @@ class Engine:
         """
         if job.key in self._jobs:
             return self._jobs[job.key][1]
+        job = self._told_apart(job)
         slot = Slot[str | None]()
         self._jobs[job.key] = job, slot
         if self._is_kept(job):
@@ -262,6 +264,14 @@ class Engine:
             return self._derived[key]()
         return self._store.read(key)
 
+    def _told_apart(self, job: Job) -> Job:
+        """A job that is not told apart itself is called after what it reads: the scores of several trainings."""
+        if job.what:
+            return job
+        keys = [key.partition(":")[0] for key in job.inputs.values()]
+        read = [self._jobs[key][0].what for key in keys if key in self._jobs]
+        return replace(job, what=which(*read)) if any(read) else job
+
     def _is_kept(self, job: Job) -> bool:
         if job.key not in self._store:
             return False
@@ -282,4 +292,9 @@ class Engine:
         self._queue(job)
 
 
-__all__ = ["Engine", "EngineObserver", "Slot"]
+def which(*what: str) -> str:
+    """Says which of several a job is by all that tells it apart: ``seed 1, on pgan``."""
+    return ", ".join(dict.fromkeys(filter(None, what)))
+
+
+__all__ = ["Engine", "EngineObserver", "Slot", "which"]

@@ -21,7 +21,7 @@ from fakeoff.arena.jobs import Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.abilities import Ability, abilities
 from fakeoff.protocols.game.adversaries import choose_adversaries, what_was_left_out
-from fakeoff.protocols.game.engine import Engine, Slot
+from fakeoff.protocols.game.engine import Engine, Slot, which
 from fakeoff.protocols.game.tally import Tally
 from fakeoff.protocols.looking.look import write_parse
 from fakeoff.protocols.measures import Judged, Measured
@@ -39,7 +39,7 @@ from fakeoff.protocols.rules.pools import (
     write_reals_to_manipulate,
     write_sample,
 )
-from fakeoff.protocols.score.blind import Judging, Mixture, read_match, read_on_val, sides, why_unranked
+from fakeoff.protocols.score.blind import Judging, Mixture, OnVal, read_match, read_on_val, sides, why_unranked
 from fakeoff.protocols.score.calibration import Thresholds
 from fakeoff.protocols.score.polarity import auc_of_people, is_turned_round
 
@@ -70,7 +70,7 @@ class Moves:
 
     def over(self, desk: Desk) -> Moves:
         """Moves of the same game whose jobs are written at another desk: with other settings of measures."""
-        moves = Moves(
+        moves = type(self)(
             desk,
             engine=self._engine,
             store=self._store,
@@ -118,7 +118,7 @@ class Moves:
             self.check_attackable(target)
         reals = await self.real_pools(version.resolution)
         job = write_attack(desk, version, targets=frozen, reals=reals)
-        job = replace(job, label=f"{job.label} {what}".rstrip())
+        job = replace(job, what=which(job.what, what))
         return await self.advance(job, version, stage="attack", targets=tuple(target.label for target in frozen))
 
     async def advance(self, job: Job, version: Version, *, stage: str, targets: tuple[str, ...]) -> Version | None:
@@ -156,7 +156,7 @@ class Moves:
         if all(maker.round == 0 for maker in makers) and (reason := self._turned_round(trained, judging, makers)):
             self._tally.forfeit(replace(blame(trained, "defend"), reason=reason))
             return None
-        on_val = read_on_val(judging, self._store)
+        on_val = self._read_on_val(judging)
         if old is not None and self._state(old) == self._state(trained):
             version = old  # a state that did not change is no new version: a generator that was set against it knows it
         else:
@@ -214,14 +214,9 @@ class Moves:
         """Scores of two pools, given blindly; the driver draws the conclusions. None where the judge forfeited."""
         mixture = Mixture(reals=(reals,), fakes=(fakes,), seed=self._config.seed)
         self._engine.derive(mixture.key, lambda: mixture.mix(self._store.read))
-        if through:
-            job = write_judge_behind(self._desk, judge, mixture, through=through, what=what, round_=round_)
-            what = f"{what} behind {through}"
-        else:
-            # Looks read what a patch detector said of patches: it is not asked twice, nor told which side it sees.
-            patches = self.can(judge, "patch")
-            job = write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_, patches=patches)
-        result = await self._result(job, blame(judge, "score", round_=round_, against=what))
+        job = self._judging_job(judge, mixture, what=what, round_=round_, through=through)
+        against = f"{what} behind {through}" if through else what
+        result = await self._result(job, blame(judge, "score", round_=round_, against=against))
         if result is None:
             return None
         judged = Judging(key=job.key, mixture=mixture)
@@ -241,6 +236,14 @@ class Moves:
             self._tally.leave_unranked(judge, why_unranked(result), round_=round_)
             self._tally.compare_reals(judge, reals, found.real, round_=round_)
         return Judged(detector=judge, judging=judged, figures=found.figures, drawn=found.drawn)
+
+    def _judging_job(self, judge: Version, mixture: Mixture, *, what: str, round_: int, through: str) -> Job:
+        """What scores a mixture of test, as it is or behind what images go through."""
+        if through:
+            return write_judge_behind(self._desk, judge, mixture, through=through, what=what, round_=round_)
+        # Looks read what a patch detector said of patches: it is not asked twice, nor told which side it sees.
+        patches = self.can(judge, "patch")
+        return write_judge(self._desk, judge, mixture, what=what, stage="score", round_=round_, patches=patches)
 
     async def judged_alone(self, judge: Version, pool: str, *, what: str) -> Judging | None:
         """What a patch detector says of the patches of one pool; None where it forfeited."""
@@ -357,7 +360,7 @@ class Moves:
         """
         adversaries, missing = choose_adversaries(desk, name, makers)
         job = write_defend(desk, name, history=makers, reals=reals, before=before, adversaries=adversaries)
-        job = replace(job, label=f"{job.label} {what}".rstrip())
+        job = replace(job, what=which(job.what, what))
         round_ = max(maker.round for maker in makers)
         trained = Version(kind="detector", player=name, round=round_, key=job.key)
         if adversaries:
@@ -368,6 +371,7 @@ class Moves:
                 return trained
             missing = f"it was trained without adversaries: with them, the defence {failure}"
             job = write_defend(desk, name, history=makers, reals=reals, before=before)
+            job = replace(job, what=which(job.what, what))
             trained = replace(trained, key=job.key)
         if not await self.settle(job, blame=blame(trained, "defend")):
             return None
@@ -389,6 +393,9 @@ class Moves:
         if len(results) < len(found):
             return None
         return Judging(key=judge.key, mixture=val), why_unranked(*results)
+
+    def _read_on_val(self, judging: Judging) -> OnVal:
+        return read_on_val(judging, self._store)
 
     def _turned_round(self, version: Version, judging: Judging, makers: Sequence[Version]) -> str:
         """Says that a detector that cannot learn has fake and real swapped, against generators as they came."""

@@ -22,12 +22,13 @@ from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.manipulating import is_manipulator
 
 
-def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
+def open_desk(config: TournamentConfig, *, source: RealSource, what: str = "") -> Desk:
     """The desk where the jobs of a configuration are written.
 
     Args:
         config: What is played.
         source: The reals.
+        what: Which of several plays it is, for people: ``seed 1``.
 
     Raises:
         ConfigError: Device or precision is not decided yet, or a generator is a manipulator, and the reals of a split
@@ -44,6 +45,7 @@ def open_desk(config: TournamentConfig, *, source: RealSource) -> Desk:
         device=device,
         precision=precision,
         colour=source.colour if config.arena.colour == "auto" else config.arena.colour,
+        what=what,
     )
     check_pairs(desk.generators, source)
     if config.attack.rate:

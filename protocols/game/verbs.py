@@ -12,6 +12,7 @@ from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.abilities import Ability
+from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.arena.players.specs import Identity, PlayerSpec
 from fakeoff.protocols.config import TournamentConfig, merge, parse_config
 from fakeoff.protocols.game import following
@@ -47,6 +48,9 @@ class Verbs:
         PluginError: A player is unknown or takes other parameters.
     """
 
+    _engine_class: type[Engine] = Engine
+    _moves_class: type[Moves] = Moves
+
     def __init__(
         self,
         config: TournamentConfig,
@@ -56,10 +60,11 @@ class Verbs:
         store: Store,
         executor: Executor,
         observer: GameObserver,
+        what: str = "",
     ) -> None:
         self.config, self.source, self.store = config, source, store
         self._spec, self._observer = spec, observer
-        self._desk = open_desk(config, source=source)
+        self._desk = open_desk(config, source=source, what=what)
         self.seed = config.seed
         self.data = describe_reals(source, colour=self._desk.colour)
         self.generators, self.detectors = tuple(self._desk.generators), tuple(self._desk.detectors)
@@ -72,8 +77,8 @@ class Verbs:
         self._tally = Tally(
             config=config, source_name=source.name, data=self.data, test_people=tuple(source.persons("test"))
         )
-        self._engine = Engine(store=store, executor=executor, observer=observer)
-        self._moves = Moves(
+        self._engine = self._engine_class(store=store, executor=executor, observer=observer)
+        self._moves = self._moves_class(
             self._desk,
             engine=self._engine,
             store=store,
@@ -88,6 +93,14 @@ class Verbs:
     def spec(self) -> PlayerSpec:
         """The protocol's recipe."""
         return self._spec
+
+    @property
+    def plugin_files(self) -> tuple[PluginFile, ...]:
+        """The users' own files that players, parser and protocol come from."""
+        parser = [self._desk.parser] if self._desk.parser is not None else []
+        specs = [self._spec, *self._desk.generators.values(), *self._desk.detectors.values(), *parser]
+        found = [provision for spec in specs for provision in spec.provisions if isinstance(provision, PluginFile)]
+        return tuple(dict.fromkeys(found))
 
     @property
     def forfeits(self) -> tuple[Forfeit, ...]:
@@ -332,7 +345,7 @@ class Verbs:
             raise PluginError(f"{section}() takes versions in place of the setting '{given}'")
         data = merge(self.config.model_dump(), {section: settings})
         over = parse_config(data, where=f"{section}() of protocol '{self._spec.name}'")
-        return open_desk(over, source=self.source)
+        return open_desk(over, source=self.source, what=self._desk.what)
 
     def _line(self, moves: Iterable[Any], *, kind: str = "") -> Line[Any]:
         return Line(self._engine, [self._begin(move) for move in moves], kind=kind)

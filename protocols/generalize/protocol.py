@@ -66,7 +66,7 @@ class Generalize(Protocol):
                 if len(fakes) < len(members):
                     continue  # one of them forfeited
                 judges[name, seed] = bench.defend(
-                    bench.detectors, fakes, seed=bench.seed + seed, what=f"on {name}, seed {seed}"
+                    bench.detectors, fakes, seed=bench.seed + seed, what=f"on {name}, seed {bench.seed + seed}"
                 )
                 lines[name, seed] = bench.match(entered, judges[name, seed])
         matches = {place: list(line) for place, line in lines.items()}

@@ -98,7 +98,7 @@ def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], re
     return desk.job(
         attack,
         VERSION,
-        label=f"attack {version.player}",
+        label=f"attack {version.player}@{version.round + 1}",
         player=version.player,
         specs=[generator, *detectors],
         threads=desk.config.compute.attack_threads,

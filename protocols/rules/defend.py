@@ -138,7 +138,7 @@ def write_defend(
     return desk.job(
         defend,
         VERSION,
-        label=f"defend {detector}",
+        label=f"defend {detector}@{max(version.round for version in history)}",
         player=detector,
         specs=[spec, *(desk.generators[version.player] for version in adversaries)],
         threads=desk.config.compute.defend_threads,

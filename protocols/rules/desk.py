@@ -28,6 +28,7 @@ class Desk:
         device: Where players compute; decided.
         precision: Of training; decided.
         colour: The arena's.
+        what: Which of several plays of a protocol its jobs are of, for people: ``seed 1``.
     """
 
     config: TournamentConfig
@@ -38,6 +39,7 @@ class Desk:
     device: DeviceName
     precision: Precision
     colour: Colour
+    what: str = ""
 
     def job(
         self,
@@ -84,6 +86,7 @@ class Desk:
             device=device,
             gpus=compute.job_gpus if device == "cuda" else 0.0,
             label=label,
+            what=self.what,
             player=player,
             places=places or {},
             provisions=tuple(dict.fromkeys(provision for spec in specs for provision in spec.provisions)),

@@ -222,7 +222,7 @@ def write_enter(desk: Desk, generator: str) -> Job:
     return desk.job(
         enter,
         VERSION,
-        label=f"enter {generator}",
+        label=f"enter {generator}@0",
         player=generator,
         specs=[spec],
         payload=asdict(EnterArguments(generator=spec.identity())),
@@ -266,7 +266,7 @@ def write_sample(desk: Desk, version: Version, *, reals: Mapping[str, str]) -> J
     return desk.job(
         fake_pools,
         MANIPULATED_VERSION if reals else VERSION,
-        label=f"sample {version.player}",
+        label=f"sample {version.label}",
         player=version.player,
         specs=[spec],
         device=desk.device,

@@ -92,7 +92,7 @@ def _build(
         load_arrays(player, version.arrays)
     else:
         if places.get("weights"):
-            load_weights(player, Path(places["weights"]))
+            load_weights(player, Path(places["weights"]), called=f"'{identity['plugin']}'")
         for member, weights in zip(getattr(player, "members", ()), places.get("members", ()), strict=False):
             if weights:
                 load_weights(member, Path(weights))

@@ -49,7 +49,7 @@ class Stage:
         """Lets detectors learn the fakes as they are, and judge them."""
         bench = self._bench
         self._trained[seed] = bench.defend(
-            bench.detectors, self._entered, seed=bench.seed + seed, what=f"seed {seed}" if seed else ""
+            bench.detectors, self._entered, seed=bench.seed + seed, what=f"seed {bench.seed + seed}"
         )
         self._plain[seed] = bench.match(self._entered, self._trained[seed])
 
@@ -79,7 +79,7 @@ class Stage:
             self._attackers,
             targets=[judge],
             seed=bench.seed + seed,
-            what=f"{judge.player}, seed {seed}, {steps} steps{behind}",
+            what=f"on {judge.player}, seed {bench.seed + seed}, {steps} steps{behind}",
             steps=steps,
             until=1.0,
             through=through,

@@ -206,7 +206,7 @@ def test_a_game_is_played_kept_and_gone_on_with(
     small: dict[str, Any], new_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     played = fakeoff.play(small, home=new_home, serial=True)
-    assert "round 0: enter toy_generator: done" in capsys.readouterr().out
+    assert "round 0: enter toy_generator@0: done" in capsys.readouterr().out
     loaded = fakeoff.load(new_home)
     assert scoreboard_text(played.scoreboard) == scoreboard_text(loaded.scoreboard)
     assert played.record.matches == loaded.record.matches

@@ -52,7 +52,7 @@ def test_a_refused_leak_leaves_a_played_home_with_its_own_configuration(
 ) -> None:
     play_in(make_config(rounds=0), new_home, replaying())
     kept = {path: path.read_bytes() for path in new_home.glob("*.*") if path.suffix in (".toml", ".json")}
-    files = {"config.toml", "scoreboard.json", "tournament.json", "mlflow.json", "provenance.json"}
+    files = {"config.toml", "scoreboard.json", "tournament.json", "mlflow.json", "provenance.json", "plugins.json"}
     assert {path.name for path in kept} == files
     with pytest.raises(ConfigError, match="--allow-leaks"):
         play_in(of_jpegs(), new_home, SerialExecutor())

@@ -150,9 +150,9 @@ def test_in_a_game_it_goes_on_from_round_to_round(play: Play, toy_config: Config
         for member in range(round_ + 1):
             name = weight.format(member)
             assert (states[round_][name] == states[round_ - 1][name]).all()
-    defences = {(job.label, job.round): job for job in watcher.ran if job.name == "defend"}
-    assert defences["defend rounds", 1].inputs["before"] == defences["defend rounds", 0].key
-    assert all("before" not in defences["defend toy_detector", round_].inputs for round_ in range(3))
+    defences = {job.label: job for job in watcher.ran if job.name == "defend"}
+    assert defences["defend rounds@1"].inputs["before"] == defences["defend rounds@0"].key
+    assert all("before" not in defences[f"defend toy_detector@{round_}"].inputs for round_ in range(3))
     again, after = play(config)
     assert not after.ran
     assert again.versions == record.versions

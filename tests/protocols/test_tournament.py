@@ -159,7 +159,7 @@ def test_all_as_target_attacks_every_detector(play: Play, toy_config: Config) ->
 
 def test_latest_history_trains_on_the_newest_fakes_alone(play: Play, toy_config: Config) -> None:
     _, ran = play(toy_config(defend={"steps": 2, "batch": 8, "check_every": 2, "history": "latest"}))
-    last = ran.ran[ran.labels.index("round 1: defend toy_detector")]
+    last = ran.ran[ran.labels.index("round 1: defend toy_detector@1")]
     assert sum(name.startswith("fake_train") for name in last.inputs) == 1
 
 
