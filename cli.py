@@ -254,13 +254,13 @@ def _executor(*, serial: bool, workers: int | None, address: str | None) -> Any:
     return open_executor(serial=serial, workers=workers, address=address)
 
 
-def _say_what_is_missing(*places: Path) -> None:
-    """Of homes that were packed without all that was in them."""
+def _say_what_is_missing(*places: Any) -> None:
+    """Of homes that were packed without all that was in them; files are whole."""
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.travel.packing import missing_from
 
     for place in places:
-        if line := missing_from(Home(place)):
+        if isinstance(place, Home) and (line := missing_from(place)):
             click.echo(line, err=True)
 
 
@@ -329,8 +329,9 @@ def leaderboard(
     shown: Any = "json" if as_json else form or "terminal"
     if table != "standings" and shown != "csv":
         raise ConfigError(f"--table {table} is of CSV; add --format csv")
-    boards, warnings = open_boards([find_place(place) for place in places] or [Home(home, tournament)])
-    _say_what_is_missing(*(places or (home,)))
+    found = [find_place(place) for place in places] or [Home(home, tournament)]
+    boards, warnings = open_boards(found)
+    _say_what_is_missing(*found)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if out is not None:
@@ -416,7 +417,7 @@ def report(home: Path, tournament: str, out: Path | None) -> None:
     from fakeoff.leaderboard.report.report import write_report
 
     click.echo(f"report: {write_report(Home(home, tournament), out=out)}")
-    _say_what_is_missing(home)
+    _say_what_is_missing(Home(home))
 
 
 @main.command("import", short_help="Let in scores that a detector gave elsewhere.")
@@ -809,7 +810,7 @@ def ui(home: Path, port: int, tracking_uri: str | None, tournament: str, no_brow
         for name, address in leaderboard_addresses(place, server, server=server).items():
             click.echo(f"{name}: {address}")
         return
-    _say_what_is_missing(home)
+    _say_what_is_missing(Home(home))
     with shown(place, port=port) as (addresses, process):
         for name, address in addresses.items():
             click.echo(f"{name}: {address}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.licences import Material
 from fakeoff.leaderboard.mlflow.locations import locations_elsewhere, move_locations
 from fakeoff.leaderboard.travel.archive import Packed
+from fakeoff.protocols.config.config import NAME
 
 NOWHERE = Path("/fakeoff-home")
 """Where an archive's MLflow says that the home is: it tells nobody where it was packed."""
@@ -31,7 +33,17 @@ _OF_ENTERING = {"resolution"}
 def files_of(home: Home) -> list[Path]:
     """Where what travels lies: files by themselves, and folders with all that is in them.
 
-    The lock, and what MLflow's server printed, are of this machine.
+    The lock, the plugin files that it was played with, and what MLflow's server printed, are of this machine.
+    """
+    shared = [home.database, home.logged, home.store, home.output, home.artifacts]
+    return [place for name in ("", *home.names()) for place in files_of_tournament(home.named(name))] + shared
+
+
+def files_of_tournament(home: Home) -> list[Path]:
+    """Where what travels of one tournament lies.
+
+    Args:
+        home: With the name of the tournament.
     """
     return [
         home.configuration,
@@ -40,14 +52,25 @@ def files_of(home: Home) -> list[Path]:
         home.report,
         home.provenance,
         home.reproduction,
-        home.database,
-        home.logged,
-        home.store,
         home.imported,
         home.experiments,
-        home.output,
-        home.artifacts,
     ]
+
+
+def may_travel(name: str, home: Home) -> bool:
+    """Whether a file of such a name may be one of a home's.
+
+    Args:
+        name: Its path inside of the home, with slashes.
+        home: Where it would be.
+    """
+    first, *below = name.split("/")
+    if first == home.tournaments.name:
+        called, *below = below or [""]
+        if not re.fullmatch(NAME, called) or not below:
+            return False
+        return below[0] in {path.name for path in files_of_tournament(home.named(called))}
+    return first in {path.name for path in files_of(home.named(""))}
 
 
 def pack_files(home: Home, *, without: Collection[Material], workspace: Path) -> Iterator[Packed]:
@@ -138,12 +161,14 @@ def _is_of_pixels(kind: str, shape: list[int]) -> bool:
 
 
 def _versions(home: Home) -> set[str]:
-    """The keys of the results that hold the states of the tournament's players."""
-    try:
-        told = json.loads(home.tournament.read_bytes())["versions"]
-        return {str(version["key"]) for version in told}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+    """The keys of the results that hold the states of the players of all tournaments."""
+    keys = set()
+    for name in home.names():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            keys |= {
+                str(version["key"]) for version in json.loads(home.named(name).tournament.read_bytes())["versions"]
+            }
+    return keys
 
 
 def _to_be_logged_again(path: Path) -> bytes:

@@ -16,7 +16,7 @@ from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.licences import Licence, Material, licences_of
 from fakeoff.leaderboard.mlflow.locations import locations_elsewhere, move_locations
 from fakeoff.leaderboard.travel.archive import Archive, Manifest, free_bytes, write_archive
-from fakeoff.leaderboard.travel.contents import files_of, pack_files
+from fakeoff.leaderboard.travel.contents import may_travel, pack_files
 from fakeoff.protocols.config import parse_config, read_config
 
 _MOST_TIMES_ITS_SIZE = 100
@@ -40,7 +40,7 @@ def pack_home(home: Home, target: Path, *, without: Collection[Material] = ()) -
         ConfigError: ``target`` is there, or cannot be written.
         StoreError: Nothing was played there, somebody plays there now, or it cannot be read.
     """
-    if not (home.tournament.is_file() or home.store.is_dir()):
+    if not (home.names() or home.store.is_dir()):
         raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
     with home.unplayed(), tempfile.TemporaryDirectory(prefix="fakeoff-pack-") as workspace:
         left_out = sorted({*without, *_left_out_before(home)})
@@ -67,9 +67,8 @@ def unpack_home(source: Path, home: Home) -> Manifest:
         raise ConfigError(f"'{home}' is there, and is not empty; unpack into another folder")
     with Archive(source) as archive:
         _check_room(archive.manifest, source, home)
-        known = {path.name for path in files_of(home)}
         for entry in archive.manifest.entries:
-            if entry.path.partition("/")[0] not in known:
+            if not may_travel(entry.path, home):
                 raise StoreError(f"'{source}' is not unpacked: '{entry.path}' is no file of a home")
         with _beside(home.folder) as fresh:
             archive.extract(fresh.folder)
@@ -98,6 +97,11 @@ def _left_out_before(home: Home) -> list[Material]:
 
 
 def _licences(home: Home) -> tuple[Licence, ...]:
+    """Of all tournaments in it, each once."""
+    return tuple(dict.fromkeys(one for name in ("", *home.names()) for one in _licences_of(home.named(name))))
+
+
+def _licences_of(home: Home) -> tuple[Licence, ...]:
     if home.tournament.is_file():
         record = read_ledger(home, home.open_store(), figures=False)
         return licences_of(record.config, reals=record.source_name)
