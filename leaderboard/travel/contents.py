@@ -36,7 +36,8 @@ def files_of(home: Home) -> list[Path]:
     The lock, the plugin files that it was played with, and what MLflow's server printed, are of this machine.
     """
     shared = [home.database, home.logged, home.store, home.output, home.artifacts]
-    return [place for name in ("", *home.names()) for place in files_of_tournament(home.named(name))] + shared
+    every = dict.fromkeys(["", *home.names()])  # without a name there may be experiments alone
+    return [place for name in every for place in files_of_tournament(home.named(name))] + shared
 
 
 def files_of_tournament(home: Home) -> list[Path]:
@@ -165,9 +166,8 @@ def _versions(home: Home) -> set[str]:
     keys = set()
     for name in home.names():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            keys |= {
-                str(version["key"]) for version in json.loads(home.named(name).tournament.read_bytes())["versions"]
-            }
+            told = json.loads(home.named(name).tournament.read_bytes())["versions"]
+            keys |= {str(version["key"]) for version in told}
     return keys
 
 

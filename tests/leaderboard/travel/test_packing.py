@@ -25,6 +25,7 @@ from fakeoff.leaderboard.mlflow.locations import locations_elsewhere
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore
 from fakeoff.leaderboard.travel import packing
 from fakeoff.leaderboard.travel.archive import MANIFEST
+from fakeoff.leaderboard.travel.contents import may_travel
 from fakeoff.leaderboard.travel.packing import missing_from, pack_home, unpack_home
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
@@ -55,7 +56,7 @@ def test_a_home_comes_out_as_it_went_in(home: Path, packed: Path, tmp_path: Path
     there = Home(tmp_path / "there 100%?")
     manifest = unpack_home(packed, there)
     before, after = _tree(home), _tree(there.folder)
-    of_this_machine = {"lock", "ui.log"}
+    of_this_machine = {"lock", "plugins.json", "ui.log"}
     assert after.keys() - {"unpacked.json"} == before.keys() - of_this_machine
     same = {name for name in before.keys() & after.keys() if before[name] == after[name]}
     assert before.keys() - same - of_this_machine == {"mlflow.db"}
@@ -161,6 +162,35 @@ def test_what_comes_out_otherwise_is_not_put_in_the_place_of_what_was_left_out(b
     with pytest.raises(StoreError, match="come out otherwise here"):
         store.write(key, Result(record=result, arrays={}))
     assert key not in store
+
+
+def test_all_tournaments_of_a_home_travel_and_no_plugin_file_of_this_machine(home: Path, tmp_path: Path) -> None:
+    several = Home(shutil.copytree(home, tmp_path / "several"))
+    other = several.named("harder")
+    other.place.mkdir(parents=True)
+    for path in (several.tournament, several.scoreboard):
+        shutil.copy(path, other.place)
+    several.plugins.write_text("[]")
+    (several.tournaments / "no game").mkdir()
+    (several.tournaments / "no game" / "notes.txt").write_text("mine")
+    pack_home(several, tmp_path / "several.zip")
+    there = Home(tmp_path / "there")
+    unpack_home(tmp_path / "several.zip", there)
+    assert there.names() == ("", "harder")
+    assert read_ledger(there.named("harder"), there.open_store()).matches
+    assert sorted(path.name for path in there.named("harder").place.iterdir()) == ["scoreboard.json", "tournament.json"]
+    assert not there.plugins.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tournaments/scoreboard.json", "tournaments/a/plugins.json", "tournaments/..x/store", "plugins.json", "lock",
+     "tournaments/a", "tournaments/a/b/scoreboard.json"],
+)  # fmt: skip
+def test_what_is_no_file_of_a_home_does_not_travel(name: str, tmp_path: Path) -> None:
+    assert not may_travel(name, Home(tmp_path))
+    assert may_travel("tournaments/a/scoreboard.json", Home(tmp_path))
+    assert may_travel("tournaments/a/experiments/strength.json", Home(tmp_path))
 
 
 def test_a_home_that_is_played_in_is_not_packed(home: Path, tmp_path: Path) -> None:
