@@ -23,7 +23,7 @@ from fakeoff.leaderboard.mlflow.columns import TITLE, player_parameters, tournam
 from fakeoff.leaderboard.mlflow.description import DESCRIPTION, describe
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name
 from fakeoff.leaderboard.mlflow.models import ModelLog
-from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, lineage_of, threshold_points
+from fakeoff.leaderboard.mlflow.pages import NOTES, duel_points, lineage_of, threshold_points, tournament_note
 from fakeoff.leaderboard.mlflow.patience import SECONDS
 from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.mlflow.postprocessed import fragility_tag, postprocessed_points
@@ -201,6 +201,7 @@ class MlflowLog:
             {
                 TERMS: terms_of(scoreboard),
                 TITLE: self._called or name,
+                "mlflow.note.content": tournament_note(scoreboard),
                 **{key: str(value) for key, value in said.items()},
             },
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fakeoff.leaderboard.formats.markdown import escape
+from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.duels import Duel
+from fakeoff.leaderboard.verdict.summary import summarise
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.calibration import Thresholds
 
@@ -25,6 +28,16 @@ NOTES = {
     "`scoreboard.json` (every figure) and `config.toml` (to play it again).",
 }
 """What a run's page says first, in Markdown."""
+
+
+def tournament_note(scoreboard: Scoreboard) -> str:
+    """What a tournament's page says first: the game in words, then where things are.
+
+    Args:
+        scoreboard: Of the tournament, as far as it was played.
+    """
+    told = "\n".join(f"- {escape(sentence)}" for sentence in summarise(scoreboard).said)
+    return f"After round {scoreboard.round}:\n\n{told}\n\n{NOTES['tournament']}"
 
 
 def duel_points(duel: Duel, *, title: str) -> dict[str, float]:
@@ -57,4 +70,4 @@ def lineage_of(version: Version) -> str:
     return f", finetuned against {', '.join(version.targets)}" if version.targets else ", as it came"
 
 
-__all__ = ["NOTES", "duel_points", "lineage_of", "threshold_points"]
+__all__ = ["NOTES", "duel_points", "lineage_of", "threshold_points", "tournament_note"]

@@ -22,12 +22,14 @@ from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.arena.seeds import digest
+from fakeoff.leaderboard.formats.markdown import escape
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog, tournament_id
 from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.mlflow.views import COMPARED, VIEWS, view_address
 from fakeoff.leaderboard.plots import plots
-from fakeoff.leaderboard.scoreboard import build_scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.verdict.summary import summarise
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
@@ -224,6 +226,20 @@ def test_every_page_says_what_its_headline_is(home: Path, client: Make) -> None:
     runs = _runs(client(home))
     assert "worst-case AUC" in runs["first"].data.tags["mlflow.note.content"]
     assert "evasion" in runs["toy_generator"].data.tags["mlflow.note.content"]
+
+
+def test_the_tournaments_page_begins_with_the_game_in_words(
+    home: Path, scoreboard: dict[str, Any], client: Make
+) -> None:
+    [note] = [
+        run.data.tags["mlflow.note.content"]
+        for run in _runs(client(home)).values()
+        if run.data.tags.get("arena.kind") == "tournament"
+    ]
+    assert note.startswith("After round 2:\n\n- ")
+    for sentence in summarise(Scoreboard.from_json(scoreboard)).said:
+        assert escape(sentence) in note
+    assert "scoreboard.json" in note
 
 
 def test_playing_again_leaves_the_store_alone(
