@@ -327,7 +327,7 @@ def follow(page: Path, root: Path, *, fresh: bool) -> None:
                     edit(block, folder)
                     continue
                 for command in read_commands(block):
-                    transcript.write(run(command).replace(str(folder), "."))
+                    transcript.write(run(command).replace(str(folder), ".").replace(str(root), ".."))
                     transcript.flush()
         _, came_from = shell.run('python -c "import fakeoff; print(fakeoff.__file__)"')
     finally:
