@@ -95,11 +95,16 @@ def weights() -> None:
 @weights.command("convert", short_help="Rewrite a checkpoint as safetensors.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT.safetensors", type=click.Path(path_type=Path))
-def convert_weights(file: Path, out: Path) -> None:
+@click.option("--only", default="", metavar="PREFIX", help="Take the tensors below PREFIX, without it: g_ema.")
+@click.option(
+    "--strip", multiple=True, metavar="PREFIX", help="Take PREFIX off the names that have it: backbone. Again for more."
+)
+def convert_weights(file: Path, out: Path, only: str, strip: tuple[str, ...]) -> None:
     """Rewrite FILE, a pickle or PyTorch checkpoint, as safetensors, so that no run reads a pickle.
 
-    Nothing in FILE is run. Names of weights stay; players that know them take OUT as they take FILE.
+    Nothing in FILE is run. Names of weights stay where nothing else is asked; players that know them take OUT as they
+    take FILE.
     """
     from fakeoff.arena.players.checkpoints import convert
 
-    click.echo(f"{out}: {convert(file, out)}")
+    click.echo(f"{out}: {convert(file, out, only=only, strip=strip)}")

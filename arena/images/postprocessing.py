@@ -30,6 +30,11 @@ _BOUNDS: Mapping[Name, tuple[float, float, str]] = {
     "resize": (0.1, 4, "a factor from 0.1 to 4, there and back again"),
 }
 _TOGETHER = "+"
+_IN_WORDS: Mapping[Name, str] = {
+    "jpeg": "JPEG of quality {:g}",
+    "blur": "a blur of {:g} pixels",
+    "resize": "a resize to {:g} and back",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,11 @@ class Operation:
 
     name: Name
     amount: float
+
+    @property
+    def words(self) -> str:
+        """It in words: ``a resize to 0.5 and back``."""
+        return _IN_WORDS[self.name].format(self.amount)
 
 
 def parse_operations(text: str) -> tuple[Operation, ...]:

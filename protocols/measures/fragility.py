@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fakeoff.arena.images.postprocessing import parse_operations
 from fakeoff.protocols.measures.postprocessed import PostprocessedMatch
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.intervals import Interval, difference, interval_of_worst, mean_of
@@ -70,10 +71,15 @@ def describe_fragility(label: str, behind: Mapping[str, PostprocessedStanding]) 
     fragile = {chain: one for chain, one in behind.items() if one.fragile}
     if not fragile:
         return ""
-    *others, last = fragile
+    *others, last = (_told(chain) for chain in fragile)
     chains = f"{', '.join(others)} and {last}" if others else last
     losses = ", ".join(_loss(chain, one) for chain, one in fragile.items())
     return f"{label} lives on traces that do not survive {chains}: its mean AUC falls {losses}"
+
+
+def _told(chain: str) -> str:
+    """A chain in words, and as it is written: ``JPEG of quality 75 (jpeg:75)``."""
+    return f"{', then '.join(operation.words for operation in parse_operations(chain))} ({chain})"
 
 
 def _stand(matches: Sequence[PostprocessedMatch], chain: str, *, confidence: float) -> PostprocessedStanding:

@@ -19,6 +19,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fakeoff.arena.errors import PluginError
@@ -183,6 +184,40 @@ def test_the_same_file_is_converted_to_the_same_bytes(tmp_path: Path) -> None:
         convert(path, tmp_path / f"{number}.safetensors")
         made.append((tmp_path / f"{number}.safetensors").read_bytes())
     assert len(set(made)) == 1  # its hash is part of a player's recipe
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ({}, ["g.net.a", "g_ema.net.a", "g_ema.net.b"]),
+        ({"only": "g_ema."}, ["net.a", "net.b"]),
+        ({"only": "g_ema.", "strip": ["net."]}, ["a", "b"]),
+        ({"strip": ["g_ema.", "net."]}, ["a", "b", "g.net.a"]),
+    ],
+)
+def test_names_are_taken_off_their_prefixes(tmp_path: Path, asked: dict[str, Any], names: list[str]) -> None:
+    net = {"net.a": torch.zeros(1), "net.b": torch.ones(2)}
+    torch.save({"g": {"net.a": torch.full((1,), 9.0)}, "g_ema": net}, tmp_path / "gan.pt")
+    convert(tmp_path / "gan.pt", tmp_path / "gan.safetensors", **asked)
+    found = load_file(tmp_path / "gan.safetensors")
+    assert sorted(found) == names
+    [last] = [value for name, value in found.items() if name.endswith("b")]
+    assert torch.equal(last, torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"only": "d."}, r"no tensor of .*'d\.'; they begin with: g 1, g_ema 1"),
+        ({"strip": ["g.", "x."]}, r"begins with 'x\.'"),
+        ({"strip": ["g.", "g_ema."]}, r"several tensors would be called 'a'"),
+    ],
+)
+def test_prefixes_that_do_not_fit_are_told(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
+    torch.save({"g": {"a": torch.zeros(1)}, "g_ema": {"a": torch.zeros(1)}}, tmp_path / "gan.pt")
+    with pytest.raises(PluginError, match=message):
+        convert(tmp_path / "gan.pt", tmp_path / "gan.safetensors", **asked)
+    assert not (tmp_path / "gan.safetensors").exists()
 
 
 def test_versions_of_modules_reach_them(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_tables_mark_who_lives_on_fragile_traces(board: Scoreboard) -> None:
     terminal = board_text([one], "terminal")
     [line] = [line for line in terminal.splitlines() if "fragile@0" in line and "!" in line]
     assert f"{jpeg.mean_auc:.3f} ({jpeg.change:+.2f}) !" in line
-    assert "FRAGILE: fragile@0 lives on traces that do not survive jpeg:75 and resize:0.5" in terminal
+    assert "FRAGILE: fragile@0 lives on traces that do not survive JPEG of quality 75 (jpeg:75)" in terminal
     assert "honest@0 lives on" not in terminal
     markdown = board_text([one], "markdown").splitlines()
     assert any("| mean AUC behind jpeg:75 | mean AUC behind resize:0.5 |" in line for line in markdown)
