@@ -186,7 +186,7 @@ class _Times(click.ParamType[float]):
 @click.option("--detector", help="A newcomer instead: it learns what this home's detectors learned, and meets all.")
 @click.option("--generator", help="A newcomer instead: it enters, attacks whom this home's generators attacked.")
 @click.option("--as", "called", metavar="NAME", help="What the newcomer is called.  [default: as its plugin]")
-@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Of the newcomer, as weights=FILE.")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Of the newcomer, as model=FILE.")
 @home_option
 @tournament_option
 @click.option("--steps", type=_Times(), default="4x", show_default=True, help="Of finetuning, times those played.")

@@ -103,13 +103,27 @@ def tell_unbroken(scoreboard: Scoreboard) -> str:
     never = [cell for _, cell in sorted(lowest.items()) if _low(cell) >= BROKEN]
     if not never or not scoreboard.attacks:
         return ""
-    attacked = {target.rpartition("@")[0] for attack in scoreboard.attacks for target in attack.targets}
     told = [
         f"{cell.detector} (at worst {_told(cell)} accuracy, {version(cell.detector, cell.detector_round)} on "
-        f"{version(cell.generator, cell.generator_round)}{'' if cell.detector in attacked else '; nobody attacked it'})"
+        f"{version(cell.generator, cell.generator_round)}{_tell_tried(cell.detector, scoreboard)})"
         for cell in never
     ]
-    return f"Never fooled, in any round: {listed(told)}."
+    return f"Never fooled by finetuned generators, in any round: {listed(told)}."
+
+
+def _tell_tried(detector: str, scoreboard: Scoreboard) -> str:
+    """Who tried otherwise than by finetuning against it, or that nobody did by that; empty where there is nothing."""
+    attacked = {target.rpartition("@")[0] for attack in scoreboard.attacks for target in attack.targets}
+    finetuned = "" if detector in attacked else "; nobody was finetuned against it"
+    falls = [
+        (row.found.recall_fake - row.start.recall_fake, row.start.recall_fake, row.found.recall_fake)
+        for row in scoreboard.searches
+        if row.detector == detector and row.start is not None and row.found is not None
+    ]
+    if not falls:
+        return finetuned
+    _, before, after = min(falls)
+    return f"{finetuned}; a search of latents took what it finds of fakes from {_percent(before)} to {_percent(after)}"
 
 
 def _outcome(duel: Duel, row: ChangeRow | None) -> Outcome:

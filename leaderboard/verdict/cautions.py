@@ -11,6 +11,7 @@ from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.doubts import (
     tell_below_chance,
     tell_idle_attacks,
+    tell_off_centre,
     tell_unfinished,
     tell_untrained,
 )
@@ -126,6 +127,8 @@ def _doubts(scoreboard: Scoreboard) -> Iterator[Caution]:
         yield Caution(kind="Untrained", text=text, grave=True)
     for text in tell_below_chance(scoreboard):
         yield Caution(kind="Below chance", text=text, grave=True)
+    for text in tell_off_centre(scoreboard):
+        yield Caution(kind="Off centre", text=text)
     for text in tell_unfinished(scoreboard):
         yield Caution(kind="Unfinished", text=text)
     for text in tell_idle_attacks(scoreboard):

@@ -14,6 +14,12 @@ _GUESSING = 0.5
 _LEARNED = 0.9
 """A detector that is right on so much of val has learned, whether or not it might learn more."""
 
+_TELLS = 0.8
+"""A detector with such an AUC tells fakes from reals, wherever it puts its threshold."""
+
+_OFF = 0.2
+"""So much more would be right at another threshold than at 0.5."""
+
 _SAME = 0.999
 """An attack that leaves an image this like (SSIM) has not changed it."""
 
@@ -27,6 +33,25 @@ def tell_below_chance(scoreboard: Scoreboard) -> Iterator[str]:
                 f"{version(cell.detector, cell.detector_round)} is below chance on {version(cell.generator, 0)}, which "
                 f"attacked nobody yet: AUC {tell(cell.auc, interval)}. Does it return P(real), where P(fake) is asked "
                 "for? Who evades it evades nothing."
+            )
+
+
+def tell_off_centre(scoreboard: Scoreboard) -> Iterator[str]:
+    """Detector versions that tell fakes from reals, with scores that lie on one side of 0.5, before any attack."""
+    told = set()
+    for cell in scoreboard.cells:
+        judge = version(cell.detector, cell.detector_round)
+        gain = cell.accuracy_val_threshold - cell.accuracy
+        if cell.generator_round == 0 and cell.auc >= _TELLS and gain >= _OFF and judge not in told:
+            told.add(judge)
+            called = "fake" if cell.recall_fake > _GUESSING else "real"
+            right, could = (
+                tell_figure(share, digits=0, percent=True) for share in (cell.accuracy, cell.accuracy_val_threshold)
+            )
+            yield (
+                f"{judge} tells the fakes of {version(cell.generator, 0)} from reals (AUC {tell_figure(cell.auc)}), "
+                f"and calls too much {called}: {right} are right where fake begins at 0.5, and {could} where val would "
+                "put it. Are mean, std and output as it was trained? Accuracy and evasion are counted at 0.5."
             )
 
 
@@ -74,4 +99,4 @@ def tell_untrained(scoreboard: Scoreboard) -> Iterator[str]:
             )
 
 
-__all__ = ["tell_below_chance", "tell_idle_attacks", "tell_unfinished", "tell_untrained"]
+__all__ = ["tell_below_chance", "tell_idle_attacks", "tell_off_centre", "tell_unfinished", "tell_untrained"]

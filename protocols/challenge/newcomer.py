@@ -59,7 +59,8 @@ class Newcomer(Protocol):
             bench.gate(versions)
         bench.finish()
         if not matches:
-            raise PluginError(f"'{self.newcomer}' has no match: it forfeited; see the forfeits")
+            why = next((one.reason for one in bench.forfeits if one.player == self.newcomer), "nobody knows why")
+            raise PluginError(f"'{self.newcomer}' has no match, since it forfeited: {why}")
         place = find_place(archive.joined(bench.record(played.round)), played, newest([*versions], self.kind)[-1])
         bench.table("matches", match_rows(matches))
         if place.standings:

@@ -130,7 +130,17 @@ def test_who_was_never_fooled(attacked: Callable[..., Scoreboard], whole: Whole)
     ]
     attacks = [{"generator": "g", "round": 1, "targets": ["a@0"]}]
     assert tell_unbroken(whole({"cells": cells, "attacks": attacks})) == (
-        "Never fooled, in any round: a (at worst 80% (75% to 85%) accuracy, a@0 on g@1) and "
-        "b (at worst 90% (85% to 95%) accuracy, b@0 on g@1; nobody attacked it)."
+        "Never fooled by finetuned generators, in any round: a (at worst 80% (75% to 85%) accuracy, a@0 on g@1) and "
+        "b (at worst 90% (85% to 95%) accuracy, b@0 on g@1; nobody was finetuned against it)."
     )
     assert tell_unbroken(whole({"cells": cells})) == "", "where nobody attacked, nobody withstood"
+
+
+def test_a_search_is_told_of_whom_no_generator_was_finetuned_against(whole: Whole) -> None:
+    cells = [_cell("a@0", "g@0", 0.5, is_target=True), _cell("b@0", "g@0", 0.99)]
+    attacks = [{"generator": "g", "round": 1, "targets": ["a@0"]}]
+    pair = {"detector": "b", "detector_round": 0, "generator": "g", "generator_round": 0, "skipped": ""}
+    share = {"p_fake": 0.5, "recall_fake_ci": (0, 1), "passes": 0.5, "passes_ci": (0, 1), "ap": 0.5, "ap_ci": (0, 1)}
+    found = {"start": {**share, "recall_fake": 1.0}, "found": {**share, "recall_fake": 0.81}}
+    said = tell_unbroken(whole({"cells": cells, "attacks": attacks, "searches": [{**pair, **found}]}))
+    assert "nobody was finetuned against it; a search of latents took what it finds of fakes from 100% to 81%" in said

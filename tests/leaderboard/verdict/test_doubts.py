@@ -39,6 +39,26 @@ def test_a_judge_below_chance(
 
 
 @pytest.mark.parametrize(
+    ("auc", "accuracy", "could", "recall", "word"),
+    [
+        (0.99, 0.5, 0.97, 0.0, "real"),
+        (0.99, 0.52, 0.97, 1.0, "fake"),
+        (0.99, 0.9, 0.97, 0.9, ""),
+        (0.6, 0.5, 0.8, 0.0, ""),
+    ],
+)
+def test_a_judge_whose_scores_lie_on_one_side(
+    whole: Whole, auc: float, accuracy: float, could: float, recall: float, word: str
+) -> None:
+    cell = {**PAIR, "auc": auc, "accuracy": accuracy, "accuracy_val_threshold": could, "recall_fake": recall}
+    said = _said(whole({"cells": [cell, {**cell, "generator": "h"}], "audits": [AUDIT]}), "Off centre")
+    assert len(said) == bool(word), "once, whoever's fakes they are"
+    if word:
+        assert f"calls too much {word}" in said[0]
+        assert "97% where val would put it. Are mean, std and output as it was trained?" in said[0]
+
+
+@pytest.mark.parametrize(
     ("ended", "accuracy", "warned"), [("limit", 0.6, True), ("limit", 0.97, False), ("no gain", 0.6, False)]
 )
 def test_a_judge_whose_steps_were_over(whole: Whole, ended: str, accuracy: float, warned: bool) -> None:
