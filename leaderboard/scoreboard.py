@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from fakeoff.arena.errors import StoreError, one_line
+from fakeoff.arena.errors import StoreError
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.plausible import check_plausible
 from fakeoff.protocols.config import LIMITS, TournamentConfig
 from fakeoff.protocols.measures import MEASURES, Audit, Cost, Localisation, Look, Match, Measured, Search, Shift
 from fakeoff.protocols.measures.audits import AuditRow
@@ -215,7 +216,8 @@ class Scoreboard:
                 rows={measure.name: _read(measure.row_type, _rows(measure, data)) for measure in MEASURES},
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no scoreboard: {one_line(error)}") from error
+            lacks = f"it lacks {error}" if isinstance(error, KeyError) else "something else stands in it"
+            raise ValueError(lacks) from error
 
 
 def build_scoreboard(record: TournamentRecord) -> Scoreboard:
@@ -252,9 +254,17 @@ def read_scoreboard(path: Path) -> Scoreboard:
         StoreError: It cannot be read, or is none.
     """
     try:
-        return Scoreboard.from_json(json.loads(path.read_bytes()))
+        data = json.loads(path.read_bytes())
+        check_plausible(data)
+        return Scoreboard.from_json(data)
+    except FileNotFoundError as error:
+        raise StoreError(f"there is no '{path}'") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StoreError(f"'{path}' is no scoreboard file: {place}: {first['msg']}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"'{path}' is no scoreboard file: {one_line(error)}") from error
+        raise StoreError(f"'{path}' is no scoreboard file: {' '.join(str(error).split())}") from error
 
 
 def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, Any]:

@@ -271,9 +271,16 @@ def bad() -> Path:
     return BAD
 
 
-@pytest.mark.parametrize("command", ["leaderboard", "ui"])
-def test_a_home_without_a_tournament_is_one_line(call: Call, command: str) -> None:
-    assert "fakeoff run" in _one_line(call(command, "--home", "nowhere"))
+def test_a_home_without_a_tournament_is_one_line(call: Call) -> None:
+    assert "fakeoff run" in _one_line(call("leaderboard", "--home", "nowhere"))
+
+
+def test_the_ui_of_a_home_without_a_tournament_says_so_after_its_first_line(call: Call) -> None:
+    result = call("ui", "--home", "nowhere")
+    assert result.exit_code == 2
+    begun, why = result.stderr.splitlines()
+    assert "it takes some seconds to start" in begun
+    assert why == "fakeoff: nothing to show in 'nowhere'; play first: fakeoff run --home nowhere"
 
 
 def test_what_some_words_more_would_mend_is_shown_as_the_next_command(call: Call, tmp_path: Path) -> None:

@@ -421,8 +421,11 @@ def registered_by(path: str) -> dict[str, tuple[str, ...]]:
     Args:
         path: Where it lies, resolved.
     """
-    found = {registry.kind: registry.names_from(path) for registry in _registries}
-    return {kind: names for kind, names in found.items() if names}
+    found: dict[str, tuple[str, ...]] = {}
+    for registry in _registries:
+        if names := registry.names_from(path):
+            found[registry.kind] = (*found.get(registry.kind, ()), *names)
+    return found
 
 
 def tell_of(kind: str, name: str, why: str) -> None:

@@ -331,8 +331,10 @@ def load_weights(player: nn.Module, path: Path, *, called: str = "") -> None:
         raise PluginError(f"the weights '{path.name}' do not fit {whose}: {error}") from error
     except Unreadable as error:
         raise PluginError(f"the weights '{path.name}' cannot be read: {error}") from error
+    # Who saved {"netG": ..., "netD": ...} of a class with a netG and a netD has saved all of it.
+    state = checkpoint.flat() if checkpoint.tensors.keys() == player.state_dict().keys() else checkpoint.state_dict()
     try:
-        player.load_state_dict(checkpoint.state_dict())
+        player.load_state_dict(state)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise PluginError(f"the weights '{path.name}' do not fit {whose}: {describe_misfit(error)}") from error
 

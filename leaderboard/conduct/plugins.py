@@ -61,6 +61,8 @@ def open_plugins(
         if known.path not in loaded and not names_of(known) & there and not registered_by(known.path):
             _open_remembered(known, trust, ask=ask, say=say)
     for known in trust.files:
+        if known.path in loaded:
+            continue
         for kind, name in names_of(known) if Path(known.path).is_file() else ():
             tell_of(kind, name, f"plugin file '{known.path}' has one of that name; load it with: {_option(known.path)}")
     for known in remembered_files(home) if home is not None else ():

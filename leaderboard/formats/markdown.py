@@ -10,6 +10,9 @@ from fakeoff.leaderboard.formats.text_tables import TextTable, met_the_same, sid
 from fakeoff.leaderboard.verdict.summary import summarise
 from fakeoff.protocols.record.versions import KINDS
 
+_AMONG_NOTES = ("Challenged", "Forfeit", "Fragile traces", "Masked gradient", "Unranked")
+"""Cautions that stand below the tables, and are not told twice."""
+
 
 def markdown_text(boards: Sequence[Board]) -> str:
     """A tournament's standings and attacks; of several the standings, side by side.
@@ -20,8 +23,11 @@ def markdown_text(boards: Sequence[Board]) -> str:
     tables = standings_tables(boards[0]) if len(boards) == 1 else side_by_side(boards)
     blocks = [_heading(board, several=len(boards) > 1) for board in boards]
     if len(boards) == 1:
-        said = summarise(boards[0].scoreboard, boards[0].challenges).said
-        blocks.append("\n".join(f"- {escape(sentence)}" for sentence in said))
+        summary = summarise(boards[0].scoreboard, boards[0].challenges)
+        warned = [f"{one.kind}: {one.text}" for one in summary.warned if one.kind not in _AMONG_NOTES]
+        for heading, lines in (("", summary.said), ("Warnings", warned), ("Not known", summary.unknown)):
+            title = f"**{heading}**\n\n" if heading and lines else ""
+            blocks += [title + "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
     blocks += map(table_markdown, tables)
     if len(boards) > 1:
         blocks += opponents_differ(boards)

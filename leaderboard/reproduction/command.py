@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def reproduce(
     if device is not None and device != recorded.scoreboard["config"]["compute"]["device"]:
         because.append(f"it is computed on another device: {device}")
     found = compare(recorded.scoreboard, play(config, home=home, executor=executor, console=console), because=because)
+    found = replace(found, altered=recorded.altered)
     _keep(home, recorded, conditions, result=found)
     return found
 
@@ -107,6 +109,8 @@ def print_reproduction(found: Reproduction, console: Console) -> None:
     if found.sections:
         sections = ", ".join(found.sections)
         console.print(Text(f"Not the same in the rest of the file: {sections}", style="red"), soft_wrap=True)
+    if found.altered:
+        console.print(Text(f"ALTERED: {found.altered}.", style="bold red"), soft_wrap=True)
     held = sum(cell.holds for cell in found.cells)
     console.print(Text(f"{held} of {len(found.cells)} cells hold.", style="bold"))
 

@@ -62,17 +62,19 @@ class Reproduction:
         because: Why not to the byte; nothing where it is.
         cells: All that are on record or were played.
         sections: Other sections of the file that are not the same; to the byte only.
+        altered: That the file was changed since it was played; empty where it was not, or nobody knows.
     """
 
     standard: Standard
     because: tuple[str, ...]
     cells: tuple[CellCheck, ...]
     sections: tuple[str, ...] = ()
+    altered: str = ""
 
     @property
     def holds(self) -> bool:
         """Whether everything is what was recorded."""
-        return not self.sections and all(cell.holds for cell in self.cells)
+        return not self.altered and not self.sections and all(cell.holds for cell in self.cells)
 
 
 def compare(recorded: Mapping[str, Any], played: Scoreboard, *, because: Sequence[str]) -> Reproduction:

@@ -14,6 +14,7 @@ from fakeoff.arena.images.assets import sources_of_reals
 from fakeoff.arena.images.reals import SPLITS, RealSource, open_source
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.provenance import Provenance, Recipe, read_provenance, recipes_of
+from fakeoff.leaderboard.plausible import check_plausible
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.config import TournamentConfig, effective_config
 from fakeoff.protocols.game.recipes import describe_reals
@@ -28,12 +29,14 @@ class Recorded:
         sha256: Of the file.
         provenance: None where nothing is known of it.
         unknown: Why nothing is known; empty where it is.
+        altered: That the file is not the one that was written when it was played; empty where it is, or nobody knows.
     """
 
     scoreboard: Mapping[str, Any]
     sha256: str
     provenance: Provenance | None
     unknown: str = ""
+    altered: str = ""
 
 
 def read_recorded(path: Path, *, provenance: Path | None) -> Recorded:
@@ -49,6 +52,7 @@ def read_recorded(path: Path, *, provenance: Path | None) -> Recorded:
     try:
         text = path.read_bytes()
         scoreboard = json.loads(text)
+        check_plausible(scoreboard)
         Scoreboard.from_json(scoreboard)
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"'{path}' is no scoreboard file: {one_line(error)}") from error
@@ -68,8 +72,9 @@ def read_recorded(path: Path, *, provenance: Path | None) -> Recorded:
     return Recorded(
         scoreboard=scoreboard,
         sha256=sha256,
-        provenance=None,
-        unknown=f"the {beside.name} beside the file is of another scoreboard",
+        provenance=found,
+        altered=f"this file is not the one that was played: its hash is another one than {beside.name} beside it says, "
+        "so that it was changed since, or is of another game",
     )
 
 

@@ -27,7 +27,16 @@ from fakeoff.protocols.measures.standings import DetectorStanding, GeneratorStan
 from fakeoff.protocols.score.telling import tell, tell_figure
 
 _UNKNOWN_SHOWN = 3  # the report has all
-_IN_TABLES = ("Challenged", "Forfeit", "Leak", "Masked gradient", "Not audited", "Passed over", "Unranked")
+_IN_TABLES = (
+    "Challenged",
+    "Forfeit",
+    "Fragile traces",
+    "Leak",
+    "Masked gradient",
+    "Not audited",
+    "Passed over",
+    "Unranked",
+)
 """Cautions that stand in tables and lines of their own."""
 
 

@@ -21,20 +21,22 @@ BROKEN = 0.65
 _MOST_TOLD = 4
 """So many attacks are told one by one; of more a count, and the hardest."""
 
-Outcome: TypeAlias = Literal["broke", "weakened", "fooled nobody", "not told"]
+Outcome: TypeAlias = Literal["broke", "weakened", "fooled nobody", "gave itself away", "not told"]
 """What an attack did to its frozen target: its accuracy certainly fell, below :data:`BROKEN` or not across that;
-it did not fall for sure; it fell, and nobody measured how sure that is."""
+it did not fall for sure; it certainly rose; it fell, and nobody measured how sure that is."""
 
 _VERBS: Mapping[Outcome, str] = {
     "broke": "broke",
     "weakened": "weakened",
     "fooled nobody": "did not fool",
+    "gave itself away": "was easier to catch afterwards than before for",
     "not told": "attacked",
 }
 _CLAUSES: Mapping[Outcome, str] = {
     "broke": "broke their target",
     "weakened": "weakened it",
     "fooled nobody": "did not lower its accuracy for sure",
+    "gave itself away": "raised it for sure",
 }
 
 
@@ -46,6 +48,7 @@ class Attacked:
         duel: Its matches.
         change: How the accuracy changed; None in files of before, and where a match is missing.
         outcome: What it did.
+        counts: Whether its fakes take a place; those that are no faces fool anybody.
         is_caught: Whether the retrained detector's accuracy on the same fakes is above the frozen one's for sure, and
             it is not broken; None where there is no retrained one, or nobody measured how sure that is.
     """
@@ -53,6 +56,7 @@ class Attacked:
     duel: Duel
     change: ChangeRow | None
     outcome: Outcome
+    counts: bool
     is_caught: bool | None
 
 
@@ -67,10 +71,14 @@ def find_attacked(scoreboard: Scoreboard) -> list[Attacked]:
         for row in scoreboard.changes
         if row.metric == "accuracy"
     }
+    out = {(one.player, one.round) for one in scoreboard.unranked if one.kind == "generator"}
     found = []
     for duel in find_duels(scoreboard):
         row = changes.get((duel.generator, duel.generator_round, duel.detector, duel.detector_round))
-        found.append(Attacked(duel=duel, change=row, outcome=_outcome(duel, row), is_caught=_is_caught(duel, row)))
+        counts = (duel.generator, duel.generator_round) not in out
+        found.append(
+            Attacked(duel=duel, change=row, outcome=_outcome(duel, row), counts=counts, is_caught=_is_caught(duel, row))
+        )
     return found
 
 
@@ -83,7 +91,8 @@ def tell_attacks(scoreboard: Scoreboard) -> list[str]:
     attacked = find_attacked(scoreboard)
     if len(attacked) <= _MOST_TOLD:
         return [_tell(one, scoreboard) for one in attacked]
-    hardest = sorted(attacked, key=lambda one: one.duel.after.accuracy)[: _MOST_TOLD - 1]
+    counted_ones = [one for one in attacked if one.counts]
+    hardest = sorted(counted_ones, key=_how_far)[: _MOST_TOLD - 1]
     return [_count(attacked), *(_tell(one, scoreboard) for one in hardest)]
 
 
@@ -129,6 +138,8 @@ def _tell_tried(detector: str, scoreboard: Scoreboard) -> str:
 def _outcome(duel: Duel, row: ChangeRow | None) -> Outcome:
     if row is None or row.change_ci is None:
         return "not told"
+    if row.change_ci[0] > 0:
+        return "gave itself away"
     if row.change_ci[1] >= 0:
         return "fooled nobody"
     stood = duel.before is None or duel.before.accuracy >= BROKEN
@@ -141,14 +152,25 @@ def _is_caught(duel: Duel, row: ChangeRow | None) -> bool | None:
     return row.recovery_ci[0] > 0 and duel.retrained.accuracy >= BROKEN
 
 
-def _count(attacked: Sequence[Attacked]) -> str:
-    """All in one sentence."""
+def _how_far(one: Attacked) -> float:
+    """By how much it changed its target's accuracy."""
+    before = one.duel.before
+    return 0.0 if before is None else one.duel.after.accuracy - before.accuracy
+
+
+def _count(every: Sequence[Attacked]) -> str:
+    """All in one sentence: those whose fakes take a place, and how many others there were."""
+    attacked = [one for one in every if one.counts]
+    others = len(every) - len(attacked)
+    aside = f" Fakes of {others} more take no place: what they fool says nothing." if others else ""
+    if not attacked:
+        return f"There were {counted(len(every), 'attack')}, and the fakes of none take a place."
     counts = Counter(one.outcome for one in attacked)
     said = [f"{counts[outcome]} {clause}" for outcome, clause in _CLAUSES.items() if counts[outcome]]
     fell = [one for one in attacked if one.outcome in ("broke", "weakened")]
     caught = sum(one.is_caught is True for one in fell)
     again = f"; retraining caught {caught} of the {len(fell)} that did" if fell else ""
-    return f"Of {counted(len(attacked), 'attack')} {listed(said)}{again}. The hardest:" if said else "The hardest:"
+    return f"Of {counted(len(attacked), 'attack')} {listed(said)}{again}.{aside} Those that changed most:"
 
 
 def _tell(one: Attacked, scoreboard: Scoreboard) -> str:
@@ -168,7 +190,7 @@ def _tell_again(one: Attacked) -> str:
     if retrained is None:
         return "It was not retrained."
     again = f"accuracy {_told(retrained)} on the same fakes"
-    if one.outcome == "fooled nobody":
+    if one.outcome in ("fooled nobody", "gave itself away"):
         return f"Retrained: {again}."
     if one.is_caught is None:
         return f"Retrained, it has {again}."
@@ -192,17 +214,17 @@ def _low(cell: MatchRow) -> float:
 
 
 def _told(cell: MatchRow) -> str:
-    return tell(cell.accuracy, cell.interval("accuracy"), digits=0, percent=True)
+    return tell(cell.accuracy, cell.interval("accuracy"), digits=1, percent=True)
 
 
 def _percent(share: float) -> str:
-    return tell_figure(share, digits=0, percent=True)
+    return tell_figure(share, digits=1, percent=True)
 
 
 def _points(value: float, interval: Interval) -> str:
     """A difference of shares, in points."""
-    told = tell_figure(value, digits=0, percent=True, signed=True).removesuffix("%")
-    ends = tell_range(interval, digits=0, percent=True, signed=True).replace("%", "")
+    told = tell_figure(value, digits=1, percent=True, signed=True).removesuffix("%")
+    ends = tell_range(interval, digits=1, percent=True, signed=True).replace("%", "")
     return f"{told} points ({ends})"
 
 

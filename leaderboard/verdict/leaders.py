@@ -55,7 +55,10 @@ def judge_generators(scoreboard: Scoreboard) -> Verdict:
     """Says which generator is ahead."""
     rows = scoreboard.generators
     if not rows:
-        return Verdict(title="Generators", headline="No generator takes a place.", lines=_NOBODY, contenders=())
+        none = "No generator takes a place."
+        if scoreboard.cells and not scoreboard.detectors:
+            none = "No generator takes a place, since no detector does: who passes before those is not asked."
+        return Verdict(title="Generators", headline=none, lines=_NOBODY, contenders=())
     first = rows[0]
     ties = [row for row in rows if row.evasion == first.evasion]
     lines = [
@@ -89,7 +92,9 @@ def _verdict(
     elif not told:
         headline = f"{_label(first)} is ahead; how sure that is was not measured."
     elif others := [row for row in contenders if row is not first]:
-        headline = f"{_label(first)} is ahead, but {_several(others)} may be the best {noun} just as well."
+        share = first.p_best
+        draws = "" if share is None else f" (first in {tell_figure(share, digits=0, percent=True)} of draws)"
+        headline = f"{_label(first)} is ahead{draws}, but {_several(others)} may be the best {noun}, too."
     else:
         headline = f"{_label(first)} is the best {noun}, and no other may be."
     if len(rows) > 1 and told:

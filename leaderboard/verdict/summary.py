@@ -36,6 +36,10 @@ def summarise(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) -> S
         scoreboard: What was found.
         challenges: Of its detectors.
     """
+    if not scoreboard.cells:
+        why = "nobody was left to play" if scoreboard.forfeits else "no match was played"
+        nothing = f"Nothing was scored: {why}{'; the forfeits say why' if scoreboard.forfeits else ''}."
+        return Summary(said=(nothing,), warned=(), unknown=())
     leaders = [judge.headline for judge in (judge_detectors(scoreboard), judge_generators(scoreboard))]
     said = [*tell_attacks(scoreboard), tell_unbroken(scoreboard), *leaders]
     limits = [tell_precision(scoreboard), *find_limits(scoreboard)]
@@ -47,7 +51,7 @@ def summarise(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) -> S
 
 
 def tell_precision(scoreboard: Scoreboard) -> str:
-    """How small a difference can be seen, in a sentence; empty where nobody measured it.
+    """How well a figure by itself is known, in words; empty where nobody measured it.
 
     Half of an interval's length, in the median match and in the worst.
 
@@ -61,8 +65,9 @@ def tell_precision(scoreboard: Scoreboard) -> str:
     median, most = (tell_figure(half, digits=2) for half in (statistics.median(halves), max(halves)))
     sure = f"{100 * scoreboard.confidence:g}%"
     return (
-        f"All of it is of {tested}. With so many an AUC is known to within {median} (the median match) or "
-        f"{most} (the worst; half of {sure} intervals): smaller differences cannot be seen."
+        f"All of it is of {tested}. With so many the AUC of a match by itself is known to within {median} (the median "
+        f"match) or {most} (the worst; half of {sure} intervals). What differs by less is told apart, if at all, by "
+        "intervals of the change itself, which are narrower: they are of the same people."
     )
 
 

@@ -31,6 +31,7 @@ class Place:
         best: Who stands first among those who are there; None where nobody stands.
         apart: By how much its figures are above the best one's, by what they are: on draws that both share.
         worst: The match in which it does worst; None where it was not judged.
+        uncounted: Why its matches count for nobody, behind a colon; empty where they do.
         confidence: Of intervals, as a share.
     """
 
@@ -40,6 +41,7 @@ class Place:
     best: Version | None
     apart: Mapping[str, Difference]
     worst: Match | None
+    uncounted: str
     confidence: float
 
     @property
@@ -68,7 +70,7 @@ class Place:
 
     def _why_no_place(self) -> str:
         if self.worst is None:
-            return "it has no match that counts"
+            return f"it has no match that counts{self.uncounted}"
         passes = tell_figure(_evasion(self.worst).value, digits=1, percent=True)
         return (
             f"it attacked every detector that is there; fewest of its fakes, {passes}, pass before "
@@ -108,9 +110,22 @@ def find_place(joined: TournamentRecord, played: TournamentRecord, newcomer: Ver
         unranked=why[0] if why else "",
         best=best,
         apart=_apart(own, theirs, joined, kind=kind, confidence=confidence) if own and theirs else {},
+        uncounted=_why_uncounted(joined, newcomer),
         worst=min(own, key=lambda match: _merit(match, kind), default=None),
         confidence=confidence,
     )
+
+
+def _why_uncounted(joined: TournamentRecord, newcomer: Version) -> str:
+    """Why matches of the newcomer's count for nobody: who of its opponents takes no place; empty where all do."""
+    other: Kind = "generator" if newcomer.kind == "detector" else "detector"
+    met = {_of(match, other).label for match in joined.matches if _of(match, newcomer.kind).label == newcomer.label}
+    out = {f"{one.player}@{one.round}": one.reason for one in find_unranked(joined) if one.kind == other}
+    reasons = dict.fromkeys(out[label] for label in sorted(met & out.keys()))
+    if not reasons:
+        return ""
+    whom = ", ".join(sorted(met & out.keys()))
+    return f": whom it met take no place themselves ({whom}: {'; '.join(reasons)})"
 
 
 def _apart(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from fakeoff.protocols.challenge.place import Place
+from fakeoff.protocols.drawing.inks import INK, LINES, QUIET
 from fakeoff.protocols.measures.standings import DetectorStanding
 
 _DPI = 120
-_INK, _QUIET = "#1b1f24", "#6e7781"
-_NEWCOMER = "#d55e00"  # Okabe and Ito's, which the colour-blind tell apart
 
 
 def draw_place(place: Place) -> Figure:
@@ -29,7 +28,7 @@ def draw_place(place: Place) -> Figure:
             (one.worst_auc, one.worst_auc_ci) if isinstance(one, DetectorStanding) else (one.evasion, one.evasion_ci)
         )
         low, high = interval or (value, value)
-        colour = _NEWCOMER if is_new else _INK
+        colour = LINES[3] if is_new else INK
         axes.plot([low, high], [down, down], color=colour, linewidth=1.6, alpha=0.55, solid_capstyle="butt")
         axes.plot([value], [down], "D" if is_new else "o", color=colour, markersize=6)
         labels.append(f"{one.rank}. {label}{' (newcomer)' if is_new else ''}")
@@ -39,7 +38,7 @@ def draw_place(place: Place) -> Figure:
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     if place.newcomer.kind == "detector":
-        axes.axvline(0.5, color=_QUIET, linewidth=0.9, linestyle=":")
+        axes.axvline(0.5, color=QUIET, linewidth=0.9, linestyle=":")
         axes.set_xlim(min(0.45, min(ends) - 0.03), 1.01)
         axes.set_xlabel("worst AUC over the generator versions of the home, on test; dotted: chance", fontsize=8)
     else:

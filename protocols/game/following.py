@@ -74,7 +74,8 @@ def _refuse_leak(label: str, report: AuditReport) -> None:
     for leak in report.leaks:
         raise ConfigError(
             f"the real pools and those of {label} can be told apart by format alone: "
-            f"{leak.sentence}; {leak.advice}; to play all the same: --allow-leaks"
+            f"{leak.sentence}; {leak.advice}; to play all the same: --allow-leaks",
+            mend=("--set", "arena.colour=grey") if leak.sentence.startswith("colours: grey on") else (),
         )
 
 

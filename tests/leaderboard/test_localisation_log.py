@@ -98,7 +98,8 @@ def test_the_terminal_shows_it_beside_the_paired_real_and_a_random_patch(played:
     for line, figure in zip(lines[first:], ("value", "paired", "random"), strict=False):
         for name in LOCATED:
             assert f" {cell['localisation'][name][figure]:.2f} " in line
-    assert not [line for line in lines[at:] if "noise@0" in line]
+    words = lines.index("In words")
+    assert not [line for line in lines[at:words] if "noise@0" in line]
 
 
 def _printed(scoreboard: Scoreboard) -> str:

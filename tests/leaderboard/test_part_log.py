@@ -158,7 +158,7 @@ def test_a_home_of_0_1_gets_its_parts_and_nothing_twice(
     client(new_home).delete_tag(before[tournament].info.run_id, "on_leak")
     state = json.loads((new_home / "mlflow.json").read_text())
     assert list(state) == [tournament_id(record)]
-    assert state[tournament_id(record)].pop("contents") == mlflow_log._CONTENTS
+    assert state[tournament_id(record)].pop("contents") == [mlflow_log._CONTENTS, *record.config.score.through]
     (new_home / "mlflow.json").write_text(json.dumps(state))
     assert not any(_points(client(new_home), run) for run in before.values())
     assert _everything(client(new_home)) != _everything(client(home))

@@ -297,8 +297,14 @@ def test_a_file_that_is_no_scoreboard(tmp_path: Path, record_of: Any, again: Aga
     path = record_of(provenance=lambda data: data.update(scoreboard="0" * 64))
     with pytest.raises(StoreError, match="is of another scoreboard than"):
         again(path, provenance=path.parent / "provenance.json")
-    found = again(path)
-    assert found.because[0].startswith("the provenance.json beside the file is of another scoreboard")
+
+
+def test_a_file_that_is_not_the_one_that_was_played_does_not_hold(record_of: Any, again: Again) -> None:
+    """Whoever moves a figure within its interval would pass, were its bytes not asked for."""
+    found = again(record_of(provenance=lambda data: data.update(scoreboard="0" * 64)))
+    assert "this file is not the one that was played" in found.altered
+    assert all(cell.holds for cell in found.cells)
+    assert not found.holds
 
 
 def test_provenance_holds_what_decides_bytes_and_nothing_of_the_place(recorded: Path) -> None:

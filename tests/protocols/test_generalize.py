@@ -105,7 +105,7 @@ def test_seeds_are_other_weights_and_other_batches_of_the_same_images(generalize
     assert [job.payload["seed"] for job in jobs] == [0, 1, 2]
     assert [job.payload["detector"]["parameters"]["init_seed"] for job in jobs] == [0, 1, 2]
     assert len({tuple(sorted(job.inputs.items())) for job in jobs}) == 1
-    assert [job.label for job in jobs] == [f"defend toy_detector on rough, seed {seed}" for seed in range(3)]
+    assert [job.what for job in jobs] == [f"on rough, seed {seed}" for seed in range(3)]
 
 
 def test_a_seed_that_a_user_set_stays(generalize: Make, watcher: Any) -> None:

@@ -333,7 +333,7 @@ def test_detectors_learn_samples_reprojections_or_both(played: tuple[Kept, Bench
     trainings = [job for job in jobs_of(module_watcher, "defend") if job.player == "toy_detector"]
     assert len(trainings) == 3
     for job in trainings:
-        [group] = [name for name in of if f"on {name}," in job.label]
+        [group] = [name for name in of if f"on {name}," in job.what]
         fakes = {read for name, read in job.inputs.items() if name.startswith("fake_")}
         assert fakes == {pools[split] for pools in of[group] for split in ("train", "val")}
 

@@ -69,13 +69,21 @@ class Checkpoint:
         A group stays a dict of its own, as in the file and as ``torch.load`` gives it: players' hooks know it so.
         :func:`flatten` joins the names.
         """
-        state: Any = OrderedDict()
+        state: OrderedDict[str, Any] = OrderedDict()
         for name, tensor in self.tensors.items():
             group, _, rest = name.partition(".")
             if group in self.groups and rest:
                 state.setdefault(group, OrderedDict())[rest] = tensor
             else:
                 state[name] = tensor
+        return self._with_metadata(state)
+
+    def flat(self) -> OrderedDict[str, Any]:
+        """The same with joined names, and no group a dict of its own."""
+        return self._with_metadata(OrderedDict(self.tensors))
+
+    def _with_metadata(self, given: OrderedDict[str, Any]) -> OrderedDict[str, Any]:
+        state: Any = given
         metadata: dict[str, dict[str, Any]] = {name: {"version": version} for name, version in self.versions.items()}
         metadata.setdefault("", {})[FACTS] = self.facts
         state._metadata = metadata

@@ -53,16 +53,17 @@ def attacked(whole: Whole) -> Callable[..., Scoreboard]:
 @pytest.mark.parametrize(
     ("after", "retrained", "said"),
     [
-        (0.55, 0.9, "g broke d@0 in round 1: accuracy 95% -> 55% (50% to 60%), a change of -40 points (-46 to -34). "
-                    "Retraining caught it: accuracy 90% (85% to 95%) on the same fakes."),
-        (0.75, 0.9, "g weakened d@0 in round 1: accuracy 95% -> 75% (70% to 80%), a change of -20 points (-26 to -14). "
-                    "Retraining caught it: accuracy 90% (85% to 95%) on the same fakes."),
-        (0.94, 0.95, "g did not fool d@0 in round 1: accuracy 95% -> 94% (89% to 99%), a change of -1 points "
-                     "(-7 to +5). Retrained: accuracy 95% (90% to 100%) on the same fakes."),
-        (0.5, 0.62, "g broke d@0 in round 1: accuracy 95% -> 50% (45% to 55%), a change of -45 points (-51 to -39). "
-                    "Retraining did not catch it: accuracy 62% (57% to 67%) on the same fakes."),
-        (0.5, None, "g broke d@0 in round 1: accuracy 95% -> 50% (45% to 55%), a change of -45 points (-51 to -39). "
-                    "It was not retrained."),
+        (0.55, 0.9, "g broke d@0 in round 1: accuracy 95.0% -> 55.0% (50.0% to 60.0%), a change of -40.0 points "
+                    "(-46.0 to -34.0). Retraining caught it: accuracy 90.0% (85.0% to 95.0%) on the same fakes."),
+        (0.75, 0.9, "g weakened d@0 in round 1: accuracy 95.0% -> 75.0% (70.0% to 80.0%), a change of -20.0 points "
+                    "(-26.0 to -14.0). Retraining caught it: accuracy 90.0% (85.0% to 95.0%) on the same fakes."),
+        (0.94, 0.95, "g did not fool d@0 in round 1: accuracy 95.0% -> 94.0% (89.0% to 99.0%), a change of "
+                     "-1.0 points (-7.0 to +5.0). Retrained: accuracy 95.0% (90.0% to 100.0%) on the same fakes."),
+        (0.5, 0.62, "g broke d@0 in round 1: accuracy 95.0% -> 50.0% (45.0% to 55.0%), a change of -45.0 points "
+                    "(-51.0 to -39.0). Retraining did not catch it: accuracy 62.0% (57.0% to 67.0%) on the same "
+                    "fakes."),
+        (0.5, None, "g broke d@0 in round 1: accuracy 95.0% -> 50.0% (45.0% to 55.0%), a change of -45.0 points "
+                    "(-51.0 to -39.0). It was not retrained."),
     ],
 )  # fmt: skip
 def test_an_attack_is_told(
@@ -92,7 +93,7 @@ def test_what_it_cost_is_told_with_it(attacked: Callable[..., Scoreboard]) -> No
 def test_a_file_of_before_says_no_more_than_it_knows(attacked: Callable[..., Scoreboard]) -> None:
     old = dataclasses.replace(attacked(), changes=())
     [said] = tell_attacks(old)
-    assert said.startswith("g attacked d@0 in round 1: accuracy 95% -> 55% (50% to 60%). Retrained, it has")
+    assert said.startswith("g attacked d@0 in round 1: accuracy 95.0% -> 55.0% (50.0% to 60.0%). Retrained, it has")
     assert [one.outcome for one in find_attacked(old)] == ["not told"]
 
 
@@ -110,13 +111,36 @@ def test_of_many_attacks_there_is_a_count_and_the_hardest(whole: Whole) -> None:
     count, *told = tell_attacks(found)
     assert count == (
         "Of 5 attacks 2 broke their target, 1 weakened it and 2 did not lower its accuracy for sure; retraining caught "
-        "3 of the 3 that did. The hardest:"
+        "3 of the 3 that did. Those that changed most:"
     )
     assert [one.partition(":")[0] for one in told] == [
         "g broke d@1 in round 2",
         "g broke d@4 in round 5",
         "g weakened d@2 in round 3",
     ]
+
+
+def test_fakes_that_take_no_place_break_nobody_in_the_count(whole: Whole) -> None:
+    cells, changes = [], []
+    for round_ in range(1, 6):
+        cells += [
+            _cell(f"d@{round_ - 1}", f"g@{round_ - 1}", 0.95),
+            _cell(f"d@{round_ - 1}", f"g@{round_}", 0.5, is_target=True),
+        ]
+        changes.append(_change(round_, -0.45, None))
+    out = [{"kind": "generator", "player": "g", "round": round_, "reason": "noise"} for round_ in (1, 2)]
+    found = dataclasses.replace(whole({"cells": cells, "unranked": out}), changes=tuple(changes))
+    count, *told = tell_attacks(found)
+    assert count.startswith("Of 3 attacks 3 broke their target")
+    assert "Fakes of 2 more take no place: what they fool says nothing." in count
+    assert [one.partition(":")[0].rpartition(" ")[2] for one in told] == ["3", "4", "5"]
+
+
+def test_an_attack_that_helped_its_target_is_told(attacked: Callable[..., Scoreboard]) -> None:
+    found = attacked(after=0.99, retrained=0.99)
+    better = dataclasses.replace(found, changes=(_change(1, 0.04, 0.0, half=0.03),))
+    [said] = tell_attacks(better)
+    assert said.startswith("g was easier to catch afterwards than before for d@0 in round 1: accuracy 95.0% -> 99.0%")
 
 
 def test_who_was_never_fooled(attacked: Callable[..., Scoreboard], whole: Whole) -> None:
@@ -130,8 +154,8 @@ def test_who_was_never_fooled(attacked: Callable[..., Scoreboard], whole: Whole)
     ]
     attacks = [{"generator": "g", "round": 1, "targets": ["a@0"]}]
     assert tell_unbroken(whole({"cells": cells, "attacks": attacks})) == (
-        "Never fooled by finetuned generators, in any round: a (at worst 80% (75% to 85%) accuracy, a@0 on g@1) and "
-        "b (at worst 90% (85% to 95%) accuracy, b@0 on g@1; nobody was finetuned against it)."
+        "Never fooled by finetuned generators, in any round: a (at worst 80.0% (75.0% to 85.0%) accuracy, a@0 on g@1) "
+        "and b (at worst 90.0% (85.0% to 95.0%) accuracy, b@0 on g@1; nobody was finetuned against it)."
     )
     assert tell_unbroken(whole({"cells": cells})) == "", "where nobody attacked, nobody withstood"
 
@@ -143,4 +167,6 @@ def test_a_search_is_told_of_whom_no_generator_was_finetuned_against(whole: Whol
     share = {"p_fake": 0.5, "recall_fake_ci": (0, 1), "passes": 0.5, "passes_ci": (0, 1), "ap": 0.5, "ap_ci": (0, 1)}
     found = {"start": {**share, "recall_fake": 1.0}, "found": {**share, "recall_fake": 0.81}}
     said = tell_unbroken(whole({"cells": cells, "attacks": attacks, "searches": [{**pair, **found}]}))
-    assert "nobody was finetuned against it; a search of latents took what it finds of fakes from 100% to 81%" in said
+    assert (
+        "nobody was finetuned against it; a search of latents took what it finds of fakes from 100.0% to 81.0%" in said
+    )

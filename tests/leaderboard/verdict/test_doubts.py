@@ -104,11 +104,14 @@ def test_how_small_a_difference_can_be_seen(whole: Whole) -> None:
     cells = [{**PAIR, "auc_ci": (0.5, 0.5 + 2 * half)} for half in (0.02, 0.05, 0.2)]
     said = tell_precision(whole({"cells": cells, "data": data}))
     assert "20 photographs of 2 people" in said
-    assert "known to within 0.05 (the median match) or 0.20 (the worst; half of 95% intervals)" in said
+    assert "of a match by itself is known to within 0.05 (the median match) or 0.20 (the worst; half of 95%" in said
     assert tell_precision(whole({"data": data})) == ""
 
 
 def test_a_game_without_anything_is_told_without_anything(whole: Whole) -> None:
     told = summarise(whole({}))
-    assert told.said == ("No detector takes a place.", "No generator takes a place.")
-    assert told.warned == ()
+    assert told.said == ("Nothing was scored: no match was played.",)
+    assert (told.warned, told.unknown) == ((), ())
+    forfeit = {"kind": "generator", "player": "g", "round": 0, "stage": "enter", "reason": "weights that do not fit"}
+    [said] = summarise(whole({"forfeits": [forfeit]})).said
+    assert said == "Nothing was scored: nobody was left to play; the forfeits say why."

@@ -70,7 +70,7 @@ def test_who_may_be_as_good_is_named_at_once(of: Callable[..., Scoreboard]) -> N
         _detector("c", worst_auc=0.5, rank=3, rank_ci=(3, 3), p_best=0.0),
     )
     found = judge_detectors(of(*rows))
-    assert found.headline == "a@2 is ahead, but b@2 may be the best detector just as well."
+    assert found.headline == "a@2 is ahead (first in 70% of draws), but b@2 may be the best detector, too."
     assert found.contenders == ("a@2", "b@2")
     assert "one of 2: a@2 and b@2" in found.lines[-2]
     assert "a@2 in 70% and b@2 in 30% of the draws" in found.lines[-1]
@@ -114,7 +114,9 @@ def test_many_contenders_are_counted(of: Callable[..., Scoreboard]) -> None:
     rows = [_detector(name, rank=place + 1, rank_ci=(1, 6), worst_auc=0.9 - place / 100, p_best=1 / 6)
             for place, name in enumerate("abcdef")]  # fmt: skip
     found = judge_detectors(of(*rows))
-    assert found.headline == "a@2 is ahead, but b@2, c@2, d@2 and 2 more may be the best detector just as well."
+    assert found.headline == (
+        "a@2 is ahead (first in 17% of draws), but b@2, c@2, d@2 and 2 more may be the best detector, too."
+    )
     assert len(found.contenders) == 6
 
 
