@@ -128,7 +128,7 @@ def test_what_is_printed_is_kept_aside_and_named_and_costs_nothing(played: tuple
     assert screen.count("a line of the plugin's own") == 1
     (line,) = [line for line in screen.splitlines() if "a line of the plugin's own" in line]
     assert "prints printed 4 line(s)" in line
-    (kept,) = Home(home).output.glob("attack-prints@0-*.txt")
+    (kept,) = Home(home).output.glob("attack-prints@1-*.txt")
     assert kept.read_text() == "a line of the plugin's own\n" * 4
 
 

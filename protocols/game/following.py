@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.seeds import seed_from
 from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.game.engine import Slot
 from fakeoff.protocols.game.moves import Moves
 from fakeoff.protocols.game.tally import Tally
-from fakeoff.protocols.measures import QualityGate
 from fakeoff.protocols.record.versions import Version
+from fakeoff.protocols.score.quality import faults, measure_quality
 
 
 async def prepare_reals(moves: Moves, generator: Slot[Any]) -> None:
@@ -51,11 +54,18 @@ async def _refuse_no_faces(moves: Moves, generator: Version, report: AuditReport
     """
     if generator.round or not moves.can(generator, "trainable"):
         return
-    gate = await moves.measured(QualityGate, generator)
-    if gate is not None and gate.figures.faults:
+    # Here and at once, not in a job: nobody is to be trained meanwhile.
+    reals = await moves.real_pools(generator.resolution)
+    fakes, val, train = (
+        moves.store.read(key).arrays["images"] for key in (generator.pools["val"], reals["val"], reals["train"])
+    )
+    rng = np.random.default_rng(seed_from(generator.key, "no faces"))
+    measured = measure_quality(fakes, fakes, val, train, targets=None, rng=rng)
+    found = () if measured is None else faults(measured)
+    if found:
         name = generator.player
         raise ConfigError(
-            f"generator '{name}' makes no faces yet: {gate.figures.faults[0]}; no wonder that format alone tells them, "
+            f"generator '{name}' makes no faces yet: {found[0]}; no wonder that format alone tells them, "
             f"too: {report.leaks[0].sentence}. Train it, or enter weights that were trained: fakeoff run --protocol "
             f"pretrain --generators {name} writes such; to play all the same: --allow-leaks"
         )
