@@ -127,6 +127,15 @@ def _notes(compared: Compared) -> Iterator[str]:
     yield from (f"{line[:1].upper()}{line[1:]}." for line in compared.grounds)
     yield _pairing(compared)
     rows = Counter(row.figure for row in (*compared.cells, *compared.standings) if row.paired_over != "scores")
+    differences = [row for row in (*compared.cells, *compared.standings) if row.paired_over != "scores"]
+    if differences:
+        held = sum(row.holds for row in differences)
+        yield f"{held or 'None'} of {len(differences)} differences {'is' if held == 1 else 'are'} beyond chance."
+    if any(row.generator for row in compared.standings) and (compared.only_in_a or compared.only_in_b):
+        yield (
+            "Evasion is counted before the detectors of each tournament, and these are not the same: a difference may "
+            "be theirs, and not the generator's. Matches that both have say which."
+        )
     if rows:
         yield (
             f"Intervals are of {compared.confidence:.0%} and hold for all rows of a figure at once: where there are n, "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fakeoff import __version__
+from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.leaderboard.exported.graph import INPUT, OUTPUT, PATCHES, Graph
 from fakeoff.leaderboard.exported.recipes import FIXED_FILE, GRAPH_FILE, RECIPE_FILE, WEIGHTS_FILE
 from fakeoff.leaderboard.exported.subject import Subject
@@ -215,7 +217,7 @@ def _how_to_load(subject: Subject, files: Sequence[str], graph: Graph | None) ->
         use = f"scores = player.score(images)  # float32 (n, 3, {subject.side}, {subject.side}) in [0, 1] to (n,)"
     python = (
         "```python\nimport torch\nfrom safetensors.torch import load_file\n"
-        f"from fakeoff.{room} import players\n\n"
+        f"{_loading(subject)}from fakeoff.{room} import players\n\n"
         f'player = players.build("{subject.player.plugin}", {subject.parameters()!r})\n'
         f'player.load_state_dict(load_file("{WEIGHTS_FILE}"))\nplayer.eval()\n'
         f"with torch.no_grad():\n    {use}\n```"
@@ -235,6 +237,17 @@ def _how_to_load(subject: Subject, files: Sequence[str], graph: Graph | None) ->
     if subject.spec.provision is not None:
         ways.append("Its class is not Fakeoff's own: install or load its plugin first (`--plugin FILE`).")
     return "\n\n".join(ways)
+
+
+def _loading(subject: Subject) -> str:
+    """What loads the plugin file that its class stands in; nothing where it is installed."""
+    if not isinstance(subject.spec.provision, PluginFile):
+        return ""
+    file = Path(subject.spec.provision.path).name
+    return (
+        "from pathlib import Path\nfrom fakeoff.arena.players.plugins import load_plugin_file\n\n"
+        f'load_plugin_file(Path("{file}"))  # sha256 {subject.spec.provision.sha256[:12]}; it is not in this folder\n\n'
+    )
 
 
 def _section(title: str, text: str) -> str:
