@@ -55,7 +55,7 @@ def test_a_judge_whose_scores_lie_on_one_side(
     assert len(said) == bool(word), "once, whoever's fakes they are"
     if word:
         assert f"calls too much {word}" in said[0]
-        assert "97% where val would put it. Are mean, std and output as it was trained?" in said[0]
+        assert "97% where val would put it. If it came finished: are mean, std and output as it was trained?" in said[0]
 
 
 @pytest.mark.parametrize(
