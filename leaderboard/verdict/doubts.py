@@ -51,7 +51,8 @@ def tell_off_centre(scoreboard: Scoreboard) -> Iterator[str]:
             yield (
                 f"{judge} tells the fakes of {version(cell.generator, 0)} from reals (AUC {tell_figure(cell.auc)}), "
                 f"and calls too much {called}: {right} are right where fake begins at 0.5, and {could} where val would "
-                "put it. If it came finished: are mean, std and output as it was trained? Accuracy and evasion are counted at 0.5."
+                "put it. If it came finished: are mean, std and output as it was trained? Accuracy and evasion are "
+                "counted at 0.5."
             )
 
 
