@@ -314,7 +314,7 @@ def test_it_ends_in_words(printed: Callable[..., str]) -> None:
     unranked = [{"kind": "generator", "player": "pgan_pretrained", "round": 1, "reason": "its faces are noise"}]
     before, _, words = printed(_scoreboard(unranked=unranked), width=130).partition("\nIn words\n")
     assert "its faces are noise" in before
-    assert "pgan_pretrained attacked xception_block1@0 in round 1: accuracy 99% -> 50%" in words
+    assert "pgan_pretrained attacked xception_block1@0 in round 1: accuracy 99.4% -> 50.0%" in words
     assert "Unranked" not in words
     assert "\nNot known\n- " in words
     assert all(line.startswith(("- ", "  ")) for line in words.splitlines() if line and not line[0].isupper())
