@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("arena", "detectors", "generators", "leaderboard", "protocols")
+ROOMS = ("arena", "commands", "detectors", "generators", "leaderboard", "protocols")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
