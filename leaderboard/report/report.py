@@ -28,16 +28,14 @@ from fakeoff.leaderboard.report.looks import draw_heatmaps, draw_moves
 from fakeoff.leaderboard.report.page import Game, Page, render
 from fakeoff.leaderboard.report.pictures import Album, Picture
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
-from fakeoff.leaderboard.verdict.attacks import tell_attacks, tell_unbroken
 from fakeoff.leaderboard.verdict.cautions import (
     Caution,
     find_cautions,
-    find_limits,
     what_intervals_are,
     who_was_tested,
 )
 from fakeoff.leaderboard.verdict.leaders import judge_detectors, judge_generators
-from fakeoff.leaderboard.verdict.summary import tell_precision
+from fakeoff.leaderboard.verdict.summary import tell_story, tell_unknown
 from fakeoff.leaderboard.verdict.words import counted, source_name
 from fakeoff.protocols.measures.tournament import TournamentRecord
 
@@ -143,11 +141,11 @@ def _game(
     behind = behind_table(scoreboard)
     return Game(
         tested_on=who_was_tested(scoreboard),
-        story=[*tell_attacks(scoreboard), *filter(None, [tell_unbroken(scoreboard)])],
+        story=tell_story(scoreboard),
         verdicts=(judge_detectors(scoreboard), judge_generators(scoreboard)),
         intervals=what_intervals_are(scoreboard),
         cautions=[*troubles, *find_cautions(scoreboard, challenges)],
-        limits=[*filter(None, [tell_precision(scoreboard)]), *find_limits(scoreboard)],
+        limits=tell_unknown(scoreboard),
         standings=[*standings_tables(scoreboard, challenges), *([] if behind is None else [behind])],
         matrix=build_matrix(scoreboard),
         attacks=change_sentences(scoreboard),

@@ -41,13 +41,29 @@ def summarise(scoreboard: Scoreboard, challenges: Sequence[Challenge] = ()) -> S
         nothing = f"Nothing was scored: {why}{'; the forfeits say why' if scoreboard.forfeits else ''}."
         return Summary(said=(nothing,), warned=(), unknown=())
     leaders = [judge.headline for judge in (judge_detectors(scoreboard), judge_generators(scoreboard))]
-    said = [*tell_attacks(scoreboard), tell_unbroken(scoreboard), *leaders]
-    limits = [tell_precision(scoreboard), *find_limits(scoreboard)]
     return Summary(
-        said=tuple(filter(None, said)),
+        said=(*tell_story(scoreboard), *leaders),
         warned=tuple(find_cautions(scoreboard, challenges)),
-        unknown=tuple(filter(None, limits)),
+        unknown=tuple(tell_unknown(scoreboard)),
     )
+
+
+def tell_story(scoreboard: Scoreboard) -> list[str]:
+    """What happened: each attack, and who was never fooled.
+
+    Args:
+        scoreboard: What was found.
+    """
+    return [*tell_attacks(scoreboard), *filter(None, [tell_unbroken(scoreboard)])]
+
+
+def tell_unknown(scoreboard: Scoreboard) -> list[str]:
+    """What the figures cannot tell; first, how well one by itself is known.
+
+    Args:
+        scoreboard: What was found.
+    """
+    return [*filter(None, [tell_precision(scoreboard)]), *find_limits(scoreboard)]
 
 
 def tell_precision(scoreboard: Scoreboard) -> str:
@@ -71,4 +87,4 @@ def tell_precision(scoreboard: Scoreboard) -> str:
     )
 
 
-__all__ = ["Summary", "summarise", "tell_precision"]
+__all__ = ["Summary", "summarise", "tell_precision", "tell_story", "tell_unknown"]
