@@ -22,6 +22,7 @@ from fakeoff.leaderboard.home.provenance import (
     keep_provenance,
     recipes_of,
 )
+from fakeoff.leaderboard.home.replaced import changed_settings, tell_replaced
 from fakeoff.leaderboard.mlflow.away import say_if_away, say_unlogged
 from fakeoff.leaderboard.mlflow.backlog import Backlog
 from fakeoff.leaderboard.mlflow.mlflow_log import MlflowLog
@@ -97,7 +98,11 @@ def play_record(
         spec = tournament_spec(decided)
         with _killed_if_interrupted(log), conductor.bench(spec, on_round=rounds.keep) as bench:
             # A configuration that cannot be played, or is refused on the way, must not replace the one that was.
-            before = home.replace_configuration(print_config(decided).encode())
+            text = print_config(decided).encode()
+            before = home.replace_configuration(text)
+            if verbosity != "quiet" and (changed := changed_settings(before.files[home.configuration] or text, text)):
+                command = f"{home.named('').to_play} --name {'another' if not home.name else f'{home.name}-2'}"
+                console.print(tell_replaced(changed, command=command), markup=False, highlight=False, soft_wrap=True)
             try:
                 rounds.provenance = begin_provenance(home, conditions=conditions, players=recipes_of(decided))
                 record = play_on(bench)

@@ -32,6 +32,7 @@ class Challenge:
         by: The attack that left it that.
         sentence: What came of it.
         rule: By which rule.
+        untried: Whether the tournament's own attacks were harder.
     """
 
     detector: str
@@ -45,6 +46,7 @@ class Challenge:
     by: str
     sentence: str
     rule: str
+    untried: bool = False
 
     def mark(self, *, interval: bool = True) -> str:
         """For a column beside the player: ``fell to 0.71 (0.62 to 0.80)``.
@@ -53,7 +55,12 @@ class Challenge:
             interval: Whether there is room for it.
         """
         after = tell(self.after, self.after_ci if interval else None, digits=2)
-        return f"{'stands at' if self.stands else 'fell to'} {after}"
+        return f"{self.word} at {after}" if self.stands else f"fell to {after}"
+
+    @property
+    def word(self) -> str:
+        """``stands``, ``fell``, or ``not tried`` where the tournament's own attacks were harder."""
+        return ("not tried" if self.untried else "stands") if self.stands else "fell"
 
 
 def read_challenges(home: Home) -> tuple[Challenge, ...]:
@@ -74,7 +81,7 @@ def read_challenges(home: Home) -> tuple[Challenge, ...]:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             continue
     known = [one for one in found if states.get(one.detector) == one.state]
-    return tuple(sorted(known, key=lambda one: (one.detector, one.stands, one.after)))
+    return tuple(sorted(known, key=lambda one: (one.detector, one.stands, one.untried, one.after)))
 
 
 def hardest_challenge(challenges: Sequence[Challenge], player: str, round_: int) -> Challenge | None:
@@ -86,7 +93,7 @@ def hardest_challenge(challenges: Sequence[Challenge], player: str, round_: int)
         round_: Its version.
     """
     mine = [one for one in challenges if one.detector == f"{player}@{round_}"]
-    return min(mine, key=lambda one: (one.stands, one.after), default=None)
+    return min(mine, key=lambda one: (one.stands, one.untried, one.after), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +165,7 @@ def read_verdict(row: Mapping[str, Any]) -> Challenge:
             "after": row[after],
             "after_ci": (row[f"{after} from"], row[f"{after} to"]),
             "by": row["attacked by"],
+            "untried": row.get("not tried", False),
         },
     )
 

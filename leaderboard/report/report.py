@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from fakeoff.leaderboard.report.facts.state import State, tell_state
 from fakeoff.leaderboard.report.looks import draw_heatmaps, draw_moves
 from fakeoff.leaderboard.report.page import Game, Page, render
 from fakeoff.leaderboard.report.pictures import Album, Picture
-from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard
+from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, read_scoreboard
 from fakeoff.leaderboard.verdict.cautions import (
     Caution,
     find_cautions,
@@ -113,14 +112,7 @@ def _read(home: Home, record: TournamentRecord | None) -> tuple[Scoreboard, Tour
             raise
         why = f" ({error})" if home.tournament.is_file() else ""
         trouble = f"Only scoreboard.json could be read here, so there are no faces and no heatmaps{why}."
-        return _read_file(home.scoreboard), None, [Caution(kind="Incomplete", text=trouble)]
-
-
-def _read_file(path: Path) -> Scoreboard:
-    try:
-        return Scoreboard.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"'{path}' cannot be read: {one_line(error)}") from error
+        return read_scoreboard(home.scoreboard), None, [Caution(kind="Incomplete", text=trouble)]
 
 
 def _game(

@@ -14,6 +14,8 @@ from fakeoff.leaderboard.home.challenges import Challenge, LateEntry, read_verdi
 from fakeoff.protocols.drawing.inks import CAUGHT, PASSED
 from fakeoff.protocols.score.telling import tell
 
+_STYLES = {"stands": CAUGHT, "fell": f"bold {PASSED}", "not tried": "dim"}
+
 
 def challenges_table(challenges: Sequence[Challenge], *, of: str = "") -> Table:
     """Challenges of a home, a row each.
@@ -36,7 +38,7 @@ def challenges_table(challenges: Sequence[Challenge], *, of: str = "") -> Table:
     for one in challenges:
         table.add_row(
             one.detector,
-            Text("stands", style=CAUGHT) if one.stands else Text("fell", style=f"bold {PASSED}"),
+            Text(one.word, style=_STYLES[one.word]),
             f"{one.metric} {tell(one.before, one.before_ci)}",
             tell(one.after, one.after_ci),
             Text(one.by),
@@ -178,7 +180,7 @@ def print_challenge(result: Mapping[str, Any], console: Console, *, folder: Path
         console.print(Text(f"{row['player']} is not {row['is not']}: {row['why']}"), soft_wrap=True)
     _print_forfeits(result["forfeits"], console)
     console.print()
-    console.print(Text(verdict.sentence, style=f"bold {CAUGHT if verdict.stands else PASSED}"), soft_wrap=True)
+    console.print(Text(verdict.sentence, style=_STYLES[verdict.word]), soft_wrap=True)
     console.print(Text(verdict.rule, style="dim"), soft_wrap=True)
     _print_files(result, console, folder=folder)
 

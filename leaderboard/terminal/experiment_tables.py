@@ -14,6 +14,9 @@ from rich.text import Text
 
 from fakeoff.protocols.record.log import Cell, Row
 
+IN_WORDS = "in words"
+"""A table of this name has one column, of the same name: sentences, which are printed as such."""
+
 _WIDEST = 9  # columns that a terminal can show; all of them are in the CSV
 
 
@@ -33,7 +36,11 @@ def print_experiment(result: Mapping[str, Any], console: Console, *, folder: Pat
     _print_leaks(result, console)
     for name, rows in result["tables"].items():
         console.print()
-        console.print(_table(name, rows))
+        if name == IN_WORDS:
+            for row in rows:
+                console.print(Text(str(row[IN_WORDS])), soft_wrap=True)
+        else:
+            console.print(_table(name, rows))
     if result["forfeits"]:
         console.print()
         console.print(_forfeits(result["forfeits"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from fakeoff.protocols.arms_race.figures import draw_forgetting, draw_races
 from fakeoff.protocols.arms_race.races import Cell, Races, Rules
@@ -11,6 +12,7 @@ from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.record.log import Cell as Value
 from fakeoff.protocols.record.log import Row
 from fakeoff.protocols.score.replicates import Draws, Estimate
+from fakeoff.protocols.score.telling import tell
 
 
 def log_races(bench: Bench, found: Races, rounds: Sequence[Row]) -> None:
@@ -21,8 +23,10 @@ def log_races(bench: Bench, found: Races, rounds: Sequence[Row]) -> None:
         found: Everything.
         rounds: Of :func:`round_rows`.
     """
+    forgotten = forgetting_rows(found)
+    bench.table("in words", [{"in words": sentence} for sentence in _sentences(rounds, forgotten)])
     bench.table("rounds", rounds)
-    if forgotten := forgetting_rows(found):
+    if forgotten:
         bench.table("forgetting", forgotten)
     if contrasts := history_rows(found):
         bench.table("history against latest", contrasts)
@@ -30,6 +34,37 @@ def log_races(bench: Bench, found: Races, rounds: Sequence[Row]) -> None:
     bench.figure("forgetting", draw_forgetting(found))
     for round_ in range(found.rounds + 1):
         bench.log(_points(found, round_), step=round_)
+
+
+def _sentences(rounds: Sequence[Row], forgotten: Sequence[Row]) -> list[str]:
+    """For each set of rules what attacks took, what retraining brought back, and what was forgotten most."""
+    sentences = []
+    for learn, target in dict.fromkeys((row["detectors learn"], row["attacks against"]) for row in rounds):
+        mine = [row for row in rounds if (row["detectors learn"], row["attacks against"]) == (learn, target)]
+        hit = [row for row in mine if row["was the target"]]
+        lows = [float(row["AP attacked"] or 0) for row in hit]
+        caught = [float(row["AP retrained"] or 0) for row in hit if row["AP retrained"] is not None]
+        told = f"Where detectors learn {learn} and attacks are against {target}: "
+        if hit:
+            told += f"attacks left the attacked an AP of {fmean(lows):.2f} in the mean (at worst {min(lows):.2f})"
+            told += f", retraining brought it back to {fmean(caught):.2f}. " if caught else ". "
+        losses = [
+            row
+            for row in forgotten
+            if (row["detectors learn"], row["attacks against"]) == (learn, target) and float(row["change"] or 0) < 0
+        ]
+        if losses:
+            worst = min(losses, key=lambda row: float(row["change"] or 0))
+            ends = (float(worst["change from"] or 0), float(worst["change to"] or 0))
+            told += (
+                f"Most was forgotten by {worst['detector']}: on the fakes of round {worst['fakes of round']} its AP "
+                f"went from {float(worst['AP at the time'] or 0):.2f} to {float(worst['AP at the end'] or 0):.2f}, "
+                f"a change of {tell(float(worst['change'] or 0), ends, digits=2, signed=True)}."
+            )
+        else:
+            told += "No detector did worse on old fakes at the end."
+        sentences.append(told)
+    return sentences
 
 
 def round_rows(found: Races) -> list[Row]:

@@ -46,6 +46,7 @@ def verdict_row(verdict: Verdict, *, restarts: int, rates: Sequence[float]) -> R
     return {
         "detector": verdict.entry.detector.label,
         "stands": verdict.stands,
+        "not tried": verdict.is_untried,
         "metric": NAMES[verdict.metric],
         **_named("on the scoreboard", recorded, verdict.metric),
         "worst against": recorded.generator.label,

@@ -43,6 +43,11 @@ class Verdict:
         return self.fall.ci[0] <= 0
 
     @property
+    def is_untried(self) -> bool:
+        """Whether the tournament's own attacks were harder than these, by an interval that lies below 0."""
+        return self.fall.ci[1] < 0
+
+    @property
     def rule(self) -> str:
         """The rule, in one sentence."""
         over = f", simultaneous over {self.attempts} attacks" if self.attempts > 1 else ""
@@ -59,6 +64,12 @@ class Verdict:
         before = _told(self.entry.worst, self.metric)
         after = _told(self.worst.judged, self.metric)
         fall = tell(self.fall.value, self.fall.ci, signed=True)
+        if self.is_untried:
+            return (
+                f"{label} was not tried: its {name} is {before} at worst on the scoreboard, and {after} before "
+                f"{self.worst.told}, the hardest of these attacks. The tournament attacked harder than this challenge: "
+                "give it more --steps, --restarts or --queries."
+            )
         if self.stands:
             return (
                 f"{label} stands: its {name} is {before} at worst on the scoreboard and {after} before "

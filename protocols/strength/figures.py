@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 def draw_curves(curves: Sequence[Curve], found: Range, *, over_costs: bool, level: float) -> Figure:
-    """Average precision over the budget of finetuning, or over image cost with attacks on pixels beside.
+    """Average precision over the budget of one kind of attack, or over image cost with all kinds beside each other.
 
     Args:
-        curves: At least one.
+        curves: At least one; over a budget, of one kind.
         found: For what intervals are over.
         over_costs: Over image cost.
         level: Where a detector counts as broken.
     """
-    shown = [curve for curve in curves if over_costs or curve.attack == "finetuning"] or list(curves)
+    shown = list(curves)
     generators = list(dict.fromkeys(curve.generator for curve in shown))
     columns = min(2, len(generators))
     rows = -(-len(generators) // columns)
@@ -46,8 +46,9 @@ def draw_curves(curves: Sequence[Curve], found: Range, *, over_costs: bool, leve
     for axes in list(figure.axes)[len(generators) :]:
         axes.set_axis_off()
     figure.supylabel("average precision of the attacked detector", fontsize=9)
-    what = "what attacks cost the images" if over_costs else "steps of finetuning"
-    both = "; solid: finetuned generator, dashed: pixels moved" if any(c.attack == "pixels" for c in shown) else ""
+    budget = "steps of finetuning" if shown[0].attack == "finetuning" else "levels that pixels were moved by"
+    what = "what attacks cost the images" if over_costs else budget
+    both = "; solid: finetuned generator, dashed: pixels moved" if len({c.attack for c in shown}) > 1 else ""
     figure.suptitle(
         f"How much attack a detector stands: average precision over {what}\n"
         f"{_caption(found, intervals=not over_costs)}; dotted: half-life at AP {level:g}{both}",
@@ -175,8 +176,8 @@ def _draw_panel(
         of = [found.estimate(draws) for draws in curve.ap]
         # Budgets double from one to the next; over costs a curve goes the way of its budgets, back where one cost less.
         along = np.array(curve.costs) if over_costs else np.arange(len(of))
-        finetuned = curve.attack == "finetuning"
-        if finetuned and not over_costs:
+        finetuned = curve.attack == "finetuning" or not over_costs
+        if not over_costs:
             axes.fill_between(along, [one.low for one in of], [one.high for one in of], color=colour, alpha=0.07, lw=0)
         heights = [one.value for one in of]
         # Half-lives lie on straight lines between budgets, which are bent on an axis of growing steps.
@@ -202,7 +203,8 @@ def _draw_panel(
     else:
         budgets = curves[0].budgets
         axes.set_xticks(range(len(budgets)), [f"{budget:g}" for budget in budgets])
-        axes.set_xlabel("steps of finetuning", fontsize=8)
+        of = "steps of finetuning" if curves[0].attack == "finetuning" else "how far a pixel may go, in levels of 255"
+        axes.set_xlabel(of, fontsize=8)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -30,9 +30,14 @@ class HalfLife:
 
     @property
     def words(self) -> str:
-        """``23 (17 to 41)``, with ``> 160`` in place of what lies beyond."""
+        """``23 (17 to 41)``, with ``> 160`` in place of what lies beyond; alone where nothing else may be."""
         value, low, high = (self._one(end) for end in (self.value, self.low, self.high))
-        return f"{value} ({low} to {high})"
+        return value if value == low == high else f"{value} ({low} to {high})"
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it falls below the level at all."""
+        return not math.isinf(self.value)
 
     def _one(self, value: float) -> str:
         if not math.isinf(value):

@@ -68,12 +68,17 @@ def log_range(bench: Bench, found: Range, *, sights: Mapping[str, Sight], level:
     curves = read_curves(found)
     if not curves:
         return
+    bench.table("in words", [{"in words": sentence} for sentence in _sentences(bench, curves, level=level)])
     bench.table("strength", _strength_rows(found))
     half_lives = _half_life_rows(bench, curves, sights=sights, level=level)
     bench.table("half-life", half_lives)
-    for kind in ("budget", "cost"):
-        name = "strength" if kind == "budget" else "image cost"
-        bench.figure(name, draw_curves(curves, found, over_costs=kind == "cost", level=level))
+    for name, of in (
+        ("strength", [curve for curve in curves if curve.attack == "finetuning"]),
+        ("strength in pixels", [curve for curve in curves if curve.attack == "pixels"]),
+    ):
+        if of:
+            bench.figure(name, draw_curves(of, found, over_costs=False, level=level))
+    bench.figure("image cost", draw_curves(curves, found, over_costs=True, level=level))
     if rows := _robustness_rows(curves, found, sights=sights, side=bench.config.arena.resolution):
         bench.table("receptive field and robustness", rows)
     finetuned = [curve for curve in curves if curve.attack == "finetuning"]
@@ -125,6 +130,33 @@ def read_curves(found: Range) -> list[Curve]:
 
 def _mean_cost(point: Sequence[Shot]) -> float:
     return float(np.mean([shot.cost.pixel_l1_to_first if shot.cost else 0.0 for shot in point]))
+
+
+def _sentences(bench: Bench, curves: Sequence[Curve], *, level: float) -> list[str]:
+    """Who is broken by how much, the first to fall first, one sentence for each kind of attack of each generator."""
+    sentences = []
+    for generator, attack in dict.fromkeys((curve.generator, curve.attack) for curve in curves):
+        mine = [curve for curve in curves if (curve.generator, curve.attack) == (generator, attack)]
+        found = [(curve.detector, curve.half_life(bench, level=level)) for curve in mine]
+        fell = sorted((one for one in found if one[1].is_reached), key=lambda one: one[1].value)
+        stood = [detector for detector, half_life in found if not half_life.is_reached]
+        furthest, confidence = mine[0].budgets[-1], bench.config.score.confidence
+        what = (
+            f"Finetuned, {generator} brings detectors"
+            if attack == "finetuning"
+            else f"With its pixels moved, an image of {generator} brings detectors"
+        )
+        unit = "steps" if attack == "finetuning" else "levels of 255"
+        said = [f"{detector} after {half_life.words}" for detector, half_life in fell]
+        told = (
+            f"{what} below an AP of {level:g}: {', '.join(said)} {unit} ({confidence:.0%} intervals)." if fell else ""
+        )
+        if stood:
+            whom = f"{', '.join(stood)} {'stands' if len(stood) == 1 else 'stand'}"
+            than = f"{furthest:g} {unit}"
+            told += f"{' ' if told else ''}{whom} all {than} of {'it' if fell else generator} in the mean."
+        sentences.append(told)
+    return sentences
 
 
 def _strength_rows(found: Range) -> list[Row]:

@@ -96,6 +96,23 @@ def test_what_is_forgotten_is_the_last_version_less_that_of_the_time(race: tuple
             assert row["AP at the time"] == pytest.approx(first.figures.ap)
 
 
+def test_the_race_is_told_in_words(race: tuple[Kept, Bench]) -> None:
+    log, _ = race
+    told = {row["in words"].partition(" and attacks")[0]: row["in words"] for row in log.tables["in words"]}
+    assert set(told) == {"Where detectors learn all rounds", "Where detectors learn the latest round"}
+    for learnt, sentence in told.items():
+        hit = [
+            row for row in log.tables["rounds"] if f"learn {row['detectors learn']}" in learnt and row["was the target"]
+        ]
+        assert f"(at worst {min(row['AP attacked'] for row in hit):.2f})" in sentence
+        own = [row for row in log.tables["forgetting"] if f"learn {row['detectors learn']}" in learnt]
+        worst = min(own, key=lambda row: row["change"])
+        if worst["change"] < 0:
+            assert f"forgotten by {worst['detector']}: on the fakes of round {worst['fakes of round']}" in sentence
+        else:
+            assert "No detector did worse" in sentence
+
+
 def test_remembering_is_held_against_learning_the_latest_alone(race: tuple[Kept, Bench]) -> None:
     log, _ = race
     rows = {(row["detector"], row["fakes of"]): row for row in log.tables["history against latest"]}

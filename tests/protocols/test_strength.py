@@ -70,6 +70,10 @@ def test_whom_the_generator_can_talk_out_of_it_is_broken_and_whom_it_cannot_reac
     assert unbroken["steps until AP 0.75"].startswith(f"> {STEPS[-1]}")
     # In pixels it is the other way round: a pattern of single pixels is within reach.
     assert unbroken["levels until AP 0.75, value"] <= LEVELS[-1]
+    finetuned, moved = [row["in words"] for row in log.tables["in words"] if "shades" in row["in words"]]
+    assert f"toy_brightness after {broken['steps until AP 0.75']} steps" in finetuned
+    assert f"toy_robust stands all {STEPS[-1]} steps of it in the mean" in finetuned
+    assert f"toy_robust after {unbroken['levels until AP 0.75']}" in moved
 
 
 def test_attacks_cost_the_images_what_they_moved_them(strength: tuple[Kept, Bench]) -> None:
@@ -149,12 +153,13 @@ def average_precision(real: Any, fake: Any, of_real: Any, of_fake: Any) -> float
 def test_pictures_are_drawn(strength: tuple[Kept, Bench]) -> None:
     log, _ = strength
     assert set(log.figures) == {
-        "strength", "image cost", "receptive field and half-life", "transfer", "through",
+        "strength", "strength in pixels", "image cost", "receptive field and half-life", "transfer", "through",
     }  # fmt: skip
     curves = log.figures["strength"].axes[0]
     assert [label.get_text() for label in curves.get_xticklabels()] == ["0", *map(str, STEPS)]
     assert {text.get_text() for text in curves.texts} == {"toy_brightness", "toy_robust"}
     assert "half-life at AP 0.75" in log.figures["strength"].get_suptitle()
+    assert "levels of 255" in log.figures["strength in pixels"].axes[0].get_xlabel()
 
 
 def test_played_again_nothing_is_computed(

@@ -122,7 +122,7 @@ def test_nothing_was_played(tmp_path: Path) -> None:
 
 def test_a_scoreboard_that_is_none_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "scoreboard.json").write_text('{"schema_version": 99}')
-    with pytest.raises(StoreError, match="cannot be read: ValueError: its schema is 99"):
+    with pytest.raises(StoreError, match="is no scoreboard file: its schema is 99"):
         write_report(Home(tmp_path))
 
 

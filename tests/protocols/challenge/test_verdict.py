@@ -85,6 +85,16 @@ def test_a_clear_fall_falls_and_a_rise_stands() -> None:
     assert rose.fall.value == pytest.approx(-0.4)
 
 
+def test_attacks_that_are_weaker_than_the_tournaments_own_tried_nothing() -> None:
+    rose = verdict(fakes(0.5), fakes(0.9))
+    assert rose.is_untried
+    assert "was not tried: its AUC is 0.500" in rose.sentence
+    assert "--steps" in rose.sentence
+    assert "stands" not in rose.sentence
+    for alike in (fakes(0.5), fakes(0.4)):
+        assert not verdict(fakes(0.5), alike).is_untried
+
+
 def test_a_perfect_figure_has_no_spread_and_still_no_small_fall_is_told() -> None:
     assert verdict(fakes(1.0), fakes(0.98)).stands
     assert not verdict(fakes(1.0), fakes(0.7)).stands
