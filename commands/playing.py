@@ -28,8 +28,16 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
 @click.command(short_help="Play a tournament or another protocol.")
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--rounds", type=int, help="Attack-defend rounds after round 0.")
-@click.option("--generators", help="Names, separated by commas.", shell_complete=completes("generator", several=True))
-@click.option("--detectors", help="Names, separated by commas.", shell_complete=completes("detector", several=True))
+@click.option(
+    "--generators",
+    help="Names, or folders of fakes as ./fakes, separated by commas.",
+    shell_complete=completes("generator", several=True),
+)
+@click.option(
+    "--detectors",
+    help="Names, or files as mine.onnx, separated by commas.",
+    shell_complete=completes("detector", several=True),
+)
 @click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.")
 @click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")

@@ -35,6 +35,7 @@ _IN_WORDS: Mapping[Name, str] = {
     "blur": "a blur of {:g} pixels",
     "resize": "a resize to {:g} and back",
 }
+_AS_HEADINGS: Mapping[Name, str] = {"jpeg": "JPEG {:g}", "blur": "blur {:g} px", "resize": "resize to {:.0%}"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,11 @@ class Operation:
         """It in words: ``a resize to 0.5 and back``."""
         return _IN_WORDS[self.name].format(self.amount)
 
+    @property
+    def heading(self) -> str:
+        """It in two or three words, above a column: ``resize to 50%``."""
+        return _AS_HEADINGS[self.name].format(self.amount)
+
 
 def parse_operations(text: str) -> tuple[Operation, ...]:
     """Reads a chain of operations, such as ``resize:0.5+jpeg:75``; none of ``""``.
@@ -70,6 +76,22 @@ def parse_operations(text: str) -> tuple[Operation, ...]:
         ['resize', 'jpeg']
     """
     return tuple(_parse(part.strip()) for part in text.split(_TOGETHER)) if text.strip() else ()
+
+
+def chain_heading(text: str) -> str:
+    """A chain of operations above a column, or in a legend.
+
+    Args:
+        text: As it is written; what is no chain, as a file from elsewhere may name one, stays as it is.
+
+    Example:
+        >>> chain_heading("resize:0.5+jpeg:75")
+        'resize to 50%, JPEG 75'
+    """
+    try:
+        return ", ".join(operation.heading for operation in parse_operations(text))
+    except ValueError:
+        return text
 
 
 def postprocess(pixels: Pixels, operations: Sequence[Operation]) -> Pixels:

@@ -194,11 +194,25 @@ def _parameters(page: Page) -> Table:
     return table
 
 
+def _needed(page: Page) -> list[str]:
+    """The parameters without which it cannot be entered."""
+    parameters = page.listed.description.parameters or ()
+    needed = [parameter.name for parameter in parameters if parameter.required]
+    try:
+        page.listed.kind.registry.complete(page.listed.entry.name, {})
+    except PluginError:  # what its class asks for, of what has a default: a file, or a folder
+        needed += [one.name for one in parameters if (one.type, one.default) == ("str", "''")][:1]
+    return needed
+
+
 def _what_next(page: Page) -> list[str]:
     entry, enter = page.listed.entry, page.listed.kind.enter
     name = entry.name
     file = f" --plugin {entry.origin}" if entry.origin.endswith(".py") else ""
     enter = enter.replace("NAME", name).replace("fakeoff run", f"fakeoff run{file}")
+    kind = page.listed.kind.registry.kind
+    if kind in ("generator", "detector"):
+        enter += "".join(f" --set {kind}s.{name}.{one}=..." for one in _needed(page))
     is_shared = sum(name in kind.registry for kind in KINDS) > 1
     which = f" --kind {page.listed.kind.registry.kind}" if is_shared else ""
     check = f"Check it: fakeoff plugins check{file} {name}{which}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fakeoff.arena.images.postprocessing import chain_heading
 from fakeoff.leaderboard.comparing import same_players
 from fakeoff.leaderboard.formats.board import Board
 from fakeoff.leaderboard.home.challenges import challenge_marks
@@ -180,7 +181,7 @@ def _of_detector(row: DetectorStanding | ImportedStanding) -> tuple[str, ...]:
 
 
 def _headings(chains: Sequence[str]) -> list[str]:
-    return [f"mean AUC behind {chain}" for chain in chains]
+    return [f"mean AUC behind {chain_heading(chain)}" for chain in chains]
 
 
 def _behind(standing: PostprocessedStanding | None) -> str:

@@ -14,7 +14,7 @@ from fakeoff.arena.jobs import Result
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.plots.sheet import LINE, Sheet, title_inches
 from fakeoff.protocols.drawing.inks import PATCH, REAL_OR_FAKE
-from fakeoff.protocols.drawing.maps import REAL_TO_FAKE
+from fakeoff.protocols.drawing.maps import LITTLE_TO_MUCH, REAL_TO_FAKE
 from fakeoff.protocols.looking.figures import LookFigures
 from fakeoff.protocols.score.patches import Indices, Truth, align, normalise, resize_labels, windows
 
@@ -249,12 +249,12 @@ class _Block:
 def _draw_average(sheet: Sheet, average: Average, *, left: float, top: float) -> None:
     upper, side = top + _CAPTION + LINE, _MEANS_HEIGHT - _CAPTION - LINE - 0.1
     low, high = float(average.heatmap.min()), float(average.heatmap.max())
-    sheet.image(average.heatmap, left=left + 0.3, top=upper, width=side, height=side, cmap="viridis")
+    sheet.image(average.heatmap, left=left + 0.3, top=upper, width=side, height=side, cmap=LITTLE_TO_MUCH)
     sheet.text(average.caption, x=left + 0.3 + side / 2, y=upper - 0.06, size=8, ha="center", va="bottom")
     sheet.scale(
         low,
         high,
-        cmap="viridis",
+        cmap=LITTLE_TO_MUCH,
         left=left + 0.3 + side + 0.1,
         top=upper + 0.15,
         width=0.09,

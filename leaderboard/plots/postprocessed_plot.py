@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from fakeoff.arena.images.postprocessing import chain_heading
 from fakeoff.leaderboard.plots.sheet import Sheet, title_inches
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.drawing.inks import INK, LINES
@@ -58,7 +59,7 @@ def postprocessed_plot(scoreboard: Scoreboard) -> Figure:
             marker=_MARKERS[place % len(_MARKERS)],
             markersize=5,
             linestyle="none",
-            label=chain,
+            label=chain_heading(chain),
             clip_on=False,
         )
     axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=":")

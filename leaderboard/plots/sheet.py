@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -128,7 +129,16 @@ class Sheet:
         self._page.text(x, y, text, fontsize=size, ha="center", va="center", rotation=90, color=INK)
 
     def scale(
-        self, low: float, high: float, *, cmap: str, left: float, top: float, width: float, height: float, unit: str
+        self,
+        low: float,
+        high: float,
+        *,
+        cmap: str | Colormap,
+        left: float,
+        top: float,
+        width: float,
+        height: float,
+        unit: str,
     ) -> None:
         """An upright scale of a colour map, with its ends and its middle.
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fakeoff.arena.images.postprocessing import chain_heading
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.measures.fragility import PostprocessedStanding
 from fakeoff.protocols.score.telling import tell_figure
@@ -19,7 +20,7 @@ def postprocessed_table(scoreboard: Scoreboard) -> Table:
         title_style="bold",
     )
     table.add_column("player", no_wrap=True)
-    for heading in ("as they are", *scoreboard.chains):
+    for heading in ("as they are", *map(chain_heading, scoreboard.chains)):
         table.add_column(heading, justify="right")
     for row in scoreboard.detectors:
         if row.postprocessed:

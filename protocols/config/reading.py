@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ _WithParameters = TypeVar("_WithParameters", Player, Parts)
 
 _PLAYERS = ("generators", "detectors")
 _PLUGINS = "plugins"
+_FINISHED = frozenset({".onnx", ".pt2"})
 _TYPED, _FROM_PYTHON = "the command line", "the configuration"
 
 
@@ -61,8 +63,9 @@ def effective_config(
         kept: The file with what was last played, if it is there; it counts where nothing is given.
         rounds: Over ``rounds``.
         seed: Over ``seed``.
-        generators: Names separated by commas. A player that the file describes keeps its parameters.
-        detectors: Likewise.
+        generators: Names separated by commas. A player that the file describes keeps its parameters. A folder of
+            fakes, ``./fakes``, is the generator ``images`` of them.
+        detectors: Likewise. A file of a finished one, ``mine.onnx``, is the detector ``fixed`` of it.
         source: Over ``reals.source``.
         split_by: Over ``reals.split_by``.
         skip_corrupt: Over ``reals.skip_corrupt``.
@@ -232,7 +235,18 @@ def _player(name: str, described: Any) -> dict[str, Any]:
     for player in described if isinstance(described, list) else []:
         if isinstance(player, dict) and name in (player.get("name"), player.get("plugin")):
             return player
-    return {"plugin": name}
+    return _from_file(name) or {"plugin": name}
+
+
+def _from_file(given: str) -> dict[str, Any] | None:
+    """A player that is given as what it is made of: a finished detector's file, or a folder of fakes."""
+    path = Path(given)
+    name = re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_\-]", "_", path.stem or path.resolve().name)[:64]
+    if path.suffix.lower() in _FINISHED:
+        return {"plugin": "fixed", "name": name, "parameters": {"model": str(path.resolve())}}
+    if os.sep in given and path.is_dir():
+        return {"plugin": "images", "name": name, "parameters": {"folder": str(path.resolve())}}
+    return None
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,11 +44,15 @@ CAUGHT = "#1f8a43"
 BEFORE = "#57606a"
 """How it was before an attack."""
 
-LINES = ("#009e73", "#cc79a7", INK, "#e69f00", "#56b4e9", "#8c6d31", "#882255", "#332288")
-"""Of players and other things that have names, in the order of a legend: the rest of Okabe and Ito's, three more."""
+LINES = ("#8c6d31", "#cc79a7", INK, "#e69f00", "#56b4e9", "#882255", "#332288", "#009e73")
+"""Of players and other things that have names, in the order of a legend: the rest of Okabe and Ito's, three more. The
+green is the last: most charts do without it."""
 
 PATCHES, WHOLE = LINES[0], INK
 """Detectors that judge patches, and those that judge whole images; their marks differ too."""
+
+PATCHES_OR_WHOLE = "brown dots: patch detectors; black squares: whole images"
+"""What to write beside the two."""
 
 PATCH = "#ffd33d"
 """The frame of the most predictive patch."""
@@ -100,6 +104,7 @@ __all__ = [
     "PASSED",
     "PATCH",
     "PATCHES",
+    "PATCHES_OR_WHOLE",
     "QUIET",
     "REAL",
     "REAL_OR_FAKE",

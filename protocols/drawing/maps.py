@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from fakeoff.protocols.drawing.inks import FAKE, PAPER, REAL, levels
+from fakeoff.protocols.drawing.inks import FAKE, INK, PAPER, REAL, levels
 
 DPI = 120
 
@@ -21,6 +21,9 @@ REAL_TO_FAKE = LinearSegmentedColormap.from_list("real to fake", [REAL, PAPER, F
 
 PASSED_TO_CAUGHT = LinearSegmentedColormap.from_list("passed to caught", list(levels(9)))
 """Of figures of a match: purple where fakes pass, green where they are caught. Dark text can be read on all of it."""
+
+LITTLE_TO_MUCH = LinearSegmentedColormap.from_list("little to much", [PAPER, INK])
+"""Of amounts that are neither: the darker, the more."""
 
 
 def lower_end(values: Iterable[float], *, at_most: float) -> float:
@@ -77,4 +80,4 @@ def explain(
     labels[-1].set_verticalalignment("top")
 
 
-__all__ = ["DPI", "PASSED_TO_CAUGHT", "REAL_TO_FAKE", "explain", "hold_all", "lower_end"]
+__all__ = ["DPI", "LITTLE_TO_MUCH", "PASSED_TO_CAUGHT", "REAL_TO_FAKE", "explain", "hold_all", "lower_end"]

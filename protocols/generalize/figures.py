@@ -7,7 +7,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fakeoff.protocols.drawing.inks import GREY, INK, PALE, PATCHES, QUIET, WHOLE
+from fakeoff.protocols.drawing.inks import GREY, INK, PALE, PATCHES, PATCHES_OR_WHOLE, QUIET, WHOLE
 from fakeoff.protocols.drawing.maps import DPI, lower_end
 from fakeoff.protocols.generalize.trials import Trials
 from fakeoff.protocols.score.replicates import Estimate, told_over
@@ -125,7 +125,7 @@ def _draw_fields(axes: Axes, trials: Trials, group: str) -> None:
 def _caption(trials: Trials, *, table: bool = True) -> str:
     words = f"{trials.confidence:.0%} intervals over {told_over(trials.people, trials.seeds)}"
     if not table:
-        return f"{words}; small dots: seeds.\nGreen dots: patch detectors, black squares: whole images"
+        return f"{words}; small dots: seeds.\n{PATCHES_OR_WHOLE.capitalize()}"
     return f"{words}. Grey: trained on. Bold: the best mean, and what cannot be told apart from it"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fakeoff.arena.images.postprocessing import parse_operations
+from fakeoff.arena.images.postprocessing import chain_heading, parse_operations
 from fakeoff.protocols.measures.postprocessed import PostprocessedMatch
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.score.intervals import Interval, difference, interval_of_worst, mean_of
@@ -78,8 +78,8 @@ def describe_fragility(label: str, behind: Mapping[str, PostprocessedStanding]) 
 
 
 def _told(chain: str) -> str:
-    """A chain in words, and as it is written: ``JPEG of quality 75 (jpeg:75)``."""
-    return f"{', then '.join(operation.words for operation in parse_operations(chain))} ({chain})"
+    """A chain in words: ``JPEG of quality 75``."""
+    return ", then ".join(operation.words for operation in parse_operations(chain))
 
 
 def _stand(matches: Sequence[PostprocessedMatch], chain: str, *, confidence: float) -> PostprocessedStanding:
@@ -104,7 +104,7 @@ def _stand(matches: Sequence[PostprocessedMatch], chain: str, *, confidence: flo
 def _loss(chain: str, one: PostprocessedStanding) -> str:
     before, after = tell_figure(one.mean_auc - one.change), tell_figure(one.mean_auc)
     by = f"{tell_figure(one.change, signed=True)}, {tell_range(one.change_ci, signed=True)}"
-    return f"from {before} to {after} behind {chain} ({by})"
+    return f"from {before} to {after} behind {chain_heading(chain)} ({by})"
 
 
 __all__ = ["LARGE", "PostprocessedStanding", "describe_fragility", "stand_behind"]

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fakeoff.protocols.drawing.inks import GREY, INK, LINES, PATCHES, QUIET, WHOLE
+from fakeoff.arena.images.postprocessing import chain_heading
+from fakeoff.protocols.drawing.inks import GREY, INK, LINES, PATCHES, PATCHES_OR_WHOLE, QUIET, WHOLE
 from fakeoff.protocols.drawing.maps import DPI, PASSED_TO_CAUGHT, explain, hold_all, lower_end
 from fakeoff.protocols.generalize.trials import Sight
 from fakeoff.protocols.record.log import Row
@@ -89,7 +90,7 @@ def draw_robustness(
     figure.supylabel(f"steps of finetuning until AP falls below {level:g}", fontsize=9)
     figure.suptitle(
         f"Do smaller receptive fields stand more attack?\n{_caption(found)}; "
-        "green: patch detectors, black: whole images; arrow: not broken",
+        f"{PATCHES_OR_WHOLE}; arrow: not broken",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     return figure
@@ -149,7 +150,7 @@ def draw_through(rows: Sequence[Row], found: Range) -> Figure:
                         _draw_change(axes, row, down, marks[kind])
             ticks[place * (len(kinds) + 1) + (len(kinds) - 1) / 2] = f"{name[1]}\non {name[0]}"
         axes.axvline(0.5, color=INK, linestyle=":", linewidth=0.9)
-        axes.set_title(f"behind {chain}", loc="left", fontsize=9)
+        axes.set_title(f"behind {chain_heading(chain)}", loc="left", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
     hold_all(panels, at_most=0.28, across=True)
     panels[0].set_yticks(list(ticks), list(ticks.values()), fontsize=8)
@@ -203,8 +204,8 @@ def _draw_panel(
     else:
         budgets = curves[0].budgets
         axes.set_xticks(range(len(budgets)), [f"{budget:g}" for budget in budgets])
-        of = "steps of finetuning" if curves[0].attack == "finetuning" else "how far a pixel may go, in levels of 255"
-        axes.set_xlabel(of, fontsize=8)
+        what = "steps of finetuning" if curves[0].attack == "finetuning" else "how far a pixel may go, in levels of 255"
+        axes.set_xlabel(what, fontsize=8)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -110,10 +110,10 @@ def test_tables_mark_who_lives_on_fragile_traces(board: Scoreboard) -> None:
     terminal = board_text([one], "terminal")
     [line] = [line for line in terminal.splitlines() if "fragile@0" in line and "!" in line]
     assert f"{jpeg.mean_auc:.3f} ({jpeg.change:+.2f}) !" in line
-    assert "FRAGILE: fragile@0 lives on traces that do not survive JPEG of quality 75 (jpeg:75)" in terminal
+    assert "FRAGILE: fragile@0 lives on traces that do not survive JPEG of quality 75" in terminal
     assert "honest@0 lives on" not in terminal
     markdown = board_text([one], "markdown").splitlines()
-    assert any("| mean AUC behind jpeg:75 | mean AUC behind resize:0.5 |" in line for line in markdown)
+    assert any("| mean AUC behind JPEG 75 | mean AUC behind resize to 50% |" in line for line in markdown)
     [line] = [line for line in markdown if line.startswith("|") and "`fragile@0`" in line]
     assert f"| {jpeg.mean_auc:.3f} (" in line
     assert line.count(") !") == 2
@@ -138,10 +138,10 @@ def test_the_report_warns_and_has_both_tables(board: Scoreboard, traces: Path) -
     table = behind_table(board)
     assert table is not None
     assert [(row.head, row.cells[0], bool(row.note)) for row in table.rows] == [
-        ("fragile@0", "jpeg:75", True),
-        ("fragile@0", "resize:0.5", True),
-        ("honest@0", "jpeg:75", False),
-        ("honest@0", "resize:0.5", False),
+        ("fragile@0", "JPEG 75", True),
+        ("fragile@0", "resize to 50%", True),
+        ("honest@0", "JPEG 75", False),
+        ("honest@0", "resize to 50%", False),
     ]
     matches = behind_matches_table(board)
     assert matches is not None
@@ -179,8 +179,8 @@ def test_the_picture_has_every_detector_and_chain(board: Scoreboard, check_texts
     [axes] = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["fragile@0", "honest@0"]
     marks = {line.get_label(): list(line.get_xdata()) for line in axes.lines if line.get_marker() not in ("None", "")}
-    assert list(marks) == ["as they are", "jpeg:75", "resize:0.5"]
-    assert marks["jpeg:75"] == [row.postprocessed["jpeg:75"].mean_auc for row in board.detectors]
+    assert list(marks) == ["as they are", "JPEG 75", "resize to 50%"]
+    assert marks["JPEG 75"] == [row.postprocessed["jpeg:75"].mean_auc for row in board.detectors]
 
 
 def test_tournaments_compare_whatever_else_was_scored(data: dict[str, Any], board: Scoreboard) -> None:

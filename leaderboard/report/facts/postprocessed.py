@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fakeoff.arena.images.postprocessing import chain_heading
 from fakeoff.leaderboard.report.facts.tables import NONE, Cell, Row, Table, change, score
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.words import version
@@ -45,7 +46,11 @@ def behind_matches_table(scoreboard: Scoreboard) -> Table | None:
         return None
     return Table(
         caption="Every match behind what pictures go through on their way",
-        columns=["match", "AUC as they are", *(name for chain in chains for name in (f"behind {chain}", "change"))],
+        columns=[
+            "match",
+            "AUC as they are",
+            *(name for chain in chains for name in (f"behind {chain_heading(chain)}", "change")),
+        ],
         rows=[
             Row(
                 head=f"{version(row.detector, row.detector_round)} on {version(row.generator, row.generator_round)}",
@@ -65,7 +70,7 @@ def _of_detector(standing: DetectorStanding) -> Iterator[Row]:
         yield Row(
             head=version(standing.player, standing.round),
             cells=[
-                chain,
+                chain_heading(chain),
                 score(one.mean_auc - one.change, None),
                 score(one.mean_auc, one.mean_auc_ci),
                 change(one.change, one.change_ci, percent=False),
