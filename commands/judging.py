@@ -9,19 +9,19 @@ from typing import Any
 import click
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.commands.options import home_option, load_plugins, plugin_option, tournament_option
+from fakeoff.commands.options import GivenPath, home_option, load_plugins, plugin_option, tournament_option
 from fakeoff.leaderboard.terminal.console import open_console, open_error_console
 from fakeoff.leaderboard.terminal.one_line_errors import end
 
 
 @click.command(short_help="Draw where a detector sees a fake in your images.")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=GivenPath(path_type=Path))
 @click.option("--detector", required=True, help="A patch detector of the home, such as xception_block1 or ...@1.")
 @home_option
 @tournament_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     default=Path("fakeoff-look.png"),
     show_default=True,
     help="The picture to write.",
@@ -85,13 +85,13 @@ class _TwoLabels(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Rows as JSON Lines: an object each.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     help="A file for the rows, CSV unless --json. If it is there it is continued: what has rows is not judged again.",
 )
 @click.option(
     "--labels",
     "labelled",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     multiple=True,
     metavar="REAL_DIR FAKE_DIR|FILE",
     help="What is known of the pictures: two folders, or a CSV file with columns picture, label (real or fake) and, if "
@@ -99,7 +99,7 @@ class _TwoLabels(click.Command):
 )
 @click.option(
     "--heatmaps",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     help="A folder for a picture of each picture, with what a patch detector sees in it.",
 )
 @click.option("-0", "--null", "nulls", is_flag=True, help="The list on the standard input is separated by NUL.")
@@ -169,8 +169,8 @@ def score(
 
 
 @click.command(short_help="Say whether format alone tells two folders apart.")
-@click.argument("real", metavar="REAL_DIR", type=click.Path(path_type=Path))
-@click.argument("fake", metavar="FAKE_DIR", type=click.Path(path_type=Path))
+@click.argument("real", metavar="REAL_DIR", type=GivenPath(path_type=Path))
+@click.argument("fake", metavar="FAKE_DIR", type=GivenPath(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
 def audit(real: Path, fake: Path, as_json: bool, seed: int) -> None:

@@ -16,6 +16,24 @@ DEFAULT_HOME = Path("fakeoff-home")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_EMPTY = "it is empty; is a shell variable not set?"
+
+
+class GivenPath(click.Path):
+    """A path that is not empty, which would be the folder where somebody happens to stand."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail(_EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def refuse_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuses an option that is given and empty; its callback."""
+    if value == "":
+        raise click.BadParameter(_EMPTY, ctx=context, param=parameter)
+    return value
+
 
 def completes(kind: str, *, several: bool = False) -> Any:
     """Completes the names of what is registered; nothing of theirs is run for that."""
@@ -32,7 +50,7 @@ def home_option(command: F) -> F:
     """Adds ``--home``."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=GivenPath(path_type=Path, file_okay=False),
         default=DEFAULT_HOME,
         show_default=True,
         envvar="FAKEOFF_HOME",
@@ -53,7 +71,7 @@ def plugin_option(command: F) -> F:
     return click.option(
         "--plugin",
         "plugins",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         multiple=True,
         help="A Python file whose players register themselves. It is run: give only files that you trust. The home "
         "remembers it.",

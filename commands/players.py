@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fakeoff.commands.options import completes, json_option, load_plugins, plugin_option
+from fakeoff.commands.options import GivenPath, completes, json_option, load_plugins, plugin_option
 from fakeoff.leaderboard.terminal.console import open_console
 
 
@@ -77,7 +77,7 @@ def check_plugin(
 @click.argument("kind", type=click.Choice(["generator", "detector"]))
 @click.argument("name")
 @click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="The folder to write it in."
+    "--into", type=GivenPath(path_type=Path, file_okay=False), default=Path(), help="The folder to write it in."
 )
 def new_plugin(kind: str, name: str, into: Path) -> None:
     """Write a package with a generator or detector NAME that installs, passes its check and plays as it is."""
@@ -93,8 +93,8 @@ def weights() -> None:
 
 
 @weights.command("convert", short_help="Rewrite a checkpoint as safetensors.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT.safetensors", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath(path_type=Path))
+@click.argument("out", metavar="OUT.safetensors", type=GivenPath(path_type=Path))
 @click.option("--only", default="", metavar="PREFIX", help="Take the tensors below PREFIX, without it: g_ema.")
 @click.option(
     "--strip", multiple=True, metavar="PREFIX", help="Take PREFIX off the names that have it: backbone. Again for more."

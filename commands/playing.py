@@ -10,12 +10,14 @@ import click
 
 from fakeoff.arena.errors import ConfigError
 from fakeoff.commands.options import (
+    GivenPath,
     completes,
     home_option,
     json_option,
     load_plugins,
     open_jobs,
     plugin_option,
+    refuse_empty,
     saying_options,
     tournament_option,
     tracking_option,
@@ -26,7 +28,7 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
 
 
 @click.command(short_help="Play a tournament or another protocol.")
-@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.argument("config", type=GivenPath(path_type=Path), required=False)
 @click.option("--rounds", type=int, help="Attack-defend rounds after round 0.")
 @click.option(
     "--generators",
@@ -38,7 +40,7 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
     help="Names, or files as mine.onnx, separated by commas.",
     shell_complete=completes("detector", several=True),
 )
-@click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.")
+@click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.", callback=refuse_empty)
 @click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
@@ -296,10 +298,10 @@ def _check_one_challenge(
 
 
 @click.command(short_help="Play a tournament again, and say whether it holds.")
-@click.argument("scoreboard", metavar="SCOREBOARD.json", type=click.Path(path_type=Path))
+@click.argument("scoreboard", metavar="SCOREBOARD.json", type=GivenPath(path_type=Path))
 @click.option(
     "--home",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     default=Path("fakeoff-reproduced"),
     show_default=True,
     help="Where it is played again: a folder of its own.",
@@ -307,7 +309,7 @@ def _check_one_challenge(
 @click.option("--reals", help="The folder of images, where the reals were one: its path is not on record.")
 @click.option(
     "--provenance",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="What it was played with.  [default: provenance.json beside the scoreboard]",
 )

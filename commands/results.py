@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fakeoff.arena.errors import ConfigError, FakeoffError
-from fakeoff.commands.options import home_option, say_what_is_missing, tournament_option, tracking_option
+from fakeoff.commands.options import GivenPath, home_option, say_what_is_missing, tournament_option, tracking_option
 from fakeoff.leaderboard.terminal.console import open_console
 
 
@@ -28,7 +28,7 @@ from fakeoff.leaderboard.terminal.console import open_console
 @click.option(
     "--table", type=click.Choice(["standings", "cells"]), default="standings", show_default=True, help="Of CSV."
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file to write, instead of printing.")
+@click.option("--out", type=GivenPath(path_type=Path, dir_okay=False), help="A file to write, instead of printing.")
 def leaderboard(
     places: tuple[str, ...],
     home: Path,
@@ -140,7 +140,7 @@ def compare(a: str, b: str, home: Path, figures: tuple[str, ...], form: Any, as_
 @tournament_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     help="The file to write.  [default: report.html in the home]",
 )
 def report(home: Path, tournament: str, out: Path | None) -> None:
@@ -153,7 +153,7 @@ def report(home: Path, tournament: str, out: Path | None) -> None:
 
 
 @click.command("import", short_help="Let in scores that a detector gave elsewhere.")
-@click.argument("scores", metavar="SCORES.csv", type=click.Path(path_type=Path))
+@click.argument("scores", metavar="SCORES.csv", type=GivenPath(path_type=Path))
 @click.option("--detector", metavar="NAME", required=True, help="What the detector that gave them is to be called.")
 @home_option
 @tournament_option

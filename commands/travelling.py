@@ -8,11 +8,18 @@ from typing import Any, Literal
 import click
 
 from fakeoff.arena.errors import ConfigError
-from fakeoff.commands.options import home_option, load_plugins, plugin_option, tournament_option, tracking_option
+from fakeoff.commands.options import (
+    GivenPath,
+    home_option,
+    load_plugins,
+    plugin_option,
+    tournament_option,
+    tracking_option,
+)
 
 
 @click.command(short_help="Write the pools or a player of a home as files.")
-@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", required=False, type=GivenPath(path_type=Path, file_okay=False))
 @home_option
 @tournament_option
 @click.option(
@@ -24,7 +31,7 @@ from fakeoff.commands.options import home_option, load_plugins, plugin_option, t
 )
 @click.option("--player", metavar="NAME[@ROUND]|champion", help="A player instead of images.")
 @click.option("--kind", type=click.Choice(["generator", "detector"]), help="Where two players have the same name.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The same as FOLDER.")
+@click.option("--out", type=GivenPath(path_type=Path, file_okay=False), help="The same as FOLDER.")
 @click.option("--register", is_flag=True, help="Put the player's files into MLflow's registry of models, too.")
 @tracking_option
 @plugin_option
@@ -71,8 +78,8 @@ def export(
 
 
 @click.command(short_help="Pack a home into one file.")
-@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("home", type=GivenPath(path_type=Path, file_okay=False))
+@click.argument("file", type=GivenPath(path_type=Path))
 @click.option("--images/--no-images", default=True, show_default=True, help="Photographs, fakes and pictures of them.")
 @click.option("--weights/--no-weights", default=True, show_default=True, help="Of all versions of all players.")
 def pack(home: Path, file: Path, images: bool, weights: bool) -> None:
@@ -92,8 +99,8 @@ def pack(home: Path, file: Path, images: bool, weights: bool) -> None:
 
 
 @click.command(short_help="Unpack a home that was packed.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("home", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("file", type=GivenPath(path_type=Path))
+@click.argument("home", type=GivenPath(path_type=Path, file_okay=False))
 def unpack(file: Path, home: Path) -> None:
     """Unpack FILE, which 'fakeoff pack' wrote, to HOME: a folder that is not there yet.
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.abc
 import importlib.util
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
+from typing import NoReturn
 
 from fakeoff.arena.errors import PluginError, one_line
 from fakeoff.arena.players.provisions import PluginFile, Provision, compare
 from fakeoff.arena.players.registry import apart, importing
+
+MOST_SECONDS = 60.0
+"""That an import of a plugin file may take."""
 
 
 def load_plugin_file(path: Path) -> PluginFile:
@@ -65,13 +74,43 @@ def _import(file: PluginFile) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with importing(file), apart(file.sha256):
+        with importing(file), apart(file.sha256), _comes_back():
             module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # whatever it raises, GeneratorExit too
         del sys.modules[name]
         if isinstance(error, PluginError):
             raise
         raise PluginError(f"plugin file '{file.path}' does not load: {one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _comes_back() -> Iterator[None]:
+    """Has an import end: in time, and not with the process."""
+    process, leave = os.getpid(), os._exit
+
+    def stay(status: int) -> NoReturn:
+        if os.getpid() == process:
+            raise SystemExit(f"os._exit({status})")
+        leave(status)  # a process that the file has started
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"it has not ended after {MOST_SECONDS:g} s; does it train, or wait for something?")
+
+    is_main = threading.current_thread() is threading.main_thread()  # in no other can a signal be waited for
+    before = signal.signal(signal.SIGALRM, stop) if is_main else None
+    if is_main:
+        signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    os._exit = stay
+    try:
+        yield
+    finally:
+        os._exit = leave
+        if is_main:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 class _FromText(importlib.abc.InspectLoader):

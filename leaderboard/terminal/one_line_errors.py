@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
+import os
 import shlex
 import signal
 import sys
@@ -14,6 +16,16 @@ import click
 from fakeoff.arena.errors import FakeoffError
 
 _TYPED = "fakeoff.typed"
+_LONGEST = 300  # of a path that is told
+_KEPT = "what was computed is kept, the same command carries on"
+_MENDS = {
+    errno.ENOSPC: f"free some space: {_KEPT}",
+    errno.EDQUOT: f"free some of your quota: {_KEPT}",
+    errno.EROFS: "it is read-only: use another --home, or --out",
+    errno.EACCES: "give yourself the right to it, or use another",
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    errno.ENOMEM: "free some memory, or use fewer --workers",
+}
 
 
 class OneLineErrors(click.Group):
@@ -39,11 +51,25 @@ class OneLineErrors(click.Group):
                 line += f"\n  {shlex.join([ctx.info_name or 'fakeoff', *ctx.meta[_TYPED], *error.mend])}"
             end(line, code=2)
         except OSError as error:
-            if error.filename is None:  # a broken pipe: click's own
+            if error.errno == errno.EPIPE:  # click's own
                 raise
-            end(f"'{error.filename}' cannot be used: {error.strerror}", code=2)
+            end(tell_os_error(error), code=2)
         except KeyboardInterrupt:
-            end("interrupted; what was computed is kept, the same command carries on", code=130)
+            end(f"interrupted; {_KEPT}", code=130)
+
+
+def tell_os_error(error: OSError) -> str:
+    """What the system did not do, and the mend where there is one."""
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    where = f"'{_printable(error.filename)}' cannot be used: " if error.filename is not None else ""
+    mend = _MENDS.get(error.errno or 0, "")
+    return f"{where}{what}" + (f"; {mend}" if mend else "")
+
+
+def _printable(name: object) -> str:
+    """A path in one line that a terminal can show, of bytes that are no text as well."""
+    text = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else str(name)
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)[-_LONGEST:]
 
 
 def end(reason: str, *, code: int) -> NoReturn:

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -24,6 +25,15 @@ NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _take_numbers_alone(cls, value: Any, info: ValidationInfo) -> Any:
+        """Where a number is asked for, neither text nor true and false stand for one, as pydantic would have it."""
+        asked = cls.model_fields[info.field_name or ""].annotation
+        if asked in (int, float) and isinstance(value, bool | str):
+            raise ValueError(f"this is a number, not {value!r}")
+        return value
 
 
 class Player(_Section):

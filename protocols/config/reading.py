@@ -15,6 +15,7 @@ from tomlkit.container import Container
 from tomlkit.items import Table
 
 from fakeoff.arena.errors import ConfigError, suggestion
+from fakeoff.arena.files import read_waiting
 from fakeoff.arena.images.assets import sources_of_reals
 from fakeoff.protocols.config.config import Parts, Player, TournamentConfig, parse_config
 
@@ -22,6 +23,7 @@ _WithParameters = TypeVar("_WithParameters", Player, Parts)
 
 _PLAYERS = ("generators", "detectors")
 _PLUGINS = "plugins"
+_PATIENCE_SECONDS, _MOST_BYTES = 10.0, 1 << 24
 _FINISHED = frozenset({".onnx", ".pt2"})
 _TYPED, _FROM_PYTHON = "the command line", "the configuration"
 
@@ -33,11 +35,13 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: It cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(read_waiting(path, seconds=_PATIENCE_SECONDS, most_bytes=_MOST_BYTES).decode())
     except OSError as error:
-        raise ConfigError(f"configuration '{path}' cannot be read: {error.strerror}") from error
+        raise ConfigError(f"configuration '{path}' cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration '{path}' is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"configuration '{path}' is nested too deep to be one") from error
 
 
 def effective_config(
@@ -213,13 +217,15 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
             if not equals:
                 raise ValueError("there is no '='")
             path = list(tomllib.loads(f"{key} = 0"))  # the key alone must be one
+            if not path:  # a comment
+                raise ValueError("there is no key")
             try:
                 fresh = tomllib.loads(f"{key} = {value}")
             except tomllib.TOMLDecodeError:
                 fresh = tomllib.loads(f"{key} = {tomlkit.item(value).as_string()}")
             if list(fresh) != path:  # a line break smuggled in another key
                 raise ValueError("it is more than one")
-        except (ValueError, tomllib.TOMLDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(
                 f"'{setting}' is no setting: {error}; write KEY=VALUE, such as attack.steps=50"
             ) from error
