@@ -24,6 +24,7 @@ from fakeoff.arena.compute.process import (
     share_memory,
     undisturbed,
 )
+from fakeoff.arena.compute.secrets import is_secret, less_secrets, without_secrets
 
 __all__ = [
     "CPU",
@@ -41,7 +42,9 @@ __all__ = [
     "faster",
     "image_layout",
     "in_batches",
+    "is_secret",
     "keep_memory",
+    "less_secrets",
     "measure",
     "move",
     "prepare_process",
@@ -51,4 +54,5 @@ __all__ = [
     "survey",
     "torch_device",
     "undisturbed",
+    "without_secrets",
 ]

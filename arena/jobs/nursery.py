@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
+from fakeoff.arena.compute import less_secrets
 from fakeoff.arena.jobs import Job, Outcome, Report, Result, execute, hand_over, import_house
 from fakeoff.arena.players.provisions import ProvisionError
 from fakeoff.arena.watch import GRACE_SECONDS, PATIENCE
@@ -61,7 +62,7 @@ class Nursery:
             stdin=subprocess.PIPE,  # its end is the driver's
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, sys.path)])},
+            env={**less_secrets(os.environ), "PYTHONPATH": os.pathsep.join([*filter(None, sys.path)])},
             start_new_session=True,  # an interrupt at the terminal is the driver's to handle
         )
         atexit.register(self.close)

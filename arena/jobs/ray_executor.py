@@ -8,9 +8,7 @@ import logging
 import os
 import pickle
 import secrets
-import shutil
 import socket
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -19,19 +17,17 @@ from typing import Any
 
 import torch
 
-from fakeoff.arena.compute import Machine, quiet_threads, survey
+from fakeoff.arena.compute import Machine, quiet_threads, survey, without_secrets
 from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
 from fakeoff.arena.jobs.ray_work import POLL_SECONDS, warm, work
+from fakeoff.arena.jobs.scratch import Scratch
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
 from fakeoff.arena.watch import Watch, overdue
 
 _CONNECT_SECONDS = 10.0
-
-
-_LONGEST_FOLDER = 20
 
 
 _RETRIES_AFTER_CRASH = 2
@@ -110,7 +106,7 @@ class RayExecutor:
         self._ray: Any = None
         self._task: Any = None
         self._watches: dict[str, Any] = {}
-        self._scratch = ""
+        self._scratch: Scratch | None = None
         self._environment: tuple[PluginPackage, ...] = ()
         self._overdue: dict[str, str] = {}
         self._held_to: set[Provision] = set()
@@ -204,23 +200,21 @@ class RayExecutor:
             self._ray.shutdown()
             self._ray = None
             self._held_to.clear()
-            if self._scratch:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+            if self._scratch is not None:
+                self._scratch.close()
 
     def _start(self) -> Any:
         if self._ray is not None:
             return self._ray
         quiet_threads()
         if self.address is None:
-            # The path of a socket below it has room for 107 characters.
-            roomy = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
-            self._scratch = tempfile.mkdtemp(prefix="fakeoff-ray-", dir=None if roomy else "/tmp")
+            self._scratch = Scratch("ray")
             how: dict[str, Any] = {
                 "address": "local",
                 "num_cpus": self.workers,
                 "num_gpus": torch.cuda.device_count() if self._gpus is None else self._gpus,
                 "include_dashboard": False,
-                "_temp_dir": self._scratch,
+                "_temp_dir": str(self._scratch.path),
             }
         else:
             # Its own patience with a head that does not answer is ten minutes.
@@ -231,12 +225,13 @@ class RayExecutor:
 
         self._ray = ray
         try:
-            # What players print comes back with their outcomes.
-            ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+            with without_secrets():  # its processes keep the environment that they find
+                # What players print comes back with their outcomes.
+                ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
         except Exception as error:  # another Ray, another token, no cluster: each has its own
             self._ray = None
-            if self.address is None:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+            if self._scratch is not None:
+                self._scratch.close()
                 raise ConfigError(
                     f"Ray does not start: {one_line(error)[:300]}; to play without it: --serial"
                 ) from error
