@@ -234,7 +234,8 @@ class Home:
             StoreError: Another process holds it.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # Private: photographs, weights and scores are in it. Who shares it gives the right to it.
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = self.lock.open("w")
         except OSError as error:
             raise StoreError(f"nothing can be kept in '{self}': {one_line(error)}; use another --home") from error

@@ -16,14 +16,6 @@ from fakeoff.arena.players.plugins import load_plugin_file
 
 SECRET = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "WANDB_API_KEY", "PGPASSWORD", "GH_TOKEN")
 PLAIN = ("PATH", "HOME", "OMP_NUM_THREADS", "RAY_AUTH_TOKEN", "TOKENIZERS_PARALLELISM", "KEYBOARD", "CUDA_PATH")
-    "PATH",
-    "HOME",
-    "OMP_NUM_THREADS",
-    "RAY_AUTH_TOKEN",
-    "TOKENIZERS_PARALLELISM",
-    "KEYBOARD",
-    "CUDA_VISIBLE_DEVICES",
-)
 
 LOOKS = """
 from pathlib import Path

@@ -136,3 +136,11 @@ def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path:
         raise RuntimeError
     with home.locked():
         pass
+
+
+def test_a_home_is_its_owners_alone_and_one_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o750)
+    for folder, rights in ((tmp_path / "new", 0o700), (shared, 0o750)):
+        with Home(folder).locked():
+            assert folder.stat().st_mode & 0o777 == rights
