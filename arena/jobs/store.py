@@ -215,10 +215,16 @@ def _checksum(key: str, kept: dict[str, Any]) -> str:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replaces a file in one step: a reader, or a kill, never meets half of it.
 
+    Of a link the file that it leads to is replaced. What is there and no file, as a device, stays: who may do anything
+    would have it replaced by a file.
+
     Raises:
-        StoreError: It cannot be written.
+        StoreError: It cannot be written, or something else is there.
     """
     with _writing(path):
+        path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_file():
+            raise FileExistsError("something is there that is no file")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         _write_synced(partial, data)

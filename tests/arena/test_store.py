@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +264,25 @@ def test_arrays_that_were_left_out_are_computed_again_and_only_the_same_ones_are
     store.write(KEY, some_result())
     assert store.left_out() == []
     assert store.read(KEY).arrays["x"].tolist() == some_result().arrays["x"].tolist()
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """Root may put a file in the place of /dev/full, which then is one for everybody."""
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for place in (pipe, folder):
+        with pytest.raises(StoreError, match="something is there that is no file"):
+            write_atomically(place, b"x")
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_of_a_link_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "real").write_text("old")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "away" / "real")
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "away" / "real").read_bytes() == b"new"
