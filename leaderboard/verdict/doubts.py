@@ -55,13 +55,10 @@ def tell_below_chance(scoreboard: Scoreboard) -> Iterator[str]:
 
 def _mend(scoreboard: Scoreboard, name: str) -> str:
     """What turns a detector's scores round, in words that can be typed where there is a setting."""
-    players = scoreboard.config.get("detectors", ())
-    plugin, parameters = next(
-        ((one.get("plugin", ""), one.get("parameters", {})) for one in players if one.get("name") == name), ("", {})
-    )
-    if plugin == _FIXED:
-        turned = 1 - int(parameters.get(_FAKE_CLASS, 1))
-        return f"Turn it round: --set detectors.{name}.{_FAKE_CLASS}={turned}"
+    for one in scoreboard.config.get("detectors", ()):
+        if one.get("name") == name and one.get("plugin") == _FIXED:
+            turned = 1 - int(one.get("parameters", {}).get(_FAKE_CLASS, 1))
+            return f"Turn it round: --set detectors.{name}.{_FAKE_CLASS}={turned}"
     return "Let its score return P(fake)"
 
 
