@@ -240,16 +240,13 @@ def encoding_findings(real: Path, fake: Path, *, seed: int = 0) -> list[Finding]
 
 
 def _judge(one: Compared) -> Finding | None:
-    differs = [contrast for contrast in one.contrasts if contrast.certain]
-    swapped = [mixture for mixture in one.mixtures if mixture.p < SIGNIFICANCE / _TESTS]
-    material = any(contrast.material for contrast in differs) or any(each.distance >= MATERIAL for each in swapped)
-    few = one.people < _FEWEST_UNITS and (
-        any(contrast.material for contrast in one.contrasts) or any(each.distance >= MATERIAL for each in one.mixtures)
-    )
-    if not (differs or swapped or one.mixtures or few):
+    large = [contrast for contrast in one.contrasts if contrast.material]
+    apart = [mixture for mixture in one.mixtures if mixture.distance >= MATERIAL]
+    if not large and not apart:
         return None
-    gravity: Gravity = "leak" if material else "note"
-    caveat = "; too few people to rule out chance" if not (differs or swapped) else ""
+    sure = any(contrast.certain for contrast in large) or any(each.p < SIGNIFICANCE / _TESTS for each in apart)
+    gravity: Gravity = "leak" if sure else "note"
+    caveat = "" if sure else "; too few people to rule out chance"
     return Finding(
         check=CHECK,
         gravity=gravity,

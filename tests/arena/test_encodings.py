@@ -89,11 +89,7 @@ def test_what_is_no_encoding_is_refused(tmp_path: Path) -> None:
     found = read_encoding(write_video(tmp_path / "a.mp4", moving(0)))
     assert parse_encoding(json.loads(json.dumps(asdict(found)))) == found
     assert parse_encoding(None) is None
-    for wrong in (
-        {**asdict(found), "codec": 1},
-        {**asdict(found), "quantiser": "x"},
-        {**asdict(found), "frames": None},
-    ):
+    for field, wrong in (("codec", 1), ("quantiser", "x"), ("frames", None)):
         with pytest.raises(ValueError, match="its encoding is none"):
             parse_encoding({**asdict(found), field: wrong})
     with pytest.raises(TypeError):
