@@ -56,3 +56,16 @@ def _profile(space: bytes, name: str, own: Mapping[str, bytes]) -> bytes:
     head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x0240_0000, b"mntr", space, b"XYZ ")
     head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _xyz(_D50)[8:]
     return head.ljust(_HEAD, b"\0") + struct.pack(">I", len(tags)) + table + data
+
+
+def ink_profile(name: str, corners: Mapping[tuple[int, int, int, int], tuple[float, float, float]]) -> bytes:
+    """A profile of a press: CIELAB of each full or missing ink, by (cyan, magenta, yellow, black), linear between."""
+    table = b"".join(
+        bytes((round(light * 2.55), round(a) + 128, round(b) + 128))
+        for _, (light, a, b) in sorted(corners.items())  # the last ink changes fastest
+    )
+    ramp = bytes(range(256))
+    unity = struct.pack(">9i", *(65536 * (place % 4 == 0) for place in range(9)))
+    lut = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + unity + ramp * 4 + table + ramp * 3
+    made = _profile(b"CMYK", name, {"A2B0": lut})
+    return made[:12] + b"prtr" + made[16:20] + b"Lab " + made[24:]

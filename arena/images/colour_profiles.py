@@ -30,7 +30,8 @@ class InSRGB:
 
     Attributes:
         image: In mode ``L`` or ``RGB``.
-        said: What was done: ``none`` (no profile, or one of sRGB), ``from NAME``, or ``profile ignored: REASON``.
+        said: What was done about the profile: nothing (empty; there is none, or it is sRGB's), its name where colours
+            were converted, or ``ignored: REASON``.
     """
 
     image: Image.Image
@@ -41,7 +42,7 @@ class InSRGB:
 class _Conversion:
     """What a profile does to images of one mode: nothing, a table for grey, or a transform."""
 
-    said: str = "none"
+    said: str = ""
     levels: tuple[int, ...] = ()
     transform: ImageCms.ImageCmsTransform | None = None
 
@@ -81,7 +82,7 @@ def _conversion(profile: bytes, mode: str) -> _Conversion:
         transform = ImageCms.buildTransform(
             opened, ImageCms.createProfile("sRGB"), mode, "RGB", ImageCms.Intent.PERCEPTUAL
         )
-        said = f"from {_printable(opened.profile.profile_description or 'a profile without a name')}"
+        said = _printable(opened.profile.profile_description or "") or "without a name"
         probe = _probe(mode)
         seen = ImageCms.applyTransform(probe, transform)
     except Exception:  # LittleCMS' errors, and whatever its wrapper makes of a damaged name
@@ -109,7 +110,7 @@ def _probe(mode: str) -> Image.Image:
 
 
 def _ignored(reason: str) -> _Conversion:
-    return _Conversion(said=f"profile ignored: {reason}")
+    return _Conversion(said=f"ignored: {reason}")
 
 
 def _printable(text: str) -> str:

@@ -57,11 +57,12 @@ class Decoded:
 
     Attributes:
         image: In mode ``L`` or ``RGB``, upright; of an animation the first frame.
-        conversion: What was done to its colours: ``none``, ``from NAME``, or ``profile ignored: REASON``.
+        profile: What was done about its embedded profile: nothing (empty), its name where colours were converted, or
+            ``ignored: REASON``.
     """
 
     image: Image.Image
-    conversion: str
+    profile: str
 
 
 @functools.cache
@@ -133,7 +134,7 @@ def decode_opened(opened: Image.Image) -> Decoded:
     image = found.image
     if alpha is not None and alpha.getextrema() != (_WHITE, _WHITE):
         image = Image.composite(image, Image.new(image.mode, image.size, (_WHITE,) * len(image.getbands())), alpha)
-    return Decoded(image=image, conversion=found.said)
+    return Decoded(image=image, profile=found.said)
 
 
 def png_chunks(stream: IO[bytes]) -> dict[str, bytes]:

@@ -26,7 +26,7 @@ _PNG_DEPTH_AT = 24  # in IHDR, which is the first chunk
 _TIFF_BITS_PER_SAMPLE = 258
 
 
-_PNG_COLOUR = ("cICP", "iCCP", "sRGB", "gAMA", "cHRM", "sBIT")
+_PNG_COLOUR = ("cICP", "sRGB", "cHRM", "sBIT")  # gAMA and iCCP are traces of their own
 
 
 def _printable(value: object) -> str:
@@ -71,8 +71,7 @@ def read_file(path: Path) -> ImageFile:
                     chunks = png_chunks(file) if opened.format == "PNG" else {}
                     decoded = decode_opened(opened)
                     pixels = np.asarray(decoded.image.convert("RGB"), dtype=np.uint8)
-                    traces = _describe(opened, header=header, extension=path.suffix.lower())
-                    traces["colour conversion"] = sys.intern(decoded.conversion)
+                    traces = _describe(opened, header=header, extension=path.suffix.lower(), profile=decoded.profile)
                     if chunks:
                         named = [name for name in _PNG_COLOUR if name in chunks]
                         traces["PNG colour chunks"] = sys.intern(", ".join(named) or "none")
@@ -82,7 +81,7 @@ def read_file(path: Path) -> ImageFile:
     return ImageFile(pixels=pixels, traces=traces, sha256=sha256)
 
 
-def _describe(image: Image.Image, *, header: bytes, extension: str) -> dict[str, str]:
+def _describe(image: Image.Image, *, header: bytes, extension: str, profile: str) -> dict[str, str]:
     info = image.info
     named = Image.registered_extensions().get(extension)
     exif = image.getexif()
@@ -95,7 +94,9 @@ def _describe(image: Image.Image, *, header: bytes, extension: str) -> dict[str,
         "bit depth": _bit_depth(image, header),
         "EXIF": ", ".join(tags)[: 3 * _WORD_LENGTH] or "none",
         "EXIF software": _printable(exif.get(ExifTags.Base.Software, "none")),
-        "ICC profile": f"{len(info['icc_profile'])} bytes" if info.get("icc_profile") else "none",
+        "ICC profile": f"{len(info['icc_profile'])} bytes{profile and f', {profile}'}"
+        if info.get("icc_profile")
+        else "none",
         "text chunks": ", ".join(text)[: 3 * _WORD_LENGTH] or "none",
         "resolution (dpi)": _printable(info.get("dpi", "none")),
         "gamma": _printable(info.get("gamma", "none")),
