@@ -146,6 +146,19 @@ def test_weights_are_read_as_before(tmp_path: Path) -> None:
         assert read_checkpoint(path).tensors["weight"].shape == (3, 4)
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x8B1F])  # how a pickle begins, and how gzip does
+def test_a_headers_length_is_no_magic_number(tmp_path: Path, length: int) -> None:
+    header = GOOD[8 : 8 + HEADER].ljust(length)
+    (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", length) + header + GOOD[8 + HEADER :])
+    assert read_checkpoint(tmp_path / "a.safetensors").tensors["weight"].shape == (3, 4)
+
+
+def test_bytes_of_nothing_known(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"\xfe\xdc\xba" * 50)
+    with pytest.raises(Unreadable, match="it is no safetensors, nor anything else that is known"):
+        read_checkpoint(tmp_path / "a.safetensors")
+
+
 @pytest.mark.parametrize(
     ("registry", "plugin"), [(generators.players, "pgan"), (detectors.players, "torchvision:resnet18")]
 )

@@ -143,6 +143,8 @@ def check_file(path: Path) -> Recognised:
             if path.suffix == ".safetensors":
                 if found.kind not in ("safetensors", "unknown"):
                     raise Unreadable(f"it is no safetensors, but {found.what}; {found.mend or 'give the weights'}")
+                if found.kind == "unknown":
+                    raise Unreadable("it is no safetensors, nor anything else that is known; give the weights")
                 if fault := explain_safetensors(file):
                     raise Unreadable(fault)
             elif found.kind not in ("torch", "torchscript", "pickle", "text", "unknown"):

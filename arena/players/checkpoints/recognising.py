@@ -33,6 +33,7 @@ be), what is never weights, and what is not known."""
 
 _BEGINNING = 4096
 _LENGTH = 8
+_MOST_OF_A_HEADER = 2**32
 _LARGEST_HEADER = 100_000_000  # what the library takes
 _AGAIN = "copy or download it again"
 _CONVERT = "let its name end in .pt, or run: fakeoff weights convert FILE.pt OUT.safetensors"
@@ -94,6 +95,10 @@ def recognise(file: BinaryIO) -> Recognised:
 def _of_beginning(beginning: bytes, size: int) -> Recognised | None:
     if not size:
         return _none("an empty file", _AGAIN)
+    # First: the length of a header may look like the magic number of something else.
+    length = int.from_bytes(beginning[:_LENGTH], "little")
+    if beginning[_LENGTH:].lstrip(b" ")[:1] == b"{" and length < _MOST_OF_A_HEADER:
+        return Recognised(kind="safetensors", what="safetensors", mend="let its name end in .safetensors")
     if not beginning.strip(b"\0"):
         return _none("full of zeros, at its beginning at least", _AGAIN)
     if beginning.startswith(b"version https://git-lfs.github.com/spec/"):
@@ -111,8 +116,6 @@ def _of_beginning(beginning: bytes, size: int) -> Recognised | None:
         return Recognised(kind="keras", what="HDF5, such as Keras' .h5", mend=_ENTER)
     if beginning[1:2] in (b"\2", b"\3", b"\4", b"\5") and beginning[:1] == b"\x80":
         return Recognised(kind="pickle", what="a pickle, such as a PyTorch checkpoint", mend=_CONVERT)
-    if beginning[_LENGTH:].lstrip(b" ")[:1] == b"{" and int.from_bytes(beginning[:_LENGTH], "little") < 2**48:
-        return Recognised(kind="safetensors", what="safetensors", mend="let its name end in .safetensors")
     if _is_onnx(beginning):
         return Recognised(kind="onnx", what="a model in ONNX", mend=_ENTER)
     return _of_text(beginning)
