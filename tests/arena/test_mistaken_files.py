@@ -71,6 +71,8 @@ MISTAKEN = {
     "lfs": (LFS, "a pointer of Git LFS to 25557032 bytes, and not the file itself; run git lfs pull"),
     "annex": (b"/annex/objects/SHA256E-s1--a.safetensors\n", "a pointer of git-annex"),
     "html": (b"\n<!DOCTYPE html><html><title>Sign in</title></html>", r"a web page \(HTML\)"),
+    "html in Latin-1": ("<html><body>accès refusé</body></html>".encode("latin-1"), r"a web page \(HTML\)"),
+    "long text cut in a letter": (b'["' + "é".encode() * 3000, r"JSON that begins '\[\"éé"),
     "xml": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML, such as the error of a store"),
     "json": (b'{"error": "Repository not found"}', r"JSON that begins '\{\"error\""),
     "index": (b'{"metadata": {}, "weight_map": {"a": "b"}}', "the index of weights in several files"),

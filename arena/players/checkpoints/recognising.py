@@ -31,7 +31,7 @@ Kind: TypeAlias = Literal[
 """Of a file: forms of weights, programs, a JSON table, other text (which an old pickle may
 be), what is never weights, and what is not known."""
 
-_BEGINNING = 4096
+_BEGINNING, _TAGS = 4096, 200
 _LENGTH = 8
 _MOST_OF_A_HEADER = 2**32
 _LARGEST_HEADER = 100_000_000  # what the library takes
@@ -122,15 +122,21 @@ def _of_beginning(beginning: bytes, size: int) -> Recognised | None:
 
 
 def _of_text(beginning: bytes) -> Recognised | None:
-    text = beginning.decode("utf-8-sig", "ignore").lstrip()
+    # A page may be in any encoding; its tags are ASCII.
+    small = beginning[:_TAGS].decode("latin-1").lower().removeprefix("\u00ef\u00bb\u00bf").lstrip()
+    if small.startswith(("<!doctype html", "<html", "<head", "<body")) or (small.startswith("<") and "<html" in small):
+        return _none("a web page (HTML), such as an error or a form to log in", "download the file itself")
+    try:
+        text = beginning.decode("utf-8-sig").lstrip()
+    except UnicodeDecodeError as error:
+        if len(beginning) < _BEGINNING or error.start < _BEGINNING - 4:  # else a letter is cut in two
+            return None
+        text = beginning[: error.start].decode("utf-8-sig").lstrip()
     if not text or any(not letter.isprintable() and letter not in "\r\n\t\f" for letter in text):
         return None
-    small = text[:200].lower()
-    if small.startswith(("<!doctype html", "<html", "<head", "<body")) or "<html" in small:
-        return _none("a web page (HTML), such as an error or a form to log in", "download the file itself")
-    if small.startswith("<"):
+    if text.startswith("<"):
         return _none("XML, such as the error of a store", "download the file itself")
-    if small.startswith(("{", "[")):
+    if text.startswith(("{", "[")):
         what = f"JSON that begins '{shown(text[:60])}'"
         if '"weight_map"' in text:
             what = "the index of weights in several files"
