@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images.colour_profiles import to_srgb
@@ -127,7 +127,8 @@ def decode_opened(opened: Image.Image) -> Decoded:
     _refuse_misread(opened)
     transparent = _transparent_value(opened)
     opened.load()
-    upright = ImageOps.exif_transpose(opened)
+    turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    upright = ImageOps.exif_transpose(opened) if turned else opened  # which would be copied
     flat, alpha = _channels(opened, upright, transparent)
     profile = opened.info.get("icc_profile")
     found = to_srgb(flat, profile if isinstance(profile, bytes) else None)
@@ -197,8 +198,8 @@ def _channels(opened: Image.Image, upright: Image.Image, transparent: object) ->
         return Image.fromarray(_eight_bits(opened, values)), alpha
     if mode in ("L", "RGB", "CMYK") and transparent is None:
         return upright, None
-    upright.info.pop("transparency", None)
-    if transparent is not None:
+    if upright.info.get("transparency") != transparent:  # what the file says stays as it is
+        upright = upright.copy()
         upright.info["transparency"] = transparent
     if mode in ("La", "RGBa"):  # premultiplied; Pillow converts them to this alone
         upright, mode = upright.convert("LA" if mode == "La" else "RGBA"), "LA" if mode == "La" else "RGBA"
