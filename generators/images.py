@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from fakeoff.arena.images import crop_square, generator_transform, to_tensor
 from fakeoff.arena.images.batch import Batch
-from fakeoff.arena.images.reals import SPLITS, folder_source, read_image
+from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.reals import SPLITS, folder_source
 from fakeoff.arena.players.specs import Folder
 from fakeoff.generators.interface import Generator, Wanted
 

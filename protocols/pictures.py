@@ -25,7 +25,7 @@ from fakeoff.arena.errors import (
     one_line,
 )
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import read_image
+from fakeoff.arena.images.decoding import read_image
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.seeds import seed_from

@@ -25,7 +25,8 @@ from torch import Tensor
 from train_parser import UNKNOWN, Lessons, read_lessons
 
 from fakeoff.arena import compute, images
-from fakeoff.arena.images.reals import open_source, read_image
+from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.parsers import LANDMARKS, PARTS, FaceParser, parsers
 from fakeoff.arena.players.specs import write_spec
 from fakeoff.arena.seeds import rng_from

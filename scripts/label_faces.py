@@ -17,7 +17,8 @@ import numpy as np
 from face_teacher import LABEL_SIDE, FaceTeacher
 from PIL import Image
 
-from fakeoff.arena.images.reals import SPLITS, open_source, read_image
+from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.reals import SPLITS, open_source
 
 IMAGE_SIDE = 192
 """Pixels a side of the pictures that are kept."""

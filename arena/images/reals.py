@@ -6,20 +6,19 @@ no face that a detector is tested on was seen in training, by it or by the gener
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from fakeoff.arena.errors import ConfigError, DataError
 from fakeoff.arena.images import Colour, Pixels, assets, generator_transform
+from fakeoff.arena.images.decoding import is_grey, read_image
 
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -29,10 +28,6 @@ SPLIT_SHARES: Mapping[Split, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
 
 _ORL_PEOPLE, _ORL_PHOTOS = 40, 10
 _SMALLEST_SIDE_PIXELS = 32
-_MOST_PIXELS = 100_000_000
-
-# They run another program (EPS), are no pictures, or only announce a plugin that would read them.
-_NEVER_OPENED = frozenset({"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"})
 _NAMED_AT_MOST = 5
 
 
@@ -112,67 +107,6 @@ class RealSource:
             image = read_image(photograph.path)
             images.append(generator_transform(image, resolution=resolution, colour=colour))
         return np.stack(images)
-
-
-@functools.cache
-def picture_formats() -> tuple[str, ...]:
-    """The formats that Pillow decodes by itself, by its names for them; files of any other are no images here."""
-    Image.init()
-    return tuple(name for name in Image.ID if name in Image.OPEN and name not in _NEVER_OPENED)
-
-
-def read_image(path: Path) -> Image.Image:
-    """Reads one image file of one of the :func:`picture_formats` as mode ``L`` or ``RGB``, upright.
-
-    Args:
-        path: The file. It is treated as hostile: size-limited, and read in full.
-
-    Raises:
-        UnidentifiedImageError: Not an image.
-        DataError: An image, but damaged or too large.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return decode_image(path)
-
-
-def decode_image(file: Path | BinaryIO) -> Image.Image:
-    """As :func:`read_image`, for threads: whoever starts them silences warnings, which belong to the whole process.
-
-    Args:
-        file: Its path, or the file itself, open.
-
-    Raises:
-        UnidentifiedImageError: Not an image.
-        DataError: An image, but damaged or too large.
-    """
-    try:
-        with Image.open(file, formats=picture_formats()) as opened:
-            if opened.width * opened.height > _MOST_PIXELS:
-                raise DataError(f"larger than {_MOST_PIXELS // 1_000_000} megapixels")
-            opened.load()
-            ImageOps.exif_transpose(opened, in_place=True)
-            return _to_eight_bits(opened)
-    except (UnidentifiedImageError, DataError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise DataError("larger than Pillow's safety limit") from error
-    except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, ...
-        raise DataError(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode in ("L", "RGB"):
-        return image
-    if not image.mode.startswith("I") and image.mode != "F":
-        return image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")
-    # 16-bit and float images: Pillow's own conversion would clip them to white.
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise DataError("holds values that are not finite")
-    sixteen = image.mode.startswith("I;16") or values.max(initial=0) > 255
-    scaled = values / 65535 * 255 if sixteen else values
-    return Image.fromarray(np.clip(scaled, 0, 255).round().astype(np.uint8))
 
 
 def assign_splits(groups: Iterable[str]) -> dict[str, Split]:
@@ -284,7 +218,7 @@ def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corru
             left_out.append(LeftOut(name=name, reason=f"the same picture as {first_with[content]}"))
             continue
         first_with[content] = name
-        grey = grey and _is_grey(image)
+        grey = grey and is_grey(image)
         group = path.parent.relative_to(root).as_posix() if split_by == "folder" else name
         photographs.append(Photograph(name=name, path=path, group=group, sha256=_sha256(path)))
     if damaged and not skip_corrupt:
@@ -357,13 +291,6 @@ def _files(root: Path) -> Iterator[Path]:
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
         if path.is_file() and not path.is_symlink() and not hidden:
             yield path
-
-
-def _is_grey(image: Image.Image) -> bool:
-    if image.mode == "L":
-        return True
-    red, green, blue = np.moveaxis(np.asarray(image), -1, 0)
-    return bool((red == green).all() and (green == blue).all())
 
 
 def _sha256(path: Path) -> str:

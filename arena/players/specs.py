@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from fakeoff.arena.errors import AssetError, PluginError, one_line
 from fakeoff.arena.players.asset_weights import find_asset_weights
-from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, read_checkpoint
+from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, check_file, read_checkpoint
 from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.misfit import describe_misfit
 from fakeoff.arena.players.provisions import Provision
@@ -158,6 +158,12 @@ def write_spec(
     else:
         with _need_not_be_here(stored):
             path = find_weights(str(complete[WEIGHTS]), registry.load(plugin), called=f"{registry.kind} '{plugin}'")
+            try:
+                check_file(path)
+            except Unreadable as error:
+                raise PluginError(
+                    f"{registry.kind} '{plugin}': the weights '{path}' cannot be read: {error}"
+                ) from error
             fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
             weights = path.resolve()
     spec = PlayerSpec(

@@ -15,6 +15,7 @@ from fakeoff.arena.errors import DataError
 from fakeoff.arena.images.reals import Split
 from fakeoff.arena.parsers import FaceParser, parsers
 from fakeoff.arena.players.specs import load_weights, write_spec
+from fakeoff.arena.videos.encodings import Encoding, encoding_of
 from fakeoff.arena.videos.faces import Crop, FaceCropper, Frame
 from fakeoff.arena.videos.frames import read_frames, read_instants
 from fakeoff.arena.videos.layout import Video
@@ -40,7 +41,7 @@ class Wanted:
     files: Mapping[str, str]
     split: Split
 
-    def result(self, found: tuple[OfMethod, ...], **rest: int | str) -> Extracted:
+    def result(self, found: tuple[OfMethod, ...], **rest: int | str | Encoding | None) -> Extracted:
         """What became of it."""
         every = sorted((*found, *self.kept), key=lambda each: (each.method, each.name))
         return Extracted(
@@ -102,6 +103,7 @@ def cut_out(wanted: Wanted, *, out: Path, settings: Extraction) -> Extracted:
         frames=len(crops),
         short=len(instants.ticks) if len(instants.ticks) < settings.frames else 0,
         without_face=without_face,
+        encoding=encoding_of(video.path),
     )
 
 
@@ -155,6 +157,7 @@ def _manipulation(
         masks=len(masks),
         masks_missing=len(frames) - len(masks) if video.mask is not None and not mask_problem else 0,
         mask_problem=mask_problem,
+        encoding=encoding_of(video.path),
     )
 
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from fakeoff.arena.errors import FakeoffError
 from fakeoff.arena.images.reals import Split
 from fakeoff.arena.videos.cutting import Wanted, cut_out
+from fakeoff.arena.videos.encodings import Encoding, encoding_of
+from fakeoff.arena.videos.layout import Video
 from fakeoff.arena.videos.manifest import Extracted, append_to_manifest, some, write_manifest, writing
 from fakeoff.arena.videos.places import Key, arrange, keys_of, remove_empty_folders, settle
 from fakeoff.arena.videos.plan import Plan
@@ -55,7 +57,7 @@ def extract(
     for name, video in plan.collection.originals.items():
         wanted = plan.wanted(name, splits[name])
         if wanted is None or plan.is_done(wanted):
-            people = {(each.method, each.name): each.people for each in plan.collection.manipulations.get(name, ())}
+            made = {(each.method, each.name): each for each in plan.collection.manipulations.get(name, ())}
             entry = plan.before[name]
             entries[name] = replace(
                 entry,
@@ -63,10 +65,15 @@ def extract(
                 own=video.split,
                 split=splits[name],
                 manipulations=tuple(
-                    replace(each, people=people[each.method, each.name])
+                    replace(
+                        each,
+                        people=made[each.method, each.name].people,
+                        encoding=each.encoding or _encoding(made[each.method, each.name]),
+                    )
                     for each in entry.manipulations
-                    if (each.method, each.name) in people
+                    if (each.method, each.name) in made
                 ),
+                encoding=entry.encoding or _encoding(video),
             )
         else:
             todo[name] = wanted
@@ -84,6 +91,11 @@ def extract(
     write_manifest(out, plan.header, results)
     remove_empty_folders(out)
     return results
+
+
+def _encoding(video: Video) -> Encoding | None:
+    """Of a video that was read before this was asked; those that are gone have none."""
+    return encoding_of(video.path) if video.path.is_file() else None
 
 
 def _move(plan: Plan, entries: Mapping[str, Extracted], note: Callable[[str], None]) -> None:

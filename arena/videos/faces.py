@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from skimage.data import lbp_frontal_face_cascade_filename
-from skimage.feature import Cascade
 
 from fakeoff.arena.parsers import LANDMARKS, FaceParser
+from fakeoff.arena.seeds import sealed
 
 _DETECTED_AT = 480  # pixels of the shorter side
 _SMALLEST_FACE = 0.1  # of it
@@ -73,6 +72,9 @@ class FaceCropper:
 
     def __init__(self, parser: FaceParser, *, margin: float) -> None:
         self._parser, self._margin = parser, margin
+        with sealed("import", "scikit-image"):  # an audit of a folder's videos looks for no faces
+            from skimage.data import lbp_frontal_face_cascade_filename
+            from skimage.feature import Cascade
         self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
 
     def crops(self, frames: Sequence[Frame]) -> list[Crop | None]:

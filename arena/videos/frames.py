@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FORMATS = "mov,avi,matroska"
 _MOST_PIXELS = 40_000_000
-_MOST_FRAMES = 200_000
+MOST_FRAMES = 200_000
 _SMALLEST_SIDE = 16
 
 
@@ -64,13 +64,13 @@ def read_instants(path: Path) -> Instants:
         DataError: It is empty, damaged, too large, or no video.
         FakeoffError: PyAV is not installed.
     """
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         ticks: list[int] = []
         for packet in container.demux(stream):
             if packet.pts is not None:
                 ticks.append(packet.pts)
-            if len(ticks) > _MOST_FRAMES:
-                raise DataError(f"more than {_MOST_FRAMES:,} frames")
+            if len(ticks) > MOST_FRAMES:
+                raise DataError(f"more than {MOST_FRAMES:,} frames")
         if not ticks:
             raise DataError("no frame in it")
         ordered = sorted(set(ticks))
@@ -95,7 +95,7 @@ def read_frames(path: Path, places: Sequence[int], instants: Instants) -> list[n
     """
     wanted = {instants.ticks[place] for place in places}
     found: dict[int, npt.NDArray[np.uint8]] = {}
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         for frame in container.decode(stream):
             if frame.pts in wanted:
                 upright = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90) % 4)
@@ -110,7 +110,16 @@ def read_frames(path: Path, places: Sequence[int], instants: Instants) -> list[n
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Opens the first video in a file, and says in a line why it cannot be read.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: It is empty, damaged, too large, or no video; whatever is raised while it is open becomes one.
+        FakeoffError: PyAV is not installed.
+    """
     av = _library()
     try:
         # A file object: formats that name other files (playlists) could open none, and are not tried.

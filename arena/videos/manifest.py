@@ -14,6 +14,7 @@ from typing import Any
 
 from fakeoff.arena.errors import DataError, FakeoffError
 from fakeoff.arena.images.reals import SPLITS, Split
+from fakeoff.arena.videos.encodings import Encoding, parse_encoding
 from fakeoff.arena.videos.layout import Collection, Video
 
 MANIFEST = "videos.jsonl"
@@ -57,6 +58,7 @@ class OfMethod:
         masks_missing: Frames that were written of a video with masks, after the end of the masks.
         mask_problem: Why there are no masks, with the file's name; empty where there are, or none were given.
         problem: Why there is nothing; empty where there is.
+        encoding: Of the video file; None where it is not known.
     """
 
     method: str
@@ -68,6 +70,7 @@ class OfMethod:
     masks_missing: int = 0
     mask_problem: str = ""
     problem: str = ""
+    encoding: Encoding | None = None
 
     @classmethod
     def of(cls, video: Video, **found: Any) -> OfMethod:
@@ -91,6 +94,7 @@ class Extracted:
         problem: Why there is nothing; empty where there is.
         files: What tells each file from another, masks too, by :func:`file_of`: one that changed is read again. Of a
             video whose reading has begun and not ended there is none.
+        encoding: Of the original's file; None where it is not known.
     """
 
     original: str
@@ -103,6 +107,7 @@ class Extracted:
     manipulations: tuple[OfMethod, ...] = ()
     problem: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    encoding: Encoding | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -162,6 +167,20 @@ def read_manifest(out: Path, header: Mapping[str, Any]) -> dict[str, Extracted]:
     if before is None:
         raise DataError(f"line 1 of '{path}' is damaged, which says how the folder was made: give another --out")
     _refuse_another(out, before, header)
+    return _entries(path, whole)
+
+
+def read_extracted(out: Path) -> dict[str, Extracted]:
+    """What lies in a folder of extracted videos, by original, however it was made; nothing where it is no such folder.
+
+    Raises:
+        DataError: A line is damaged.
+    """
+    path = out / MANIFEST
+    return _entries(path, path.read_bytes().split(b"\n")[:-1]) if path.is_file() else {}
+
+
+def _entries(path: Path, whole: list[bytes]) -> dict[str, Extracted]:
     done = {}
     for number, line in enumerate(whole[1:], start=2):
         entry = _parsed(line)
@@ -264,8 +283,18 @@ def _extracted(entry: Mapping[str, Any]) -> Extracted:
     lacking = {"original", "split", "manipulations", "files"} - set(entry)
     if lacking:
         raise ValueError(f"it lacks '{min(lacking)}'")
-    manipulations = tuple(OfMethod(**{**each, "people": tuple(each["people"])}) for each in entry["manipulations"])
-    found = Extracted(**{**entry, "manipulations": manipulations, "people": tuple(entry["people"])})
+    manipulations = tuple(
+        OfMethod(**{**each, "people": tuple(each["people"]), "encoding": parse_encoding(each.get("encoding"))})
+        for each in entry["manipulations"]
+    )
+    found = Extracted(
+        **{
+            **entry,
+            "manipulations": manipulations,
+            "people": tuple(entry["people"]),
+            "encoding": parse_encoding(entry.get("encoding")),
+        }
+    )
     if found.split not in SPLITS or found.own not in (*SPLITS, None):
         raise ValueError("it names no split")
     for name in (found.original, *(part for each in manipulations for part in (each.method, each.name))):

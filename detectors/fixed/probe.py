@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import struct
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from fakeoff.arena.errors import PluginError
 from fakeoff.arena.players.checkpoints.limits import said
+from fakeoff.arena.players.checkpoints.recognising import explain_safetensors, recognise
 
 _MOST_BYTES = 64 * 2**20
 
@@ -76,10 +78,20 @@ def _read(content: bytes) -> tuple[Tensor, Tensor]:
         if not (weight.isfinite().all() and bias.isfinite().all()):
             raise ValueError("values that are not finite")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError, SafetensorError, struct.error) as error:
+        why = _why(content) or said(error)
         raise PluginError(
-            f"the probe cannot be read: {said(error)}; give a .safetensors with weight and bias, or JSON"
+            f"the probe cannot be read: {why}; give a .safetensors with weight and bias, or JSON"
         ) from error
     return weight, bias
+
+
+def _why(content: bytes) -> str:
+    """What it is, where it is neither a table nor safetensors, or what is wrong with that."""
+    file = io.BytesIO(content)
+    found = recognise(file)
+    if found.kind == "safetensors":
+        return explain_safetensors(file)
+    return "" if found.kind in ("table", "unknown") else f"it is {found.what}"
 
 
 def _of_json(content: bytes) -> dict[str, Tensor]:

@@ -12,7 +12,8 @@ from fakeoff.arena import compute, images
 from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import check_tensor
 from fakeoff.arena.contract.training import Learns
-from fakeoff.arena.images.reals import orl_faces, read_image
+from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.reals import orl_faces
 from fakeoff.arena.players.abilities import Ability, has_own
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators import Batch, Generator, abilities

@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import SPLITS, Split, read_image
+from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.imported.table import Row

@@ -15,6 +15,7 @@ from fakeoff.protocols.scoring.figures import LabelledFigures
 
 _EVERY_SECONDS = 10.0
 _FEW = 20
+_GUESSING = 0.5
 _ENDLESS = 10_000
 
 
@@ -78,6 +79,15 @@ def print_figures(figures: Sequence[LabelledFigures], console: Console) -> None:
     console.print(table)
     if min(first.figures.n_real, first.figures.n_fake) < _FEW:
         console.print(f"Fewer than {_FEW} of a side say little, whatever their intervals are.", soft_wrap=True)
+    for one in figures:
+        if one.figures.interval("auc")[1] < _GUESSING:
+            console.print(
+                f"{one.detector} is below chance on these, for sure. Are the two labels the right way round? Were the "
+                "fakes made against it? If neither, and it was below chance before anybody attacked it (fakeoff "
+                "leaderboard warns of that), it returns P(real): one that came finished is turned round in its game, "
+                f"--set detectors.{one.detector.partition('@')[0]}.fake_class=0 (or 1, where it is 0)",
+                soft_wrap=True,
+            )
 
 
 def _table(figures: Sequence[LabelledFigures], *, between: str) -> Table:

@@ -27,6 +27,7 @@ from fakeoff.arena.videos import (
     some,
     write_game,
 )
+from fakeoff.protocols.forensics.encodings import compare_encodings, pairs_of
 
 
 def extract_videos(
@@ -103,6 +104,8 @@ def _extract_into(
     console.print(_table(results))
     for line in _shortcomings(results):
         _say(console, line)
+    for compared in compare_encodings(pairs_of(results)):
+        _say(console, f"encodings: {compared.sentence}")
     problems = [*collection.problems, *(problem for extracted in results for problem in extracted.problems)]
     for problem in problems:
         _say(console, f"not used: {problem}")

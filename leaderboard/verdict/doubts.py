@@ -8,9 +8,11 @@ from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.attacks import find_attacked
 from fakeoff.leaderboard.verdict.words import listed, version
 from fakeoff.protocols.measures import QualityGate
+from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.score.telling import tell, tell_figure
 
 _GUESSING = 0.5
+_FIXED, _FAKE_CLASS = "fixed", "fake_class"
 _LEARNED = 0.9
 """A detector that is right on so much of val has learned, whether or not it might learn more."""
 
@@ -25,15 +27,39 @@ _SAME = 0.999
 
 
 def tell_below_chance(scoreboard: Scoreboard) -> Iterator[str]:
-    """Detector versions that take fakes for reals more often than guessing would, for sure, before any attack."""
+    """Detector versions that take fakes for reals more often than guessing would, for sure, before any attack.
+
+    One that does so of every generator as it came, and was not trained against their attacks, has fake and real the
+    wrong way round: it is asked whether it returns P(real), with what to set. One that is below chance somewhere, or
+    became so later, is told without that: being fooled is no swapped label.
+    """
+    of_judge: dict[tuple[str, int], list[MatchRow]] = {}
     for cell in scoreboard.cells:
-        interval = cell.interval("auc")
-        if cell.generator_round == 0 and interval is not None and interval[1] < _GUESSING:
+        if cell.generator_round == 0:
+            of_judge.setdefault((cell.detector, cell.detector_round), []).append(cell)
+    for (name, round_), cells in of_judge.items():
+        below = [cell for cell in cells if (interval := cell.interval("auc")) and interval[1] < _GUESSING]
+        told = [f"{version(cell.generator, 0)}: AUC {tell(cell.auc, cell.interval('auc'))}" for cell in below]
+        if round_ == 0 and below and len(below) == len(cells):
             yield (
-                f"{version(cell.detector, cell.detector_round)} is below chance on {version(cell.generator, 0)}, which "
-                f"attacked nobody yet: AUC {tell(cell.auc, interval)}. Does it return P(real), where P(fake) is asked "
-                "for? Who evades it evades nothing."
+                f"{version(name, round_)} is below chance on {listed(told)}, that is on every generator as it came, "
+                "and nobody had attacked it. Does it return P(real), where P(fake) is asked for? "
+                f"{_mend(scoreboard, name)}. Who evades it evades nothing."
             )
+        elif below:
+            yield (
+                f"{version(name, round_)} is below chance on {listed(told)}, which attacked nobody yet. Who evades it "
+                "there evades nothing."
+            )
+
+
+def _mend(scoreboard: Scoreboard, name: str) -> str:
+    """What turns a detector's scores round, in words that can be typed where there is a setting."""
+    for one in scoreboard.config.get("detectors", ()):
+        if one.get("name") == name and one.get("plugin") == _FIXED:
+            turned = 1 - int(one.get("parameters", {}).get(_FAKE_CLASS, 1))
+            return f"Turn it round: --set detectors.{name}.{_FAKE_CLASS}={turned}"
+    return "Let its score return P(fake)"
 
 
 def tell_off_centre(scoreboard: Scoreboard) -> Iterator[str]:

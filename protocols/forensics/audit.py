@@ -22,6 +22,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.protocols.forensics import format_traces
 from fakeoff.protocols.forensics.comparing import compare, judge
 from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
+from fakeoff.protocols.forensics.encodings import encoding_findings
 from fakeoff.protocols.forensics.measuring import measure
 from fakeoff.protocols.forensics.pixels import luma
 from fakeoff.protocols.forensics.probing import probe, probe_findings
@@ -43,7 +44,8 @@ def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
     """Audits two folders of image files, searched in depth.
 
     Sub-folders ``train``, ``val`` and ``test`` are splits, and duplicates are looked for across them. Files that are
-    no image are left out and named; damaged ones likewise, with a note.
+    no image are left out and named; damaged ones likewise, with a note. Of folders that were extracted from videos the
+    videos' encodings are compared, too.
 
     Args:
         real: The photographs.
@@ -63,7 +65,7 @@ def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
             first = f" ({left_out[side][0].name}: {left_out[side][0].reason})" if left_out[side] else ""
             raise DataError(f"no usable image in '{root}'{first}; give a folder of {side} images")
         images += found
-    return _audit(images, left_out=left_out, seed=seed)
+    return _audit(images, left_out=left_out, seed=seed, more=encoding_findings(real, fake, seed=seed))
 
 
 def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed: int = 0) -> AuditReport:
@@ -133,7 +135,13 @@ def audit(context: Context) -> Result:
     return Result(record=json.loads(json.dumps(asdict(report))))
 
 
-def _audit(images: Sequence[AuditedImage], *, left_out: Mapping[SideName, Sequence[LeftOut]], seed: int) -> AuditReport:
+def _audit(
+    images: Sequence[AuditedImage],
+    *,
+    left_out: Mapping[SideName, Sequence[LeftOut]],
+    seed: int,
+    more: Sequence[Finding] = (),
+) -> AuditReport:
     rng = np.random.default_rng(seed)
     sides = {
         side: Side(
@@ -160,7 +168,7 @@ def _audit(images: Sequence[AuditedImage], *, left_out: Mapping[SideName, Sequen
     findings += probe_findings(probed, {side: sum(sides[side].images.values()) for side in SIDES})
     if not {finding.check for finding in findings} & {"interpolation", "JPEG history"}:
         findings += _periodicity_findings(measured)
-    findings += _left_out_findings(sides)
+    findings += [*more, *_left_out_findings(sides)]
     findings.sort(key=lambda finding: finding.gravity != "leak")
     return AuditReport(
         real=sides["real"],

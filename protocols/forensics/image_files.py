@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import picture_formats, read_image
+from fakeoff.arena.images.decoding import decode_opened, picture_formats, png_chunks, read_image
 from fakeoff.protocols.forensics.jpeg_grid import quantisation_table
 
 _WORD_LENGTH = 48
@@ -24,6 +24,9 @@ _PNG_DEPTH_AT = 24  # in IHDR, which is the first chunk
 
 
 _TIFF_BITS_PER_SAMPLE = 258
+
+
+_PNG_COLOUR = ("cICP", "sRGB", "cHRM", "sBIT")  # gAMA and iCCP are traces of their own
 
 
 def _printable(value: object) -> str:
@@ -36,9 +39,9 @@ class ImageFile:
     """An image file, opened and decoded once.
 
     Attributes:
-        pixels: uint8 ``(h, w, 3)``, upright; what :func:`fakeoff.arena.images.reals.read_image` gives.
-        traces: What the file says about itself, by the name of the trace. Those whose name begins with ``JPEG`` are
-            given for JPEG files only, so that a difference of format is not told six times.
+        pixels: uint8 ``(h, w, 3)``, upright; what :func:`fakeoff.arena.images.decoding.read_image` gives.
+        traces: What the file says about itself, by the name of the trace. Those whose name begins with ``JPEG``
+            or ``PNG`` are given for such files only, so that a difference of format is not told six times.
         sha256: Of the file's bytes.
     """
 
@@ -51,7 +54,7 @@ def read_file(path: Path) -> ImageFile:
     """Reads an image file: its pixels, and what it says about itself.
 
     Args:
-        path: Treated as hostile, as :func:`fakeoff.arena.images.reals.read_image` does.
+        path: Treated as hostile, as :func:`fakeoff.arena.images.decoding.read_image` does.
 
     Raises:
         UnidentifiedImageError: Not an image.
@@ -65,25 +68,20 @@ def read_file(path: Path) -> ImageFile:
                 file.seek(0)
                 header = file.read(_PNG_DEPTH_AT + 1)
                 with Image.open(file, formats=picture_formats()) as opened:
-                    if _is_ordinary(opened):
-                        pixels = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
-                    else:
-                        pixels = np.asarray(read_image(path).convert("RGB"), dtype=np.uint8)
-                    opened.load()  # PNG text may follow the pixels
-                    traces = _describe(opened, header=header, extension=path.suffix.lower())
+                    chunks = png_chunks(file) if opened.format == "PNG" else {}
+                    decoded = decode_opened(opened)
+                    pixels = np.asarray(decoded.image.convert("RGB"), dtype=np.uint8)
+                    traces = _describe(opened, header=header, extension=path.suffix.lower(), profile=decoded.profile)
+                    if chunks:
+                        named = [name for name in _PNG_COLOUR if name in chunks]
+                        traces["PNG colour chunks"] = sys.intern(", ".join(named) or "none")
         except Exception as error:  # decoders, of metadata as well, raise anything
             read_image(path)  # says in one line what is wrong with the pixels; else it is the metadata
             raise DataError(f"damaged metadata: {_printable(error) or type(error).__name__}") from error
     return ImageFile(pixels=pixels, traces=traces, sha256=sha256)
 
 
-def _is_ordinary(image: Image.Image) -> bool:
-    """Whether Pillow's own conversion to 8 bits will do, and no limit of size is near; else read_image has to see."""
-    small = image.width * image.height <= (Image.MAX_IMAGE_PIXELS or 0)
-    return small and not image.mode.startswith(("I", "F"))
-
-
-def _describe(image: Image.Image, *, header: bytes, extension: str) -> dict[str, str]:
+def _describe(image: Image.Image, *, header: bytes, extension: str, profile: str) -> dict[str, str]:
     info = image.info
     named = Image.registered_extensions().get(extension)
     exif = image.getexif()
@@ -96,7 +94,9 @@ def _describe(image: Image.Image, *, header: bytes, extension: str) -> dict[str,
         "bit depth": _bit_depth(image, header),
         "EXIF": ", ".join(tags)[: 3 * _WORD_LENGTH] or "none",
         "EXIF software": _printable(exif.get(ExifTags.Base.Software, "none")),
-        "ICC profile": f"{len(info['icc_profile'])} bytes" if info.get("icc_profile") else "none",
+        "ICC profile": f"{len(info['icc_profile'])} bytes{profile and f', {profile}'}"
+        if info.get("icc_profile")
+        else "none",
         "text chunks": ", ".join(text)[: 3 * _WORD_LENGTH] or "none",
         "resolution (dpi)": _printable(info.get("dpi", "none")),
         "gamma": _printable(info.get("gamma", "none")),

@@ -14,6 +14,7 @@ from fakeoff.protocols.measures.masking import find_masking
 from fakeoff.protocols.measures.match import Match
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Unranked, Version
+from fakeoff.protocols.score.polarity import FAR_BELOW
 
 
 def find_unranked(record: TournamentRecord) -> list[Unranked]:
@@ -55,11 +56,16 @@ def _too_weak(record: TournamentRecord, out: set[tuple[Kind, str, int]]) -> list
         _unranked(
             version,
             f"before anybody attacked it, it told fakes from reals with an AUC of {weak[version.player]:.3f}, and "
-            f"{least:g} is asked (score.least_auc)",
+            f"{least:g} is asked (score.least_auc){_swapped(weak[version.player])}",
         )
         for version in record.versions
         if version.kind == "detector" and version.player in weak
     ]
+
+
+def _swapped(auc: float) -> str:
+    """Asks one that lies far below guessing, of which too few people may make nothing certain."""
+    return f"; turned round it would have {1 - auc:.3f}: does it return P(real)?" if auc < FAR_BELOW else ""
 
 
 def _masking(record: TournamentRecord) -> list[Unranked]:

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from fakeoff.arena import images
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import decode_image
+from fakeoff.arena.images.decoding import decode_image
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.pictures import generator_resolution, into_arena
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from fakeoff.arena.errors import DataError
-from fakeoff.arena.images.reals import picture_formats
+from fakeoff.arena.images.decoding import picture_formats
 
 LIST = "-"
 """As a path: a list of paths is read from the standard input."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import nn
 
 from fakeoff import detectors, generators
@@ -129,10 +129,10 @@ def test_weights_ship_in_a_folder_beside_the_players_module(tmp_path: Path) -> N
     with pytest.raises(PluginError, match=r"no weights 'mine'.*\(none\)"):
         write_spec(detectors.players, name="a", plugin="with_weights", parameters={})
     (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "mine.safetensors").write_bytes(b"theirs")
+    (tmp_path / "weights" / "mine.safetensors").write_bytes(content := save({"a": torch.ones(1)}))
     spec = write_spec(detectors.players, name="a", plugin="with_weights", parameters={})
     assert spec.weights == (tmp_path / "weights" / "mine.safetensors").resolve()
-    assert spec.fingerprint["weights"] == hashlib.sha256(b"theirs").hexdigest()
+    assert spec.fingerprint["weights"] == hashlib.sha256(content).hexdigest()
     heir = type("Heir", (theirs,), {})
     assert find_weights("mine", heir) == spec.weights
 

@@ -56,12 +56,13 @@ def face_frames(person: int, *, n: int = 12, tint: int = 0, at: tuple[int, int] 
     return frames
 
 
-def write_video(path: Path, frames: Frames, *, fps: int = 25) -> Path:
-    """Encodes frames as H.264, nearly without loss."""
+def write_video(path: Path, frames: Frames, *, fps: int = 25, codec: str = "libx264", **options: str) -> Path:
+    """Encodes frames, as H.264 nearly without loss where nothing else is said."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "4", "preset": "ultrafast"})
+        given = options or {"crf": "4", "preset": "ultrafast"}
+        stream = container.add_stream(codec, rate=Fraction(fps), options=given)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))

@@ -134,9 +134,11 @@ def test_what_is_cut_off_or_no_model_is_refused(good: dict[str, Path], folder: P
     path.write_bytes(b"\x08\x07" + b"\xff" * 100)
     refused(path, "no ONNX file")
     path.write_bytes(b"just text")
+    refused(path, "the model is text that begins 'just text'; give ONNX, TorchScript")
+    path.write_bytes(b"\xfe\xdc" * 50)
     refused(path, "in no format that is known")
     path.write_bytes(archive({"something": b"else"}))
-    refused(path, "an archive of neither")
+    refused(path, "the model is a ZIP archive with '.*something' in it")
 
 
 # TorchScript

@@ -32,3 +32,17 @@ def test_no_interval_is_broken_at_any_width(width: int, figures: LabelledFigures
     print_figures([figures], Console(file=text, width=width))
     assert len(re.findall(r"\(\d\.\d{3} to \d\.\d{3}\)", text.getvalue())) == 3
     assert max(map(len, text.getvalue().splitlines())) <= width
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_who_is_below_chance_is_told_what_that_may_be(swapped: bool) -> None:
+    rng = np.random.default_rng(0)
+    low, high = rng.random(60) / 2, 0.3 + rng.random(60) / 2
+    real, fake = (high, low) if swapped else (low, high)
+    found = evaluate(real, fake, val_threshold=0.5, resamples=100, confidence=0.95, seed=0).figures
+    told = LabelledFigures(
+        detector="ours@0", threshold=0.5, confidence=0.95, unit="image", units=120, figures=found, reliability=()
+    )
+    text = io.StringIO()
+    print_figures([told], Console(file=text, width=160))
+    assert ("--set detectors.ours.fake_class=0" in text.getvalue()) == swapped

@@ -15,8 +15,9 @@ from PIL import ExifTags, Image, ImageFilter, JpegImagePlugin, UnidentifiedImage
 from PIL.PngImagePlugin import PngInfo
 
 from fakeoff.arena.errors import DataError
-from fakeoff.arena.images import Pixels, reals
-from fakeoff.arena.images.reals import orl_faces, read_image
+from fakeoff.arena.images import Pixels, decoding
+from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.reals import orl_faces
 from fakeoff.protocols.forensics import format_traces, image_files, interpolation, jpeg_grid
 from fakeoff.protocols.forensics.pixels import central_crop, luma
 
@@ -159,7 +160,11 @@ def test_what_files_say_about_themselves(faces: Pixels, tmp_path: Path) -> None:
     image.convert("RGBA").save(tmp_path / "b.jpg", format="PNG", pnginfo=text, dpi=(72, 72), icc_profile=b"profile")
     png = image_files.read_file(tmp_path / "b.jpg").traces
     assert png["file extension"] == ".jpg"
-    assert (png["mode"], png["text chunks"], png["ICC profile"]) == ("RGBA", "parameters", "7 bytes")
+    assert (png["mode"], png["text chunks"], png["ICC profile"]) == (
+        "RGBA",
+        "parameters",
+        "7 bytes, ignored: it is damaged",
+    )
     assert png["resolution (dpi)"] != "none"
     assert not any(name.startswith("JPEG") for name in png)
 
@@ -218,7 +223,7 @@ def test_what_is_wrong_with_a_file_is_said(faces: Pixels, tmp_path: Path, monkey
     Image.fromarray(faces[0]).save(path)
     whole = path.read_bytes()
     with monkeypatch.context() as limits:
-        limits.setattr(reals, "_MOST_PIXELS", 1000)
+        limits.setattr(decoding, "MOST_PIXELS", 1000)
         limits.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
         with pytest.raises(DataError, match="megapixels"):
             image_files.read_file(path)

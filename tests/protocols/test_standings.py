@@ -295,6 +295,15 @@ def test_a_detector_that_was_weak_before_any_attack_takes_no_place_in_any_round(
     assert [one.player for one in detector_standings(_record(matches, config=all_ranked))] == ["weak", "good"]
 
 
+@pytest.mark.parametrize(("auc", "asked"), [(0.25, True), (0.45, False), (0.7, False)])
+def test_a_detector_that_may_be_turned_round_is_asked_whether_it_is(auc: float, asked: bool) -> None:
+    """Eight people leave an AUC of 0.25 uncertain, and no other warning speaks then."""
+    maker, judge = _generator("pgan"), _detector("judge")
+    [one] = find_unranked(_record([_match(maker, judge, auc=auc)]))
+    assert ("P(real)" in one.reason) == asked
+    assert ("turned round it would have 0.750" in one.reason) == asked
+
+
 def test_matches_with_fakes_that_format_tells_count_for_nobody() -> None:
     clean, leaking, judge = _generator("clean"), _generator("leaking"), _detector("judge")
     matches = [_match(clean, judge, auc=0.9), _match(leaking, judge, auc=1.0)]

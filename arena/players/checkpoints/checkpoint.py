@@ -32,6 +32,7 @@ from fakeoff.arena.players.checkpoints.limits import (
     shown,
 )
 from fakeoff.arena.players.checkpoints.pickles import Name, Ordered, StandIn
+from fakeoff.arena.players.checkpoints.recognising import Recognised, explain_safetensors, recognise
 from fakeoff.arena.players.checkpoints.values import NumpyArray, StoredTensor
 
 Fact: TypeAlias = bool | int | float | str
@@ -101,6 +102,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         Unreadable: It is none of these, is cut off, or asks for what is not given.
     """
+    found = check_file(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
@@ -109,14 +111,47 @@ def read_checkpoint(path: Path) -> Checkpoint:
         content = path.read_bytes()
     except OSError as error:
         raise Unreadable(f"it cannot be read: {error.strerror}") from error
+    try:
+        objects = read_objects(content)
+    except Unreadable as error:
+        raise (Unreadable(str(found)) if found.kind == "text" else error) from None
     walk = _Walk()
-    walk.visit(objects := read_objects(content), "", 0)
+    walk.visit(objects, "", 0)
     if sum(value.size for value in walk.stored.values()) > MOST_SHARING * len(content):
         raise Unreadable("its tensors are larger than the file: most of them would be the same bytes again")
     if not walk.stored:
         raise NoTensors(f"there are no tensors by name in it, but {_what(objects)}")
     tensors = {name: tensor for name, value in walk.stored.items() if (tensor := value.tensor()) is not None}
     return Checkpoint(tensors, walk.facts, dict(walk.left_out), _versions(objects), _groups(objects))
+
+
+def check_file(path: Path) -> Recognised:
+    """Refuses a file that is no weights, by its first bytes and, of safetensors, its header: it is quickly done.
+
+    Args:
+        path: As :func:`read_checkpoint` takes it.
+
+    Returns:
+        What it is, as far as that can be told.
+
+    Raises:
+        Unreadable: It is something else, cut off, or called what it is not; with what it is, and what to do.
+    """
+    try:
+        with path.open("rb") as file:
+            found = recognise(file)
+            if path.suffix == ".safetensors":
+                if found.kind not in ("safetensors", "unknown"):
+                    raise Unreadable(f"it is no safetensors, but {found.what}; {found.mend or 'give the weights'}")
+                if found.kind == "unknown":
+                    raise Unreadable("it is no safetensors, nor anything else that is known; give the weights")
+                if fault := explain_safetensors(file):
+                    raise Unreadable(fault)
+            elif found.kind not in ("torch", "torchscript", "pickle", "text", "unknown"):
+                raise Unreadable(str(found))
+    except OSError as error:
+        raise Unreadable(f"it cannot be read: {error.strerror}") from error
+    return found
 
 
 def flatten(state: dict[str, Any]) -> None:

@@ -38,6 +38,46 @@ def test_a_judge_below_chance(
         assert "P(real)" in said[0]
 
 
+BELOW, ABOVE = {"auc": 0.25, "auc_ci": (0.2, 0.3)}, {"auc": 0.9, "auc_ci": (0.8, 0.95)}
+
+
+def _config(**player: Any) -> dict[str, Any]:
+    return {"score": {"confidence": 0.95}, "detectors": [{"name": "d", "plugin": "fixed", "parameters": {}, **player}]}
+
+
+@pytest.mark.parametrize(
+    ("player", "mend"),
+    [
+        ({}, "--set detectors.d.fake_class=0"),
+        ({"parameters": {"fake_class": 0}}, "--set detectors.d.fake_class=1"),
+        ({"plugin": "mine"}, "Let its score return P(fake)"),
+    ],
+)
+def test_who_has_fake_and_real_swapped_is_told_once_and_how_to_turn_it_round(
+    whole: Whole, player: dict[str, Any], mend: str
+) -> None:
+    cells = [{**PAIR, **BELOW, "generator": name} for name in ("g", "h")]
+    [said] = _said(whole({"cells": cells, "audits": [AUDIT], "config": _config(**player)}), "Below chance")
+    assert said.startswith("d@0 is below chance on g@0: AUC 0.250")
+    assert "h@0" in said
+    assert "every generator as it came" in said
+    assert mend in said
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [{**PAIR, **ABOVE}, {**PAIR, **BELOW, "generator_round": 1}],
+        [{**PAIR, **ABOVE}, {**PAIR, **BELOW, "detector_round": 1}],
+        [{**PAIR, **ABOVE}, {**PAIR, **BELOW, "generator": "h"}],
+    ],
+    ids=["an attack", "a later version", "one generator"],
+)
+def test_an_honest_judge_is_not_asked_whether_it_is_swapped(whole: Whole, cells: list[dict[str, Any]]) -> None:
+    said = _said(whole({"cells": cells, "audits": [AUDIT], "config": _config()}), "Below chance")
+    assert not [text for text in said if "P(real)" in text or "fake_class" in text]
+
+
 @pytest.mark.parametrize(
     ("auc", "accuracy", "could", "recall", "word"),
     [
