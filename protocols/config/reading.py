@@ -24,7 +24,7 @@ _WithParameters = TypeVar("_WithParameters", Player, Parts)
 _PLAYERS = ("generators", "detectors")
 _PLUGINS = "plugins"
 _PATIENCE_SECONDS, _MOST_BYTES = 10.0, 1 << 24
-_FINISHED = frozenset({".onnx", ".pt2"})
+_FINISHED = frozenset({".onnx", ".pt", ".pt2", ".ts"})
 _TYPED, _FROM_PYTHON = "the command line", "the configuration"
 
 
