@@ -4,8 +4,8 @@
     python scripts/torture.py --kills 3 --inputs 40            # a sample
     python scripts/torture.py --only-input 17 --keep           # one of them again, and its files stay
 
-It says: tried, survived, lost, tracebacks, seconds. What falls short is printed with the command that does it again, and
-the exit code is 1. An interrupted one goes on where it was, with ``--work`` given.
+It says: tried, survived, lost, tracebacks, seconds. What falls short is printed with the command that does it again,
+and the exit code is 1. An interrupted one goes on where it was, with ``--work`` given.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def prepare(work: Path) -> Good:
         folder.mkdir(parents=True, exist_ok=True)
         for place in range(4):
             Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(folder / f"{place}.png")
-    save_file({"net.weight": rng.normal(size=(4, 3)).astype(np.float32), "net.bias": np.zeros(4, np.float32)}, good.weights)
+    save_file(
+        {"net.weight": rng.normal(size=(4, 3)).astype(np.float32), "net.bias": np.zeros(4, np.float32)}, good.weights
+    )
     for words in (
         ("run", good.config, "--home", good.home, "--plugin", good.plugin, "--serial", "-q"),
         ("pack", good.home, good.archive),
@@ -267,7 +269,9 @@ def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lo
     after = rng.uniform(0.5, longest.get(where, 20.0))
     said = folder / "said.txt"
     with said.open("wb") as file:
-        driver = subprocess.Popen(words, cwd=folder, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        driver = subprocess.Popen(
+            words, cwd=folder, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
             driver.wait(timeout=after)
         if driver.poll() is None:
@@ -304,10 +308,19 @@ def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lo
 @click.option("--only-input", type=int, help="That one alone.")
 @click.option("--only-kill", type=int, help="That one alone.")
 @click.option("--keep", is_flag=True, help="Leave the files of what is tried.")
-@click.option("--work", type=click.Path(path_type=Path, file_okay=False), help="Where; with it an interrupted one goes on.")
+@click.option(
+    "--work", type=click.Path(path_type=Path, file_okay=False), help="Where; with it an interrupted one goes on."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file for the result, as JSON.")
 def main(
-    kills: int, inputs: int, seed: int, only_input: int | None, only_kill: int | None, keep: bool, work: Path | None, out: Path | None
+    kills: int,
+    inputs: int,
+    seed: int,
+    only_input: int | None,
+    only_kill: int | None,
+    keep: bool,
+    work: Path | None,
+    out: Path | None,
 ) -> None:
     place = (work or Path(tempfile.mkdtemp(prefix="fakeoff-torture-"))).absolute()
     place.mkdir(parents=True, exist_ok=True)
@@ -316,8 +329,12 @@ def main(
     import fakeoff.leaderboard.play  # noqa: F401
 
     done = _done(place / "trials.jsonl")
-    wanted = [("input", n) for n in ([only_input] if only_input is not None else range(inputs if only_kill is None else 0))]
-    wanted += [("kill", n) for n in ([only_kill] if only_kill is not None else range(kills if only_input is None else 0))]
+    wanted = [
+        ("input", n) for n in ([only_input] if only_input is not None else range(inputs if only_kill is None else 0))
+    ]
+    wanted += [
+        ("kill", n) for n in ([only_kill] if only_kill is not None else range(kills if only_input is None else 0))
+    ]
     whole, longest = fingerprint(good.home), dict[str, float]()
     for kind, number in wanted:
         if (kind, number) in done and only_input is None and only_kill is None:
@@ -334,13 +351,26 @@ def main(
         with (place / "trials.jsonl").open("a") as file:
             file.write(json.dumps(asdict(trial)) + "\n")
         if trial.fault:
-            click.echo(f"{kind} {number}: {trial.fault}\n    {trial.what}\n    again: python scripts/torture.py --seed {seed} --only-{kind} {number} --keep")
+            click.echo(
+                f"{kind} {number}: {trial.fault}\n    {trial.what}\n"
+                f"    again: python scripts/torture.py --seed {seed} --only-{kind} {number} --keep"
+            )
         elif sys.stdout.isatty() or number % 25 == 0:
             click.echo(f"{kind} {number}: {trial.what[:150]} ({trial.seconds:g} s)")
     summary = _summary([done[one] for one in wanted])
     click.echo(json.dumps(summary, indent=1))
     if out is not None:
-        out.write_text(json.dumps({"command": f"python scripts/torture.py --kills {kills} --inputs {inputs} --seed {seed}", "processor": processor(), **summary}, indent=1) + "\n")
+        out.write_text(
+            json.dumps(
+                {
+                    "command": f"python scripts/torture.py --kills {kills} --inputs {inputs} --seed {seed}",
+                    "processor": processor(),
+                    **summary,
+                },
+                indent=1,
+            )
+            + "\n"
+        )
     if work is None and not keep:
         shutil.rmtree(place, ignore_errors=True)
     sys.exit(1 if any(trial.fault for trial in done.values()) else 0)
@@ -357,7 +387,9 @@ def _summary(trials: Sequence[Trial]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in ("input", "kill"):
         mine = [trial for trial in trials if trial.kind == kind]
-        kinds = Counter(trial.what.partition(":")[0] if kind == "input" else trial.what.partition(" after")[0] for trial in mine)
+        kinds = Counter(
+            trial.what.partition(":")[0] if kind == "input" else trial.what.partition(" after")[0] for trial in mine
+        )
         found[f"{kind}s"] = {
             "tried": len(mine),
             "survived": sum(not trial.fault for trial in mine),

@@ -180,8 +180,10 @@ _BORDERS: Mapping[str, Callable[[Good, Path, random.Random], Made]] = {
 }
 
 _VALUES = (
-    "", " ", "-1", "0", "1e400", "nan", "true", '"7"', "[]", "{}", "[[1]]", "x" * 3000, "../..", "/dev/null", "ü\u202e", "\x1b[31m",
-    "1" * 400, "1979-05-27", "'", '"', "\\", "$(id)", "a,b,,c", ",", "pgan,pgan", "a:b", ":", "a:", "os:system", "[" * 3000, "\n", "0x10",
+    "", " ", "-1", "0", "1e400", "nan", "true", '"7"', "[]", "{}", "[[1]]", "x" * 3000, "../..", "/dev/null",
+    "ü\u202e", "\x1b[31m",
+    "1" * 400, "1979-05-27", "'", '"', "\\", "$(id)", "a,b,,c", ",", "pgan,pgan", "a:b", ":", "a:", "os:system",
+    "[" * 3000, "\n", "0x10",
 )  # fmt: skip
 
 _PLUGIN_CHANGES: Mapping[str, Callable[[str], str]] = {
@@ -259,7 +261,9 @@ def _respell(path: Path, rng: random.Random) -> str:
         return f"line {at + 1} changed"
     data = json.loads(path.read_text())
     where, above, key = rng.choice(list(_places(data)))
-    value = rng.choice([None, -1, 1e308, "x", "\x1b[31mred", [], {}, True, 10**30, "a" * 5000, float("nan"), [[[]]], _Gone])
+    value = rng.choice(
+        [None, -1, 1e308, "x", "\x1b[31mred", [], {}, True, 10**30, "a" * 5000, float("nan"), [[[]]], _Gone]
+    )
     if value is _Gone:
         del above[key]
     else:
@@ -275,7 +279,9 @@ class _Gone:
 def _places(data: Any, where: str = "") -> list[tuple[str, Any, Any]]:
     """Everything in JSON that can be replaced: where it stands, what it stands in, and under which key."""
     found = []
-    for key, value in list(data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()):
+    for key, value in list(
+        data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    ):
         found.append((f"{where}.{key}", data, key))
         found += _places(value, f"{where}.{key}")
     return found

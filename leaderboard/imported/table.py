@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from fakeoff.arena.errors import DataError, one_line
+from fakeoff.arena.files import read_waiting
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
 Probability: TypeAlias = Literal["fake", "real"]
 """Of what a score is the probability."""
 
 LABEL = "label"
+
+_PATIENCE_SECONDS, _MOST_BYTES = 10.0, 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +66,15 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     """
     try:
         # The mark that some programs begin a file with is no part of a column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            for option, column in (("--image-column", columns.image), ("--score-column", columns.score)):
-                if column not in (reader.fieldnames or ()):
-                    found = ", ".join(reader.fieldnames or ()) or "none"
-                    raise DataError(f"'{path}' has no column '{column}'; its columns: {found}. Name another: {option}")
-            rows = [_row(row, columns, path=path, line=reader.line_num) for row in reader]
+        text = read_waiting(path, seconds=_PATIENCE_SECONDS, most_bytes=_MOST_BYTES).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        for option, column in (("--image-column", columns.image), ("--score-column", columns.score)):
+            if column not in (reader.fieldnames or ()):
+                found = ", ".join(reader.fieldnames or ()) or "none"
+                raise DataError(f"'{path}' has no column '{column}'; its columns: {found}. Name another: {option}")
+        rows = [_row(row, columns, path=path, line=reader.line_num) for row in reader]
     except OSError as error:
-        raise DataError(f"'{path}' cannot be read: {error.strerror}; give a CSV file") from error
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}; give a CSV file") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"'{path}' cannot be read as CSV: {one_line(error)}") from error
     if not rows:
