@@ -31,7 +31,23 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
 @click.option("--generators", help="Names, separated by commas.", shell_complete=completes("generator", several=True))
 @click.option("--detectors", help="Names, separated by commas.", shell_complete=completes("detector", several=True))
 @click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.")
-@click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["folder", "file"]),
+    help="What train, val and test never share: a person, who is a folder, or a file.",
+)
+@click.option("--group", metavar="PATTERN", help="Who is on an image: its name holds it, as '(.+)_[0-9]+' says.")
+@click.option(
+    "--table",
+    type=click.Path(),
+    metavar="FILE.csv",
+    help="Says it instead: columns path and group, split (train, val, test) or label (real, fake).",
+)
+@click.option(
+    "--split-folders",
+    type=click.Choice(["respect", "ignore"]),
+    help="What folders called train, val and test are.  [default: respect, the split]",
+)
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
 @click.option("--seeds", type=int, help="Play with as many seeds, and say what spreads over them.")
@@ -76,6 +92,9 @@ def run(
     detectors: str | None,
     reals: str | None,
     split_by: str | None,
+    group: str | None,
+    table: str | None,
+    split_folders: str | None,
     skip_corrupt: bool | None,
     seed: int | None,
     seeds: int | None,
@@ -117,6 +136,9 @@ def run(
         detectors=detectors,
         source=reals,
         split_by=split_by,
+        group=group,
+        table=table,
+        split_folders=split_folders,
         skip_corrupt=skip_corrupt,
         on_leak=None if allow_leaks is None else "report" if allow_leaks else "refuse",
         protocol=protocol,
@@ -297,6 +319,7 @@ def _check_one_challenge(
     help="Where it is played again: a folder of its own.",
 )
 @click.option("--reals", help="The folder of images, where the reals were one: its path is not on record.")
+@click.option("--table", type=click.Path(), metavar="FILE.csv", help="That of the images, where there was one.")
 @click.option(
     "--provenance",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -312,6 +335,7 @@ def reproduce(
     scoreboard: Path,
     home: Path,
     reals: str | None,
+    table: str | None,
     provenance: Path | None,
     workers: int | None,
     serial: bool,
@@ -335,6 +359,7 @@ def reproduce(
         home=Home(home),
         executor=open_jobs(serial=serial, workers=workers, address=None),
         reals=reals,
+        table=table,
         device=device,
         console=open_error_console() if as_json else open_console(),
         as_json=as_json,

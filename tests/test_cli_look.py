@@ -145,7 +145,7 @@ def test_the_sheet_is_a_picture_with_frames_and_both_colours(call: Call, bright:
 
 def test_json_has_every_figure(call: Call, bright: Path, home: Path) -> None:
     [verdict] = judged(call("bright.png", "--json"))
-    assert set(verdict) == {"picture", "p_fake", "is_fake", "part", "patch"}
+    assert set(verdict) == {"picture", "p_fake", "is_fake", "part", "patch", "face"}
     assert (verdict["picture"], verdict["is_fake"], verdict["part"]) == ("bright.png", True, "mouth")
     # The patch in pixels of the arena, which has 16.
     assert verdict["patch"] == [12, 0, 16, 4]
@@ -261,8 +261,8 @@ def test_a_picture_that_is_none_is_one_line_and_named(call: Call, bright: Path, 
     (tmp_path / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     for name, expected in {
         "missing.png": "no picture at 'missing.png'",
-        "notes.png": "'notes.png' is not an image",
-        "empty.jpg": "'empty.jpg' is not an image",
+        "notes.png": "'notes.png': not an image, though its name says so",
+        "empty.jpg": "'empty.jpg': an empty file",
         "folder.png": "'folder.png'",
         "half.png": "'half.png': damaged",
         "half.jpg": "'half.jpg': damaged",

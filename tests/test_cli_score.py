@@ -104,7 +104,7 @@ def test_a_folder_is_a_row_each_under_a_header_the_damaged_too(call: Call, pictu
     names = ["pictures/a.png", "pictures/b.png", "pictures/bad.png", "pictures/sub/c.png"]
     assert [row["picture"] for row in found] == names
     assert [float(row["p_fake"] or -1) for row in found] == pytest.approx([0.2, 0.4, -1, 0.8], abs=1e-6)
-    assert [row["error"] for row in found] == ["", "", "not an image", ""]
+    assert [row["error"] for row in found] == ["", "", "not an image, though its name says so", ""]
     for row in found[:2]:
         assert (row["width"], row["height"], row["how"], row["tiles"]) == ("30", "40", "crop", "")
         assert row["detector"] == "toy_brightness@0"
@@ -119,11 +119,15 @@ def test_for_people_there_are_columns_and_for_programs_json_lines(call: Call, pi
     assert header.split() == ["P(fake)", "verdict", "detector", "pixels", "how", "picture"]
     assert good.split()[0] == "0.2000"
     assert good.split()[2:] == ["toy_brightness@0", "30x40", "crop", "pictures/a.png"]
-    assert bad.endswith("pictures/bad.png: not an image")
+    assert bad.endswith("pictures/bad.png: not an image, though its name says so")
     found = [json.loads(line) for line in call("pictures/a.png", "pictures/bad.png", "--json").stdout.splitlines()]
     assert [tuple(row) for row in found] == [COLUMNS] * 2
     assert found[0]["p_fake"] == pytest.approx(0.2, abs=1e-6)
-    assert (found[1]["p_fake"], found[1]["tiles"], found[1]["error"]) == (None, None, "not an image")
+    assert (found[1]["p_fake"], found[1]["tiles"], found[1]["error"]) == (
+        None,
+        None,
+        "not an image, though its name says so",
+    )
 
 
 def test_all_are_the_newest_of_each_and_the_champion_is_the_default(call: Call, pictures: Path) -> None:

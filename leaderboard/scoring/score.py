@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -47,6 +47,7 @@ class Summary:
         failed: Those that could not be judged.
         earlier: Those whose rows were there.
         left_out: Files in folders whose suffix is of no picture.
+        kinds: How many of them are videos and the like, as far as their names say it.
         empty: What to say of folders without a picture; empty where there was none.
         repeated: How often a picture was named again.
         figures: Of labelled pictures, one for each detector.
@@ -57,6 +58,7 @@ class Summary:
     failed: int = 0
     earlier: int = 0
     left_out: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
     empty: str = ""
     repeated: int = 0
     figures: tuple[LabelledFigures, ...] = ()
@@ -68,7 +70,9 @@ class Summary:
         if self.earlier:
             found.append(f"{self.earlier} of {self.pictures} pictures had rows already")
         if self.left_out:
-            found.append(f"{self.left_out} file(s) in folders left out: their suffix is of no picture")
+            among = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
+            known = f" ({among}: convert or cut them first)" if among else ""
+            found.append(f"{self.left_out} file(s) in folders left out: their suffix is of no picture{known}")
         if self.empty:
             found.append(self.empty)
         if self.repeated:
@@ -161,7 +165,7 @@ def score_to(
             rows.write(scored)
             count(scored.rows)
             watch.judged(failed=bool(scored.rows[0].error))
-    summary.left_out, summary.repeated = search.left_out, search.repeated
+    summary.left_out, summary.kinds, summary.repeated = search.left_out, search.kinds, search.repeated
     if search.empty:
         more = f" and in {search.empty - 1} folder(s) more" if search.empty > 1 else ""
         summary.empty = f"no picture in '{search.first_empty}'{more}"

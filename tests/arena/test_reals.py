@@ -20,6 +20,7 @@ from fakeoff.arena.images.reals import (
     orl_faces,
     read_image,
 )
+from fakeoff.arena.images.splits import Grouping
 
 PEOPLE = ("ann", "bob", "cem")
 
@@ -39,8 +40,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, *, skip_corrupt: bool = False) -> RealSource:
-    return folder_source(folder, split_by="folder", skip_corrupt=skip_corrupt)
+def read(folder: Path, *, skip_corrupt: bool = False, grouping: Grouping | None = None) -> RealSource:
+    return folder_source(folder, grouping=grouping or Grouping(), skip_corrupt=skip_corrupt)
 
 
 def names(source: RealSource) -> set[str]:
@@ -120,7 +121,7 @@ def test_split_by_file_divides_a_single_folder(folder: Path) -> None:
             path.rename(folder / PEOPLE[0] / f"{person}-{path.name}")
     with pytest.raises(DataError, match="1 group"):
         read(folder)
-    source = folder_source(folder, split_by="file", skip_corrupt=False)
+    source = read(folder, grouping=Grouping(split_by="file"))
     assert [len(source.photographs[split]) for split in SPLITS] == [4, 1, 1]
 
 
