@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,7 @@ def run(
         else:
             print_experiment(result, console, folder=place.experiments)
     if verbosity != "quiet":
-        where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui {place.options}"
+        where = f"fakeoff ui --tracking-uri {shlex.quote(server)}" if server else f"fakeoff ui {place.options}"
         console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
         if place.report.is_file():
             console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)

@@ -343,6 +343,8 @@ def _layout(names: Sequence[str], grouping: Grouping, table: Table | None) -> La
     listed: Sequence[Split] | None = None
     if grouping.group:
         who = find_groups(grouping.group, below_splits(names))  # so that nobody is called after a split
+    if table and table.has_groups and grouping.group:
+        raise ConfigError(f"--group says who is on an image, and so does {table.name} in its column group; give one")
     if table and table.has_groups:
         who = [table.rows[name].group for name in names]
     if table and table.has_splits:
@@ -409,7 +411,10 @@ def _sha256(path: Path) -> str:
 
 
 def _naming(files: Sequence[LeftOut]) -> str:
-    named = ", ".join(f"{file.name} ({file.reason})" for file in files[:_NAMED_AT_MOST])
+    by_reason: dict[str, list[str]] = {}
+    for file in files[:_NAMED_AT_MOST]:
+        by_reason.setdefault(file.reason, []).append(file.name)
+    named = ", ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
     more = len(files) - _NAMED_AT_MOST
     return f"{named} and {more} more" if more > 0 else named
 

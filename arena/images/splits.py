@@ -7,6 +7,7 @@ them, else the first one, is a person.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _FOLDERS: Mapping[str, Split] = {
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+_FAKES = re.compile(r"(\d_)?(fakes?|generated|synthetic|deepfakes?|manipulated)", re.IGNORECASE)
 _NAMED_AT_MOST = 3
 
 
@@ -62,6 +64,7 @@ class Layout:
         folders: In how many folders they lie.
         people: How many groups there are; None where each picture stands for itself.
         split_from: What gives the split, in words.
+        fakes: How many pictures lie in a folder that is called as fakes are.
     """
 
     groups: tuple[str, ...]
@@ -69,6 +72,7 @@ class Layout:
     folders: int
     people: int | None
     split_from: str
+    fakes: int = 0
 
     def describe(self) -> str:
         """What was recognised, in one line: ``144 images of 12 people in 48 folders; split given by train/ ...``."""
@@ -78,16 +82,13 @@ class Layout:
         return f"{images}{who} in {folders}; split {self.split_from}: {sizes}"
 
     def warnings(self) -> list[str]:
-        """Why figures on the images of test would say nothing, a line each; none where they may say something."""
-        return [f"warning: {line}" for line in doubt_of_test(self._count("test"), self._people("test"))]
-
-    def _count(self, split: Split) -> int:
-        return self.splits.count(split)
-
-    def _people(self, split: Split) -> int | None:
-        if self.people is None:
-            return None
-        return len({group for group, of in zip(self.groups, self.splits, strict=True) if of == split})
+        """Why figures with these images as reals would say nothing, a line each; none where they may say something."""
+        tested = [group for group, split in zip(self.groups, self.splits, strict=True) if split == "test"]
+        lines = doubt_of_test(len(tested), None if self.people is None else len(set(tested)))
+        if self.fakes:
+            lie = counted(self.fakes, "image lies", "images lie")
+            lines.append(f"{lie} in a folder that is called as fakes are, and all are taken for reals")
+        return [f"warning: {line}" for line in lines]
 
 
 FEWEST_TESTED = 8
@@ -184,7 +185,9 @@ def read_layout(
     """
     depth = _depth(names)
     by_folder = [_split_at(name, depth) for name in names]
-    below = depth + 1 if all(by_folder) else depth
+    # One folder alone may be a person called Val.
+    are_splits = all(by_folder) or len({split for split in by_folder if split}) > 1
+    below = [depth + 1 if split and are_splits else depth for split in by_folder]
     given: Sequence[Split | None] | None = listed
     if listed is None and split_folders == "respect" and any(by_folder):
         given = by_folder
@@ -192,7 +195,9 @@ def read_layout(
         listed_by = " ".join(sorted({f"{name.split('/')[depth]}/" for name in names}))
     elif listed is None and split_folders == "respect":
         _check_none_deeper(names, depth)
-    people = list(who) if who is not None else [_person(name, below) if split_by == "folder" else "" for name in names]
+    people = list(who or ())
+    if who is None:
+        people = [_person(name, at) if split_by == "folder" else "" for name, at in zip(names, below, strict=True)]
     if listed is not None and (missing := [split for split in ("train", "test") if split not in listed]):
         raise DataError(f"{listed_by} gives no image to {' and '.join(missing)}: a split needs train and test")
     if given is not None:
@@ -202,12 +207,12 @@ def read_layout(
     elif split_by == "file":
         groups = list(names)
     elif given is by_folder:  # the split's folder stays in their names: results that were kept know them so
-        groups = [_upto(name, below) if person else name for name, person in zip(names, people, strict=True)]
+        groups = [_upto(name, depth + 1) if person else name for name, person in zip(names, people, strict=True)]
     else:
-        loose = list(names) if given is not None or below > depth else [_parent(name) for name in names]
+        each = given is not None or all(by_folder)
         groups = [
-            "/".join((*name.split("/")[:depth], person)) if person else alone
-            for name, person, alone in zip(names, people, loose, strict=True)
+            "/".join((*name.split("/")[:depth], person)) if person else name if each else _parent(name)
+            for name, person in zip(names, people, strict=True)
         ]
     if given is None:
         split_of = assign_splits(groups)
@@ -221,6 +226,7 @@ def read_layout(
         folders=len({_parent(name) for name in names}),
         people=len(set(groups)) if any(people) else None,
         split_from=split_from,
+        fakes=sum(any(_FAKES.fullmatch(folder) for folder in name.split("/")[:-1]) for name in names),
     )
 
 

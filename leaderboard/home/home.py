@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,12 +86,12 @@ class Home:
     @property
     def to_play(self) -> str:
         """The command that plays it, or what is missing of it."""
-        return f"fakeoff run --home {self}" + (f" --name {self.name}" if self.name else "")
+        return shlex.join(["fakeoff", "run", "--home", str(self), *(["--name", self.name] if self.name else [])])
 
     @property
     def options(self) -> str:
         """The options of other commands that mean it: ``--home my-game --tournament first``."""
-        return f"--home {self}" + (f" --tournament {self.name}" if self.name else "")
+        return shlex.join(["--home", str(self), *(["--tournament", self.name] if self.name else [])])
 
     def named(self, name: str) -> Home:
         """The same home, with another tournament that is meant.

@@ -50,7 +50,7 @@ def test_leaks_come_first(whole: Whole) -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "split_by", "warned"), [(8, "folder", True), (100, "folder", False), (8, "file", False)]
+    ("people", "split_by", "warned"), [(8, "folder", True), (40, "folder", False), (8, "file", False)]
 )
 def test_few_people_are_said_to_be_few(whole: Whole, people: int, split_by: str, warned: bool) -> None:
     data = {"split": {"test": {"groups": [f"s{index}" for index in range(people)], "photographs": 80}}}
