@@ -65,7 +65,8 @@ class _TwoLabels(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--labels" in args:
             second = args.index("--labels") + 2
-            if second < len(args) and Path(args[second - 1]).is_dir() and not args[second].startswith("-"):
+            both = second < len(args) and not args[second].startswith("-")
+            if both and not Path(args[second - 1]).is_file():
                 args = [*args[:second], "--labels", *args[second:]]
         return super().parse_args(ctx, args)
 

@@ -78,7 +78,7 @@ class Images(Generator):
         pixels = np.stack([generator_transform(image, resolution=resolution, colour="rgb") for image in opened])
         self.pixels = (to_tensor(pixels) * 255).round().to(torch.uint8)
         if masks is not None:
-            names = [photograph.name for photograph, _ in photographs]
+            names = [photograph.path.relative_to(folder).as_posix() for photograph, _ in photographs]
             self.masks = torch.from_numpy(
                 np.stack([_mask_of(name, image, masks, resolution) for name, image in zip(names, opened, strict=True)])
             )[:, None]

@@ -156,11 +156,11 @@ def unidentified(path: str | Path) -> Unfit:
 
 
 def kind_by_name(name: str) -> str:
-    """What a file that is called as no picture may be, in a word: ``HEIC``; empty where its name does not say."""
+    """What a file that is called as no picture may be, in words: ``video``; empty where its name does not say."""
     suffix = _suffix(name)
     if suffix in (".heic", ".heif", ".hif"):
-        return "HEIC"
-    return "video" if suffix in _VIDEOS else "camera's raw" if suffix in _RAW else ""
+        return "HEIC file"
+    return "video" if suffix in _VIDEOS else "raw file of a camera" if suffix in _RAW else ""
 
 
 def _suffix(name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from fakeoff.arena.errors import ConfigError, DataError
+from fakeoff.arena.images.splits import counted
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.home.home import Home
@@ -64,15 +65,20 @@ class Summary:
     figures: tuple[LabelledFigures, ...] = ()
     files: tuple[Path, ...] = ()
 
+    @property
+    def not_pictures(self) -> str:
+        """What is left out for its suffix, in a line."""
+        among = ", ".join(counted(count, kind) for kind, count in sorted(self.kinds.items()))
+        known = f" ({among}: convert them, or cut frames out of them, first)" if among else ""
+        return f"{self.left_out} file(s) in folders left out: their suffix is of no picture{known}"
+
     def lines(self) -> list[str]:
         """What should be said at the end beside the rows."""
         found = []
         if self.earlier:
             found.append(f"{self.earlier} of {self.pictures} pictures had rows already")
         if self.left_out:
-            among = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
-            known = f" ({among}: convert or cut them first)" if among else ""
-            found.append(f"{self.left_out} file(s) in folders left out: their suffix is of no picture{known}")
+            found.append(self.not_pictures)
         if self.empty:
             found.append(self.empty)
         if self.repeated:
@@ -172,6 +178,7 @@ def score_to(
     if not summary.pictures:
         raise DataError(
             f"no picture in {', '.join(map(repr, paths)) or 'the folders'}; give files or folders that hold some"
+            + (f"; {summary.not_pictures}" if summary.left_out else "")
         )
     if labelled:
         score = record.config.score

@@ -40,7 +40,7 @@ class Search:
 
     Attributes:
         left_out: Files in folders whose suffix is of no picture.
-        kinds: What these are, as far as their names say it: ``HEIC``, ``video``.
+        kinds: What these are, as far as their names say it: ``HEIC file``, ``video``.
         empty: Folders, of those that were given, without a picture.
         first_empty: The first of them.
         repeated: How often a picture came again: it is judged, and counts, once.
