@@ -65,7 +65,9 @@ class Images(Generator):
         return self.pixels[places.to(self.pixels.device)].float() / 255
 
     def _read(self, folder: Path, resolution: int, masks: Path | None) -> None:
-        source = folder_source(folder, grouping=Grouping(split_by="file"), skip_corrupt=False)
+        source = folder_source(
+            folder, grouping=Grouping(split_by="file", otherwise="or call them otherwise"), skip_corrupt=False
+        )
         photographs = [(photograph, split) for split in SPLITS for photograph in source.photographs[split]]
         opened = [read_image(photograph.path).convert("RGB") for photograph, _ in photographs]
         sizes = {image.size for image in opened}

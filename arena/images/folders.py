@@ -81,11 +81,13 @@ def walk(root: str | Path) -> Iterator[Entry]:
             continue
         names = f"{entry.name}/" if entry.name else ""
         paths = f"{entry.path}/" if entry.name else before
-        for one in reversed(inside):
+        listed = []
+        for one in inside:
             below = _below(one, names + printable(one.name), paths + one.name, entry.linked, real_top, followed)
             if not below.reason and one.is_dir():
                 folders.add(below.name)
-            waiting.append(below)
+            listed.append(below)
+        waiting += reversed(listed)
 
 
 def list_files(root: str | Path) -> list[Entry]:

@@ -15,26 +15,13 @@ HEAD_BYTES = 512
 # By Pillow's names. Left out are what another program would have to draw (EPS, WMF), what holds files of any format and
 # so of these too (IPTC, MIC, FPX), what only announces somebody else's decoder (BUFR, GRIB, HDF5, MPEG), and
 # thumbnails and maps that no photograph comes in (IMT, MCIDAS, XVTHUMB).
-_RASTER = frozenset(
-    re.findall(
-        r"\S+",
-        "AVIF BLP BMP CUR DCX DDS DIB FITS FLI FTEX GBR GIF ICNS ICO IM JPEG JPEG2000 MPO MSP PCD PCX PIXAR PNG PPM "
-        "PSD QOI SGI SPIDER SUN TGA TIFF WEBP XBM XPM ",
-    )
+_RASTER = (
+    "AVIF BLP BMP CUR DCX DDS DIB FITS FLI FTEX GBR GIF ICNS ICO IM JPEG JPEG2000 MPO MSP PCD PCX PIXAR PNG PPM PSD "
+    "QOI SGI SPIDER SUN TGA TIFF WEBP XBM XPM"
 )
 
-_RAW = frozenset(
-    re.findall(
-        r"\S+",
-        ".3fr .arw .cr2 .cr3 .crw .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .srw .x3f ",
-    )
-)
-_VIDEOS = frozenset(
-    re.findall(
-        r"\S+",
-        ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv ",
-    )
-)
+_RAW = ".3fr .arw .cr2 .cr3 .crw .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .srw .x3f"
+_VIDEOS = ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv"
 
 _A_VIDEO = "a video: cut frames out of it, see fakeoff data"
 _HEIC = "HEIC, which Pillow does not read: convert it to PNG"
@@ -45,8 +32,8 @@ _POINTER = "a git-lfs pointer, not the file itself: run git lfs pull"
 _OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), what)
     for pattern, what in (
-        (rb"....ftyp(hei|hev|hem|hex|mif1|msf1)", _HEIC),
-        (rb"....ftyp(?!avi[fs]|crx )", _A_VIDEO),
+        (rb"....ftyp(hei|hev|hem|hex|(mif1|msf1)(?!.{,60}avi[fs]))", _HEIC),
+        (rb"....ftyp(?!avi[fs]|mif1|msf1|crx )", _A_VIDEO),
         (rb"....(moov|mdat|wide|free)", _A_VIDEO),
         (rb"RIFF....AVI ", _A_VIDEO),
         (rb"\x1aE\xdf\xa3", _A_VIDEO),
@@ -66,7 +53,7 @@ _OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
 # Of what has no suffix, as in a hub's cache, or an odd one.
 _PICTURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP|II\*\x00|MM\x00\*|II\+\x00|MM\x00\+|BM....\x00\x00\x00\x00"
-    rb"|\x00\x00\x00\x0cjP  |\xffO\xffQ|....ftypavi[fs]|qoif|8BPS|P[1-6]\s",
+    rb"|\x00\x00\x00\x0cjP  |\xffO\xffQ|....ftyp(avi[fs]|mif1|msf1)|qoif|8BPS|P[1-6]\s",
     re.DOTALL,
 )
 
@@ -91,7 +78,8 @@ def picture_formats() -> tuple[str, ...]:
     No other program is started for one of them, not even for what is inside.
     """
     Image.init()
-    return tuple(name for name in Image.ID if name in Image.OPEN and name in _RASTER)
+    raster = _RASTER.split()
+    return tuple(name for name in Image.ID if name in Image.OPEN and name in raster)
 
 
 @functools.cache
@@ -136,14 +124,14 @@ def examine_head(name: str, head: bytes) -> Unfit | None:
         return Unfit(reason=_POINTER, damaged=called)
     if re.match(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)", head, re.DOTALL | re.IGNORECASE):
         return Unfit(reason=_HTML, damaged=called)
-    if _suffix(name) in _RAW:  # many are TIFF by their content, of which Pillow would take the preview
+    if _suffix(name) in _RAW.split():  # many are TIFF by their content, of which Pillow would take the preview
         return Unfit(reason="a camera's raw file: develop it to PNG or TIFF")
     for pattern, what in _OTHERS:
         if pattern.match(head):
             return Unfit(reason=what)
-    if re.match(rb"....ftypavi[fs]", head, re.DOTALL) and not features.check("avif"):
+    if re.match(rb"....ftyp(avi[fs]|mif1|msf1)", head, re.DOTALL) and not features.check("avif"):
         return Unfit(reason="AVIF, which this Pillow does not read: upgrade it, or convert the file to PNG")
-    if _suffix(name) in _VIDEOS:
+    if _suffix(name) in _VIDEOS.split():
         return Unfit(reason=_A_VIDEO)
     return None if called or _PICTURES.match(head) else Unfit(reason="not an image")
 
@@ -160,7 +148,7 @@ def kind_by_name(name: str) -> str:
     suffix = _suffix(name)
     if suffix in (".heic", ".heif", ".hif"):
         return "HEIC file"
-    return "video" if suffix in _VIDEOS else "raw file of a camera" if suffix in _RAW else ""
+    return "video" if suffix in _VIDEOS.split() else "raw file of a camera" if suffix in _RAW.split() else ""
 
 
 def _suffix(name: str) -> str:

@@ -351,8 +351,7 @@ def _layout(names: Sequence[str], grouping: Grouping, table: Table | None) -> La
         listed = [split for name in names if (split := table.rows[name].split)]
     return read_layout(
         names,
-        split_by=grouping.split_by,
-        split_folders=grouping.split_folders,
+        grouping,
         who=who,
         listed=listed,
         listed_by=table.name if table else "",

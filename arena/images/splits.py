@@ -42,12 +42,14 @@ class Grouping:
         group: A regular expression for the names instead, whose first group is who is on it; empty for none.
         table: The path of a CSV file that says it instead; empty for none.
         split_folders: ``ignore`` takes folders called as splits for folders like any others.
+        otherwise: What else a user may do about folders that are no whole split.
     """
 
     split_by: SplitBy = "folder"
     group: str = ""
     table: str = ""
     split_folders: SplitFolders = "respect"
+    otherwise: str = "or pass --split-folders ignore: they are folders like any others then"
 
     def __post_init__(self) -> None:
         if self.group and self.split_by == "file":
@@ -163,9 +165,8 @@ def assign_splits(groups: Iterable[str]) -> dict[str, Split]:
 
 def read_layout(
     names: Sequence[str],
+    grouping: Grouping,
     *,
-    split_by: SplitBy = "folder",
-    split_folders: SplitFolders = "respect",
     who: Sequence[str] | None = None,
     listed: Sequence[Split] | None = None,
     listed_by: str = "",
@@ -174,8 +175,7 @@ def read_layout(
 
     Args:
         names: Below their folder, with forward slashes; at least one.
-        split_by: See :class:`Grouping`.
-        split_folders: Likewise.
+        grouping: How; its pattern and its table are not asked here.
         who: Who is on each, where names need not be asked; ``split_by`` says nothing then.
         listed: The split of each, where folders need not be asked.
         listed_by: What says so, for people.
@@ -183,7 +183,7 @@ def read_layout(
     Raises:
         DataError: Folders called as splits that are no whole split, somebody in two splits, or too few groups.
     """
-    depth = _depth(names)
+    depth, split_by, split_folders = _depth(names), grouping.split_by, grouping.split_folders
     by_folder = [_split_at(name, depth) for name in names]
     # One folder alone may be a person called Val.
     are_splits = all(by_folder) or len({split for split in by_folder if split}) > 1
@@ -191,10 +191,10 @@ def read_layout(
     given: Sequence[Split | None] | None = listed
     if listed is None and split_folders == "respect" and any(by_folder):
         given = by_folder
-        _check_whole(names, by_folder, depth)
+        _check_whole(names, by_folder, depth, grouping.otherwise)
         listed_by = " ".join(sorted({f"{name.split('/')[depth]}/" for name in names}))
     elif listed is None and split_folders == "respect":
-        _check_none_deeper(names, depth)
+        _check_none_deeper(names, depth, grouping.otherwise)
     people = list(who or ())
     if who is None:
         people = [_person(name, at) if split_by == "folder" else "" for name, at in zip(names, below, strict=True)]
@@ -268,11 +268,10 @@ def _parent(name: str) -> str:
     return name.rpartition("/")[0] or "."
 
 
-def _check_whole(names: Sequence[str], splits: Sequence[Split | None], depth: int) -> None:
+def _check_whole(names: Sequence[str], splits: Sequence[Split | None], depth: int, otherwise: str) -> None:
     """Refuses folders of splits that are none of all pictures, or have none for train or test."""
     folders = sorted({name.split("/")[depth] for name, split in zip(names, splits, strict=True) if split})
     found = " ".join(f"{folder}/" for folder in folders)
-    otherwise = "or pass --split-folders ignore: they are folders like any others then"
     if beside := [name for name, split in zip(names, splits, strict=True) if not split]:
         raise DataError(
             f"{counted(len(beside), 'image lies', 'images lie')} beside {found} ({_some(beside)}): move them into one "
@@ -285,7 +284,7 @@ def _check_whole(names: Sequence[str], splits: Sequence[Split | None], depth: in
         )
 
 
-def _check_none_deeper(names: Sequence[str], depth: int) -> None:
+def _check_none_deeper(names: Sequence[str], depth: int, otherwise: str) -> None:
     """Refuses folders of splits that lie where none is looked for."""
     deeper: dict[int, dict[Split, str]] = defaultdict(dict)
     for name in names:
@@ -295,8 +294,7 @@ def _check_none_deeper(names: Sequence[str], depth: int) -> None:
     if found := next((by_split for by_split in deeper.values() if len(by_split) > 1), None):
         raise DataError(
             f"there are folders of splits below others ({_some([f'{folder}/' for folder in found.values()])}): they "
-            "are looked for at the top; give one of the folders above them, or a CSV file with columns path and split "
-            "by --table, or pass --split-folders ignore"
+            f"are looked for at the top; give one of the folders above them, {otherwise}"
         )
 
 

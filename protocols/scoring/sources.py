@@ -140,7 +140,7 @@ def _below(folder: str, search: Search) -> Iterator[Found]:
                 continue
             search.left_out += 1
             search.kinds.update([kind] if (kind := kind_by_name(entry.path)) else [])
-        elif has_picture_suffix(entry.stands_for):  # which comes by itself
+        elif entry.stands_for and has_picture_suffix(entry.stands_for):  # which comes by itself
             search.repeated += 1
         else:
             yield Found(name=entry.path, error=entry.reason)
