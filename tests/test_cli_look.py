@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.parsers import parsers as players_of_parsers
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.cli import main
 from fakeoff.leaderboard.home.home import Home
@@ -312,3 +315,32 @@ def test_a_plugin_file_may_be_given_and_must_load(call: Call, bright: Path, tmp_
     given = [argument for path in PLUGINS for argument in ("--plugin", str(path))]
     assert judged(call("bright.png", "--json", *given))[0]["part"] == "mouth"
     assert "missing.py" in one_line(call("bright.png", "--plugin", "missing.py"))
+
+
+def test_a_folder_and_orl_are_drawn_as_many_as_there_is_room_for(call: Call, bright: Path, tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    save(below_left(20, 0), tmp_path / "faces" / "dark.png")
+    (tmp_path / "faces" / "bad.jpg").write_text("<html>")
+    result = call("faces", "bright.png", "--json")
+    assert [verdict["picture"] for verdict in judged(result)] == ["bright.png", "faces/dark.png"]
+    assert "left out bad.jpg: an HTML page" in result.stderr
+    result = call("orl", "--json")
+    found = [verdict["picture"] for verdict in judged(result)]
+    assert len(found) == len(set(found)) == 60
+    assert len({Path(picture).parent for picture in found}) == 40  # everybody
+    assert "drawn are 60 of the 400 pictures in folders" in result.stderr
+    (tmp_path / "empty").mkdir()
+    assert "no picture in 'empty'" in one_line(call("empty"))
+
+
+def test_it_says_where_the_parser_sees_no_face(
+    call: Call, bright: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def label(parser: Any, images: Any) -> Any:
+        return torch.full((len(images), *images.shape[2:]), PARTS.index("hair"), dtype=torch.uint8)
+
+    assert judged(call("bright.png", "--json"))[0]["face"] is True
+    monkeypatch.setattr(players_of_parsers.load("toy_quadrants"), "label", label)
+    result = call("bright.png")
+    assert "no face" in next(line for line in result.stdout.splitlines() if "bright.png" in line)
+    assert "no face was found in 1 of 1 pictures" in result.stdout

@@ -284,3 +284,31 @@ def test_from_python_it_is_an_iterator_of_rows(home: Path, pictures: Path) -> No
         fakeoff.score(pictures, home=home, size="hole")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="workers is 0"):
         fakeoff.score(pictures, home=home, workers=0)
+
+
+def test_what_a_game_takes_for_reals_is_a_folder_here_too(call: Call, tmp_path: Path) -> None:
+    found = rows(call("orl", "--csv"))
+    assert len(found) == 400
+    assert {(row["width"], row["height"], row["error"]) for row in found} == {("92", "112", "")}
+    (tmp_path / "fake").mkdir()
+    Image.new("L", (40, 40), 250).save(tmp_path / "fake" / "1.png")
+    result = call("--labels", "orl", "fake", "--csv")
+    assert len(rows(result)) == 401
+    assert "1.000" in result.stderr  # nothing in ORL is as bright
+
+
+def test_a_folder_of_what_is_no_picture_says_what_it_is(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "phone").mkdir()
+    for name in ("1.heic", "2.HEIC", "3.mp4"):
+        (tmp_path / "phone" / name).write_bytes(b"x")
+    assert "3 file(s) in folders left out" in (line := call("phone", "--csv").stderr)
+    assert "(2 HEIC files, 1 video: convert them" in line
+
+
+def test_labels_may_have_the_columns_of_a_table_of_reals(call: Call, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,label,group\npictures/a.png,real,ann\npictures/sub/c.png,fake,bob\n")
+    result = call("--labels", "t.csv", "--csv")
+    assert result.exit_code == 0, result.output
+    assert len(rows(result)) == 2
+    (tmp_path / "t.csv").write_text("path,picture,label\na.png,a.png,real\n")
+    assert "columns picture and path, which say the same" in one_line(call("--labels", "t.csv"))

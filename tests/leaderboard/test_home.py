@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,3 +137,9 @@ def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path:
         raise RuntimeError
     with home.locked():
         pass
+
+
+def test_the_commands_that_it_names_can_be_copied_whatever_it_is_called() -> None:
+    home = Home(Path("my games/$(first)"), "again")
+    assert shlex.split(home.to_play) == ["fakeoff", "run", "--home", "my games/$(first)", "--name", "again"]
+    assert shlex.split(home.options) == ["--home", "my games/$(first)", "--tournament", "again"]
