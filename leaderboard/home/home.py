@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.images.folders import printable
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.protocols.config.config import NAME
@@ -46,7 +47,7 @@ class Home:
         name: Of the tournament in it that is meant; empty for the one without a name.
 
     Raises:
-        ConfigError: The name cannot be a folder's.
+        ConfigError: The name cannot be a folder's, or the folder's is no UTF-8.
     """
 
     folder: Path
@@ -58,6 +59,11 @@ class Home:
                 f"'{self.name}' cannot be the name of a tournament: use letters, digits and _ . -, 64 at most, and "
                 "begin with a letter, a digit or _"
             )
+        try:
+            str(self.folder).encode()
+        except UnicodeEncodeError as error:
+            shown = printable(str(self.folder))
+            raise ConfigError(f"'{shown}' cannot be a home: its name is no UTF-8, and MLflow keeps it") from error
 
     def __str__(self) -> str:
         return str(self.folder)

@@ -15,6 +15,7 @@ from tomlkit.items import Table
 
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.images.assets import sources_of_reals
+from fakeoff.arena.images.folders import printable
 from fakeoff.protocols.config.config import Parts, Player, Reals, TournamentConfig, parse_config
 
 _WithParameters = TypeVar("_WithParameters", Player, Parts)
@@ -79,7 +80,7 @@ def effective_config(
             name: ``generators.pgan.channels=3``.
 
     Raises:
-        ConfigError: See :func:`parse_config`.
+        ConfigError: See :func:`parse_config`; or a path is no UTF-8.
     """
     base, where = _base(given, kept)
     reals = {
@@ -108,14 +109,16 @@ def effective_config(
     config = _parse_over(base, merged, where=where)
     if of_players:
         config = parse_config(config.model_dump() | _with_parameters(config, of_players), where=_TYPED)
-    config = config.model_copy(update={"reals": _anchor_reals(config.reals)})
-    return config.model_copy(
+    config = config.model_copy(
         update={
+            "reals": _anchor_reals(config.reals),
             "generators": tuple(map(_anchor_weights, config.generators)),
             "detectors": tuple(map(_anchor_weights, config.detectors)),
             "parts": _anchor_weights(config.parts),
         }
     )
+    _check_is_text(config.model_dump())
+    return config
 
 
 def _with_parameters(config: TournamentConfig, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -196,6 +199,26 @@ def _as_in_a_file(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_as_in_a_file(inner) for inner in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _check_is_text(value: Any) -> None:
+    """Refuses a path that is no text wherever it stands: a configuration is kept as a file, which is.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            shown = printable(value)
+            raise ConfigError(f"'{shown}' is no UTF-8, so that a configuration cannot keep it; rename it") from error
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            _check_is_text(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_is_text(inner)
 
 
 def _anchor_reals(reals: Reals) -> Reals:

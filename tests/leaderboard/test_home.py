@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import os
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fakeoff.arena.errors import StoreError
+from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.experiments import play_experiment
@@ -137,6 +138,11 @@ def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path:
         raise RuntimeError
     with home.locked():
         pass
+
+
+def test_a_folder_that_is_no_text_is_no_home() -> None:
+    with pytest.raises(ConfigError, match=r"'h\\xe9' cannot be a home"):
+        Home(Path(os.fsdecode(b"h\xe9")))
 
 
 def test_the_commands_that_it_names_can_be_copied_whatever_it_is_called() -> None:

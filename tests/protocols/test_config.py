@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,11 @@ def test_a_table_of_reals_is_kept_as_a_full_path_and_on_record_as_a_name(
 
 def test_settings_of_reals_that_came_later_are_on_record_only_where_they_are_set() -> None:
     assert set(Reals().record(source_name="orl")) == {"source", "split_by", "skip_corrupt"}
+
+
+def test_a_path_that_is_no_text_cannot_be_kept() -> None:
+    with pytest.raises(ConfigError, match=r"'caf\\xe9' is no UTF-8"):
+        effective_config(None, kept=Path(), source=os.fsdecode(b"caf\xe9"))
 
 
 def test_merging_goes_section_by_section_and_replaces_lists() -> None:
