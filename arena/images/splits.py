@@ -66,6 +66,7 @@ class Layout:
         folders: In how many folders they lie.
         people: How many groups there are; None where each picture stands for itself.
         split_from: What gives the split, in words.
+        below: The folder that holds all and was passed through, where people are folders in it; else empty.
         fakes: How many pictures lie in a folder that is called as fakes are.
     """
 
@@ -74,12 +75,14 @@ class Layout:
     folders: int
     people: int | None
     split_from: str
+    below: str = ""
     fakes: int = 0
 
     def describe(self) -> str:
         """What was recognised, in one line: ``144 images of 12 people in 48 folders; split given by train/ ...``."""
         images, folders = counted(len(self.groups), "image"), counted(self.folders, "folder")
         who = f" of {counted(self.people, 'person', 'people')}" if self.people is not None else ", each by itself,"
+        who += f" (folders in {self.below}/)" if self.below else ""
         sizes = ", ".join(f"{self.splits.count(split)} {split}" for split in SPLITS)
         return f"{images}{who} in {folders}; split {self.split_from}: {sizes}"
 
@@ -129,6 +132,17 @@ def given_splits(names: Sequence[str]) -> list[Split | None]:
     """
     depth = _depth(names)
     return [_split_at(name, depth) for name in names]
+
+
+def given_people(names: Sequence[str]) -> list[str]:
+    """The folder that is a person, of each picture; of one that lies in none, the folder that it lies in.
+
+    Args:
+        names: Below a folder, with forward slashes.
+    """
+    depth = _depth(names)
+    below = [depth + 1 if _split_at(name, depth) else depth for name in names]
+    return [_upto(name, at) if _person(name, at) else _parent(name) for name, at in zip(names, below, strict=True)]
 
 
 def below_splits(names: Sequence[str]) -> list[str]:
@@ -226,6 +240,7 @@ def read_layout(
         folders=len({_parent(name) for name in names}),
         people=len(set(groups)) if any(people) else None,
         split_from=split_from,
+        below="/".join(names[0].split("/")[:depth]) if who is None and any(people) else "",
         fakes=sum(any(_FAKES.fullmatch(folder) for folder in name.split("/")[:-1]) for name in names),
     )
 
@@ -348,6 +363,7 @@ __all__ = [
     "below_splits",
     "counted",
     "doubt_of_test",
+    "given_people",
     "given_splits",
     "has_split_folder",
     "read_layout",

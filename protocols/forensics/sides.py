@@ -18,7 +18,7 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.folders import Entry, LeftOut
 from fakeoff.arena.images.kinds import examine, unidentified
 from fakeoff.arena.images.reals import find_files
-from fakeoff.arena.images.splits import given_splits
+from fakeoff.arena.images.splits import given_people, given_splits
 from fakeoff.protocols.forensics import format_traces, image_files
 from fakeoff.protocols.forensics.pixels import Floats, central_crop
 from fakeoff.protocols.forensics.report import SIDES, SideName
@@ -108,7 +108,8 @@ def read_folder(root: str | Path, side: SideName, *, left_out: list[LeftOut]) ->
             left_out.append(LeftOut(name=entry.name, reason=reason))
         else:
             found.append(entry)
-    for entry, split in zip(found, given_splits([entry.name for entry in found]), strict=True):
+    names = [entry.name for entry in found]
+    for entry, split, person in zip(found, given_splits(names), given_people(names), strict=True):
         try:
             file = image_files.read_file(Path(entry.path))
         except UnidentifiedImageError:
@@ -122,7 +123,7 @@ def read_folder(root: str | Path, side: SideName, *, left_out: list[LeftOut]) ->
             name=f"{side}/{entry.name}",
             side=side,
             split=split or "all",
-            group=f"{side}/{entry.name.rpartition('/')[0] or '.'}",
+            group=f"{side}/{person}",
         )
         image.file_sha256 = file.sha256
         image.categories = file.traces

@@ -15,6 +15,7 @@ from fakeoff.arena.images.splits import (
     assign_splits,
     below_splits,
     doubt_of_test,
+    given_people,
     given_splits,
     read_layout,
     split_named,
@@ -63,6 +64,10 @@ def test_folders_of_splits_are_the_split_in_whatever_case_they_are_called(folder
 def test_splits_below_one_folder_that_holds_all_are_found() -> None:
     layout = read([f"real/{name}" for name in SPLIT])
     assert split_of(layout) == {f"real/{name.rpartition('/')[0]}": name.partition("/")[0] for name in SPLIT}
+
+
+def test_a_folder_that_was_passed_through_is_named_since_it_might_be_a_person() -> None:
+    assert "6 images of 3 people (folders in ann/) in 3 folders" in read(people("ann/x", "ann/y", "ann/z")).describe()
 
 
 def test_pictures_that_lie_in_a_split_itself_stand_each_for_itself() -> None:
@@ -126,7 +131,9 @@ def test_for_an_audit_the_same_names_are_splits_and_nothing_is_refused() -> None
     names = ["real/Train/a.png", "real/valid/x/b.png", "real/beside.png"]
     assert given_splits(names) == ["train", "val", None]
     assert below_splits(names) == ["a.png", "x/b.png", "real/beside.png"]
-    assert given_splits([]) == []
+    assert given_people(names) == ["real/Train", "real/valid/x", "real"]
+    assert given_people(["a/clip/1.png", "b/1.png", "2.png"]) == ["a", "b", "."]
+    assert given_splits([]) == given_people([]) == []
 
 
 def test_a_test_of_few_photographs_or_of_one_person_is_doubted() -> None:

@@ -222,7 +222,7 @@ def test_settings_of_reals_that_came_later_are_on_record_only_where_they_are_set
 
 
 def test_a_path_that_is_no_text_cannot_be_kept() -> None:
-    with pytest.raises(ConfigError, match=r"'caf\\xe9' is no UTF-8"):
+    with pytest.raises(ConfigError, match=r"caf\\xe9' is no UTF-8"):
         effective_config(None, kept=Path(), source=os.fsdecode(b"caf\xe9"))
 
 
