@@ -15,7 +15,7 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
 
 
 @click.command(short_help="Draw where a detector sees a fake in your images.")
-@click.argument("images", nargs=-1, required=True, type=GivenPath(path_type=Path))
+@click.argument("images", metavar="IMAGES...", nargs=-1, required=True, type=GivenPath())
 @click.option("--detector", required=True, help="A patch detector of the home, such as xception_block1 or ...@1.")
 @home_option
 @tournament_option
@@ -29,7 +29,7 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @plugin_option
 def look(
-    images: tuple[Path, ...],
+    images: tuple[str, ...],
     detector: str,
     home: Path,
     tournament: str,
@@ -37,12 +37,21 @@ def look(
     as_json: bool,
     plugins: tuple[Path, ...],
 ) -> None:
-    """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake."""
+    """Judge your own IMAGES with a trained patch detector, and draw where it sees a fake.
+
+    IMAGES are files, folders, 'orl' or an asset such as 'celeba-999'; of more than 60, 60 are drawn.
+    """
     from fakeoff.leaderboard.home.home import Home
     from fakeoff.leaderboard.look import look_at, print_verdicts, verdicts_text
 
     load_plugins(plugins, home=home)
-    verdicts = look_at(images, detector=detector, home=Home(home, tournament), out=out)
+    verdicts = look_at(
+        images,
+        detector=detector,
+        home=Home(home, tournament),
+        out=out,
+        say=lambda line: click.echo(line, err=True),
+    )
     if as_json:
         click.echo(verdicts_text(verdicts), nl=False)
     else:
@@ -56,7 +65,8 @@ class _TwoLabels(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--labels" in args:
             second = args.index("--labels") + 2
-            if second < len(args) and Path(args[second - 1]).is_dir() and not args[second].startswith("-"):
+            both = second < len(args) and not args[second].startswith("-")
+            if both and not Path(args[second - 1]).is_file():
                 args = [*args[:second], "--labels", *args[second:]]
         return super().parse_args(ctx, args)
 
@@ -123,7 +133,8 @@ def score(
 ) -> None:
     """Say P(fake) of your own pictures, a row each, as many as there are.
 
-    PATH is a file, a folder, or '-' for a list of paths on the standard input. A picture that cannot be judged is a row
+    PATH is a file, a folder, 'orl', an asset such as 'celeba-999', or '-' for a list of paths on the standard input.
+    A picture that cannot be judged is a row
     with the reason. Exit code 0 if all were judged, 1 if some could not be, 2 if there is something to mend.
     """
     from fakeoff.leaderboard.home.home import Home
@@ -169,12 +180,14 @@ def score(
 
 
 @click.command(short_help="Say whether format alone tells two folders apart.")
-@click.argument("real", metavar="REAL_DIR", type=GivenPath(path_type=Path))
-@click.argument("fake", metavar="FAKE_DIR", type=GivenPath(path_type=Path))
+@click.argument("real", metavar="REAL_DIR", type=GivenPath())
+@click.argument("fake", metavar="FAKE_DIR", type=GivenPath())
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
-def audit(real: Path, fake: Path, as_json: bool, seed: int) -> None:
+def audit(real: str, fake: str, as_json: bool, seed: int) -> None:
     """Say whether two folders of images can be told apart by their format alone.
+
+    Where there is one, 'orl' and an asset such as 'celeba-999' are folders, too.
 
     Exit code 1 if they can: sizes, codecs, JPEG traces after decoding, resizing, metadata, duplicates.
     """

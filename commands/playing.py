@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,23 @@ from fakeoff.leaderboard.terminal.one_line_errors import end
     shell_complete=completes("detector", several=True),
 )
 @click.option("--reals", help="'orl' (embedded), 'celeba-999' (an asset) or a folder of images.", callback=refuse_empty)
-@click.option("--split-by", type=click.Choice(["folder", "file"]), help="What train, val and test never share.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["folder", "file"]),
+    help="What train, val and test never share: a person, who is a folder, or a file.",
+)
+@click.option("--group", metavar="PATTERN", help="Who is on an image: its name holds it, as '(.+)_[0-9]+' says.")
+@click.option(
+    "--table",
+    type=GivenPath(),
+    metavar="FILE.csv",
+    help="Says it instead: columns path and group, split (train, val, test) or label (real, fake).",
+)
+@click.option(
+    "--split-folders",
+    type=click.Choice(["respect", "ignore"]),
+    help="What folders called train, val and test are.  [default: respect, the split]",
+)
 @click.option("--skip-corrupt", is_flag=True, default=None, help="Leave damaged images out.")
 @click.option("--seed", type=int, help="Of everything random.")
 @click.option("--seeds", type=int, help="Play with as many seeds, and say what spreads over them.")
@@ -86,6 +103,9 @@ def run(
     detectors: str | None,
     reals: str | None,
     split_by: str | None,
+    group: str | None,
+    table: str | None,
+    split_folders: str | None,
     skip_corrupt: bool | None,
     seed: int | None,
     seeds: int | None,
@@ -127,6 +147,9 @@ def run(
         detectors=detectors,
         source=reals,
         split_by=split_by,
+        group=group,
+        table=table,
+        split_folders=split_folders,
         skip_corrupt=skip_corrupt,
         on_leak=None if allow_leaks is None else "report" if allow_leaks else "refuse",
         protocol=protocol,
@@ -171,7 +194,7 @@ def run(
         else:
             print_experiment(result, console, folder=place.experiments)
     if verbosity != "quiet":
-        where = f"fakeoff ui --tracking-uri {server}" if server else f"fakeoff ui {place.options}"
+        where = f"fakeoff ui --tracking-uri {shlex.quote(server)}" if server else f"fakeoff ui {place.options}"
         console.print(f"\nIn MLflow, with charts and pictures: {where}", markup=False, soft_wrap=True)
         if place.report.is_file():
             console.print(f"For who was not there, one page: {place.report}", markup=False, soft_wrap=True)
@@ -307,6 +330,7 @@ def _check_one_challenge(
     help="Where it is played again: a folder of its own.",
 )
 @click.option("--reals", help="The folder of images, where the reals were one: its path is not on record.")
+@click.option("--table", type=GivenPath(), metavar="FILE.csv", help="That of the images, where there was one.")
 @click.option(
     "--provenance",
     type=GivenPath(path_type=Path, dir_okay=False),
@@ -322,6 +346,7 @@ def reproduce(
     scoreboard: Path,
     home: Path,
     reals: str | None,
+    table: str | None,
     provenance: Path | None,
     workers: int | None,
     serial: bool,
@@ -345,6 +370,7 @@ def reproduce(
         home=Home(home),
         executor=open_jobs(serial=serial, workers=workers, address=None),
         reals=reals,
+        table=table,
         device=device,
         console=open_error_console() if as_json else open_console(),
         as_json=as_json,

@@ -16,6 +16,7 @@ from fakeoff.arena.images import crop_square, generator_transform, to_tensor
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.images.decoding import read_image
 from fakeoff.arena.images.reals import SPLITS, folder_source
+from fakeoff.arena.images.splits import Grouping
 from fakeoff.arena.players.specs import Folder
 from fakeoff.generators.interface import Generator, Wanted
 
@@ -23,8 +24,8 @@ from fakeoff.generators.interface import Generator, Wanted
 class Images(Generator):
     """Shows the images of a folder; it does not learn. The same picture twice is shown once.
 
-    Sub-folders called ``train``, ``val`` and ``test`` are its split, if there are all three. Otherwise the arena splits
-    by content, so that no image is ever seen in training and in the score.
+    Sub-folders called ``train``, ``val`` and ``test`` are its split, as those of reals are; where there are none, the
+    images are divided by the hash of their names, so that no image is ever seen in training and in the score.
 
     Args:
         folder: Of the fakes, of any format that Pillow reads, searched in depth.
@@ -65,7 +66,9 @@ class Images(Generator):
         return self.pixels[places.to(self.pixels.device)].float() / 255
 
     def _read(self, folder: Path, resolution: int, masks: Path | None) -> None:
-        source = folder_source(folder, split_by="file", skip_corrupt=False)
+        source = folder_source(
+            folder, grouping=Grouping(split_by="file", otherwise="or call them otherwise"), skip_corrupt=False
+        )
         photographs = [(photograph, split) for split in SPLITS for photograph in source.photographs[split]]
         opened = [read_image(photograph.path).convert("RGB") for photograph, _ in photographs]
         sizes = {image.size for image in opened}
@@ -78,16 +81,11 @@ class Images(Generator):
         pixels = np.stack([generator_transform(image, resolution=resolution, colour="rgb") for image in opened])
         self.pixels = (to_tensor(pixels) * 255).round().to(torch.uint8)
         if masks is not None:
-            names = [photograph.name for photograph, _ in photographs]
+            names = [photograph.path.relative_to(folder).as_posix() for photograph, _ in photographs]
             self.masks = torch.from_numpy(
                 np.stack([_mask_of(name, image, masks, resolution) for name, image in zip(names, opened, strict=True)])
             )[:, None]
-        own = [photograph.name.partition("/")[0] for photograph, _ in photographs]
-        has_own = set(SPLITS) <= set(own)
-        splits = [
-            name if has_own and name in SPLITS else split for name, (_, split) in zip(own, photographs, strict=True)
-        ]
-        self.split = torch.tensor([SPLITS.index(split) for split in splits])
+        self.split = torch.tensor([SPLITS.index(split) for _, split in photographs])
 
 
 def _mask_of(name: str, image: Image.Image, masks: Path, resolution: int) -> npt.NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.errors import ConfigError, DataError
+from fakeoff.arena.images.folders import printable
+from fakeoff.arena.images.reals import find_files, is_named, why_unreadable
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.plots.heatmap_plots import Exhibit, picture_heatmaps
@@ -24,14 +26,18 @@ MOST_PICTURES = 60
 """How many pictures are drawn on one sheet."""
 
 
-def look_at(pictures: Sequence[Path], *, detector: str, home: Home, out: Path) -> tuple[Verdict, ...]:
+def look_at(
+    given: Sequence[str | Path], *, detector: str, home: Home, out: Path, say: Callable[[str], None] | None = None
+) -> tuple[Verdict, ...]:
     """Judges pictures with a detector version of a home, and draws its heatmaps over them.
 
     Args:
-        pictures: Image files, at most 60; see :func:`fakeoff.protocols.pictures.judge_pictures`.
+        given: Image files, at most 60; folders of them, ``orl`` and assets of photographs by their names. Of more
+            pictures than 60 in these, 60 that are evenly spread are drawn.
         detector: A player's name for its newest version, or a version such as ``xception_block1@1``.
         home: Where it was trained.
         out: The PNG file to write.
+        say: Told what is left out, a line each.
 
     Raises:
         ConfigError: No such detector, one that judges no patches, too many pictures, or ``out`` cannot be written.
@@ -39,8 +45,7 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Home, out: Path) -
         PluginError: The detector or the parser misbehaves.
         StoreError: Nothing was played there.
     """
-    if len(pictures) > MOST_PICTURES:
-        raise ConfigError(f"{len(pictures)} pictures; give at most {MOST_PICTURES} at a time")
+    pictures = _find(given, say or (lambda line: None))
     if out.resolve() in {picture.resolve() for picture in pictures}:
         raise ConfigError(f"'{out}' is one of the pictures; give another --out")
     store = home.open_store()
@@ -73,6 +78,29 @@ def look_at(pictures: Sequence[Path], *, detector: str, home: Home, out: Path) -
     return judged.verdicts
 
 
+def _find(given: Sequence[str | Path], say: Callable[[str], None]) -> list[Path]:
+    """The pictures to draw: those that are named, and of folders as many as there is room for."""
+    named = [Path(one) for one in given if not is_named(str(one)) and not Path(one).is_dir()]
+    if len(named) > MOST_PICTURES:
+        raise ConfigError(f"{len(named)} pictures; give at most {MOST_PICTURES} at a time")
+    found: list[Path] = []
+    for folder in (one for one in given if is_named(str(one)) or Path(one).is_dir()):
+        inside = []
+        for entry in find_files(folder):
+            if reason := entry.reason or why_unreadable(entry.path):
+                say(f"left out {entry.name}: {reason}")
+            else:
+                inside.append(Path(entry.path))
+        if not inside:
+            raise DataError(f"no picture in '{folder}'; give pictures, or a folder that holds some")
+        found += inside
+    room = MOST_PICTURES - len(named)
+    if len(found) > room:
+        say(f"drawn are {room} of the {len(found)} pictures in folders, evenly spread")
+        found = [found[place * len(found) // room] for place in range(room)]
+    return [*named, *found]
+
+
 def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     """Prints a row for each picture."""
     table = Table()
@@ -83,8 +111,16 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     for verdict in verdicts:
         style = FAKE if verdict.is_fake else REAL
         word = Text("fake" if verdict.is_fake else "real", style=style)
-        table.add_row(Text(verdict.picture), f"{verdict.p_fake:.3f}", word, verdict.part or "-")
+        part = "no face" if verdict.face is False else verdict.part or "-"
+        table.add_row(Text(printable(verdict.picture)), f"{verdict.p_fake:.3f}", word, part)
     console.print(table)
+    if without := sum(verdict.face is False for verdict in verdicts):
+        console.print(
+            f"no face was found in {without} of {len(verdicts)} pictures: detectors that learned faces know nothing of "
+            "anything else",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:
@@ -94,4 +130,5 @@ def verdicts_text(verdicts: Sequence[Verdict]) -> str:
 
 def _caption(verdict: Verdict) -> str:
     word = "fake" if verdict.is_fake else "real"
-    return f"{verdict.p_fake:.2f} {word}" + (f", {verdict.part}" if verdict.part else "")
+    part = "no face" if verdict.face is False else verdict.part
+    return f"{verdict.p_fake:.2f} {word}" + (f", {part}" if part else "")

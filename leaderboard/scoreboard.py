@@ -270,7 +270,7 @@ def read_scoreboard(path: Path) -> Scoreboard:
 def config_record(config: TournamentConfig, *, source_name: str) -> dict[str, Any]:
     """A configuration as it is kept with results: all that decides them, and no path of this machine."""
     kept = config.model_dump(mode="json", exclude={"compute": set(LIMITS)})
-    kept["reals"]["source"] = source_name
+    kept["reals"] = config.reals.record(source_name=source_name)
     for section in (*kept["generators"], *kept["detectors"], kept["parts"]):
         weights = section["parameters"].get(WEIGHTS)
         if isinstance(weights, str):

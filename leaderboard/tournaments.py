@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,10 +96,11 @@ def print_tournaments(listed: Sequence[Listed], home: Home, console: Console) ->
     print_table(table, console)
     named = [one.name for one in listed if one.name]
     if named:
-        line = f"Show one: fakeoff leaderboard --home {home} --tournament {named[0]}"
+        line = f"Show one: fakeoff leaderboard {home.named(named[0]).options}"
         if len(listed) > 1:
             other = f"{home}" if not listed[0].name else f"{home}:{listed[0].name}"
-            line += f"; hold two to each other: fakeoff compare {other} {home}:{named[-1]}"
+            both = shlex.join([other, f"{home}:{named[-1]}"])
+            line += f"; hold two to each other: fakeoff compare {both}"
         console.print(Text(line), soft_wrap=True)
 
 

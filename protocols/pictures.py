@@ -26,6 +26,7 @@ from fakeoff.arena.errors import (
 )
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.decoding import read_image
+from fakeoff.arena.images.kinds import examine, unidentified
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.parsers import PARTS
 from fakeoff.arena.seeds import seed_from
@@ -35,6 +36,9 @@ from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.score import patches
+
+_FEATURES = ("brow", "eye", "nose", "mouth")
+"""What a face has."""
 
 Pictures: TypeAlias = Sequence[str | Path] | Pixels
 """Image files, or uint8 ``(n, h, w, 3)``, RGB, of any size."""
@@ -51,6 +55,8 @@ class Verdict:
         part: The part of the face that the most predictive patch (of the verdict's class) covers; empty where no
             parser is configured, every patch sees the whole image, or the detector judges no patches.
         patch: That patch in pixels of the arena: top, left, bottom, right; None where it judges no patches.
+        face: Whether the parser found a face: brows, eyes, nose and mouth; None where nobody looked for parts. Where
+            there is none, the part means nothing.
     """
 
     picture: str
@@ -58,6 +64,7 @@ class Verdict:
     is_fake: bool
     part: str = ""
     patch: tuple[int, int, int, int] | None = None
+    face: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +125,10 @@ def judge_pictures(pictures: Pictures, *, detector: str, record: TournamentRecor
         side = judge.side or pixels.shape[1]
         grid = (scores.shape[1], scores.shape[2])
         whole = patches.sees_whole_image(judge.receptive_field, grid=grid, size=(side, side))
-        parts = [""] * len(pixels) if whole else _parts(pixels, boxes, record)
+        parts = [("", None)] * len(pixels) if whole else _parts(pixels, boxes, record)
         verdicts = [
-            replace(verdict, part=part, patch=(top, left, bottom, right))
-            for verdict, part, (top, left, bottom, right) in zip(verdicts, parts, boxes.tolist(), strict=True)
+            replace(verdict, part=part, face=face, patch=(top, left, bottom, right))
+            for verdict, (part, face), (top, left, bottom, right) in zip(verdicts, parts, boxes.tolist(), strict=True)
         ]
     return JudgedPictures(
         detector=version, threshold=threshold, pixels=pixels, heatmaps=heatmaps, verdicts=tuple(verdicts)
@@ -204,10 +211,12 @@ def _open(pictures: Pictures) -> list[tuple[str, Image.Image]]:
 def _read(picture: Path) -> Image.Image:
     if not picture.is_file():
         raise DataError(f"no picture at '{picture}'")
+    if unfit := examine(picture):
+        raise DataError(f"'{picture}': {unfit.reason}")
     try:
         return read_image(picture)
     except UnidentifiedImageError as error:
-        raise DataError(f"'{picture}' is not an image") from error
+        raise DataError(f"'{picture}': {unidentified(picture).reason}") from error
     except DataError as error:
         raise DataError(f"'{picture}': {error}") from error
 
@@ -224,11 +233,16 @@ def generator_resolution(record: TournamentRecord) -> int:
     return next(iter(record.real_pools)) if len(record.real_pools) == 1 else record.config.arena.resolution
 
 
-def _parts(pixels: Pixels, boxes: patches.Indices, record: TournamentRecord) -> list[str]:
+def _parts(pixels: Pixels, boxes: patches.Indices, record: TournamentRecord) -> list[tuple[str, bool | None]]:
+    """The part under each box, and whether there is a face at all."""
     spec = parser_spec(record.config.parts)
     if spec is None:
-        return [""] * len(pixels)
+        return [("", None)] * len(pixels)
     with naming(f"face parser '{spec.name}'"):
         parser = referee.build_parser(spec.identity(), places=spec.places())
         labels = referee.label(parser, images.to_tensor(pixels)).numpy()
-    return [PARTS[part] for part in patches.assign_parts(labels, boxes[:, None])[:, 0]]
+    # Skin and hair are seen in walls and meadows, too.
+    features = [PARTS.index(part) for part in _FEATURES if part in parser.parts]
+    faces = [all((one == feature).any() for feature in features) if features else None for one in labels]
+    parts = patches.assign_parts(labels, boxes[:, None])[:, 0]
+    return [(PARTS[part], face) for part, face in zip(parts, faces, strict=True)]

@@ -289,8 +289,9 @@ def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lo
     if name in _POLITE and driver.returncode not in (0, 130, 143):
         faults.append(f"exit code {driver.returncode} where it was asked to end")
     begun = time.monotonic()
-    again = subprocess.run(fakeoff("run", "--home", home, good.config, "--plugin", good.plugin, "--serial", "-q"),
-                           cwd=folder, capture_output=True, text=True, check=False, timeout=10 * MOST_SECONDS)  # fmt: skip
+    words = fakeoff("run", "--home", home, good.config, "--plugin", good.plugin, "--serial", "-q")
+    patience = 10 * MOST_SECONDS
+    again = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=patience)
     longest[where] = min(longest.get(where, 40.0), 40.0)
     if again.returncode or "Traceback" in again.stderr:
         faults.append(f"it does not play on: exit code {again.returncode}, {again.stderr.strip()[-200:]!r}")

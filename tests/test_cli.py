@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -297,6 +297,40 @@ def test_what_some_words_more_would_mend_is_shown_as_the_next_command(call: Call
     *_, why, command = result.stderr.splitlines()
     assert "makes grey images" in why
     assert shlex.split(command)[1:] == [*words, "--set", "arena.colour=grey"]
+
+
+def _people(folder: Path, names: Iterable[str]) -> Path:
+    rng = np.random.default_rng(0)
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (64, 64), dtype=np.uint8)).save(path)
+    return folder
+
+
+def test_what_was_recognised_of_a_folder_is_one_line_before_anything_is_computed(call: Call, tmp_path: Path) -> None:
+    folder = _people(tmp_path / "faces", (f"p{who}_{n}.png" for who in range(5) for n in range(2)))
+    (folder / "notes.txt").write_text("x")
+    plan = ("run", "--reals", str(folder), "--plan", "--serial", "--home", "a home")
+    assert "--group PATTERN" in _one_line(call(*plan))
+    said = call(*plan, "--group", r"(.+)_\d").stdout
+    assert "left out notes.txt: not an image" in said
+    assert "faces: 10 images of 5 people in 1 folder; split by the hash of names: 6 train, 2 val, 2 test" in said
+    assert "warning: test has 2 real photographs: figures on so few say nothing" in said
+    (tmp_path / "t.csv").write_text(
+        "path,split\n" + "".join(f"p{n}_0.png,{('train', 'test')[n % 2]}\n" for n in range(5))
+    )
+    said = call(*plan, "--table", str(tmp_path / "t.csv")).stdout
+    assert "split given by t.csv, val drawn from train by the hash of names: 2 train, 1 val, 2 test" in said
+
+
+def test_a_split_that_a_folder_brings_is_never_passed_over(call: Call, tmp_path: Path) -> None:
+    folder = _people(tmp_path / "faces", (f"{split}/p/{n}.png" for split in ("train", "test") for n in range(2)))
+    plan = ("run", "--reals", str(folder), "--plan", "--serial", "--home", "a home")
+    assert "'p' is in train and test" in _one_line(call(*plan))
+    assert "val drawn from train" in call(*plan, "--split-by", "file").stdout
+    _people(folder, ["more/q.png"])
+    assert "1 image lies beside test/ train/ (more/q.png)" in _one_line(call(*plan))
 
 
 def _every_command(command: click.Command = main, name: str = "fakeoff") -> Iterator[tuple[str, click.Command]]:

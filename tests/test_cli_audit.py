@@ -60,3 +60,19 @@ def test_bad_input_is_one_line_and_exits_2(sides: tuple[Path, Path], tmp_path: P
         assert result.exit_code == 2, result.output
         assert len(result.stderr.strip().splitlines()) == 1
         assert "Traceback" not in result.output
+
+
+def test_what_a_game_takes_for_reals_is_a_folder_here_too(sides: tuple[Path, Path]) -> None:
+    result = audit("orl", sides[1])
+    assert "400 reals against 24 fakes" in result.output
+
+
+def test_splits_are_known_by_all_their_names_and_what_is_left_out_says_what_it_is(sides: tuple[Path, Path]) -> None:
+    for index, path in enumerate(sorted(sides[0].glob("*.png"))):
+        split = sides[0] / ("Train", "valid", "testing")[index % 3]
+        split.mkdir(exist_ok=True)
+        path.rename(split / path.name)
+    (sides[0] / "clip.mp4").write_bytes(b"\0\0\0\x18ftypisom")
+    report = json.loads(audit(*sides, "--json").stdout)
+    assert report["real"]["images"] == {"test": 8, "train": 8, "val": 8}
+    assert "a video: cut frames out of it" in report["real"]["left_out"][0]["reason"]

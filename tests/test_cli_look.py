@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from fakeoff.arena.images.reals import open_source
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.parsers import PARTS
+from fakeoff.arena.parsers import parsers as players_of_parsers
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.cli import main
 from fakeoff.leaderboard.home.home import Home
@@ -145,7 +148,7 @@ def test_the_sheet_is_a_picture_with_frames_and_both_colours(call: Call, bright:
 
 def test_json_has_every_figure(call: Call, bright: Path, home: Path) -> None:
     [verdict] = judged(call("bright.png", "--json"))
-    assert set(verdict) == {"picture", "p_fake", "is_fake", "part", "patch"}
+    assert set(verdict) == {"picture", "p_fake", "is_fake", "part", "patch", "face"}
     assert (verdict["picture"], verdict["is_fake"], verdict["part"]) == ("bright.png", True, "mouth")
     # The patch in pixels of the arena, which has 16.
     assert verdict["patch"] == [12, 0, 16, 4]
@@ -261,8 +264,8 @@ def test_a_picture_that_is_none_is_one_line_and_named(call: Call, bright: Path, 
     (tmp_path / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     for name, expected in {
         "missing.png": "no picture at 'missing.png'",
-        "notes.png": "'notes.png' is not an image",
-        "empty.jpg": "'empty.jpg' is not an image",
+        "notes.png": "'notes.png': not an image, though its name says so",
+        "empty.jpg": "'empty.jpg': an empty file",
         "folder.png": "'folder.png'",
         "half.png": "'half.png': damaged",
         "half.jpg": "'half.jpg': damaged",
@@ -312,3 +315,32 @@ def test_a_plugin_file_may_be_given_and_must_load(call: Call, bright: Path, tmp_
     given = [argument for path in PLUGINS for argument in ("--plugin", str(path))]
     assert judged(call("bright.png", "--json", *given))[0]["part"] == "mouth"
     assert "missing.py" in one_line(call("bright.png", "--plugin", "missing.py"))
+
+
+def test_a_folder_and_orl_are_drawn_as_many_as_there_is_room_for(call: Call, bright: Path, tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    save(below_left(20, 0), tmp_path / "faces" / "dark.png")
+    (tmp_path / "faces" / "bad.jpg").write_text("<html>")
+    result = call("faces", "bright.png", "--json")
+    assert [verdict["picture"] for verdict in judged(result)] == ["bright.png", "faces/dark.png"]
+    assert "left out bad.jpg: an HTML page" in result.stderr
+    result = call("orl", "--json")
+    found = [verdict["picture"] for verdict in judged(result)]
+    assert len(found) == len(set(found)) == 60
+    assert len({Path(picture).parent for picture in found}) == 40  # everybody
+    assert "drawn are 60 of the 400 pictures in folders" in result.stderr
+    (tmp_path / "empty").mkdir()
+    assert "no picture in 'empty'" in one_line(call("empty"))
+
+
+def test_it_says_where_the_parser_sees_no_face(
+    call: Call, bright: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def label(parser: Any, images: Any) -> Any:
+        return torch.full((len(images), *images.shape[2:]), PARTS.index("hair"), dtype=torch.uint8)
+
+    assert judged(call("bright.png", "--json"))[0]["face"] is True
+    monkeypatch.setattr(players_of_parsers.load("toy_quadrants"), "label", label)
+    result = call("bright.png")
+    assert "no face" in next(line for line in result.stdout.splitlines() if "bright.png" in line)
+    assert "no face was found in 1 of 1 pictures" in result.stdout

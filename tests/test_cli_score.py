@@ -104,7 +104,7 @@ def test_a_folder_is_a_row_each_under_a_header_the_damaged_too(call: Call, pictu
     names = ["pictures/a.png", "pictures/b.png", "pictures/bad.png", "pictures/sub/c.png"]
     assert [row["picture"] for row in found] == names
     assert [float(row["p_fake"] or -1) for row in found] == pytest.approx([0.2, 0.4, -1, 0.8], abs=1e-6)
-    assert [row["error"] for row in found] == ["", "", "not an image", ""]
+    assert [row["error"] for row in found] == ["", "", "not an image, though its name says so", ""]
     for row in found[:2]:
         assert (row["width"], row["height"], row["how"], row["tiles"]) == ("30", "40", "crop", "")
         assert row["detector"] == "toy_brightness@0"
@@ -119,11 +119,15 @@ def test_for_people_there_are_columns_and_for_programs_json_lines(call: Call, pi
     assert header.split() == ["P(fake)", "verdict", "detector", "pixels", "how", "picture"]
     assert good.split()[0] == "0.2000"
     assert good.split()[2:] == ["toy_brightness@0", "30x40", "crop", "pictures/a.png"]
-    assert bad.endswith("pictures/bad.png: not an image")
+    assert bad.endswith("pictures/bad.png: not an image, though its name says so")
     found = [json.loads(line) for line in call("pictures/a.png", "pictures/bad.png", "--json").stdout.splitlines()]
     assert [tuple(row) for row in found] == [COLUMNS] * 2
     assert found[0]["p_fake"] == pytest.approx(0.2, abs=1e-6)
-    assert (found[1]["p_fake"], found[1]["tiles"], found[1]["error"]) == (None, None, "not an image")
+    assert (found[1]["p_fake"], found[1]["tiles"], found[1]["error"]) == (
+        None,
+        None,
+        "not an image, though its name says so",
+    )
 
 
 def test_all_are_the_newest_of_each_and_the_champion_is_the_default(call: Call, pictures: Path) -> None:
@@ -280,3 +284,31 @@ def test_from_python_it_is_an_iterator_of_rows(home: Path, pictures: Path) -> No
         fakeoff.score(pictures, home=home, size="hole")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="workers is 0"):
         fakeoff.score(pictures, home=home, workers=0)
+
+
+def test_what_a_game_takes_for_reals_is_a_folder_here_too(call: Call, tmp_path: Path) -> None:
+    found = rows(call("orl", "--csv"))
+    assert len(found) == 400
+    assert {(row["width"], row["height"], row["error"]) for row in found} == {("92", "112", "")}
+    (tmp_path / "fake").mkdir()
+    Image.new("L", (40, 40), 250).save(tmp_path / "fake" / "1.png")
+    result = call("--labels", "orl", "fake", "--csv")
+    assert len(rows(result)) == 401
+    assert "1.000" in result.stderr  # nothing in ORL is as bright
+
+
+def test_a_folder_of_what_is_no_picture_says_what_it_is(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "phone").mkdir()
+    for name in ("1.heic", "2.HEIC", "3.mp4"):
+        (tmp_path / "phone" / name).write_bytes(b"x")
+    assert "3 file(s) in folders left out" in (line := call("phone", "--csv").stderr)
+    assert "(2 HEIC files, 1 video: convert them" in line
+
+
+def test_labels_may_have_the_columns_of_a_table_of_reals(call: Call, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,label,group\npictures/a.png,real,ann\npictures/sub/c.png,fake,bob\n")
+    result = call("--labels", "t.csv", "--csv")
+    assert result.exit_code == 0, result.output
+    assert len(rows(result)) == 2
+    (tmp_path / "t.csv").write_text("path,picture,label\na.png,a.png,real\n")
+    assert "columns picture and path, which say the same" in one_line(call("--labels", "t.csv"))

@@ -14,6 +14,8 @@ QUADRANTS = (("hair", "eye"), ("mouth", "neck"))
 class Quadrants(FaceParser):
     """Above left is hair, above right an eye, below left a mouth, below right the neck, whatever it is shown."""
 
+    parts = tuple(part for row in QUADRANTS for part in row)
+
     def label(self, images: Tensor) -> Tensor:
         n, _, height, width = images.shape
         labels = torch.empty(n, height, width, dtype=torch.uint8)

@@ -5,7 +5,6 @@ The game, the audit and everything else that looks at a file read it here, so th
 
 from __future__ import annotations
 
-import functools
 import io
 import warnings
 from dataclasses import dataclass
@@ -18,11 +17,9 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, PngImagePlugin, Tiff
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images.colour_profiles import to_srgb
+from fakeoff.arena.images.kinds import picture_formats
 
 MOST_PIXELS = 100_000_000
-
-# They run another program (EPS), are no pictures, or only announce a plugin that would read them.
-_NEVER_OPENED = frozenset({"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"})
 
 _WHITE = 255
 """What transparent pixels are laid on: paper, as viewers and browsers show them."""
@@ -63,13 +60,6 @@ class Decoded:
 
     image: Image.Image
     profile: str
-
-
-@functools.cache
-def picture_formats() -> tuple[str, ...]:
-    """The formats that Pillow decodes by itself, by its names for them; files of any other are no images here."""
-    Image.init()
-    return tuple(name for name in Image.ID if name in Image.OPEN and name not in _NEVER_OPENED)
 
 
 def read_image(path: Path) -> Image.Image:

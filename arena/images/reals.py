@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena.errors import ConfigError, DataError
 from fakeoff.arena.images import Colour, Pixels, assets, generator_transform
 from fakeoff.arena.images.decoding import is_grey, read_image
-
-Split: TypeAlias = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
-# 28 / 4 / 8 of the 40 people of ORL.
-SPLIT_SHARES: Mapping[Split, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
+from fakeoff.arena.images.folders import Entry, LeftOut, list_files
+from fakeoff.arena.images.kinds import Unfit, examine, unidentified
+from fakeoff.arena.images.patterns import find_groups
+from fakeoff.arena.images.splits import (
+    SPLITS,
+    Grouping,
+    Layout,
+    Split,
+    assign_splits,
+    below_splits,
+    counted,
+    read_layout,
+)
+from fakeoff.arena.images.table import Table, read_table
 
 _ORL_PEOPLE, _ORL_PHOTOS = 40, 10
 _SMALLEST_SIDE_PIXELS = 32
+
 _NAMED_AT_MOST = 5
 
 
@@ -49,14 +57,6 @@ class Photograph:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A file that is not used, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class RealSource:
     """Photographs with a split.
 
@@ -65,12 +65,14 @@ class RealSource:
         colour: ``grey`` where every photograph is grey.
         photographs: By split, sorted by name.
         left_out: Files that are not used.
+        layout: What was recognised of a user's folder; None of what ships or is pulled.
     """
 
     name: str
     colour: Colour
     photographs: Mapping[Split, tuple[Photograph, ...]]
     left_out: tuple[LeftOut, ...] = field(default=())
+    layout: Layout | None = None
 
     def key(self, split: Split) -> list[str]:
         """The content hashes of a split: what a pool made of it depends on."""
@@ -109,30 +111,41 @@ class RealSource:
         return np.stack(images)
 
 
-def assign_splits(groups: Iterable[str]) -> dict[str, Split]:
-    """Divides groups 70 / 10 / 20 into train, val and test, by the hash of their names.
-
-    It takes no seed, on purpose: pretrained weights must never have seen the people of val and test.
+def find_files(reals: str | Path) -> list[Entry]:
+    """The files of whatever :func:`open_source` takes, and what is left out of a folder; only names are looked at.
 
     Args:
-        groups: At least three names.
+        reals: ``orl``, an asset of photographs by its name, or a folder.
 
     Raises:
-        DataError: Fewer than three groups.
+        AssetError: The asset is not pulled yet, or it is damaged.
+        DataError: No such folder.
     """
-    order = sorted(set(groups), key=lambda group: hashlib.sha256(f"split:{group}".encode()).hexdigest())
-    if len(order) < len(SPLITS):
-        raise DataError(
-            f"{len(order)} group(s) cannot be split into train, val and test: give at least 3 folders, "
-            "or use --split-by file"
+    if is_named(str(reals)):
+        source = orl_faces() if str(reals) == "orl" else asset_photographs(str(reals))
+        photographs = (photograph for split in SPLITS for photograph in source.photographs[split])
+        return sorted(
+            (Entry(name=photograph.name, path=str(photograph.path)) for photograph in photographs),
+            key=lambda entry: entry.name.split("/"),
         )
-    val = max(1, round(len(order) * SPLIT_SHARES["val"]))
-    test = max(1, round(len(order) * SPLIT_SHARES["test"]))
-    train = len(order) - val - test
-    return {
-        group: "train" if index < train else "val" if index < train + val else "test"
-        for index, group in enumerate(order)
-    }
+    if not Path(reals).is_dir():
+        raise DataError(f"no folder at '{reals}'; give a folder of images, or {_named_sources()}")
+    return list_files(reals)
+
+
+def why_unreadable(path: str | Path) -> str:
+    """Why a file cannot be read as a picture, in words; empty where it can be.
+
+    Args:
+        path: A regular file.
+    """
+    image = _image_at(path)
+    return image.reason if isinstance(image, Unfit) else ""
+
+
+def is_named(reals: str) -> bool:
+    """Whether a source of reals is ``orl`` or an asset, and no path, even where a file is called so."""
+    return reals == "orl" or reals in assets.sources_of_reals()
 
 
 def orl_faces() -> RealSource:
@@ -174,107 +187,151 @@ def asset_photographs(name: str) -> RealSource:
     return RealSource(name=name, colour="rgb", photographs=_by_split(photographs))
 
 
-def folder_source(root: Path, *, split_by: Literal["folder", "file"], skip_corrupt: bool) -> RealSource:
-    """A user's folder, searched in depth.
+def folder_source(root: Path, *, grouping: Grouping, skip_corrupt: bool) -> RealSource:
+    """A user's folder, searched in depth: see :mod:`fakeoff.arena.images.folders` for what is in it.
 
-    Sub-folders called ``train``, ``val`` and ``test`` are its split, if there are all three and nothing else.
-    Otherwise groups are divided by the hash of their names.
+    Sub-folders called ``train``, ``val`` and ``test`` are its split; otherwise groups are divided by the hash of their
+    names: see :mod:`fakeoff.arena.images.splits`.
 
     Files that are no image, are too small or are the same picture twice are left out and named. A
     damaged image is refused, because it says that the data is not what the user thinks it is.
 
     Args:
         root: The folder.
-        split_by: ``folder`` keeps the images of one folder (a person, say) in one split; ``file`` splits
-            image by image.
+        grouping: Which images belong together, and never in two splits.
         skip_corrupt: Leave damaged images out instead.
 
     Raises:
-        DataError: No such folder, no usable image in it, damaged images, or too few groups.
+        ConfigError: The pattern is none.
+        DataError: No such folder, no usable image in it, damaged images, folders that are no whole split, somebody in
+            two splits, too few groups, or a table that cannot be used.
     """
     if not root.is_dir():
         raise DataError(f"no folder of real images at '{root}'; give --reals orl or a folder")
-    photographs: list[Photograph] = []
+    table = read_table(Path(grouping.table), root=root) if grouping.table else None
+    usable: list[Entry] = []
+    sums: list[str] = []
     left_out: list[LeftOut] = []
     damaged: list[LeftOut] = []
     first_with: dict[str, str] = {}
     grey = True
-    for path in _files(root):
-        name = path.relative_to(root).as_posix()
-        try:
-            image = read_image(path)
-        except UnidentifiedImageError:
-            left_out.append(LeftOut(name=name, reason="not an image"))
-            continue
-        except DataError as error:
-            damaged.append(LeftOut(name=name, reason=str(error)))
-            continue
-        if min(image.size) < _SMALLEST_SIDE_PIXELS:
-            reason = f"{image.width}x{image.height} pixels; at least {_SMALLEST_SIDE_PIXELS} a side are needed"
-            left_out.append(LeftOut(name=name, reason=reason))
+    for entry in list_files(root):
+        image = _image_of(entry, table)
+        if isinstance(image, Unfit):
+            (damaged if image.damaged else left_out).append(LeftOut(name=entry.name, reason=image.reason))
             continue
         content = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
         if content in first_with:
-            left_out.append(LeftOut(name=name, reason=f"the same picture as {first_with[content]}"))
+            left_out.append(LeftOut(name=entry.name, reason=f"the same picture as {first_with[content]}"))
             continue
-        first_with[content] = name
+        first_with[content] = entry.name
         grey = grey and is_grey(image)
-        group = path.parent.relative_to(root).as_posix() if split_by == "folder" else name
-        photographs.append(Photograph(name=name, path=path, group=group, sha256=_sha256(path)))
+        usable.append(entry)
+        sums.append(_sha256(Path(entry.path)))
     if damaged and not skip_corrupt:
         raise DataError(
-            f"{_count(damaged, 'damaged image')} in '{root}': {_naming(damaged)}; "
+            f"{counted(len(damaged), 'damaged image')} in '{root}': {_naming(damaged)}; "
             "mend or remove, or pass --skip-corrupt to leave out"
         )
-    if not photographs:
+    if not usable:
         found = f"; left out: {_naming(left_out + damaged)}" if left_out or damaged else ""
         raise DataError(f"no usable image in '{root}'{found}")
+    try:
+        layout = _layout([entry.name for entry in usable], grouping, table)
+    except DataError as error:
+        raise DataError(f"'{root}': {error}") from error
+    photographs = [
+        Photograph(name=entry.name, path=Path(entry.path), group=group, sha256=sha256)
+        for entry, group, sha256 in zip(usable, layout.groups, sums, strict=True)
+    ]
     return RealSource(
         name=root.resolve().name,
         colour="grey" if grey else "rgb",
-        photographs=_own_split(photographs) or _by_split(photographs),
+        photographs={
+            split: tuple(one for one, of in zip(photographs, layout.splits, strict=True) if of == split)
+            for split in SPLITS
+        },
         left_out=(*left_out, *damaged),
+        layout=layout,
     )
 
 
-def open_source(
-    reals: str, *, split_by: Literal["folder", "file"] = "folder", skip_corrupt: bool = False
-) -> RealSource:
+def _image_of(entry: Entry, table: Table | None) -> Image.Image | Unfit:
+    """A picture that is used, or why it is not."""
+    if entry.reason:
+        return Unfit(reason=entry.reason)
+    image = _image_at(entry.path)
+    if isinstance(image, Unfit):
+        return image
+    if min(image.size) < _SMALLEST_SIDE_PIXELS:
+        return Unfit(reason=f"{image.width}x{image.height} pixels; at least {_SMALLEST_SIDE_PIXELS} a side are needed")
+    row = table.rows.get(entry.name) if table else None
+    if table and row is None:
+        return Unfit(reason=f"no row in {table.name}")
+    return Unfit(reason=f"labelled fake in {table.name}") if table and row and row.is_fake else image
+
+
+def _image_at(path: str | Path) -> Image.Image | Unfit:
+    if unfit := examine(path):
+        return unfit
+    try:
+        return read_image(Path(path))
+    except UnidentifiedImageError:
+        return unidentified(path)
+    except DataError as error:
+        return Unfit(reason=str(error), damaged=True)
+
+
+def _layout(names: Sequence[str], grouping: Grouping, table: Table | None) -> Layout:
+    who: Sequence[str] | None = None
+    listed: Sequence[Split] | None = None
+    if grouping.group:
+        who = find_groups(grouping.group, below_splits(names))  # so that nobody is called after a split
+    if table and table.has_groups and grouping.group:
+        raise ConfigError(f"--group says who is on an image, and so does {table.name} in its column group; give one")
+    if table and table.has_groups:
+        who = [table.rows[name].group for name in names]
+    if table and table.has_splits:
+        listed = [split for name in names if (split := table.rows[name].split)]
+    return read_layout(
+        names,
+        grouping,
+        who=who,
+        listed=listed,
+        listed_by=table.name if table else "",
+    )
+
+
+def open_source(reals: str, *, grouping: Grouping | None = None, skip_corrupt: bool = False) -> RealSource:
     """Opens ``orl``, an asset of photographs by its name, or a folder.
 
     Args:
         reals: Which of them.
-        split_by: For a folder: see :func:`folder_source`.
+        grouping: For a folder: see :func:`folder_source`.
         skip_corrupt: Likewise.
 
     Raises:
-        ConfigError: None of them.
+        ConfigError: None of them, or a grouping by a pattern or a table for what is no folder.
         AssetError: The asset is not pulled yet, or it is damaged.
         DataError: See :func:`folder_source`.
     """
-    if reals == "orl":
-        return orl_faces()
-    if reals in assets.sources_of_reals():
-        return asset_photographs(reals)
+    grouping = grouping or Grouping()
+    if is_named(reals):
+        if grouping.group or grouping.table:
+            raise ConfigError(f"--group and --table are of a folder of images; the split of '{reals}' is its own")
+        return orl_faces() if reals == "orl" else asset_photographs(reals)
     if not Path(reals).exists():
         if len(Path(reals).parts) > 1:
             raise ConfigError(
                 f"the folder of real photographs '{reals}' is not on this machine; say where they are: "
                 "fakeoff run --reals FOLDER"
             )
-        named = ", ".join(f"'{name}'" for name in ("orl", *assets.sources_of_reals()))
-        raise ConfigError(f"unknown source of reals '{reals}'; give {named} or a folder that exists")
-    return folder_source(Path(reals), split_by=split_by, skip_corrupt=skip_corrupt)
+        raise ConfigError(f"unknown source of reals '{reals}'; give {_named_sources()} or a folder that exists")
+    return folder_source(Path(reals), grouping=grouping, skip_corrupt=skip_corrupt)
 
 
-def _own_split(photographs: Sequence[Photograph]) -> dict[Split, tuple[Photograph, ...]] | None:
-    """By the first folder of their names, where that is a split of each and no split is empty."""
-    own = {
-        split: tuple(photograph for photograph in photographs if photograph.name.startswith(f"{split}/"))
-        for split in SPLITS
-    }
-    whole = all(own.values()) and sum(map(len, own.values())) == len(photographs)
-    return own if whole else None
+def _named_sources() -> str:
+    return ", ".join(f"'{name}'" for name in ("orl", *assets.sources_of_reals()))
 
 
 def _by_split(photographs: Sequence[Photograph]) -> dict[Split, tuple[Photograph, ...]]:
@@ -285,23 +342,31 @@ def _by_split(photographs: Sequence[Photograph]) -> dict[Split, tuple[Photograph
     }
 
 
-def _files(root: Path) -> Iterator[Path]:
-    # Sorted, so that a source does not depend on the file system; links could lead out of the folder.
-    for path in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if path.is_file() and not path.is_symlink() and not hidden:
-            yield path
-
-
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _count(items: Sequence[object], noun: str) -> str:
-    return f"{len(items)} {noun}{'s' if len(items) != 1 else ''}"
-
-
 def _naming(files: Sequence[LeftOut]) -> str:
-    named = ", ".join(f"{file.name} ({file.reason})" for file in files[:_NAMED_AT_MOST])
+    by_reason: dict[str, list[str]] = {}
+    for file in files[:_NAMED_AT_MOST]:
+        by_reason.setdefault(file.reason, []).append(file.name)
+    named = ", ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
     more = len(files) - _NAMED_AT_MOST
     return f"{named} and {more} more" if more > 0 else named
+
+
+__all__ = [
+    "SPLITS",
+    "LeftOut",
+    "Photograph",
+    "RealSource",
+    "Split",
+    "asset_photographs",
+    "assign_splits",
+    "find_files",
+    "folder_source",
+    "is_named",
+    "open_source",
+    "orl_faces",
+    "why_unreadable",
+]

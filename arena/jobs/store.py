@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -184,7 +185,7 @@ class Store:
         return LeftOutError(
             key,
             f"{what} were left out when '{self.root.parent}' was packed; they are computed again with: "
-            f"fakeoff run --home {self.root.parent}",
+            f"fakeoff run --home {shlex.quote(str(self.root.parent))}",
         )
 
     def _check_what_was_left_out(self, key: str, sha256: str) -> None:
@@ -194,7 +195,8 @@ class Store:
             raise StoreError(
                 f"the {marker.read_text()} that were left out of '{self.root.parent}' come out otherwise here, on "
                 "another machine or with other releases: figures would be of others; ask for an archive with them, or "
-                f"play it in a home of its own: fakeoff reproduce {self.root.parent}/scoreboard.json"
+                f"play it in a home of its own: fakeoff reproduce "
+                f"{shlex.quote(str(self.root.parent / 'scoreboard.json'))}"
             )
 
     def _damaged(self, key: str, error: Exception) -> DamagedResultError:

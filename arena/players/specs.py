@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from fakeoff.arena.errors import AssetError, PluginError, one_line
+from fakeoff.arena.images.folders import walk
 from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, check_file, read_checkpoint
 from fakeoff.arena.players.entries import Entry
@@ -274,9 +275,16 @@ def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> 
     sha256 = hashlib.sha256()
     for file in sorted(path.rglob("*")):
         if file.is_file() and not file.is_symlink():
-            name = file.relative_to(path).as_posix()
-            sha256.update(f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+            _add_file(sha256, file.relative_to(path).as_posix(), file)
+    for entry in walk(path):  # what links lead to is shown, too
+        if entry.linked and not entry.reason:
+            _add_file(sha256, entry.name, Path(entry.path))
     return sha256.hexdigest()
+
+
+def _add_file(sha256: hashlib._Hash, name: str, file: Path) -> None:
+    text = f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+    sha256.update(text.encode(errors="surrogateescape"))
 
 
 def find_weights(name: str, player: type, *, called: str = "") -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,7 @@ def _what(listed: Listed, *, width: int) -> Text:
     if description.problem:
         lines.append(Text(description.problem, style="red"))
     elif description.parameters is None:
-        hint = f"parameters: not known before it is loaded; see: fakeoff plugins show {listed.entry.name}"
+        hint = f"parameters: not known before it is loaded; see: fakeoff plugins show {shlex.quote(listed.entry.name)}"
         lines.append(Text(hint, style="dim"))
     else:
         fixed = "".join(f"; fixed: {key}={value!r}" for key, value in listed.entry.preset.items())

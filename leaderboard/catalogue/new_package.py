@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -66,7 +67,7 @@ def next_steps(folder: Path, *, kind: str, name: str) -> str:
     """What to do with a new package, as lines to print."""
     module = name.replace("-", "_")
     steps = {
-        f"pip install -e {folder}": "makes it known; an edit takes effect without installing again",
+        f"pip install -e {shlex.quote(str(folder))}": "makes it known; an edit takes effect without installing again",
         f"fakeoff plugins check {module}": "does it keep its contract?",
         f"fakeoff run --{kind}s {module}": "play",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -208,12 +209,12 @@ def _needed(page: Page) -> list[str]:
 def _what_next(page: Page) -> list[str]:
     entry, enter = page.listed.entry, page.listed.kind.enter
     name = entry.name
-    file = f" --plugin {entry.origin}" if entry.origin.endswith(".py") else ""
-    enter = enter.replace("NAME", name).replace("fakeoff run", f"fakeoff run{file}")
+    file = f" --plugin {shlex.quote(entry.origin)}" if entry.origin.endswith(".py") else ""
+    enter = enter.replace("NAME", shlex.quote(name)).replace("fakeoff run", f"fakeoff run{file}")
     kind = page.listed.kind.registry.kind
     if kind in ("generator", "detector"):
-        enter += "".join(f" --set {kind}s.{name}.{one}=..." for one in _needed(page))
+        enter += "".join(f" --set {kind}s.{shlex.quote(name)}.{one}=..." for one in _needed(page))
     is_shared = sum(name in kind.registry for kind in KINDS) > 1
     which = f" --kind {page.listed.kind.registry.kind}" if is_shared else ""
-    check = f"Check it: fakeoff plugins check{file} {name}{which}"
+    check = f"Check it: fakeoff plugins check{file} {shlex.quote(name)}{which}"
     return [f"Enter it: {enter}", *([check] if page.listed.kind.has_contract else [])]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from fakeoff.arena.images.reals import RealSource, open_source
+from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
@@ -27,6 +27,7 @@ from fakeoff.protocols.config import TournamentConfig
 from fakeoff.protocols.config.computing import decide
 from fakeoff.protocols.game.bench import Bench
 from fakeoff.protocols.game.planning import GamePlan, plan_game
+from fakeoff.protocols.game.recipes import open_reals, tell_reals
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.log import Log, Unlogged
 
@@ -167,8 +168,8 @@ def seated(
     Raises:
         FakeoffError: See :func:`conducted`.
     """
-    source = open_source(config.reals.source, split_by=config.reals.split_by, skip_corrupt=config.reals.skip_corrupt)
-    _say(console, [f"left out {file.name}: {file.reason}" for file in source.left_out])
+    source = open_reals(config.reals)
+    _say(console, tell_reals(source, quiet=verbosity == "quiet"))
     decision = decide(config, executor.machines())
     _say(console, [line for line in decision.lines if verbosity != "quiet" or line.startswith("warning")])
     return Conductor(

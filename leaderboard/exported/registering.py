@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from fakeoff.arena.errors import StoreError
@@ -53,10 +54,9 @@ def register_player(subject: Subject, exported: Exported, home: Home, *, server:
         mine = {"arena.tournament": tournament, "arena.kind": "player", "arena.role": version.kind}
         runs = mlflow.find_runs(experiment, {**mine, "arena.player": version.player})
         if not runs:
-            where = f" --tracking-uri {server}" if server else ""
+            where = f" --tracking-uri {shlex.quote(server)}" if server else ""
             raise StoreError(
-                f"MLflow {mlflow.place} has no run of {version.player}; log the game first: "
-                f"fakeoff run --home {home}{where}"
+                f"MLflow {mlflow.place} has no run of {version.player}; log the game first: {home.to_play}{where}"
             )
         log = ModelLog(
             mlflow, experiment=experiment, name=name, tournament=tournament, started_ms=runs[0].info.start_time

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.images.folders import printable
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.protocols.config.config import NAME
@@ -45,7 +47,7 @@ class Home:
         name: Of the tournament in it that is meant; empty for the one without a name.
 
     Raises:
-        ConfigError: The name cannot be a folder's.
+        ConfigError: The name cannot be a folder's, or the folder's is no UTF-8.
     """
 
     folder: Path
@@ -57,6 +59,11 @@ class Home:
                 f"'{self.name}' cannot be the name of a tournament: use letters, digits and _ . -, 64 at most, and "
                 "begin with a letter, a digit or _"
             )
+        try:
+            str(self.folder).encode()
+        except UnicodeEncodeError as error:
+            shown = printable(str(self.folder))
+            raise ConfigError(f"'{shown}' cannot be a home: its name is no UTF-8, and MLflow keeps it") from error
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -85,12 +92,12 @@ class Home:
     @property
     def to_play(self) -> str:
         """The command that plays it, or what is missing of it."""
-        return f"fakeoff run --home {self}" + (f" --name {self.name}" if self.name else "")
+        return shlex.join(["fakeoff", "run", "--home", str(self), *(["--name", self.name] if self.name else [])])
 
     @property
     def options(self) -> str:
         """The options of other commands that mean it: ``--home my-game --tournament first``."""
-        return f"--home {self}" + (f" --tournament {self.name}" if self.name else "")
+        return shlex.join(["--home", str(self), *(["--tournament", self.name] if self.name else [])])
 
     def named(self, name: str) -> Home:
         """The same home, with another tournament that is meant.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError, StoreError
@@ -41,7 +43,7 @@ def say_unlogged(console: Console, unlogged: str, *, home: Home, server: str | N
         server: See :func:`say_if_away`.
     """
     if unlogged:
-        where = f" --tracking-uri {server}" if server else ""
+        where = f" --tracking-uri {shlex.quote(server)}" if server else ""
         _say(console, f"{unlogged}; log it with: {home.to_play}{where}")
 
 

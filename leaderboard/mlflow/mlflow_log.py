@@ -72,7 +72,7 @@ def tournament_id(record: TournamentRecord, name: str = "") -> str:
     if record.config.search == Search():
         left_out["search"] = True
     config = record.config.model_dump(mode="json", exclude=left_out)
-    config["reals"]["source"] = record.source_name
+    config["reals"] = record.config.reals.record(source_name=record.source_name)
     return digest([config, record.data, *([name] if name else [])])[:10]
 
 

@@ -34,6 +34,7 @@ def reproduce(
     home: Home,
     executor: Executor,
     reals: str | None = None,
+    table: str | None = None,
     device: str | None = None,
     console: Console,
 ) -> Reproduction:
@@ -45,6 +46,7 @@ def reproduce(
         home: Where it is played: a folder in which nothing else was.
         executor: Where jobs run; it is closed at the end.
         reals: See :func:`fakeoff.leaderboard.reproduction.recorded.config_to_play`.
+        table: Likewise.
         device: Likewise.
         console: For progress.
 
@@ -57,7 +59,7 @@ def reproduce(
     recorded = read_recorded(path, provenance=provenance)
     if home.folder.resolve() == path.parent.resolve():
         raise ConfigError(f"'{home}' is where it was played, so nothing would be played again; give another --home")
-    config = config_to_play(recorded, reals=reals, device=device)
+    config = config_to_play(recorded, reals=reals, table=table, device=device)
     check_playable(recorded, config)
     conditions = conditions_of(executor.machines())
     _claim(home, recorded, conditions)

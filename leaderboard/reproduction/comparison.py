@@ -115,9 +115,10 @@ def within(recorded: MatchRow, played: MatchRow, figure: str) -> bool:
 
 
 def _named_as(recorded: Mapping[str, Any], played: dict[str, Any]) -> dict[str, Any]:
-    """What was played, with the reals called as on record: they are the same photographs, in a folder of any name."""
-    name = recorded["config"]["reals"]["source"]
-    config = {**played["config"], "reals": {**played["config"]["reals"], "source": name}}
+    """What was played, with the reals called as on record: the same photographs, in a folder of any name."""
+    kept = recorded["config"]["reals"]
+    named = {key: kept[key] for key in ("source", "table") if key in kept}
+    config = {**played["config"], "reals": {**played["config"]["reals"], **named}}
     return {**played, "config": config, "data": {**played["data"], "source": recorded["data"]["source"]}}
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from fakeoff.arena.errors import AssetError, ConfigError, PluginError, StoreError, one_line
 from fakeoff.arena.images.assets import sources_of_reals
-from fakeoff.arena.images.reals import SPLITS, RealSource, open_source
+from fakeoff.arena.images.reals import SPLITS, RealSource
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.provenance import Provenance, Recipe, read_provenance, recipes_of
 from fakeoff.leaderboard.plausible import check_plausible
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.protocols.config import TournamentConfig, effective_config
-from fakeoff.protocols.game.recipes import describe_reals
+from fakeoff.protocols.game.recipes import describe_reals, open_reals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +78,19 @@ def read_recorded(path: Path, *, provenance: Path | None) -> Recorded:
     )
 
 
-def config_to_play(recorded: Recorded, *, reals: str | None, device: str | None) -> TournamentConfig:
+def config_to_play(
+    recorded: Recorded, *, reals: str | None, device: str | None, table: str | None = None
+) -> TournamentConfig:
     """The configuration that is on record, to be played here.
 
     Args:
         recorded: What is.
         reals: The folder of reals, where they were one.
         device: Over the device that is on record.
+        table: The table of the reals, where they had one.
 
     Raises:
-        ConfigError: It is none that this Fakeoff can play, or the folder of reals is not given.
+        ConfigError: It is none that this Fakeoff can play, or the folder of reals or its table is not given.
     """
     kept: dict[str, Any] = dict(recorded.scoreboard["config"])
     source = str(kept.get("reals", {}).get("source", ""))
@@ -95,7 +98,11 @@ def config_to_play(recorded: Recorded, *, reals: str | None, device: str | None)
         raise ConfigError(
             f"the reals were a folder called '{source}', and its path is not on record; give --reals FOLDER"
         )
-    over: dict[str, Any] = {"source": reals, "device": device}
+    if table is None and (named := kept.get("reals", {}).get("table")):
+        raise ConfigError(
+            f"the reals were divided by a table called '{named}', and its path is not on record; give --table FILE.csv"
+        )
+    over: dict[str, Any] = {"source": reals, "table": table, "device": device}
     try:
         return effective_config(kept, kept=Path(), **over)
     except ConfigError as error:
@@ -113,8 +120,7 @@ def check_playable(recorded: Recorded, config: TournamentConfig) -> None:
         ConfigError: The photographs are not the same, or a player is not: it says which.
         DataError: The photographs cannot be used.
     """
-    reals = config.reals
-    source = open_source(reals.source, split_by=reals.split_by, skip_corrupt=reals.skip_corrupt)
+    source = open_reals(config.reals)
     differences = list(_other_data(recorded.scoreboard["data"], source))
     try:
         here = recipes_of(config)

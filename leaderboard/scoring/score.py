@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from fakeoff.arena.errors import ConfigError, DataError
+from fakeoff.arena.images.splits import counted
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.typed import as_record
 from fakeoff.leaderboard.home.home import Home
@@ -47,6 +48,7 @@ class Summary:
         failed: Those that could not be judged.
         earlier: Those whose rows were there.
         left_out: Files in folders whose suffix is of no picture.
+        kinds: How many of them are videos and the like, as far as their names say it.
         empty: What to say of folders without a picture; empty where there was none.
         repeated: How often a picture was named again.
         figures: Of labelled pictures, one for each detector.
@@ -57,10 +59,18 @@ class Summary:
     failed: int = 0
     earlier: int = 0
     left_out: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
     empty: str = ""
     repeated: int = 0
     figures: tuple[LabelledFigures, ...] = ()
     files: tuple[Path, ...] = ()
+
+    @property
+    def not_pictures(self) -> str:
+        """What is left out for its suffix, in a line."""
+        among = ", ".join(counted(count, kind) for kind, count in sorted(self.kinds.items()))
+        known = f" ({among}: convert them, or cut frames out of them, first)" if among else ""
+        return f"{self.left_out} file(s) in folders left out: their suffix is of no picture{known}"
 
     def lines(self) -> list[str]:
         """What should be said at the end beside the rows."""
@@ -68,7 +78,7 @@ class Summary:
         if self.earlier:
             found.append(f"{self.earlier} of {self.pictures} pictures had rows already")
         if self.left_out:
-            found.append(f"{self.left_out} file(s) in folders left out: their suffix is of no picture")
+            found.append(self.not_pictures)
         if self.empty:
             found.append(self.empty)
         if self.repeated:
@@ -161,13 +171,14 @@ def score_to(
             rows.write(scored)
             count(scored.rows)
             watch.judged(failed=bool(scored.rows[0].error))
-    summary.left_out, summary.repeated = search.left_out, search.repeated
+    summary.left_out, summary.kinds, summary.repeated = search.left_out, search.kinds, search.repeated
     if search.empty:
         more = f" and in {search.empty - 1} folder(s) more" if search.empty > 1 else ""
         summary.empty = f"no picture in '{search.first_empty}'{more}"
     if not summary.pictures:
         raise DataError(
             f"no picture in {', '.join(map(repr, paths)) or 'the folders'}; give files or folders that hold some"
+            + (f"; {summary.not_pictures}" if summary.left_out else "")
         )
     if labelled:
         score = record.config.score

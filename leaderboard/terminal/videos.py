@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -113,7 +114,7 @@ def _extract_into(
     for line in (*game.problems, *game.notes):
         _say(console, line)
     if game.path is not None:
-        _say(console, f"fakeoff run {game.path} plays it")
+        _say(console, f"fakeoff run {shlex.quote(str(game.path))} plays it")
     return len(problems) + len(game.problems)
 
 

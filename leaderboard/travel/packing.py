@@ -41,7 +41,7 @@ def pack_home(home: Home, target: Path, *, without: Collection[Material] = ()) -
         StoreError: Nothing was played there, somebody plays there now, or it cannot be read.
     """
     if not (home.names() or home.store.is_dir()):
-        raise StoreError(f"nothing was played in '{home}'; play first: fakeoff run --home {home}")
+        raise StoreError(f"nothing was played in '{home}'; play first: {home.to_play}")
     with home.unplayed(), tempfile.TemporaryDirectory(prefix="fakeoff-pack-") as workspace:
         left_out = sorted({*without, *_left_out_before(home)})
         licences = [one for one in _licences(home) if set(one.material) - set(left_out)]
@@ -85,10 +85,7 @@ def missing_from(home: Home) -> str:
     missing = home.open_store().left_out()
     if not missing:
         return ""
-    return (
-        f"{' and '.join(missing)} were left out when this home was packed; to compute them again: "
-        f"fakeoff run --home {home}"
-    )
+    return f"{' and '.join(missing)} were left out when this home was packed; to compute them again: {home.to_play}"
 
 
 def _left_out_before(home: Home) -> list[Material]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from fakeoff.leaderboard.travel.archive import Manifest
@@ -29,7 +30,7 @@ def unpacked_lines(manifest: Manifest, folder: Path) -> list[str]:
         manifest: Of it.
         folder: The home.
     """
-    again = f"; to compute them again: fakeoff run --home {folder}" if manifest.left_out else ""
+    again = f"; to compute them again: fakeoff run --home {shlex.quote(str(folder))}" if manifest.left_out else ""
     return [
         *_licences(manifest),
         f"unpacked: {folder}: {len(manifest.entries)} files, {manifest.total / 1e6:.1f} MB, "

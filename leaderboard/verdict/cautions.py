@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fakeoff.arena.images.splits import doubt_of_test
 from fakeoff.leaderboard.home.challenges import Challenge
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.doubts import (
@@ -84,7 +85,7 @@ def what_intervals_are(scoreboard: Scoreboard) -> str:
             "photographs of the same person had nothing in common, so the intervals are too narrow."
         )
     many = max(units)
-    people = _split_by(scoreboard) == "folder" and many == len(_test(scoreboard).get("groups", ()))
+    people = _knows_people(scoreboard) and many == len(_test(scoreboard).get("groups", ()))
     whom = f"the {counted(many, 'person', 'people')} of the test" if people else f"{many} images, each by itself,"
     return (
         f"Beside figures stand {sure}: what other figures might have come out if {whom} had been others. A figure at "
@@ -155,9 +156,12 @@ def _places(scoreboard: Scoreboard) -> Iterator[Caution]:
 
 
 def _people(scoreboard: Scoreboard) -> Iterator[Caution]:
-    test = _test(scoreboard)
+    test, knows = _test(scoreboard), _knows_people(scoreboard)
     groups = len(test.get("groups", ()))
-    if test and groups < _FEW and _split_by(scoreboard) == "folder":
+    for doubt in doubt_of_test(int(test.get("photographs", 0)), groups if knows else None) if test else ():
+        yield Caution(kind="Too few", text=f"{doubt[0].upper()}{doubt[1:]}.", grave=True)
+        return
+    if test and groups < _FEW and knows:
         text = (
             f"All is measured on photographs of {counted(groups, 'person', 'people')}. Whether a figure would hold for "
             "other people is uncertain by as much as its interval says, and small differences mean nothing."
@@ -174,11 +178,14 @@ def _attack(scoreboard: Scoreboard) -> str:
 
 
 def _of_people(scoreboard: Scoreboard, groups: int) -> str:
-    return f" of {counted(groups, 'person', 'people')}" if _split_by(scoreboard) == "folder" else ""
+    return f" of {counted(groups, 'person', 'people')}" if _knows_people(scoreboard) else ""
 
 
-def _split_by(scoreboard: Scoreboard) -> str:
-    return str(scoreboard.config.get("reals", {}).get("split_by", "folder"))
+def _knows_people(scoreboard: Scoreboard) -> bool:
+    """Whether it is known who is on the photographs; where each is a group, nobody said so."""
+    test, reals = _test(scoreboard), scoreboard.config.get("reals", {})
+    said = reals.get("split_by", "folder") == "folder" or reals.get("group") or reals.get("table")
+    return bool(said) and len(test.get("groups", ())) < int(test.get("photographs", 0))
 
 
 def _test(scoreboard: Scoreboard) -> Mapping[str, Any]:

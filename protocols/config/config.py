@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -56,6 +57,10 @@ def _name_of(plugin: str) -> str:
     return re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_.\-]", "_", last)[:64] or "unnamed"
 
 
+_ADDED_LATER = ("group", "table", "split_folders")
+"""Settings of reals that results of before know nothing of."""
+
+
 class Reals(_Section):
     """Where real photographs come from."""
 
@@ -63,9 +68,29 @@ class Reals(_Section):
         str, Field(description="'orl' (embedded), 'celeba-999' (see: fakeoff assets list) or a folder of images")
     ] = "orl"
     split_by: Annotated[
-        Literal["folder", "file"], Field(description="what train, val and test never share: a 'folder' or a 'file'")
+        Literal["folder", "file"],
+        Field(description="what train, val and test never share: a person, who is a 'folder', or a 'file'"),
     ] = "folder"
+    group: Annotated[
+        str, Field(description="who is on an image: a regular expression for its name, '(.+)_[0-9]+'; '' asks folders")
+    ] = ""
+    table: Annotated[
+        str, Field(description="a CSV file with columns path and group, split or label, of images in the folder")
+    ] = ""
+    split_folders: Annotated[
+        Literal["respect", "ignore"], Field(description="what folders called train, val and test are: the split or not")
+    ] = "respect"
     skip_corrupt: Annotated[bool, Field(description="leave damaged images out instead of refusing the folder")] = False
+
+    def record(self, *, source_name: str) -> dict[str, Any]:
+        """What is kept of it with results: names in the place of paths, and what was added later only where it is set.
+
+        Args:
+            source_name: Of the photographs.
+        """
+        default = {name for name in _ADDED_LATER if getattr(self, name) == type(self).model_fields[name].default}
+        kept = self.model_dump(mode="json", exclude=default)
+        return kept | {"source": source_name} | ({"table": Path(self.table).name} if self.table else {})
 
 
 class Arena(_Section):

@@ -17,7 +17,8 @@ from tomlkit.items import Table
 from fakeoff.arena.errors import ConfigError, suggestion
 from fakeoff.arena.files import read_waiting
 from fakeoff.arena.images.assets import sources_of_reals
-from fakeoff.protocols.config.config import Parts, Player, TournamentConfig, parse_config
+from fakeoff.arena.images.folders import printable
+from fakeoff.protocols.config.config import Parts, Player, Reals, TournamentConfig, parse_config
 
 _WithParameters = TypeVar("_WithParameters", Player, Parts)
 
@@ -54,6 +55,9 @@ def effective_config(
     detectors: str | None = None,
     source: str | None = None,
     split_by: str | None = None,
+    group: str | None = None,
+    table: str | None = None,
+    split_folders: str | None = None,
     skip_corrupt: bool | None = None,
     on_leak: str | None = None,
     protocol: str | None = None,
@@ -72,6 +76,9 @@ def effective_config(
         detectors: Likewise. A file of a finished one, ``mine.onnx``, is the detector ``fixed`` of it.
         source: Over ``reals.source``.
         split_by: Over ``reals.split_by``.
+        group: Over ``reals.group``.
+        table: Over ``reals.table``.
+        split_folders: Over ``reals.split_folders``.
         skip_corrupt: Over ``reals.skip_corrupt``.
         on_leak: Over ``audit.on_leak``.
         protocol: Over ``protocol.plugin``; another protocol than before starts from its default parameters.
@@ -80,10 +87,17 @@ def effective_config(
             name: ``generators.pgan.channels=3``.
 
     Raises:
-        ConfigError: See :func:`parse_config`.
+        ConfigError: See :func:`parse_config`; or a path is no UTF-8.
     """
     base, where = _base(given, kept)
-    reals = {"source": source, "split_by": split_by, "skip_corrupt": skip_corrupt}
+    reals = {
+        "source": source,
+        "split_by": split_by,
+        "group": group,
+        "table": table,
+        "split_folders": split_folders,
+        "skip_corrupt": skip_corrupt,
+    }
     over: dict[str, Any] = {"rounds": rounds, "seed": seed, "reals": _given(reals)}
     over["audit"] = _given({"on_leak": on_leak})
     over["compute"] = _given({"device": device})
@@ -102,16 +116,16 @@ def effective_config(
     config = _parse_over(base, merged, where=where)
     if of_players:
         config = parse_config(config.model_dump() | _with_parameters(config, of_players), where=_TYPED)
-    if config.reals.source not in ("orl", *sources_of_reals()):
-        resolved = config.reals.model_copy(update={"source": str(Path(config.reals.source).resolve())})
-        config = config.model_copy(update={"reals": resolved})
-    return config.model_copy(
+    config = config.model_copy(
         update={
+            "reals": _anchor_reals(config.reals),
             "generators": tuple(map(_anchor_weights, config.generators)),
             "detectors": tuple(map(_anchor_weights, config.detectors)),
             "parts": _anchor_weights(config.parts),
         }
     )
+    _check_is_text(config.model_dump())
+    return config
 
 
 def _with_parameters(config: TournamentConfig, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -192,6 +206,34 @@ def _as_in_a_file(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_as_in_a_file(inner) for inner in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _check_is_text(value: Any) -> None:
+    """Refuses a path that is no text wherever it stands: a configuration is kept as a file, which is.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            shown = printable(value)
+            raise ConfigError(f"'{shown}' is no UTF-8, so that a configuration cannot keep it; rename it") from error
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            _check_is_text(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_is_text(inner)
+
+
+def _anchor_reals(reals: Reals) -> Reals:
+    """Makes the paths of a folder of reals and of its table absolute."""
+    paths = {"table": reals.table} if reals.table else {}
+    if reals.source not in ("orl", *sources_of_reals()):
+        paths["source"] = reals.source
+    return reals.model_copy(update={key: str(Path(path).resolve()) for key, path in paths.items()})
 
 
 def _anchor_weights(section: _WithParameters) -> _WithParameters:

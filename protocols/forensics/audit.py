@@ -40,7 +40,7 @@ _FEWEST_FOR_PERIODS = 32
 _PERIOD_EXCESS = 1.2  # natural log of power over that of the neighbouring frequencies
 
 
-def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
+def audit_folders(real: str | Path, fake: str | Path, *, seed: int = 0) -> AuditReport:
     """Audits two folders of image files, searched in depth.
 
     Sub-folders ``train``, ``val`` and ``test`` are splits, and duplicates are looked for across them. Files that are
@@ -48,14 +48,15 @@ def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
     videos' encodings are compared, too.
 
     Args:
-        real: The photographs.
-        fake: The generated images.
+        real: The photographs; ``orl`` and an asset by its name, too.
+        fake: The generated images; likewise.
         seed: Of the draws; the same seed gives the same report.
 
     Raises:
+        AssetError: An asset is not pulled yet, or it is damaged.
         DataError: No such folder, the same folder twice, or no usable image.
     """
-    if real.resolve() == fake.resolve():
+    if Path(real).resolve() == Path(fake).resolve():
         raise DataError(f"'{real}' was given as both sides; give a folder of reals and another of fakes")
     images: list[AuditedImage] = []
     left_out: dict[SideName, list[LeftOut]] = {"real": [], "fake": []}
@@ -65,7 +66,7 @@ def audit_folders(real: Path, fake: Path, *, seed: int = 0) -> AuditReport:
             first = f" ({left_out[side][0].name}: {left_out[side][0].reason})" if left_out[side] else ""
             raise DataError(f"no usable image in '{root}'{first}; give a folder of {side} images")
         images += found
-    return _audit(images, left_out=left_out, seed=seed, more=encoding_findings(real, fake, seed=seed))
+    return _audit(images, left_out=left_out, seed=seed, more=encoding_findings(Path(real), Path(fake), seed=seed))
 
 
 def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed: int = 0) -> AuditReport:

@@ -15,7 +15,10 @@ from PIL import UnidentifiedImageError
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import SPLITS, LeftOut
+from fakeoff.arena.images.folders import Entry, LeftOut
+from fakeoff.arena.images.kinds import examine, unidentified
+from fakeoff.arena.images.reals import find_files
+from fakeoff.arena.images.splits import given_people, given_splits
 from fakeoff.protocols.forensics import format_traces, image_files
 from fakeoff.protocols.forensics.pixels import Floats, central_crop
 from fakeoff.protocols.forensics.report import SIDES, SideName
@@ -97,35 +100,30 @@ def take_pools(pools: Mapping[str, Pixels], side: SideName) -> Iterator[tuple[Au
             yield _audited(image, name=name, side=side, split=split, group=name), image
 
 
-def read_folder(root: Path, side: SideName, *, left_out: list[LeftOut]) -> Iterator[tuple[AuditedImage, Pixels]]:
-    """The images of a folder; what cannot be read is noted in ``left_out``."""
-    if not root.is_dir():
-        raise DataError(f"no folder at '{root}'; give a folder of {side} images")
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if any(part.startswith(".") for part in relative.parts):
-            continue
-        if path.is_symlink():  # it could lead out of the folder
-            left_out.append(LeftOut(name=relative.as_posix(), reason="a link"))
-            continue
-        if not path.is_file():
-            continue
+def read_folder(root: str | Path, side: SideName, *, left_out: list[LeftOut]) -> Iterator[tuple[AuditedImage, Pixels]]:
+    """The images of a folder, of ORL or of an asset; what cannot be read is noted in ``left_out``."""
+    found: list[Entry] = []
+    for entry in find_files(root):
+        if reason := entry.reason or getattr(examine(entry.path), "reason", ""):
+            left_out.append(LeftOut(name=entry.name, reason=reason))
+        else:
+            found.append(entry)
+    names = [entry.name for entry in found]
+    for entry, split, person in zip(found, given_splits(names), given_people(names), strict=True):
         try:
-            file = image_files.read_file(path)
+            file = image_files.read_file(Path(entry.path))
         except UnidentifiedImageError:
-            left_out.append(LeftOut(name=relative.as_posix(), reason="not an image"))
+            left_out.append(LeftOut(name=entry.name, reason=unidentified(entry.path).reason))
             continue
         except DataError as error:
-            left_out.append(LeftOut(name=relative.as_posix(), reason=str(error)))
+            left_out.append(LeftOut(name=entry.name, reason=str(error)))
             continue
-        first = relative.parts[0]
-        split = first if first in SPLITS and len(relative.parts) > 1 else "all"
         image = _audited(
             file.pixels,
-            name=f"{side}/{relative.as_posix()}",
+            name=f"{side}/{entry.name}",
             side=side,
-            split=split,
-            group=f"{side}/{relative.parent.as_posix()}",
+            split=split or "all",
+            group=f"{side}/{person}",
         )
         image.file_sha256 = file.sha256
         image.categories = file.traces

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,16 +12,20 @@ from fakeoff import detectors, generators
 from fakeoff.arena import parsers
 from fakeoff.arena.errors import ConfigError, PluginError
 from fakeoff.arena.images import Colour
-from fakeoff.arena.images.reals import SPLITS, RealSource
+from fakeoff.arena.images.reals import SPLITS, RealSource, open_source
+from fakeoff.arena.images.splits import Grouping
 from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.registry import ELSEWHERE, Registry
 from fakeoff.arena.players.specs import PlayerSpec, write_spec
 from fakeoff.arena.seeds import digest
 from fakeoff.detectors import PatchDetector
-from fakeoff.protocols.config import Parts, Player, TournamentConfig
+from fakeoff.protocols.config import Parts, Player, Reals, TournamentConfig
 from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.manipulating import is_manipulator
+
+_TOLD_AT_MOST = 40
+"""So many files that are left out are named; a folder may hold a hundred thousand of them."""
 
 
 def open_desk(config: TournamentConfig, *, source: RealSource, what: str = "") -> Desk:
@@ -53,6 +59,43 @@ def open_desk(config: TournamentConfig, *, source: RealSource, what: str = "") -
     if config.defend.rate:
         check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players)
     return desk
+
+
+def open_reals(reals: Reals) -> RealSource:
+    """The photographs of a configuration.
+
+    Args:
+        reals: Where they are, and who is on them.
+
+    Raises:
+        FakeoffError: See :func:`fakeoff.arena.images.reals.open_source`.
+    """
+    grouping = Grouping(
+        split_by=reals.split_by, group=reals.group, table=reals.table, split_folders=reals.split_folders
+    )
+    return open_source(reals.source, grouping=grouping, skip_corrupt=reals.skip_corrupt)
+
+
+def tell_reals(source: RealSource, *, quiet: bool = False) -> list[str]:
+    """What was recognised of a user's folder, what is left out of it and what to be warned of, a line each.
+
+    Args:
+        source: The reals.
+        quiet: Only what is left out and warnings.
+    """
+    lines = [f"left out {file.name}: {file.reason}" for file in source.left_out[:_TOLD_AT_MOST]]
+    if more := source.left_out[_TOLD_AT_MOST:]:
+        reasons = Counter(_kind_of(file.reason) for file in more)
+        lines.append(f"left out {len(more)} more: {', '.join(f'{many} {why}' for why, many in reasons.most_common(5))}")
+    if source.layout is not None:
+        lines += [] if quiet else [f"{source.name}: {source.layout.describe()}"]
+        lines += source.layout.warnings()
+    return lines
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without what is of one file alone."""
+    return re.sub(r" (as|to|by) .*|\d+x\d+ pixels; |:.*", "", reason)
 
 
 def reseed(desk: Desk, seed: int) -> Desk:

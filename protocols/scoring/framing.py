@@ -16,6 +16,7 @@ from fakeoff.arena import images
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.decoding import decode_image
+from fakeoff.arena.images.kinds import HEAD_BYTES, examine, examine_head, unidentified
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.pictures import generator_resolution, into_arena
 
@@ -93,21 +94,25 @@ def open_picture(name: str) -> Image.Image:
     if not about.st_size:
         raise DataError("an empty file")
     if about.st_size > _READ_AT_ONCE:
-        return _decode(Path(name))
+        if unfit := examine(name):
+            raise DataError(unfit.reason)
+        return _decode(Path(name), name)
     try:
         # At once: a decoder asks for a few bytes at a time, and each question lets another thread in between.
         with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - likewise
             content = file.read(_READ_AT_ONCE)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}") from error
-    return _decode(io.BytesIO(content))
+    if unfit := examine_head(name, content[:HEAD_BYTES]):
+        raise DataError(unfit.reason)
+    return _decode(io.BytesIO(content), name)
 
 
-def _decode(file: Path | BinaryIO) -> Image.Image:
+def _decode(file: Path | BinaryIO, name: str) -> Image.Image:
     try:
         return decode_image(file)
     except UnidentifiedImageError as error:
-        raise DataError("not an image") from error
+        raise DataError(unidentified(name).reason) from error
 
 
 def _coloured(image: Image.Image, record: TournamentRecord) -> Image.Image:

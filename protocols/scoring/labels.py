@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from fakeoff.arena.errors import ConfigError, DataError, one_line
+from fakeoff.arena.images.reals import find_files, is_named
 from fakeoff.protocols.score.patches import TRUTHS, Truth
 
-_COLUMNS = ("picture", "label")
-_PERSON = "person"
+# The words after the first are those of a table of reals: `fakeoff run --table`.
+_PICTURE, _LABEL, _PERSON = ("picture", "path"), ("label",), ("person", "group")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,11 @@ class FolderLabels:
     """Two folders: what lies in one is real, what lies in the other is fake.
 
     Args:
-        real: The folder of reals.
-        fake: The folder of fakes.
+        real: The folder of reals; ``orl`` and an asset by its name, too.
+        fake: The folder of fakes; likewise.
 
     Raises:
+        AssetError: An asset is not pulled yet, or it is damaged.
         ConfigError: One is no folder, or one lies in the other.
     """
 
@@ -56,10 +58,10 @@ class FolderLabels:
 
     def __init__(self, real: Path, fake: Path) -> None:
         for folder in (real, fake):
-            if not folder.is_dir():
+            if not is_named(str(folder)) and not folder.is_dir():
                 raise ConfigError(f"no folder at '{folder}'; give --labels REAL_DIR FAKE_DIR, or a CSV file")
         self._given = (str(real), str(fake))
-        self._roots = tuple(_absolute(folder) for folder in self._given)
+        self._roots = tuple(_absolute(_root(folder)) for folder in self._given)
         inside, outside = sorted(self._roots, key=len, reverse=True)
         if (inside + os.sep).startswith(outside.rstrip(os.sep) + os.sep):
             raise ConfigError(f"'{real}' and '{fake}' hold the same pictures; give --labels two folders apart")
@@ -78,7 +80,8 @@ class FolderLabels:
 class TableLabels:
     """A CSV file with columns ``picture``, ``label`` (``real`` or ``fake``) and, if it is known, ``person``.
 
-    Paths are read from the file's own folder.
+    ``picture`` may be called ``path``, and ``person`` ``group``, as in a table of reals. Paths are read from the file's
+    own folder.
 
     Args:
         path: The file; other columns are left alone.
@@ -96,12 +99,16 @@ class TableLabels:
             with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
                 reader = csv.DictReader(file, strict=True)
                 columns = reader.fieldnames or ()
-                if missing := [column for column in _COLUMNS if column not in columns]:
+                found = {names[0]: [name for name in names if name in columns] for names in (_PICTURE, _LABEL, _PERSON)}
+                if missing := [name for name in (_PICTURE[0], _LABEL[0]) if not found[name]]:
                     raise DataError(
                         f"'{path}' has no column '{missing[0]}'; it needs a header with picture, label and, if known, "
                         "person"
                     )
-                self.has_people = _PERSON in columns
+                if twice := next((names for names in found.values() if len(names) > 1), None):
+                    raise DataError(f"'{path}' has columns {' and '.join(twice)}, which say the same; leave one out")
+                self._columns = {name: names[0] for name, names in found.items() if names}
+                self.has_people = _PERSON[0] in self._columns
                 for row in reader:
                     self._enter(row, where=f"'{path}', line {reader.line_num}", folder=path.parent)
         except OSError as error:
@@ -131,7 +138,9 @@ class TableLabels:
             )
 
     def _enter(self, row: Mapping[str, str | None], *, where: str, folder: Path) -> None:
-        picture, truth, person = (row.get(column) or "" for column in (*_COLUMNS, _PERSON))
+        picture, truth, person = (
+            row.get(self._columns.get(names[0], "")) or "" for names in (_PICTURE, _LABEL, _PERSON)
+        )
         if not picture:
             raise DataError(f"{where}: no picture")
         if truth not in TRUTHS:
@@ -160,6 +169,11 @@ def read_labels(given: Sequence[Path]) -> FolderLabels | TableLabels:
     if len(given) != 1 or given[0].is_dir():
         raise ConfigError("--labels takes a folder of reals and a folder of fakes, or one CSV file")
     return TableLabels(given[0])
+
+
+def _root(folder: str) -> str:
+    """The folder that a source of reals is read from."""
+    return os.path.commonpath([entry.path for entry in find_files(folder)]) if is_named(folder) else folder
 
 
 def _absolute(name: str) -> str:

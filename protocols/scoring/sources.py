@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
-
 from fakeoff.arena.errors import DataError
-from fakeoff.arena.images.decoding import picture_formats
+from fakeoff.arena.images.folders import walk
+from fakeoff.arena.images.kinds import has_picture_suffix, kind_by_name
+from fakeoff.arena.images.reals import find_files, is_named
 
 LIST = "-"
 """As a path: a list of paths is read from the standard input."""
@@ -40,12 +40,14 @@ class Search:
 
     Attributes:
         left_out: Files in folders whose suffix is of no picture.
+        kinds: What these are, as far as their names say it: ``HEIC file``, ``video``.
         empty: Folders, of those that were given, without a picture.
         first_empty: The first of them.
         repeated: How often a picture came again: it is judged, and counts, once.
     """
 
     left_out: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     empty: int = 0
     first_empty: str = ""
     repeated: int = 0
@@ -59,11 +61,11 @@ class Search:
 def find_pictures(paths: Iterable[str], *, listed: Iterable[str] = (), search: Search | None = None) -> Iterator[Found]:
     """Finds pictures: files as they are named, and those below folders.
 
-    A folder is searched in depth, by name. Hidden files, links, and files whose suffix is of no format that Pillow
-    reads by itself are left out there; a file that is named is always given.
+    A folder is searched in depth, by name, as :func:`fakeoff.arena.images.folders.walk` does. Files whose suffix is of
+    no format that Pillow reads by itself are left out there; a file that is named is always given.
 
     Args:
-        paths: Files, folders, and ``-`` for the list.
+        paths: Files, folders, ``orl`` and assets of photographs by their names, and ``-`` for the list.
         listed: What ``-`` stands for: files and folders.
         search: Told what is left out.
     """
@@ -72,9 +74,9 @@ def find_pictures(paths: Iterable[str], *, listed: Iterable[str] = (), search: S
     for path in paths:
         for each in listed if path == LIST else (path,):
             inside = False
-            for found in _below(each, counted) if _is_folder(each) else (Found(name=each),):
+            for found in _found(each, counted):
                 inside = True
-                place = hashlib.blake2b(os.fsencode(os.path.abspath(found.name)), digest_size=16).digest()  # noqa: PTH100 - see _below
+                place = hashlib.blake2b(os.fsencode(os.path.abspath(found.name)), digest_size=16).digest()  # noqa: PTH100 - a path object for each takes as long
                 if place in seen:
                     counted.repeated += 1
                     continue
@@ -106,11 +108,13 @@ def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str]:
     yield from _entry(rest, separator)
 
 
-@cache
-def picture_suffixes() -> frozenset[str]:
-    """The suffixes, in small letters, of the formats that are looked for in folders."""
-    formats = picture_formats()
-    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in formats)
+def _found(path: str, search: Search) -> Iterator[Found]:
+    if is_named(path):
+        yield from (Found(name=entry.path) for entry in find_files(path))
+    elif _is_folder(path):
+        yield from _below(path, search)
+    else:
+        yield Found(name=path)
 
 
 def _is_folder(path: str) -> bool:
@@ -127,38 +131,19 @@ def _entry(entry: bytes, separator: bytes) -> Iterator[str]:
 
 
 def _below(folder: str, search: Search) -> Iterator[Found]:
-    suffixes = picture_suffixes()
-    waiting = [folder]  # folders whose turn is still to come, and files between them; the next one last
-    opened = {folder}
-    while waiting:
-        path = waiting.pop()
-        if path not in opened:
-            yield Found(name=path)
+    for entry in walk(folder):
+        if entry.stands_for and entry.reason:  # a folder that is walked
             continue
-        opened.discard(path)
-        try:
-            with os.scandir(path) as entries:
-                inside = sorted(
-                    (entry.name, entry.is_dir(follow_symlinks=False))
-                    for entry in entries
-                    if not entry.name.startswith(".")
-                    and not entry.is_symlink()
-                    # Pipes and devices would be waited for.
-                    and (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False))
-                )
-        except OSError as error:
-            yield Found(name=path, error=f"a folder that cannot be read: {error.strerror}")
-            continue
-        # No path object for each file: they took as long as all the rest of the search.
-        before = str(Path(path) / "x")[:-1]
-        for name, is_folder in reversed(inside):
-            below = before + name
-            if is_folder:
-                opened.add(below)
-            elif os.path.splitext(name)[1].lower() not in suffixes:  # noqa: PTH122
-                search.left_out += 1
+        if not has_picture_suffix(entry.path):
+            if entry.reason and not os.path.splitext(entry.path)[1]:  # noqa: PTH122 - perhaps a folder of pictures
+                yield Found(name=entry.path, error=entry.reason)
                 continue
-            waiting.append(below)
+            search.left_out += 1
+            search.kinds.update([kind] if (kind := kind_by_name(entry.path)) else [])
+        elif entry.stands_for and has_picture_suffix(entry.stands_for):  # which comes by itself
+            search.repeated += 1
+        else:
+            yield Found(name=entry.path, error=entry.reason)
 
 
-__all__ = ["LIST", "Found", "Search", "find_pictures", "picture_suffixes", "read_list"]
+__all__ = ["LIST", "Found", "Search", "find_pictures", "read_list"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -15,10 +16,12 @@ from fakeoff.arena.images.reals import (
     SPLITS,
     RealSource,
     assign_splits,
+    find_files,
     folder_source,
     open_source,
     orl_faces,
 )
+from fakeoff.arena.images.splits import Grouping
 
 PEOPLE = ("ann", "bob", "cem")
 
@@ -38,8 +41,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, *, skip_corrupt: bool = False) -> RealSource:
-    return folder_source(folder, split_by="folder", skip_corrupt=skip_corrupt)
+def read(folder: Path, *, skip_corrupt: bool = False, grouping: Grouping | None = None) -> RealSource:
+    return folder_source(folder, grouping=grouping or Grouping(), skip_corrupt=skip_corrupt)
 
 
 def names(source: RealSource) -> set[str]:
@@ -119,7 +122,7 @@ def test_split_by_file_divides_a_single_folder(folder: Path) -> None:
             path.rename(folder / PEOPLE[0] / f"{person}-{path.name}")
     with pytest.raises(DataError, match="1 group"):
         read(folder)
-    source = folder_source(folder, split_by="file", skip_corrupt=False)
+    source = read(folder, grouping=Grouping(split_by="file"))
     assert [len(source.photographs[split]) for split in SPLITS] == [4, 1, 1]
 
 
@@ -130,10 +133,13 @@ def test_a_folder_brings_its_own_split(folder: Path) -> None:
     source = read(folder)
     assert source.groups("test") == (f"test/{PEOPLE[0]}",)
     assert [len(source.photographs[split]) for split in SPLITS] == [2, 2, 2]
-    picture(50).save(folder / "beside.png")  # then they are folders like any others
-    mixed = read(folder)
-    assert sum(len(mixed.photographs[split]) for split in SPLITS) == 7
-    assert set(mixed.groups("train") + mixed.groups("val") + mixed.groups("test")) >= {"."}
+    picture(50).save(folder / "beside.png")
+    with pytest.raises(
+        DataError, match=r"1 image lies beside test/ train/ val/ \(beside.png\).*--split-folders ignore"
+    ):
+        read(folder)
+    mixed = read(folder, grouping=Grouping(split_folders="ignore"))
+    assert set(mixed.groups("train") + mixed.groups("val") + mixed.groups("test")) == {*PEOPLE, "."}
 
 
 def test_a_truncated_jpeg_is_refused_by_name_or_left_out_on_request(folder: Path) -> None:
@@ -157,14 +163,36 @@ def test_many_damaged_images_are_counted_and_a_few_named(folder: Path) -> None:
 
 
 def test_what_is_no_image_is_left_out_and_named(folder: Path) -> None:
-    (folder / "ann" / "notes.jpg").write_text("no picture, just words")
-    (folder / "ann" / "empty.png").write_bytes(b"")
     (folder / "labels.csv").write_text("a,b\n")
+    (folder / "ann" / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(600))
+    (folder / "ann" / "clip.mpg").write_bytes(b"\x00\x00\x01\xba" + bytes(range(256)) * 4)
+    Image.new("RGB", (40, 40)).save(folder / "ann" / "page.eps")
     (folder / "empty").mkdir()
     source = read(folder)
-    assert set(reasons(source)) == {"ann/notes.jpg", "ann/empty.png", "labels.csv"}
-    assert set(reasons(source).values()) == {"not an image"}
+    found = reasons(source)
+    assert found.pop("labels.csv") == "not an image"
+    assert found.pop("ann/model.h5").startswith("an HDF5 file")
+    assert found.pop("ann/clip.mpg").startswith("a video: cut frames out of it")
+    assert "PostScript" in found.pop("ann/page.eps")
+    assert not found
+    assert len(names(source)) == 6
     assert "empty" not in {group for split in SPLITS for group in source.groups(split)}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "an empty file"),
+        (b"no picture, just words", "not an image, though its name says so"),
+        (b"\n <!DOCTYPE html><html>please log in", "an HTML page, .*logging in"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a git-lfs pointer.*git lfs pull"),
+    ],
+)
+def test_what_is_called_a_picture_and_is_none_is_damaged(folder: Path, content: bytes, reason: str) -> None:
+    (folder / "ann" / "x.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=rf"1 damaged image in .*ann/x\.jpg \({reason}.*--skip-corrupt"):
+        read(folder)
+    assert set(reasons(read(folder, skip_corrupt=True))) == {"ann/x.jpg"}
 
 
 def test_a_tiny_image_is_left_out_with_its_size(folder: Path) -> None:
@@ -181,7 +209,9 @@ def test_the_same_picture_under_two_names_counts_once_even_in_another_format(fol
     assert reasons(source) == {"bob/copy.bmp": "the same picture as ann/0.png"}
 
 
-def test_hidden_files_and_links_are_not_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_hidden_files_are_passed_by_and_links_out_of_the_folder_are_named(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     picture(70).save(elsewhere / "secret.png")
     (folder / "ann" / "link.png").symlink_to(elsewhere / "secret.png")
@@ -191,15 +221,69 @@ def test_hidden_files_and_links_are_not_followed(folder: Path, tmp_path_factory:
     picture(72).save(folder / "ann" / ".hidden.png")
     source = read(folder)
     assert len(names(source)) == 6
-    assert source.left_out == ()
+    assert {name: reason[:24] for name, reason in reasons(source).items()} == dict.fromkeys(
+        ("ann/link.png", "linked"), "a link out of the folder"
+    )
 
 
-def test_nested_folders_are_searched_and_are_groups_of_their_own(folder: Path) -> None:
+def test_the_first_folder_is_a_person_however_deep_their_pictures_lie(folder: Path) -> None:
     (folder / "ann" / "2024" / "may").mkdir(parents=True)
     picture(60).save(folder / "ann" / "2024" / "may" / "x.png")
     source = read(folder)
     assert "ann/2024/may/x.png" in names(source)
-    assert "ann/2024/may" in {group for split in SPLITS for group in source.groups(split)}
+    assert {group for split in SPLITS for group in source.groups(split)} == set(PEOPLE)
+    assert source.layout is not None
+    assert source.layout.describe().startswith("7 images of 3 people in 4 folders; split by the hash of names")
+
+
+def test_a_name_that_is_no_text_is_used_and_can_be_printed(folder: Path) -> None:
+    odd = os.fsencode(folder) + b"/ann/caf\xe9\n.png"
+    (folder / "ann" / "0.png").rename(os.fsdecode(odd))
+    source = read(folder)
+    assert "ann/caf\\xe9\\n.png" in names(source)
+    split = next(split for split in SPLITS if "ann" in source.groups(split))
+    assert source.load(split, resolution=16, colour="rgb").shape == (2, 16, 16, 3)
+
+
+def test_a_table_divides_a_folder_and_takes_its_fakes_out(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    table = tmp_path_factory.mktemp("table") / "people.csv"
+    split = dict(zip(PEOPLE, ("test", "Train", "valid"), strict=True))
+    rows = [f"{person}/{n}.png,{person},{split[person]},real" for person in PEOPLE for n in range(2)]
+    rows[1] = rows[1].replace("real", "fake")
+    table.write_text("path,group,split,label\n" + "\n".join(rows[:-1]) + "\n")
+    source = read(folder, grouping=Grouping(table=str(table)))
+    assert [source.groups(split) for split in SPLITS] == [("bob",), ("cem",), ("ann",)]
+    assert reasons(source) == {"ann/1.png": "labelled fake in people.csv", "cem/1.png": "no row in people.csv"}
+    assert source.layout is not None
+    assert "split given by people.csv" in source.layout.describe()
+    with pytest.raises(ConfigError, match="give one"):
+        read(folder, grouping=Grouping(table=str(table), group="(.+)/"))
+
+
+def test_a_pattern_says_who_is_on_images_in_one_folder(tmp_path: Path) -> None:
+    for index, person in enumerate(PEOPLE):
+        for number in range(2):
+            picture(index * 2 + number).save(tmp_path / f"{person}_{number}.png")
+    with pytest.raises(DataError, match="--group PATTERN"):
+        read(tmp_path)
+    source = read(tmp_path, grouping=Grouping(group=r"(.+)_\d+"))
+    assert sorted(group for split in SPLITS for group in source.groups(split)) == list(PEOPLE)
+
+
+@pytest.mark.parametrize("source", ["orl"])
+def test_what_has_a_split_of_its_own_takes_no_table(source: str) -> None:
+    with pytest.raises(ConfigError, match="of a folder of images"):
+        open_source(source, grouping=Grouping(group="(.+)"))
+
+
+def test_whatever_a_game_takes_is_found_by_name_too(folder: Path) -> None:
+    found = find_files("orl")
+    assert (len(found), found[0].name) == (400, "s1/1.pgm")
+    assert [entry.name for entry in find_files(folder)] == sorted(names(read(folder)))
+    with pytest.raises(DataError, match=r"'orl', 'celeba-999'"):
+        find_files(folder / "nowhere")
 
 
 def test_a_folder_of_grey_photographs_is_grey_whatever_their_mode(tmp_path: Path) -> None:

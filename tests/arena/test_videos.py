@@ -15,6 +15,7 @@ from PIL import Image
 
 from fakeoff.arena.errors import DataError, FakeoffError
 from fakeoff.arena.images.reals import folder_source
+from fakeoff.arena.images.splits import Grouping
 from fakeoff.arena.videos import (
     Collection,
     Extraction,
@@ -264,7 +265,7 @@ class TestExtraction:
 
     def test_its_splits_are_those_of_the_game(self, extracted: tuple[Path, list[Any]]) -> None:
         out, results = extracted
-        source = folder_source(out / "real", split_by="folder", skip_corrupt=False)
+        source = folder_source(out / "real", grouping=Grouping(), skip_corrupt=False)
         for split, photographs in source.photographs.items():
             names = {found.original for found in results if found.split == split}
             assert {photograph.name.split("/")[1] for photograph in photographs} == names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,8 +80,9 @@ def test_what_is_left_out_and_how_it_computes_are_said_first(
     config = make_config(reals={"source": str(reals)})
     with conducted(config, home=Home(tmp_path / "home"), executor=SerialExecutor(), console=console):
         pass
-    left_out, computing = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    left_out, recognised, computing = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert left_out.startswith("left out notes.txt: ")
+    assert re.match(r"reals: \d+ images of \d+ people in \d+ folders; split by the hash of names: ", recognised)
     assert computing.startswith("training in float32 on ")
 
 

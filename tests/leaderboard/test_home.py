@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fakeoff.arena.errors import StoreError
+from fakeoff.arena.errors import ConfigError, StoreError
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.experiments import play_experiment
@@ -144,3 +146,14 @@ def test_a_home_is_its_owners_alone_and_one_that_is_there_keeps_its_rights(tmp_p
     for folder, rights in ((tmp_path / "new", 0o700), (shared, 0o750)):
         with Home(folder).locked():
             assert folder.stat().st_mode & 0o777 == rights
+
+
+def test_a_folder_that_is_no_text_is_no_home() -> None:
+    with pytest.raises(ConfigError, match=r"'h\\xe9' cannot be a home"):
+        Home(Path(os.fsdecode(b"h\xe9")))
+
+
+def test_the_commands_that_it_names_can_be_copied_whatever_it_is_called() -> None:
+    home = Home(Path("my games/$(first)"), "again")
+    assert shlex.split(home.to_play) == ["fakeoff", "run", "--home", "my games/$(first)", "--name", "again"]
+    assert shlex.split(home.options) == ["--home", "my games/$(first)", "--tournament", "again"]

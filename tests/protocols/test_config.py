@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from fakeoff.arena.errors import ConfigError
 from fakeoff.protocols.config import (
     Player,
+    Reals,
     TournamentConfig,
     effective_config,
     merge,
@@ -195,6 +197,33 @@ def test_a_folder_of_reals_is_kept_as_a_full_path(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     assert effective_config(None, kept=tmp_path / "config.toml", source="faces").reals.source == str(tmp_path / "faces")
     assert effective_config(None, kept=tmp_path / "config.toml", source="orl").reals.source == "orl"
+
+
+def test_a_table_of_reals_is_kept_as_a_full_path_and_on_record_as_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["reals.table=people.csv", "reals.split_folders=ignore", r"reals.group=(.+)_\d"]
+    reals = effective_config(None, kept=Path(), source="faces", settings=given).reals
+    assert (reals.table, reals.group) == (str(tmp_path / "people.csv"), r"(.+)_\d")
+    record = reals.record(source_name="faces")
+    assert record == {
+        "source": "faces",
+        "split_by": "folder",
+        "group": r"(.+)_\d",
+        "table": "people.csv",
+        "split_folders": "ignore",
+        "skip_corrupt": False,
+    }
+
+
+def test_settings_of_reals_that_came_later_are_on_record_only_where_they_are_set() -> None:
+    assert set(Reals().record(source_name="orl")) == {"source", "split_by", "skip_corrupt"}
+
+
+def test_a_path_that_is_no_text_cannot_be_kept() -> None:
+    with pytest.raises(ConfigError, match=r"caf\\xe9' is no UTF-8"):
+        effective_config(None, kept=Path(), source=os.fsdecode(b"caf\xe9"))
 
 
 def test_merging_goes_section_by_section_and_replaces_lists() -> None:

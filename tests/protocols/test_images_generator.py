@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fakeoff import generators
-from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.errors import ConfigError, DataError, PluginError
 from fakeoff.arena.players.specs import load_arrays, state_arrays, write_spec
 from fakeoff.generators import Wanted, abilities, players
 from fakeoff.generators.contract import GeneratorContract
@@ -219,3 +219,10 @@ def test_the_recipe_without_masks_is_what_it_was(fakes: Path) -> None:
 
 def test_it_ships() -> None:
     assert "images" in {entry.name for entry in generators.players if entry.origin == "fakeoff"}
+
+
+def test_pictures_beside_folders_of_splits_are_refused_and_not_divided_anew(tmp_path: Path) -> None:
+    for seed, split in enumerate(("train", "val", "test", ".")):
+        write_fakes(tmp_path / split, 1, seed=seed)
+    with pytest.raises(DataError, match=r"beside test/ train/ val/ \(3-000\.png\).*or call them otherwise"):
+        Images(folder=str(tmp_path), resolution=32)

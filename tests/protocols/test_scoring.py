@@ -34,8 +34,9 @@ def test_a_folder_is_searched_in_depth_by_name_and_says_what_it_leaves_out(tmp_p
     os.mkfifo(tmp_path / "pipe.png")
     search = Search()
     found = [one.name for one in find_pictures([str(tmp_path)], search=search)]
-    assert found == [str(tmp_path / name) for name in ("a/1.webp", "a/2.JPG", "b.png", "c/z.bmp")]
+    assert found == [str(tmp_path / name) for name in ("a/1.webp", "a/2.JPG", "b.png", "c/z.bmp", "pipe.png")]
     assert search.left_out == 2  # notes and page
+    assert search.repeated == 1  # the link
 
 
 def test_what_is_named_is_given_whatever_it_is_and_a_list_stands_where_its_dash_is(tmp_path: Path) -> None:

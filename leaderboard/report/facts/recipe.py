@@ -63,6 +63,8 @@ def _needs(scoreboard: Scoreboard, provenance: Provenance | None) -> list[str]:
         needs.append("The photographs are an asset: fakeoff assets pull celeba-999.")
     else:
         needs.append(f"The photographs are a folder called {source}: put its path where reals.source names it.")
+    if table := scoreboard.config.get("reals", {}).get("table"):
+        needs.append(f"They were divided by a file called {table}: put its path where reals.table names it.")
     plugins = [one["plugin"] for kind in ("generators", "detectors") for one in scoreboard.config.get(kind, ())]
     if own := [plugin for plugin in dict.fromkeys(plugins) if ":" in plugin]:
         needs.append(f"Players that are not Fakeoff's own have to be installed: {', '.join(own)}.")

@@ -50,7 +50,34 @@ def test_leaks_come_first(whole: Whole) -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "split_by", "warned"), [(8, "folder", True), (100, "folder", False), (8, "file", False)]
+    ("people", "photographs", "said"),
+    [
+        (1, 40, "Test shows one person: figures say nothing about anybody else."),
+        (2, 2, "Test has 2 real photographs: figures on so few say nothing."),
+        (2, 7, "Test has 7 real photographs: figures on so few say nothing."),
+        (2, 8, ""),
+    ],
+)
+def test_a_test_that_says_nothing_is_a_grave_caution(whole: Whole, people: int, photographs: int, said: str) -> None:
+    groups = [f"s{index}" for index in range(people)]
+    data = {"split": {"test": {"groups": groups, "photographs": photographs}}}
+    found = [
+        caution
+        for caution in find_cautions(whole({"cells": [{}], "audits": [AUDIT], "data": data, "config": {}}))
+        if caution.kind == "Too few"
+    ]
+    assert [(caution.text, caution.grave) for caution in found] == ([(said, True)] if said else [])
+
+
+def test_photographs_that_are_each_a_group_are_no_people(whole: Whole) -> None:
+    data = {"split": {"test": {"groups": [f"{n}.jpg" for n in range(12)], "photographs": 12}}}
+    found = whole({"cells": [{}], "audits": [AUDIT], "data": data, "config": {"score": {"confidence": 0.95}}})
+    assert who_was_tested(found) == "12 photographs"
+    assert "Few people" not in _kinds(found)
+
+
+@pytest.mark.parametrize(
+    ("people", "split_by", "warned"), [(8, "folder", True), (40, "folder", False), (8, "file", False)]
 )
 def test_few_people_are_said_to_be_few(whole: Whole, people: int, split_by: str, warned: bool) -> None:
     data = {"split": {"test": {"groups": [f"s{index}" for index in range(people)], "photographs": 80}}}
