@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
 import time
+from io import BufferedReader
 from pathlib import Path
 
 _BLOCK = 1 << 16
@@ -39,6 +41,38 @@ def read_waiting(path: Path, *, seconds: float, most_bytes: int) -> bytes:
     return content
 
 
+def read_file(path: Path) -> bytes:
+    """Reads a file; of a pipe or a device, which might be waited for, or read, without end, nothing is read.
+
+    Args:
+        path: Of a file, or of a link to one.
+
+    Raises:
+        OSError: It cannot be read, or is no file.
+    """
+    with open_file(path) as file:
+        return file.read()
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Opens a file to be read; see :func:`read_file`.
+
+    Args:
+        path: Of a file, or of a link to one.
+
+    Raises:
+        OSError: It cannot be opened, or is no file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+
+
 def _fits(handle: int, most_bytes: int) -> bool:
     return os.fstat(handle).st_size <= most_bytes
 
@@ -62,4 +96,4 @@ def _read_pipe(handle: int, until: float, most_bytes: int) -> bytes | None:
     raise OSError("nobody has written to this pipe, or not to its end, in time")
 
 
-__all__ = ["read_waiting"]
+__all__ = ["open_file", "read_file", "read_waiting"]

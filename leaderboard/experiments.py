@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from fakeoff.arena.errors import FakeoffError, PluginError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import write_atomically
@@ -229,7 +230,7 @@ def _write(result: Mapping[str, Any], notebook: _Notebook, home: Home) -> list[P
 
 def _written_before(target: Path) -> set[str]:
     try:
-        kept = json.loads(target.read_bytes())
+        kept = json.loads(read_file(target))
         names = [
             *(f"{name}.png" for name in kept["figures"]),
             *(f"{name}.csv" for name in kept["tables"]),

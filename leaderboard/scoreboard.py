@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from fakeoff.arena.errors import StoreError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.specs import WEIGHTS
 from fakeoff.arena.typed import as_record
@@ -254,7 +255,7 @@ def read_scoreboard(path: Path) -> Scoreboard:
         StoreError: It cannot be read, or is none.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_file(path))
         check_plausible(data)
         return Scoreboard.from_json(data)
     except FileNotFoundError as error:

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from fakeoff.arena.errors import StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import canonical_json, digest
 from fakeoff.arena.typed import read_as
@@ -69,7 +70,7 @@ class Store:
         self._marker = root / "format.json"
         self._checked = True
         try:
-            found = json.loads(self._marker.read_bytes())["format"]
+            found = json.loads(read_file(self._marker))["format"]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -134,7 +135,7 @@ class Store:
         try:
             if (folder / LEFT_OUT_FILE).is_file():
                 raise self._missing(key)
-            arrays = (folder / ARRAYS_FILE).read_bytes()
+            arrays = read_file(folder / ARRAYS_FILE)
             if hashlib.sha256(arrays).hexdigest() != kept["arrays_sha256"]:
                 raise ValueError("the arrays do not have the hash that was recorded")
             loaded = load(arrays)
@@ -171,7 +172,7 @@ class Store:
 
     def _kept(self, key: str) -> dict[str, Any]:
         try:
-            kept: dict[str, Any] = json.loads((self._folder(key) / RECORD_FILE).read_bytes())
+            kept: dict[str, Any] = json.loads(read_file(self._folder(key) / RECORD_FILE))
             if ("sha256" in kept or self._checked) and kept["sha256"] != _checksum(key, kept):
                 raise ValueError("record, key and hash of the arrays do not have the checksum that was recorded")
             if not isinstance(kept["record"], dict):
@@ -181,7 +182,7 @@ class Store:
             raise self._damaged(key, error) from error
 
     def _missing(self, key: str) -> LeftOutError:
-        what = (self._folder(key) / LEFT_OUT_FILE).read_text()
+        what = read_file(self._folder(key) / LEFT_OUT_FILE).decode()
         return LeftOutError(
             key,
             f"{what} were left out when '{self.root.parent}' was packed; they are computed again with: "

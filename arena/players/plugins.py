@@ -15,6 +15,7 @@ from types import CodeType, FrameType
 from typing import NoReturn
 
 from fakeoff.arena.errors import PluginError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.players.provisions import PluginFile, Provision, compare
 from fakeoff.arena.players.registry import apart, importing
 
@@ -43,7 +44,7 @@ def read_plugin_file(path: Path) -> PluginFile:
         PluginError: No such file, or it is none of Python's.
     """
     try:
-        source = path.read_bytes()
+        source = read_file(path)
     except OSError as error:
         raise PluginError(f"plugin file '{path}' cannot be read: {error.strerror}") from error
     if path.suffix != ".py":

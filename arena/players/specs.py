@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from fakeoff.arena.errors import AssetError, PluginError, one_line
+from fakeoff.arena.files import open_file, read_file
 from fakeoff.arena.images.folders import walk
 from fakeoff.arena.players.asset_weights import find_asset_weights
 from fakeoff.arena.players.checkpoints import NoTensors, Unreadable, check_file, read_checkpoint
@@ -165,7 +166,7 @@ def write_spec(
                 raise PluginError(
                     f"{registry.kind} '{plugin}': the weights '{path}' cannot be read: {error}"
                 ) from error
-            fingerprint["weights"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            fingerprint["weights"] = hashlib.sha256(read_file(path)).hexdigest()
             weights = path.resolve()
     spec = PlayerSpec(
         name=name,
@@ -221,7 +222,7 @@ def _named(
             if name := str(complete.pop(key) or ""):
                 with _need_not_be_here(stored):
                     path = _find_file(registry, plugin, key, name)
-                    with path.open("rb") as file:
+                    with open_file(path) as file:
                         fingerprint[key] = hashlib.file_digest(file, "sha256").hexdigest()
                     files[key] = str(path.resolve())
         elif any(isinstance(mark, NamesPlayers) for mark in marks):
@@ -283,7 +284,7 @@ def _folder_hash(registry: Registry[Any], plugin: str, key: str, path: Path) -> 
 
 
 def _add_file(sha256: hashlib._Hash, name: str, file: Path) -> None:
-    text = f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+    text = f"{name}:{hashlib.sha256(read_file(file)).hexdigest()}\n"
     sha256.update(text.encode(errors="surrogateescape"))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fakeoff.arena.errors import PluginError
+from fakeoff.arena.files import open_file
 from fakeoff.arena.players.specs import File
 from fakeoff.detectors.fixed.architecture import (
     Seated,
@@ -225,7 +226,7 @@ class Fixed(Detector):
 
 
 def _content(path: str) -> bytes:
-    with Path(path).open("rb") as file:
+    with open_file(Path(path)) as file:
         return file.read(MOST_BYTES + 1)
 
 

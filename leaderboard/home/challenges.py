@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fakeoff.arena.files import read_file
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.typed import read_as
 from fakeoff.leaderboard.home.home import Home
@@ -75,7 +76,7 @@ def read_challenges(home: Home) -> tuple[Challenge, ...]:
     found = []
     for path in sorted(home.experiments.glob("*.json")):
         try:
-            result = json.loads(path.read_bytes())
+            result = json.loads(read_file(path))
             if result["protocol"] == _CHALLENGE:
                 found.append(read_verdict(result["tables"]["verdict"][0]))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
@@ -121,7 +122,7 @@ def read_late_entries(home: Home) -> tuple[LateEntry, ...]:
     found = []
     for path in sorted(home.experiments.glob("*.json")):
         try:
-            result = json.loads(path.read_bytes())
+            result = json.loads(read_file(path))
             row = result["tables"]["place"][0] if result["protocol"] == _NEWCOMER else {}
             if row.get("state") == state:
                 found.append(
@@ -173,7 +174,7 @@ def read_verdict(row: Mapping[str, Any]) -> Challenge:
 def _keys(home: Home) -> list[str]:
     """The keys of all versions of a home's tournament; none where it cannot be read."""
     try:
-        return [one["key"] for one in json.loads(home.tournament.read_bytes())["versions"]]
+        return [one["key"] for one in json.loads(read_file(home.tournament))["versions"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -181,7 +182,7 @@ def _keys(home: Home) -> list[str]:
 def _states(home: Home) -> Mapping[str, str]:
     """The keys of the detector versions of a home's tournament, by label; none where it cannot be read."""
     try:
-        versions = json.loads(home.tournament.read_bytes())["versions"]
+        versions = json.loads(read_file(home.tournament))["versions"]
         return {f"{one['player']}@{one['round']}": one["key"] for one in versions if one["kind"] == "detector"}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

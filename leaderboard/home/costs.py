@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fakeoff.arena.cache import cache_folder
 from fakeoff.arena.errors import StoreError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.typed import read_as
@@ -123,7 +124,7 @@ def _read(path: Path) -> dict[str, dict[tuple[str, ...], Cost]]:
             machine: {
                 tuple(row["kind"]): read_as(Cost, {"seconds": row["seconds"], "steps": row["steps"]}) for row in rows
             }
-            for machine, rows in json.loads(path.read_bytes()).items()
+            for machine, rows in json.loads(read_file(path)).items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.images.folders import printable
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.store import Store, write_atomically
@@ -302,7 +303,7 @@ class Home:
         try:
             before = Played(
                 files={
-                    path: path.read_bytes() if path.exists() else None
+                    path: read_file(path) if path.exists() else None
                     for path in (self.configuration, self.tournament, self.scoreboard, self.provenance)
                 }
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakeoff.arena.errors import StoreError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.typed import read_as
@@ -100,7 +101,7 @@ def read_ledger(home: Home, store: Store, *, figures: bool = True) -> Tournament
     """
     path = home.tournament
     try:
-        ledger: dict[str, Any] = json.loads(path.read_bytes())
+        ledger: dict[str, Any] = json.loads(read_file(path))
         if ledger["schema_version"] != _SCHEMA_VERSION:
             raise StoreError(
                 f"'{path}' has schema {ledger['schema_version']}, this Fakeoff reads {_SCHEMA_VERSION}; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.arena.players.registry import registered_by
@@ -23,7 +24,7 @@ def remembered_files(home: Home) -> tuple[TrustedFile, ...]:
         home: Which. What it says is not trusted.
     """
     try:
-        return tuple(read_as(TrustedFile, row) for row in json.loads(home.plugins.read_bytes()))
+        return tuple(read_as(TrustedFile, row) for row in json.loads(read_file(home.plugins)))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ()
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 from fakeoff import detectors, generators
 from fakeoff.arena.compute import SWITCHES, Machine
 from fakeoff.arena.errors import StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.players.provisions import environment
 from fakeoff.arena.players.specs import PlayerSpec
@@ -185,7 +186,7 @@ def read_provenance(path: Path) -> Provenance:
         StoreError: It cannot be read, or a later version of Fakeoff wrote it.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_file(path))
         if data["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"its schema is {data['schema_version']}; this Fakeoff reads {SCHEMA_VERSION}")
         return read_as(Provenance, data)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeoff.arena.errors import StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.typed import as_record, read_as
 from fakeoff.protocols.measures.rows import GeneratorRow
@@ -153,7 +154,7 @@ def read_imported(folder: Path) -> tuple[ImportedScores, ...]:
 
 def _read(path: Path) -> ImportedScores:
     try:
-        data: Mapping[str, object] = json.loads(path.read_bytes())
+        data: Mapping[str, object] = json.loads(read_file(path))
         if data["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"its schema is {data['schema_version']}; this Fakeoff reads {SCHEMA_VERSION}")
         return read_as(ImportedScores, data)

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fakeoff.arena.errors import StoreError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.database_address import address_of
@@ -292,7 +293,7 @@ class MlflowStore:
     def _kept(self) -> dict[str, Any]:
         path = self._home.logged
         try:
-            kept: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+            kept: dict[str, Any] = json.loads(read_file(path)) if path.exists() else {}
             if not all(isinstance(state, dict) for state in (kept, *kept.values())):
                 raise TypeError("it is no table of tables")
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:

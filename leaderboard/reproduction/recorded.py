@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.errors import AssetError, ConfigError, PluginError, StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.images.assets import sources_of_reals
 from fakeoff.arena.images.reals import SPLITS, RealSource
 from fakeoff.leaderboard.home.home import Home
@@ -50,7 +51,7 @@ def read_recorded(path: Path, *, provenance: Path | None) -> Recorded:
         StoreError: A file cannot be read, or the provenance that was given is of another scoreboard.
     """
     try:
-        text = path.read_bytes()
+        text = read_file(path)
         scoreboard = json.loads(text)
         check_plausible(scoreboard)
         Scoreboard.from_json(scoreboard)

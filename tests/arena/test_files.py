@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakeoff.arena.files import read_waiting
+from fakeoff.arena.files import read_file, read_waiting
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
@@ -71,3 +71,21 @@ def test_a_pipe_without_end_is_not_kept(tmp_path: Path) -> None:
 def test_devices_and_folders_are_not_read(place: str) -> None:
     with pytest.raises(OSError):
         read_waiting(Path(place), seconds=1, most_bytes=1 << 20)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for place in ("pipe", "link", "/dev/zero"):
+        with pytest.raises(OSError, match="it is a pipe or a device, and no file"):
+            read_file(tmp_path / place)
+    with pytest.raises(IsADirectoryError):
+        read_file(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "nothing")
+
+
+def test_a_file_is_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_file(tmp_path / "link") == b"content"

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from fakeoff.arena.files import open_file, read_file
 from fakeoff.arena.players.checkpoints.containers import read_objects
 from fakeoff.arena.players.checkpoints.limits import (
     DEEPEST,
@@ -108,7 +109,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         if path.stat().st_size > MOST_FILE_BYTES:
             raise Unreadable(f"it is larger than {MOST_FILE_BYTES // 2**30} GiB")
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise Unreadable(f"it cannot be read: {error.strerror}") from error
     try:
@@ -138,7 +139,7 @@ def check_file(path: Path) -> Recognised:
         Unreadable: It is something else, cut off, or called what it is not; with what it is, and what to do.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             found = recognise(file)
             if path.suffix == ".safetensors":
                 if found.kind not in ("safetensors", "unknown"):

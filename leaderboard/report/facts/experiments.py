@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fakeoff.arena.files import read_file
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.report.facts.tables import Row, Table
 from fakeoff.leaderboard.terminal.experiment_tables import shown_columns, with_interval
@@ -42,7 +43,7 @@ def find_experiments(home: Home) -> list[Experiment]:
     found = []
     for path in sorted(home.experiments.glob("*.json")):
         try:
-            found.append(_experiment(json.loads(path.read_bytes()), home))
+            found.append(_experiment(json.loads(read_file(path)), home))
         except (
             OSError,
             ValueError,
