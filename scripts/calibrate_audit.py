@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,12 +23,14 @@ from fakeoff.arena.images.reals import SPLITS, orl_faces
 from fakeoff.arena.players.specs import find_weights
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols.forensics.audit import audit_pools
+from fakeoff.protocols.forensics.audit import audit_folders, audit_pools
 from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.rules import referee
 
 RESOLUTION = 64
 N_REAL, N_FAKE = 80, 160
+N_WAVES = 20  # a side
+SAVED = ((75,), (85,), (90,), (95,), (50, 90), (75, 90), (85, 95), (90, 75))  # qualities, of each saving
 PGAN: dict[str, Any] = {"plugin": "pgan", "parameters": {}}
 
 
@@ -73,6 +76,77 @@ def planted() -> Iterator[tuple[str, Callable[[Pixels], Pixels]]]:
         yield f"blurred, sigma {sigma}", lambda p, s=sigma: each(p, lambda i: i.filter(ImageFilter.GaussianBlur(s)))
     yield "enlarged from 48, bicubic, then noise", lambda p: noisy(each(p, enlarged(48, Image.Resampling.BICUBIC)))
     yield "WebP quality 80", lambda p: each(p, webp)
+
+
+def waves(side: int, seed: int, *, highest: float, sigma: float, colour: bool = False) -> Pixels:
+    """A smooth picture with sensor noise, drawn at its size: uint8 ``(side, side, 3)``.
+
+    Args:
+        side: Pixels.
+        seed: Of the picture.
+        highest: Cycles per pixel of its finest wave.
+        sigma: Of the noise, in grey levels.
+        colour: Whether each channel is a picture of its own, half and half with what is common.
+    """
+    rng = np.random.default_rng(seed)
+    at = np.arange(side) / side
+    channels = []
+    for _ in range(4 if colour else 1):
+        frequencies = rng.uniform(-highest * side, highest * side, (120, 2))
+        heights = rng.normal(size=120) / (1 + np.hypot(*frequencies.T))
+        down, across = (np.exp(2j * np.pi * np.outer(at, of)) for of in frequencies.T)
+        field = ((down * heights * np.exp(2j * np.pi * rng.random(120))) @ across.T).real
+        channels.append((field - field.min()) / np.ptp(field) * 200 + 25)
+    drawn = np.stack([(one + channels[0]) / 2 for one in channels[-3:]] if colour else channels * 3, axis=-1)
+    noise = rng.normal(0, sigma, (side, side, 1))
+    return (drawn + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def saved(pixels: Pixels, qualities: tuple[int, ...]) -> Pixels:
+    for quality in qualities:
+        pixels = each(pixels, jpeg(quality))
+    return pixels
+
+
+def smooth(side: int, *, colour: bool = False) -> list[AuditReport]:
+    """Smoother pictures against noisier ones that were saved alike: nothing but content differs."""
+    reports = []
+    for highest in (0.02, 0.12):
+        for sigmas in ((5, 2), (1, 0)):
+            drawn = [
+                np.stack([waves(side, 1000 * of + i, highest=highest, sigma=s, colour=colour) for i in range(N_WAVES)])
+                for of, s in enumerate(sigmas)
+            ]
+            for qualities in ((), *SAVED):
+                real, fake = (saved(pixels, qualities) for pixels in drawn)
+                reports.append(audit_pools({"all": real}, {"all": fake}))
+    return reports
+
+
+def resized_waves(*, before: tuple[int, ...], after: tuple[int, ...]) -> list[AuditReport]:
+    """Pictures that were enlarged from 448 to 512 against such that were not, saved before that and after it."""
+    reports = []
+    for kernel in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS):
+        real = np.stack([waves(512, i, highest=0.12, sigma=5) for i in range(N_WAVES)])
+        small = np.stack([waves(448, 1000 + i, highest=0.12, sigma=5) for i in range(N_WAVES)])
+        fake = each(saved(small, before), lambda image, k=kernel: image.resize((512, 512), k))
+        reports.append(audit_pools({"all": saved(real, after)}, {"all": saved(fake, after)}))
+    return reports
+
+
+def sizes(seed: int, *, apart: int) -> AuditReport:
+    """Files whose sizes all differ; those of the fakes are larger by so many pixels."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(scratch) / "real", Path(scratch) / "fake"]
+        heights, widths = (100 + rng.permutation(60)[:48] for _ in range(2))
+        for index in range(48):
+            fake = index >= 24
+            shape = heights[index] + fake * apart, widths[index] + fake * apart
+            folders[fake].mkdir(exist_ok=True)
+            picture = waves(max(shape), 100 * seed + index, highest=0.12, sigma=5)[: shape[0], : shape[1]]
+            Image.fromarray(picture).save(folders[fake] / f"{index}.png")
+        return audit_folders(*folders, seed=seed)
 
 
 def noisy(pixels: Pixels) -> Pixels:
@@ -154,6 +228,21 @@ def main() -> None:
             one, other = split(seed, N_REAL, N_FAKE)
             reports.append(audit_pools({"all": one}, {"all": change(other)}, seed=seed))
         table[name] = outcome(reports)
+        print(name, table[name], flush=True)
+    for side in (64, 128, 256, 512, 1024):
+        name = f"smoother waves against noisier ones, never resized, saved alike, {side} px"
+        table[name] = outcome(smooth(side))
+        print(name, table[name], flush=True)
+    table["the same in colour, 256 px"] = outcome(smooth(256, colour=True))
+    for name, before, after in (
+        ("waves enlarged from 448 to 512", (), ()),
+        ("waves saved as JPEG 75, then enlarged from 448 to 512", (75,), ()),
+        ("waves enlarged from 448 to 512, then both sides JPEG 75", (), (75,)),
+    ):
+        table[name] = outcome(resized_waves(before=before, after=after))
+        print(name, table[name], flush=True)
+    for name, apart in (("sizes that all differ, alike on both sides", 0), ("sizes that all differ, fakes larger", 64)):
+        table[name] = outcome([sizes(seed, apart=apart) for seed in range(20)])
         print(name, table[name], flush=True)
     rng = np.random.default_rng(0)
     shape = (600, RESOLUTION, RESOLUTION, 3)

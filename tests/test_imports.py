@@ -61,7 +61,7 @@ before = random.getstate()
 images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
 eigenface_kid(images, images[::-1], basis=images)
 ssim(images, images)
-probe([image for image, _ in take_pools({"test": images}, "real")], np.random.default_rng(0))
+probe(list(take_pools({"test": images}, "real")), np.random.default_rng(0))
 TruncatedResNet18()
 assert random.getstate() == before, "an import drew"
 """

@@ -113,12 +113,12 @@ def colours(image: Pixels) -> str:
     Args:
         image: uint8 ``(h, w, 3)``.
     """
-    wide = image.astype(np.int32)
-    chroma = int(np.ptp(wide, axis=2).max())
+    red, green, blue = np.moveaxis(image.astype(np.int16), -1, 0)
+    chroma = max(int(np.abs(one - other).max()) for one, other in ((red, green), (green, blue), (blue, red)))
     if chroma <= _FAINT_CHROMA:
         return "nearly grey" if chroma else "grey"
-    distinct = len(np.unique(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]))
-    return "palette of at most 256 colours" if distinct <= 256 and wide[..., 0].size >= 4096 else "colour"
+    few = red.size >= 4096 and Image.fromarray(image).getcolors(256) is not None
+    return "palette of at most 256 colours" if few else "colour"
 
 
 _FAINT_CHROMA = 12  # what a codec's own colour space leaves of grey

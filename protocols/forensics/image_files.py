@@ -40,11 +40,13 @@ class ImageFile:
         traces: What the file says about itself, by the name of the trace. Those whose name begins with ``JPEG`` are
             given for JPEG files only, so that a difference of format is not told six times.
         sha256: Of the file's bytes.
+        size: In bytes.
     """
 
     pixels: Pixels
     traces: dict[str, str]
     sha256: bytes
+    size: int
 
 
 def read_file(path: Path) -> ImageFile:
@@ -61,7 +63,7 @@ def read_file(path: Path) -> ImageFile:
         warnings.simplefilter("ignore")
         try:
             with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").digest()
+                sha256, size = hashlib.file_digest(file, "sha256").digest(), file.tell()
                 file.seek(0)
                 header = file.read(_PNG_DEPTH_AT + 1)
                 with Image.open(file, formats=picture_formats()) as opened:
@@ -74,7 +76,7 @@ def read_file(path: Path) -> ImageFile:
         except Exception as error:  # decoders, of metadata as well, raise anything
             read_image(path)  # says in one line what is wrong with the pixels; else it is the metadata
             raise DataError(f"damaged metadata: {_printable(error) or type(error).__name__}") from error
-    return ImageFile(pixels=pixels, traces=traces, sha256=sha256)
+    return ImageFile(pixels=pixels, traces=traces, sha256=sha256, size=size)
 
 
 def _is_ordinary(image: Image.Image) -> bool:

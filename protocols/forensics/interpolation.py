@@ -69,6 +69,9 @@ _OPENCV_BICUBIC = "bicubic (OpenCV, PyTorch)"  # a = -0.75, where Pillow has a =
 KERNELS = (*_PILLOW_KERNELS, _OPENCV_BICUBIC)
 
 
+_REACH = 4  # rows that a kernel reads on either side: Lanczos has three
+
+
 _SEARCH_COLUMNS = 16
 
 
@@ -161,35 +164,36 @@ def _source_heights(height: int) -> list[int]:
 @lru_cache(maxsize=1024)
 def _complements(height: int, top: int, interpolation: Interpolation) -> tuple[Floats, Floats]:
     """Orthonormal bases of what an interpolation, and the same one shifted, cannot produce; each ``(rows, k)``."""
-    aligned, shifted = (_matrix(height, interpolation, shifted=shifted) for shifted in (False, True))
-    return _complement(aligned[top : top + STRIP]), _complement(shifted[top : top + STRIP])
+    aligned, shifted = (_matrix(height, top, interpolation, shifted=shifted) for shifted in (False, True))
+    return _complement(aligned), _complement(shifted)
 
 
-def _matrix(height: int, interpolation: Interpolation, *, shifted: bool) -> npt.NDArray[np.float64]:
-    """The interpolation as a matrix ``(height, source)``, by resizing the unit vectors.
+def _matrix(height: int, top: int, interpolation: Interpolation, *, shifted: bool) -> npt.NDArray[np.float64]:
+    """The strip's rows of an interpolation as a matrix ``(rows, near)`` from the source rows near them.
 
-    Shifted, it reads half a source pixel further down, from one row more.
+    It is made by resizing unit vectors. Shifted, it reads half a source pixel further down, from one row more.
     """
-    source = interpolation.source
+    source, rows = interpolation.source, slice(top, min(top + STRIP, height))
+    near = slice(max(0, rows.start * source // height - _REACH), rows.stop * source // height + _REACH + 2)
     if interpolation.kernel == _OPENCV_BICUBIC and not shifted:
-        return _opencv_bicubic(height, source)
-    unit = np.eye(source + shifted, dtype=np.float32)
+        return _opencv_bicubic(height, source, rows)[:, near]
+    unit = np.eye(source + shifted, dtype=np.float32)[near]
     kernel = _PILLOW_KERNELS.get(interpolation.kernel, Image.Resampling.BICUBIC)
-    box = (0.5, 0, source + 0.5, source + 1) if shifted else None
-    rows = np.asarray(Image.fromarray(unit).resize((height, source + shifted), kernel, box=box))
-    return rows.T.astype(np.float64)
+    box = (0.5, 0, source + 0.5, len(unit)) if shifted else None
+    resized = np.asarray(Image.fromarray(unit).resize((height, len(unit)), kernel, box=box))
+    return resized[:, rows].T.astype(np.float64)
 
 
-def _opencv_bicubic(height: int, source: int) -> npt.NDArray[np.float64]:
+def _opencv_bicubic(height: int, source: int, rows: slice) -> npt.NDArray[np.float64]:
     """``torch.nn.functional.interpolate(mode="bicubic")`` as a matrix: importing it takes longer than an audit."""
-    centres = (np.arange(height) + 0.5) * source / height - 0.5
+    centres = (np.arange(height)[rows] + 0.5) * source / height - 0.5
     first = np.floor(centres).astype(np.intp)
-    matrix = np.zeros((height, source))
+    matrix = np.zeros((len(centres), source))
     a = -0.75
     for tap in range(-1, 3):
         x = np.abs(centres - first - tap)
         weight = np.where(x <= 1, ((a + 2) * x - (a + 3)) * x * x + 1, ((a * x - 5 * a) * x + 8 * a) * x - 4 * a)
-        np.add.at(matrix, (np.arange(height), np.clip(first + tap, 0, source - 1)), weight)
+        np.add.at(matrix, (np.arange(len(centres)), np.clip(first + tap, 0, source - 1)), weight)
     return matrix
 
 

@@ -137,9 +137,15 @@ def find_grid_phase(images: Sequence[Floats] | Floats) -> Phase:
     for index in np.linspace(0, len(images) - 1, min(_PHASE_SAMPLE, len(images))).astype(int):
         by_shape[images[index].shape].append(images[index])
     sample = [np.stack(same_shape) for same_shape in by_shape.values()]
+
+    def carried(phase: Phase) -> int:
+        return sum(int((_comb(same_shape, phase).score.max(1) > JPEG_SCORE).sum()) for same_shape in sample)
+
+    unmoved = carried(_NO_PHASE)
+    if unmoved + _PHASE_CARRIED_BY > sum(map(len, sample)):
+        return _NO_PHASE
     carrying = {
-        phase: sum(int((_comb(same_shape, phase).score.max(1) > JPEG_SCORE).sum()) for same_shape in sample)
-        for phase in product(range(BLOCK), range(BLOCK))
+        phase: unmoved if phase == _NO_PHASE else carried(phase) for phase in product(range(BLOCK), range(BLOCK))
     }
     best = max(carrying, key=lambda phase: carrying[phase])
     return best if carrying[best] >= carrying[_NO_PHASE] + _PHASE_CARRIED_BY else _NO_PHASE
