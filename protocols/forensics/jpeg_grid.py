@@ -43,8 +43,8 @@ _PHASE_CARRIED_BY = 2
 _NO_PHASE: Phase = (0, 0)
 
 
-# A table explains a picture's coefficients if their comb is that sharp, and if that many of them are beyond the zero
-# bin that it is found at least so clearly as this share of the clearest.
+# A table explains a picture's coefficients if their comb is about as sharp as the sharpest, and if it is not found
+# much less clearly than the clearest.
 _EXACT = 0.9
 
 
@@ -124,7 +124,8 @@ def jpeg_grid(images: Floats, *, phase: Phase = _NO_PHASE) -> JpegGrid:
     contrast = np.concatenate([comb.score for comb in combs]) - control
     exactness, error = (np.concatenate([getattr(comb, name) for comb in combs]) for name in ("exactness", "error"))
     clear = contrast > _CLEAR * contrast.max(1, keepdims=True)
-    return JpegGrid(contrast=contrast, explained=clear & (exactness > _EXACT - error))
+    sharpest = np.where(clear, exactness, 0).max(1, keepdims=True).clip(max=1)  # colours are rounded once more
+    return JpegGrid(contrast=contrast, explained=clear & (exactness > _EXACT * sharpest - error))
 
 
 def find_grid_phase(images: Sequence[Floats] | Floats) -> Phase:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fakeoff.protocols.forensics import format_traces, interpolation, jpeg_grid
 from fakeoff.protocols.forensics.comparing_numbers import SHAPE
@@ -38,13 +37,13 @@ class _History:
         phase: Where the grid begins.
         score: In standard deviations.
         quality: The one that fits best.
-        explained: Bool ``(qualities,)``; those whose tables fit.
+        qualities: Those whose tables fit.
     """
 
     phase: Phase
     score: float
     quality: int
-    explained: npt.NDArray[np.bool_]
+    qualities: frozenset[int]
 
     @property
     def carried(self) -> bool:
@@ -90,12 +89,14 @@ def _measure_jpeg(images: Sequence[AuditedImage]) -> dict[str, _History]:
                 phase=phase,
                 score=float(grid.score[index]),
                 quality=int(grid.quality[index]),
-                explained=grid.explained[index],
+                qualities=frozenset(jpeg_grid.QUALITIES[grid.explained[index]].tolist()),
             )
-    # A smooth picture's few coefficients fit several tables. Such a picture is given the one that most pictures have,
-    # of both sides: or the sides would differ by how sure one can be.
-    estimates = Counter(history.quality for history in histories.values() if history.carried)
-    usual = [quality for quality, _ in sorted(estimates.items(), key=lambda entry: (-entry[1], entry[0]))]
+    # A smooth picture's few coefficients fit several tables. Of those that any picture is best explained by, such a
+    # picture is given the one that explains most pictures, of both sides: or the sides would differ by how sure one
+    # can be.
+    carried = [history for history in histories.values() if history.carried]
+    fitting = Counter(quality for history in carried for quality in history.qualities)
+    usual = sorted({history.quality for history in carried}, key=lambda quality: (-fitting[quality], quality))
     for image in images:
         history = histories[image.name]
         image.measures["JPEG grid"] = float(np.clip(history.score - _CONTENT_SCORE, 0, _CONTENT_SCORE))
@@ -104,8 +105,7 @@ def _measure_jpeg(images: Sequence[AuditedImage]) -> dict[str, _History]:
 
 
 def _history_name(history: _History, usual: Sequence[int]) -> str:
-    explained = set(jpeg_grid.QUALITIES[history.explained].tolist())
-    quality = next((quality for quality in usual if quality in explained), history.quality)
+    quality = next((quality for quality in usual if quality in history.qualities), history.quality)
     where = "" if history.phase == (0, 0) else ", its grid beginning at row {}, column {}".format(*history.phase)
     return f"JPEG of quality {_quality_range(quality)}{where}"  # in ranges: an estimate may be off by one or two
 
