@@ -60,3 +60,18 @@ def test_bad_input_is_one_line_and_exits_2(sides: tuple[Path, Path], tmp_path: P
         assert result.exit_code == 2, result.output
         assert len(result.stderr.strip().splitlines()) == 1
         assert "Traceback" not in result.output
+
+
+def test_one_thread_says_the_same_as_many(sides: tuple[Path, Path]) -> None:
+    assert audit(*sides, "--json", "--workers", 1).stdout == audit(*sides, "--json", "--workers", 3).stdout
+
+
+def test_progress_is_a_plain_line_now_and_then_off_a_terminal(
+    sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert audit(*sides).stderr == ""  # it was over before there was anything to say
+    monkeypatch.setattr("fakeoff.leaderboard.terminal.audit_progress._EVERY_SECONDS", -1)
+    said = audit(*sides, "--json")
+    assert json.loads(said.stdout)["leak"] is False
+    lines = said.stderr.splitlines()
+    assert (lines[0], lines[-2], lines[-1]) == ("1 of 24 files read", "48 of 48 files read", "measuring")

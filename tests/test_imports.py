@@ -50,6 +50,14 @@ def test_whoever_watches_the_workers_needs_no_pytorch() -> None:
     assert "torch" not in _imported("import fakeoff.arena.watch")
 
 
+def test_two_folders_are_audited_without_pytorch_and_a_clean_audit_without_scikit_learn() -> None:
+    imported = _imported(
+        "import fakeoff.protocols.forensics.audit, fakeoff.leaderboard.terminal.audit_tables, "
+        "fakeoff.leaderboard.terminal.audit_progress"
+    )
+    assert not {"torch", "sklearn", "scipy.stats", "pandas"} & imported
+
+
 LATE = """
 import random
 import numpy as np
