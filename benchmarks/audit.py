@@ -87,8 +87,8 @@ def main(against: Path, turns: int) -> None:
                 }
                 click.echo(
                     f"{case}: {medians['before'][0]:.1f} s ({medians['before'][1]:.1f} s of CPU time) before, "
-                    f"{medians['now'][0]:.1f} s ({medians['now'][1]:.1f} s) now: {ratios['seconds']:.2f} times as fast, "
-                    f"{ratios['cpu_seconds']:.2f} by CPU time"
+                    f"{medians['now'][0]:.1f} s ({medians['now'][1]:.1f} s) now: "
+                    f"{ratios['seconds']:.2f} times as fast, {ratios['cpu_seconds']:.2f} by CPU time"
                 )
     _RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -76,7 +76,7 @@ def test_so_are_such_in_colour_whose_quality_two_tables_explain() -> None:
 
 
 def test_the_same_pictures_really_enlarged_are_a_leak_whatever_was_before_that() -> None:
-    real, small = waves(256, first=0, sigma=2), waves(224, first=500, sigma=2)
+    real, small = waves(256, first=0, sigma=5), waves(224, first=500, sigma=5)
     for before in ((), (75,)):
         (leak,) = report(real, enlarged(saved(small, *before), 256)).leaks
         assert leak.sentence.startswith("interpolation: enlarged from 224 to 256 rows, ")
