@@ -68,7 +68,7 @@ def read_file(path: Path) -> ImageFile:
                 header = file.read(_PNG_DEPTH_AT + 1)
                 with Image.open(file, formats=picture_formats()) as opened:
                     if _is_ordinary(opened):
-                        pixels = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
+                        pixels = _upright(opened)
                     else:
                         pixels = np.asarray(read_image(path).convert("RGB"), dtype=np.uint8)
                     opened.load()  # PNG text may follow the pixels
@@ -77,6 +77,14 @@ def read_file(path: Path) -> ImageFile:
             read_image(path)  # says in one line what is wrong with the pixels; else it is the metadata
             raise DataError(f"damaged metadata: {_printable(error) or type(error).__name__}") from error
     return ImageFile(pixels=pixels, traces=traces, sha256=sha256, size=size)
+
+
+def _upright(opened: Image.Image) -> Pixels:
+    """The pixels in RGB, turned as EXIF says; what is RGB and upright is not copied on the way."""
+    opened.load()  # what says how it is turned may follow the pixels
+    turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    upright = ImageOps.exif_transpose(opened) if turned else opened
+    return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"), dtype=np.uint8)
 
 
 def _is_ordinary(image: Image.Image) -> bool:
