@@ -188,77 +188,82 @@ def many(n: int) -> dict[str, Any]:
     }
 
 
+def rows(*, halves: int, repeats: int) -> Iterator[tuple[str, Callable[[], list[AuditReport]]]]:
+    """The rows of the table: what is audited, and its audits."""
+    source = orl_faces()
+    photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
+
+    def halved(n_real: int, n_fake: int, audits: int, change: Callable[[Pixels], Pixels]) -> list[AuditReport]:
+        reports = []
+        for seed in range(audits):
+            order = np.random.default_rng(seed).permutation(len(photographs))
+            one, other = photographs[order[:n_real]], photographs[order[n_real : n_real + n_fake]]
+            reports.append(audit_pools({"all": one}, {"all": change(other)}, seed=seed))
+        return reports
+
+    def generated() -> list[AuditReport]:
+        generator = referee.build_generator(PGAN, places={"weights": str(find_weights("pgan-orl-64", ProgressiveGAN))})
+        fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")).images, colour="grey")
+        return [audit_pools({"all": photographs}, {"all": fakes}, seed=seed) for seed in range(repeats)]
+
+    def as_they_are(pixels: Pixels) -> Pixels:
+        return pixels
+
+    yield "random halves of the photographs, 200 against 200", lambda: halved(200, 200, halves, as_they_are)
+    yield f"photographs, {N_REAL} against {N_FAKE} others", lambda: halved(N_REAL, N_FAKE, halves, as_they_are)
+    yield "photographs against pgan@0, 400 against 560", generated
+    for name, change in planted():
+        yield name, lambda c=change: halved(N_REAL, N_FAKE, repeats, c)
+    for side in (64, 128, 256, 512, 1024):
+        name = f"smoother waves against noisier ones, never resized, saved alike, {side} px"
+        yield name, lambda s=side: smooth(s)
+    for side in (256, 512):
+        yield f"the same in colour, {side} px", lambda s=side: smooth(s, colour=True)
+    for name, before, after in (
+        ("waves enlarged from 448 to 512", (), ()),
+        ("waves saved as JPEG 75, then enlarged from 448 to 512", (75,), ()),
+        ("waves enlarged from 448 to 512, then both sides JPEG 75", (), (75,)),
+    ):
+        yield name, lambda b=before, a=after: resized_waves(before=b, after=a)
+    for name, audits, apart in (
+        ("sizes that all differ, alike on both sides", 200, 0),
+        ("sizes that all differ, fakes larger", 20, 64),
+    ):
+        yield name, lambda n=audits, a=apart: [sizes(seed, apart=a) for seed in range(n)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--halves", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--many", type=int, default=70_000)
+    parser.add_argument("--only", default="", help="rows whose names hold this; the others keep what is stored")
     arguments = parser.parse_args()
-    large = many(arguments.many)  # first, or the peak of memory is another's
-    print(large, flush=True)
-    source = orl_faces()
-    photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
-    weights = find_weights("pgan-orl-64", ProgressiveGAN)
-    generator = referee.build_generator(PGAN, places={"weights": str(weights)})
-    fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")).images, colour="grey")
-
-    def split(seed: int, *sizes: int) -> list[Pixels]:
-        order = np.random.default_rng(seed).permutation(len(photographs))
-        return [photographs[part] for part in np.split(order, np.cumsum(sizes))[:-1]]
-
+    record: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.only else {"table": {}}
+    if not arguments.only:
+        record["many"] = many(arguments.many)  # first, or the peak of memory is another's
+        print(record["many"], flush=True)
     begun = time.perf_counter()
-    table: dict[str, Any] = {}
-    halves = []
-    for seed in range(arguments.halves):
-        one, other = split(seed, 200, 200)
-        halves.append(audit_pools({"all": one}, {"all": other}, seed=seed))
-    table["random halves of the photographs, 200 against 200"] = outcome(halves)
-    small = []
-    for seed in range(arguments.halves):
-        one, other = split(seed, N_REAL, N_FAKE)
-        small.append(audit_pools({"all": one}, {"all": other}, seed=seed))
-    table[f"photographs, {N_REAL} against {N_FAKE} others"] = outcome(small)
-    table["photographs against pgan@0, 400 against 560"] = outcome(
-        [audit_pools({"all": photographs}, {"all": fakes}, seed=seed) for seed in range(arguments.repeats)]
-    )
-    for name, change in planted():
-        reports = []
-        for seed in range(arguments.repeats):
-            one, other = split(seed, N_REAL, N_FAKE)
-            reports.append(audit_pools({"all": one}, {"all": change(other)}, seed=seed))
-        table[name] = outcome(reports)
-        print(name, table[name], flush=True)
-    for side in (64, 128, 256, 512, 1024):
-        name = f"smoother waves against noisier ones, never resized, saved alike, {side} px"
-        table[name] = outcome(smooth(side))
-        print(name, table[name], flush=True)
-    table["the same in colour, 256 px"] = outcome(smooth(256, colour=True))
-    for name, before, after in (
-        ("waves enlarged from 448 to 512", (), ()),
-        ("waves saved as JPEG 75, then enlarged from 448 to 512", (75,), ()),
-        ("waves enlarged from 448 to 512, then both sides JPEG 75", (), (75,)),
-    ):
-        table[name] = outcome(resized_waves(before=before, after=after))
-        print(name, table[name], flush=True)
-    for name, apart in (("sizes that all differ, alike on both sides", 0), ("sizes that all differ, fakes larger", 64)):
-        table[name] = outcome([sizes(seed, apart=apart) for seed in range(20)])
-        print(name, table[name], flush=True)
-    rng = np.random.default_rng(0)
-    shape = (600, RESOLUTION, RESOLUTION, 3)
-    pools = [{split: rng.integers(0, 256, shape, dtype=np.uint8) for split in SPLITS} for _ in range(2)]
-    timed = time.perf_counter()
-    audit_pools(*pools)
-    record = {
-        "command": f"python scripts/calibrate_audit.py --halves {arguments.halves} --repeats {arguments.repeats}",
-        "n_real": N_REAL,
-        "n_fake": N_FAKE,
-        "resolution": RESOLUTION,
-        "table": table,
-        "seconds_for_3_splits_of_600": round(time.perf_counter() - timed, 2),
-        "seconds": round(timed - begun),
-        "many": large,
-    }
+    for name, audits in rows(halves=arguments.halves, repeats=arguments.repeats):
+        if arguments.only in name:
+            record["table"][name] = outcome(audits())
+            print(name, record["table"][name], flush=True)
+    if not arguments.only:
+        record["seconds"] = round(time.perf_counter() - begun)
+        rng = np.random.default_rng(0)
+        shape = (600, RESOLUTION, RESOLUTION, 3)
+        pools = [{split: rng.integers(0, 256, shape, dtype=np.uint8) for split in SPLITS} for _ in range(2)]
+        timed = time.perf_counter()
+        audit_pools(*pools)
+        record |= {
+            "command": f"python scripts/calibrate_audit.py --halves {arguments.halves} --repeats {arguments.repeats}",
+            "n_real": N_REAL,
+            "n_fake": N_FAKE,
+            "n_waves": N_WAVES,
+            "resolution": RESOLUTION,
+            "seconds_for_3_splits_of_600": round(time.perf_counter() - timed, 2),
+        }
     arguments.out.write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -18,7 +18,7 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import LeftOut
 from fakeoff.protocols.forensics import format_traces
 from fakeoff.protocols.forensics.comparing import compare, judge
-from fakeoff.protocols.forensics.comparing_numbers import compare_numbers, judge_numbers
+from fakeoff.protocols.forensics.comparing_numbers import SHAPE, compare_numbers, judge_numbers
 from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
 from fakeoff.protocols.forensics.measuring import measure
 from fakeoff.protocols.forensics.pixels import BLOCK, luma
@@ -111,6 +111,10 @@ def _audit(images: Sequence[AuditedImage], *, left_out: Mapping[SideName, Sequen
     tests = len(varied) + len(numbers)
     findings = [finding for comparison in varied if (finding := judge(comparison, tests=tests))]
     findings += judge_numbers(numbers, tests=tests, seed=seed, found=findings)
+    # A small probe makes something of any number that varies, so it is shown those that are a leak by themselves.
+    shown = {finding.check for finding in findings if finding.gravity == "leak"} & set(SHAPE)
+    for image in measured:
+        image.measures |= {check: SHAPE[check](image.size) for check in shown}
     findings += duplicates(images)
     probed = probe(measured, rng)
     findings += probe_findings(probed, {side: sum(sides[side].images.values()) for side in SIDES})

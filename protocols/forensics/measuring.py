@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakeoff.protocols.forensics import format_traces, interpolation, jpeg_grid
-from fakeoff.protocols.forensics.comparing_numbers import SHAPE
 from fakeoff.protocols.forensics.jpeg_grid import Phase
 from fakeoff.protocols.forensics.pixels import luma
 from fakeoff.protocols.forensics.recompression import Recompressed
@@ -59,7 +58,6 @@ def measure(images: Sequence[AuditedImage]) -> None:
     """Adds the pixels' traces."""
     for image in images:
         image.categories["colours"] = format_traces.colours(image.pixels)
-        image.measures |= {check: number(image.size) for check, number in SHAPE.items()}
     images = [image for image in images if min(image.size) >= SMALLEST_SIDE]
     histories = _measure_jpeg(images)
     # A resize depends on the size of the whole image; the other traces can be looked for where crops are of one shape.
