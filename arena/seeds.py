@@ -6,11 +6,15 @@ import contextlib
 import hashlib
 import json
 import random
+import sys
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 GlobalStates: TypeAlias = dict[str, bytes]
 """The states of the generators that belong to nobody, by library."""
@@ -33,11 +37,15 @@ def seed_from(*parts: Any) -> int:
 
 def rng_from(*parts: Any) -> torch.Generator:
     """Derives a CPU random generator from JSON-able parts."""
+    import torch
+
     return torch.Generator().manual_seed(seed_from(*parts))
 
 
 def global_states() -> GlobalStates:
     """The states of the global generators of ``torch``, ``numpy`` and ``random``."""
+    import torch
+
     kept: Any = np.random.get_state()
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
@@ -73,24 +81,34 @@ def global_draws(rng: torch.Generator) -> Iterator[None]:
     Args:
         rng: The generator that the player was handed.
     """
+    import torch
+
     seed = int(torch.randint(2**62, (), generator=rng))
     with _restored():
         _seed_globals(seed)
         yield
 
 
+def _torch() -> ModuleType | None:
+    """PyTorch, if anybody has imported it yet; else there is nothing of it to seed, and it takes a second."""
+    return sys.modules.get("torch")
+
+
 def _seed_globals(seed: int) -> None:
-    torch.manual_seed(seed)
+    if torch := _torch():
+        torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
 
 
 @contextlib.contextmanager
 def _restored() -> Iterator[None]:
-    kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    torch = _torch()
+    kept = torch and torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:
         yield
     finally:
-        torch.set_rng_state(kept[0])
+        if torch:
+            torch.set_rng_state(kept[0])
         np.random.set_state(kept[1])
         random.setstate(kept[2])

@@ -184,17 +184,20 @@ def score(
 @click.argument("fake", metavar="FAKE_DIR", type=GivenPath())
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
-def audit(real: str, fake: str, as_json: bool, seed: int) -> None:
+@click.option("--workers", type=click.IntRange(min=1), help="Threads.  [default: one for each core]")
+def audit(real: str, fake: str, as_json: bool, seed: int, workers: int | None) -> None:
     """Say whether two folders of images can be told apart by their format alone.
 
     Where there is one, 'orl' and an asset such as 'celeba-999' are folders, too.
 
     Exit code 1 if they can: sizes, codecs, JPEG traces after decoding, resizing, metadata, duplicates.
     """
+    from fakeoff.leaderboard.terminal.audit_progress import AuditProgress
     from fakeoff.leaderboard.terminal.audit_tables import audit_text, print_audit
     from fakeoff.protocols.forensics.audit import audit_folders
 
-    report = audit_folders(real, fake, seed=seed)
+    with AuditProgress(open_error_console()) as progress:
+        report = audit_folders(real, fake, seed=seed, workers=workers, watch=progress)
     if as_json:
         click.echo(audit_text(report), nl=False)
     else:

@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,12 +23,14 @@ from fakeoff.arena.images.reals import SPLITS, orl_faces
 from fakeoff.arena.players.specs import find_weights
 from fakeoff.arena.seeds import rng_from
 from fakeoff.generators.pgan import ProgressiveGAN
-from fakeoff.protocols.forensics.audit import audit_pools
+from fakeoff.protocols.forensics.audit import audit_folders, audit_pools
 from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.rules import referee
 
 RESOLUTION = 64
 N_REAL, N_FAKE = 80, 160
+N_WAVES = 20  # a side
+SAVED = ((75,), (85,), (90,), (95,), (50, 90), (75, 90), (85, 95), (90, 75))  # qualities, of each saving
 PGAN: dict[str, Any] = {"plugin": "pgan", "parameters": {}}
 
 
@@ -75,6 +78,77 @@ def planted() -> Iterator[tuple[str, Callable[[Pixels], Pixels]]]:
     yield "WebP quality 80", lambda p: each(p, webp)
 
 
+def waves(side: int, seed: int, *, highest: float, sigma: float, colour: bool = False) -> Pixels:
+    """A smooth picture with sensor noise, drawn at its size: uint8 ``(side, side, 3)``.
+
+    Args:
+        side: Pixels.
+        seed: Of the picture.
+        highest: Cycles per pixel of its finest wave.
+        sigma: Of the noise, in grey levels.
+        colour: Whether each channel is a picture of its own, half and half with what is common.
+    """
+    rng = np.random.default_rng(seed)
+    at = np.arange(side) / side
+    channels = []
+    for _ in range(4 if colour else 1):
+        frequencies = rng.uniform(-highest * side, highest * side, (120, 2))
+        heights = rng.normal(size=120) / (1 + np.hypot(*frequencies.T))
+        down, across = (np.exp(2j * np.pi * np.outer(at, of)) for of in frequencies.T)
+        field = ((down * heights * np.exp(2j * np.pi * rng.random(120))) @ across.T).real
+        channels.append((field - field.min()) / np.ptp(field) * 200 + 25)
+    drawn = np.stack([(one + channels[0]) / 2 for one in channels[-3:]] if colour else channels * 3, axis=-1)
+    noise = rng.normal(0, sigma, (side, side, 1))
+    return (drawn + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def saved(pixels: Pixels, qualities: tuple[int, ...]) -> Pixels:
+    for quality in qualities:
+        pixels = each(pixels, jpeg(quality))
+    return pixels
+
+
+def smooth(side: int, *, colour: bool = False) -> list[AuditReport]:
+    """Smoother pictures against noisier ones that were saved alike: nothing but content differs."""
+    reports = []
+    for highest in (0.02, 0.12):
+        for sigmas in ((5, 2), (1, 0)):
+            drawn = [
+                np.stack([waves(side, 1000 * of + i, highest=highest, sigma=s, colour=colour) for i in range(N_WAVES)])
+                for of, s in enumerate(sigmas)
+            ]
+            for qualities in ((), *SAVED):
+                real, fake = (saved(pixels, qualities) for pixels in drawn)
+                reports.append(audit_pools({"all": real}, {"all": fake}))
+    return reports
+
+
+def resized_waves(*, before: tuple[int, ...], after: tuple[int, ...]) -> list[AuditReport]:
+    """Pictures that were enlarged from 448 to 512 against such that were not, saved before that and after it."""
+    reports = []
+    for kernel in (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS):
+        real = np.stack([waves(512, i, highest=0.12, sigma=5) for i in range(N_WAVES)])
+        small = np.stack([waves(448, 1000 + i, highest=0.12, sigma=5) for i in range(N_WAVES)])
+        fake = each(saved(small, before), lambda image, k=kernel: image.resize((512, 512), k))
+        reports.append(audit_pools({"all": saved(real, after)}, {"all": saved(fake, after)}))
+    return reports
+
+
+def sizes(seed: int, *, apart: int) -> AuditReport:
+    """Files whose sizes all differ; those of the fakes are larger by so many pixels."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(scratch) / "real", Path(scratch) / "fake"]
+        heights, widths = (100 + rng.permutation(60)[:48] for _ in range(2))
+        for index in range(48):
+            fake = index >= 24
+            shape = heights[index] + fake * apart, widths[index] + fake * apart
+            folders[fake].mkdir(exist_ok=True)
+            picture = waves(max(shape), 100 * seed + index, highest=0.12, sigma=5)[: shape[0], : shape[1]]
+            Image.fromarray(picture).save(folders[fake] / f"{index}.png")
+        return audit_folders(*folders, seed=seed)
+
+
 def noisy(pixels: Pixels) -> Pixels:
     noise = np.random.default_rng(0).normal(0, 1, (*pixels.shape[:3], 1))
     return (pixels + noise).round().clip(0, 255).astype(np.uint8)
@@ -114,62 +188,82 @@ def many(n: int) -> dict[str, Any]:
     }
 
 
+def rows(*, halves: int, repeats: int) -> Iterator[tuple[str, Callable[[], list[AuditReport]]]]:
+    """The rows of the table: what is audited, and its audits."""
+    source = orl_faces()
+    photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
+
+    def halved(n_real: int, n_fake: int, audits: int, change: Callable[[Pixels], Pixels]) -> list[AuditReport]:
+        reports = []
+        for seed in range(audits):
+            order = np.random.default_rng(seed).permutation(len(photographs))
+            one, other = photographs[order[:n_real]], photographs[order[n_real : n_real + n_fake]]
+            reports.append(audit_pools({"all": one}, {"all": change(other)}, seed=seed))
+        return reports
+
+    def generated() -> list[AuditReport]:
+        generator = referee.build_generator(PGAN, places={"weights": str(find_weights("pgan-orl-64", ProgressiveGAN))})
+        fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")).images, colour="grey")
+        return [audit_pools({"all": photographs}, {"all": fakes}, seed=seed) for seed in range(repeats)]
+
+    def as_they_are(pixels: Pixels) -> Pixels:
+        return pixels
+
+    yield "random halves of the photographs, 200 against 200", lambda: halved(200, 200, halves, as_they_are)
+    yield f"photographs, {N_REAL} against {N_FAKE} others", lambda: halved(N_REAL, N_FAKE, halves, as_they_are)
+    yield "photographs against pgan@0, 400 against 560", generated
+    for name, change in planted():
+        yield name, lambda c=change: halved(N_REAL, N_FAKE, repeats, c)
+    for side in (64, 128, 256, 512, 1024):
+        name = f"smoother waves against noisier ones, never resized, saved alike, {side} px"
+        yield name, lambda s=side: smooth(s)
+    for side in (256, 512):
+        yield f"the same in colour, {side} px", lambda s=side: smooth(s, colour=True)
+    for name, before, after in (
+        ("waves enlarged from 448 to 512", (), ()),
+        ("waves saved as JPEG 75, then enlarged from 448 to 512", (75,), ()),
+        ("waves enlarged from 448 to 512, then both sides JPEG 75", (), (75,)),
+    ):
+        yield name, lambda b=before, a=after: resized_waves(before=b, after=a)
+    for name, audits, apart in (
+        ("sizes that all differ, alike on both sides", 200, 0),
+        ("sizes that all differ, fakes larger", 20, 64),
+    ):
+        yield name, lambda n=audits, a=apart: [sizes(seed, apart=a) for seed in range(n)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--halves", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--many", type=int, default=70_000)
+    parser.add_argument("--only", default="", help="rows whose names hold this; the others keep what is stored")
     arguments = parser.parse_args()
-    large = many(arguments.many)  # first, or the peak of memory is another's
-    print(large, flush=True)
-    source = orl_faces()
-    photographs = np.concatenate([source.load(split, resolution=RESOLUTION, colour="grey") for split in SPLITS])
-    weights = find_weights("pgan-orl-64", ProgressiveGAN)
-    generator = referee.build_generator(PGAN, places={"weights": str(weights)})
-    fakes = quantise(referee.draw(generator, 560, rng=rng_from("calibrate")).images, colour="grey")
-
-    def split(seed: int, *sizes: int) -> list[Pixels]:
-        order = np.random.default_rng(seed).permutation(len(photographs))
-        return [photographs[part] for part in np.split(order, np.cumsum(sizes))[:-1]]
-
+    record: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.only else {"table": {}}
+    if not arguments.only:
+        record["many"] = many(arguments.many)  # first, or the peak of memory is another's
+        print(record["many"], flush=True)
     begun = time.perf_counter()
-    table: dict[str, Any] = {}
-    halves = []
-    for seed in range(arguments.halves):
-        one, other = split(seed, 200, 200)
-        halves.append(audit_pools({"all": one}, {"all": other}, seed=seed))
-    table["random halves of the photographs, 200 against 200"] = outcome(halves)
-    small = []
-    for seed in range(arguments.halves):
-        one, other = split(seed, N_REAL, N_FAKE)
-        small.append(audit_pools({"all": one}, {"all": other}, seed=seed))
-    table[f"photographs, {N_REAL} against {N_FAKE} others"] = outcome(small)
-    table["photographs against pgan@0, 400 against 560"] = outcome(
-        [audit_pools({"all": photographs}, {"all": fakes}, seed=seed) for seed in range(arguments.repeats)]
-    )
-    for name, change in planted():
-        reports = []
-        for seed in range(arguments.repeats):
-            one, other = split(seed, N_REAL, N_FAKE)
-            reports.append(audit_pools({"all": one}, {"all": change(other)}, seed=seed))
-        table[name] = outcome(reports)
-        print(name, table[name], flush=True)
-    rng = np.random.default_rng(0)
-    shape = (600, RESOLUTION, RESOLUTION, 3)
-    pools = [{split: rng.integers(0, 256, shape, dtype=np.uint8) for split in SPLITS} for _ in range(2)]
-    timed = time.perf_counter()
-    audit_pools(*pools)
-    record = {
-        "command": f"python scripts/calibrate_audit.py --halves {arguments.halves} --repeats {arguments.repeats}",
-        "n_real": N_REAL,
-        "n_fake": N_FAKE,
-        "resolution": RESOLUTION,
-        "table": table,
-        "seconds_for_3_splits_of_600": round(time.perf_counter() - timed, 2),
-        "seconds": round(timed - begun),
-        "many": large,
-    }
+    for name, audits in rows(halves=arguments.halves, repeats=arguments.repeats):
+        if arguments.only in name:
+            record["table"][name] = outcome(audits())
+            print(name, record["table"][name], flush=True)
+    if not arguments.only:
+        record["seconds"] = round(time.perf_counter() - begun)
+        rng = np.random.default_rng(0)
+        shape = (600, RESOLUTION, RESOLUTION, 3)
+        pools = [{split: rng.integers(0, 256, shape, dtype=np.uint8) for split in SPLITS} for _ in range(2)]
+        timed = time.perf_counter()
+        audit_pools(*pools)
+        record |= {
+            "command": f"python scripts/calibrate_audit.py --halves {arguments.halves} --repeats {arguments.repeats}",
+            "n_real": N_REAL,
+            "n_fake": N_FAKE,
+            "n_waves": N_WAVES,
+            "resolution": RESOLUTION,
+            "seconds_for_3_splits_of_600": round(time.perf_counter() - timed, 2),
+        }
     arguments.out.write_text(json.dumps(record, indent=1) + "\n")
 
 

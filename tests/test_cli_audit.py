@@ -76,3 +76,18 @@ def test_splits_are_known_by_all_their_names_and_what_is_left_out_says_what_it_i
     report = json.loads(audit(*sides, "--json").stdout)
     assert report["real"]["images"] == {"test": 8, "train": 8, "val": 8}
     assert "a video: cut frames out of it" in report["real"]["left_out"][0]["reason"]
+
+
+def test_one_thread_says_the_same_as_many(sides: tuple[Path, Path]) -> None:
+    assert audit(*sides, "--json", "--workers", 1).stdout == audit(*sides, "--json", "--workers", 3).stdout
+
+
+def test_progress_is_a_plain_line_now_and_then_off_a_terminal(
+    sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert audit(*sides).stderr == ""  # it was over before there was anything to say
+    monkeypatch.setattr("fakeoff.leaderboard.terminal.audit_progress._EVERY_SECONDS", -1)
+    said = audit(*sides, "--json")
+    assert json.loads(said.stdout)["leak"] is False
+    lines = said.stderr.splitlines()
+    assert (lines[0], lines[-2], lines[-1]) == ("1 of 24 files read", "48 of 48 files read", "measuring")

@@ -50,6 +50,14 @@ def test_whoever_watches_the_workers_needs_no_pytorch() -> None:
     assert "torch" not in _imported("import fakeoff.arena.watch")
 
 
+def test_two_folders_are_audited_without_pytorch_and_a_clean_audit_without_scikit_learn() -> None:
+    imported = _imported(
+        "import fakeoff.protocols.forensics.audit, fakeoff.leaderboard.terminal.audit_tables, "
+        "fakeoff.leaderboard.terminal.audit_progress"
+    )
+    assert not {"torch", "sklearn", "scipy.stats", "pandas"} & imported
+
+
 LATE = """
 import random
 import numpy as np
@@ -61,7 +69,7 @@ before = random.getstate()
 images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
 eigenface_kid(images, images[::-1], basis=images)
 ssim(images, images)
-probe([image for image, _ in take_pools({"test": images}, "real")], np.random.default_rng(0))
+probe(list(take_pools({"test": images}, "real")), np.random.default_rng(0))
 TruncatedResNet18()
 assert random.getstate() == before, "an import drew"
 """

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor  # takes longer to import than an audit of a folder, which needs none
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """uint8 ``(n, h, w, 3)``, RGB: images at rest."""
@@ -83,6 +83,8 @@ def masks_to_arena(masks: Tensor, *, resolution: int) -> Masks:
     Returns:
         uint8 ``(n, resolution, resolution)``: 255 where all was changed.
     """
+    import torch
+
     levels = np.ascontiguousarray((masks[:, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
     if levels.shape[1:] == (resolution, resolution):
         return levels
@@ -92,6 +94,8 @@ def masks_to_arena(masks: Tensor, *, resolution: int) -> Masks:
 
 def luminance(images: Tensor) -> Tensor:
     """Returns the luma of RGB images on all three channels; float ``(n, 3, h, w)``."""
+    import torch
+
     weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
 
@@ -107,6 +111,8 @@ def quantise(images: Tensor, *, colour: Colour) -> Pixels:
     Returns:
         uint8 ``(n, h, w, 3)``.
     """
+    import torch
+
     if colour == "grey":
         images = luminance(images)
     levels = (images.clamp(0, 1) * 255).round().to(torch.uint8)
@@ -146,6 +152,8 @@ def resized(images: Tensor, side: int) -> Tensor:
     Returns:
         float ``(n, 3, side, side)`` in [0, 1].
     """
+    from torch.nn import functional as F
+
     mode = "lanczos" if images.device.type == "cpu" and _has_lanczos() else "bicubic"
     return F.interpolate(images, size=(side, side), mode=mode, antialias=True, align_corners=False).clamp(0, 1)
 
@@ -156,6 +164,9 @@ def _quantised(images: Tensor) -> Tensor:
 
 @functools.cache
 def _has_lanczos() -> bool:
+    import torch
+    from torch.nn import functional as F
+
     try:
         F.interpolate(torch.zeros(1, 1, 2, 2), size=(1, 1), mode="lanczos", antialias=True, align_corners=False)
     except (NotImplementedError, ValueError, RuntimeError):
@@ -165,6 +176,8 @@ def _has_lanczos() -> bool:
 
 def to_tensor(pixels: Pixels) -> Tensor:
     """Turns images at rest into what players see: float32 ``(n, 3, h, w)`` in [0, 1]."""
+    import torch
+
     return torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 

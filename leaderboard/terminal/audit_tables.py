@@ -21,12 +21,7 @@ def print_audit(report: AuditReport, console: Console) -> None:
         _print_finding(finding, console)
     console.print()
     if report.probe is not None:
-        low, high = report.probe.ap_interval
-        console.print(
-            f"Probe that sees only traces of format: AP {report.probe.ap:.3f} ({low:.3f} to {high:.3f}); "
-            f"chance has {report.probe.prevalence:.3f}",
-            highlight=False,
-        )
+        console.print(f"Probe that sees only traces of format: {report.probe.worth}", highlight=False)
     if report.leaks:
         leaks = f"{len(report.leaks)} leak{'s' if len(report.leaks) != 1 else ''}"
         console.print(

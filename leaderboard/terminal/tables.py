@@ -242,8 +242,13 @@ def _print_audits(scoreboard: Scoreboard, console: Console) -> None:
         name = f"{audit.generator}@{audit.generator_round}"
         console.print(Text(f"LEAK: format alone tells {name} from its reals: {audit.leaks[0]}", style="bold red"))
     if not leaking:
-        probed = [audit.probe_ap for audit in audits if audit.probe_ap is not None]
-        probe = f"; a probe that sees format alone: AP {max(probed):.2f} at most, chance is 0.50" if probed else ""
+        probed = [
+            (audit.probe_ap, audit.probe_ap_ci) for audit in audits if audit.probe_ap is not None and audit.probe_ap_ci
+        ]
+        said = "at most chance, which is 0.50"  # an interval below it would seem to say that a probe is worse
+        if probed and max(interval[1] for _, interval in probed) >= 0.5:
+            said = f"{max(ap for ap, _ in probed):.2f} at most, chance is 0.50"
+        probe = f"; a probe that sees format alone: AP {said}" if probed else ""
         console.print(f"Audit: no format tells reals from fakes{probe}")
 
 

@@ -7,32 +7,26 @@ and trains a small probe on nothing but the traces. A generator's own artefacts 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.reals import SPLITS, LeftOut
-from fakeoff.arena.jobs import Context, Job, Result
+from fakeoff.arena.images.reals import LeftOut
 from fakeoff.protocols.forensics import format_traces
 from fakeoff.protocols.forensics.comparing import compare, judge
+from fakeoff.protocols.forensics.comparing_numbers import SHAPE, compare_numbers, judge_numbers
 from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
 from fakeoff.protocols.forensics.encodings import encoding_findings
 from fakeoff.protocols.forensics.measuring import measure
-from fakeoff.protocols.forensics.pixels import luma
+from fakeoff.protocols.forensics.pixels import BLOCK, luma
 from fakeoff.protocols.forensics.probing import probe, probe_findings
+from fakeoff.protocols.forensics.reading import Nobody, Watch, cores
 from fakeoff.protocols.forensics.report import SEE, SIDES, AuditReport, Finding, Side, SideName
 from fakeoff.protocols.forensics.sides import SMALLEST_SIDE, AuditedImage, draw, read_folder, take_pools
-from fakeoff.protocols.record.versions import Version
-from fakeoff.protocols.rules.desk import Desk
-
-VERSION = 4
-
 
 _FEWEST_FOR_PERIODS = 32
 
@@ -40,7 +34,9 @@ _FEWEST_FOR_PERIODS = 32
 _PERIOD_EXCESS = 1.2  # natural log of power over that of the neighbouring frequencies
 
 
-def audit_folders(real: str | Path, fake: str | Path, *, seed: int = 0) -> AuditReport:
+def audit_folders(
+    real: str | Path, fake: str | Path, *, seed: int = 0, workers: int | None = None, watch: Watch | None = None
+) -> AuditReport:
     """Audits two folders of image files, searched in depth.
 
     Sub-folders ``train``, ``val`` and ``test`` are splits, and duplicates are looked for across them. Files that are
@@ -51,6 +47,8 @@ def audit_folders(real: str | Path, fake: str | Path, *, seed: int = 0) -> Audit
         real: The photographs; ``orl`` and an asset by its name, too.
         fake: The generated images; likewise.
         seed: Of the draws; the same seed gives the same report.
+        workers: Threads that read files; as many as there are cores by default. The report is the same.
+        watch: Who is told how far it is.
 
     Raises:
         AssetError: An asset is not pulled yet, or it is damaged.
@@ -58,14 +56,16 @@ def audit_folders(real: str | Path, fake: str | Path, *, seed: int = 0) -> Audit
     """
     if Path(real).resolve() == Path(fake).resolve():
         raise DataError(f"'{real}' was given as both sides; give a folder of reals and another of fakes")
+    workers, watch = workers or cores(), watch or Nobody()
     images: list[AuditedImage] = []
     left_out: dict[SideName, list[LeftOut]] = {"real": [], "fake": []}
     for side, root in zip(SIDES, (real, fake), strict=True):
-        found = draw(read_folder(root, side, left_out=left_out[side]), seed=seed)
+        found = draw(read_folder(root, side, left_out=left_out[side], workers=workers, watch=watch), seed=seed)
         if not found:
             first = f" ({left_out[side][0].name}: {left_out[side][0].reason})" if left_out[side] else ""
             raise DataError(f"no usable image in '{root}'{first}; give a folder of {side} images")
         images += found
+    watch.measuring()
     return _audit(images, left_out=left_out, seed=seed, more=encoding_findings(Path(real), Path(fake), seed=seed))
 
 
@@ -87,53 +87,6 @@ def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed:
             raise DataError(f"no {side} images; the audit compares two sides")
         images += found
     return _audit(images, left_out={}, seed=seed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditArguments:
-    """What an audit of pools is told.
-
-    Attributes:
-        seed: Of the draws.
-    """
-
-    seed: int
-
-
-def write_audit(desk: Desk, version: Version, *, reals: Mapping[str, str]) -> Job:
-    """Whether a generator version's pools could be told from their reals by format alone.
-
-    Args:
-        desk: What is played.
-        version: Which.
-        reals: Keys of the real pools by split.
-    """
-    return desk.job(
-        audit,
-        VERSION,
-        label=f"audit {version.label}",
-        player=version.player,
-        payload=asdict(AuditArguments(seed=desk.config.seed)),
-        inputs={
-            **{f"real_{split}": reals[split] for split in SPLITS},
-            **{f"fake_{split}": version.pools[split] for split in SPLITS},
-        },
-        stage="audit",
-        round_=version.round,
-    )
-
-
-def audit(context: Context) -> Result:
-    """Audits a generator version's pools against the reals that belong to it.
-
-    Payload: :class:`AuditArguments`. Inputs: ``real_train``, ``real_val``, ``real_test``, ``fake_train``, ``fake_val``,
-    ``fake_test``.
-    """
-    arguments = context.arguments(AuditArguments)
-    pools: dict[str, dict[str, Pixels]]
-    pools = {side: {split: context.inputs[f"{side}_{split}"].arrays["images"] for split in SPLITS} for side in SIDES}
-    report = audit_pools(pools["real"], pools["fake"], seed=arguments.seed)
-    return Result(record=json.loads(json.dumps(asdict(report))))
 
 
 def _audit(
@@ -163,7 +116,14 @@ def _audit(
     comparisons = [compare(check, images, rng) for check in file_checks]
     comparisons += [compare(check, measured, rng) for check in pixel_checks]
     varied = [comparison for comparison in comparisons if comparison is not None]
-    findings = [finding for comparison in varied if (finding := judge(comparison, tests=len(varied)))]
+    numbers = compare_numbers(images)
+    tests = len(varied) + len(numbers)
+    findings = [finding for comparison in varied if (finding := judge(comparison, tests=tests))]
+    findings += judge_numbers(numbers, tests=tests, seed=seed, found=findings)
+    # A small probe makes something of any number that varies, so it is shown those that are a leak by themselves.
+    shown = {finding.check for finding in findings if finding.gravity == "leak"} & set(SHAPE)
+    for image in measured:
+        image.measures |= {check: SHAPE[check](image.size) for check in shown}
     findings += duplicates(images)
     probed = probe(measured, rng)
     findings += probe_findings(probed, {side: sum(sides[side].images.values()) for side in SIDES})
@@ -175,7 +135,7 @@ def _audit(
         real=sides["real"],
         fake=sides["fake"],
         measured=len(measured),
-        comparisons=len(varied),
+        comparisons=tests,
         findings=tuple(findings),
         probe=probed,
         seed=seed,
@@ -196,6 +156,9 @@ def _periodicity_findings(images: Sequence[AuditedImage]) -> list[Finding]:
     )
     excess = np.maximum(real, fake)
     stands_out = np.where((excess > _PERIOD_EXCESS) & (np.abs(real - fake) > _PERIOD_EXCESS), excess, -np.inf)
+    if any(image.categories["JPEG history"] != "none" for side in of_size[size] for image in side):
+        off_blocks = np.abs(BLOCK * frequencies - np.rint(BLOCK * frequencies))
+        stands_out[off_blocks < BLOCK * np.diff(frequencies).min()] = -np.inf  # how deep blocks show is content
     at = int(stands_out.argmax())
     if not np.isfinite(stands_out[at]):
         return []

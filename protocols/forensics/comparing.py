@@ -21,7 +21,7 @@ from fakeoff.protocols.forensics.report import (
     percent,
 )
 from fakeoff.protocols.forensics.sides import AuditedImage
-from fakeoff.protocols.score.part_shift import total_variation
+from fakeoff.protocols.score.distances import total_variation
 
 _DRAWS = 9999
 
@@ -57,7 +57,7 @@ def compare(check: str, images: Iterable[AuditedImage], rng: np.random.Generator
     kept, rest = names[:CATEGORIES_AT_MOST], names[CATEGORIES_AT_MOST:]
     counts = np.array([[counted[side, name] for name in kept] for side in SIDES], dtype=np.int64)
     if rest:
-        kept = [*kept, "another"]
+        kept = [*kept, f"one of {len(rest)} rarer values"]
         counts = np.column_stack([counts, [sum(counted[side, name] for name in rest) for side in SIDES]])
     n_real, n_fake = (int(total) for total in counts.sum(1)) if len(kept) else (0, 0)
     if len(kept) < 2 or not n_real or not n_fake:
@@ -83,14 +83,14 @@ def judge(comparison: _Comparison, *, tests: int) -> Finding | None:
     shares = comparison.counts / comparison.counts.sum(1, keepdims=True)
     significant = comparison.p < SIGNIFICANCE / tests
     excess = comparison.distance - comparison.by_chance
-    few = min(n_real, n_fake) < _FEWEST_FOR_A_TEST and comparison.distance >= _STRIKING
+    few = few_to_compare(n_real, n_fake, comparison.distance)
     if not significant and not few:
         return None
     # Said of what is there, not of what is missing, and of the fakes first.
     told = [index for index, name in enumerate(comparison.names) if name not in _ABSENT]
     gaps = (shares[1] - shares[0]).round(9)
     most = max(told or range(len(gaps)), key=lambda index: (abs(gaps[index]), gaps[index]))
-    gravity: Gravity = "leak" if significant and excess >= MATERIAL else "note"
+    gravity = gravity_of(significant=significant, excess=excess)
     caveat = "; too few images to rule out chance" if few and not significant else ""
     carried = [percent(shares[side, most]) for side in (0, 1)]
     return Finding(
@@ -107,3 +107,13 @@ def judge(comparison: _Comparison, *, tests: int) -> Finding | None:
             "fake": dict(zip(comparison.names, comparison.counts[1].tolist(), strict=True)),
         },
     )
+
+
+def few_to_compare(n_real: int, n_fake: int, distance: float) -> bool:
+    """Whether a difference is large and yet of too few images for a test to say more."""
+    return min(n_real, n_fake) < _FEWEST_FOR_A_TEST and distance >= _STRIKING
+
+
+def gravity_of(*, significant: bool, excess: float) -> Gravity:
+    """A leak is a difference that is no chance, and is large enough to matter."""
+    return "leak" if significant and excess >= MATERIAL else "note"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from fakeoff.arena.videos.encodings import Encoding
 from fakeoff.arena.videos.manifest import MANIFEST, Extracted, read_extracted
 from fakeoff.protocols.forensics.report import MATERIAL, SIGNIFICANCE, Finding, Gravity
-from fakeoff.protocols.score.part_shift import total_variation
+from fakeoff.protocols.score.distances import total_variation
 
 CHECK = "video encoding"
 
@@ -301,7 +301,7 @@ def _contrast(quantity: _Quantity, pairs: Sequence[Pair], units: npt.NDArray[np.
 
 
 def _reach(confidence: float, n: int) -> float:
-    return float(student.ppf((1 + confidence) / 2, n - 1))
+    return float(stdtrit(n - 1, (1 + confidence) / 2))
 
 
 def _mixture(

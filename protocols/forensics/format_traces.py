@@ -6,18 +6,26 @@ smoothed histogram), so that it sees codecs, resizing and quantisation, and not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dctn
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import convolve1d
 
 from fakeoff.arena.images import Pixels
-from fakeoff.protocols.forensics.pixels import Floats
+from fakeoff.protocols.forensics.jpeg_grid import Phase
+from fakeoff.protocols.forensics.pixels import BLOCK, Floats
 
-HISTOGRAM_GAPS = 0.05
+HISTOGRAM_GAPS = 0.03
+
+
+_NEAR = 24  # levels
+
+
+_FLAT = 8  # levels between the darkest and the brightest pixel of a block
 
 
 def periodicity(images: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -45,28 +53,58 @@ def periodicity(images: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     return frequencies[kept], np.array(excess, dtype=np.float64)
 
 
-def histogram_gaps(images: Floats) -> Floats:
-    """The share of grey levels that are missing although their neighbours are populated.
+def histogram_gaps(images: Floats, *, phases: Sequence[Phase | None] | None = None) -> Floats:
+    """The share of grey levels that are missing although levels on both sides of them are populated.
 
     Fewer bits, a palette, a contrast stretch or a gamma leave a comb in the histogram: Stamm and Liu, "Forensic
     detection of image manipulation using statistical intrinsic fingerprints" (IEEE TIFS 2010). The image's own
-    smoothed histogram says how many levels chance would leave empty; that much is subtracted.
+    smoothed histogram says how many levels chance would leave empty; that much is subtracted. It is smoothed from
+    either side, and the lower counts: where a picture's levels end, those beyond are no gaps.
+
+    JPEG quantises a block's brightness as well, in steps of a level or more. So in a picture with a JPEG history its
+    flat blocks do not count.
 
     Args:
         images: One channel, float32 ``(n, h, w)`` in [0, 255].
+        phases: Of each image, where JPEG's grid begins; None where there is no JPEG history.
 
     Returns:
         Float ``(n,)``, about 0 without a trace, 0.5 where every second level is missing.
     """
-    levels = (np.clip(np.rint(image), 0, 255).astype(np.intp).ravel() for image in images)
-    counts = np.stack([np.bincount(image, minlength=256) for image in levels]).astype(np.float32)
+    of_each = phases or [None] * len(images)
+    counts = np.stack([_levels(image, phase) for image, phase in zip(images, of_each, strict=True)])
     counts[:, [0, 255]] = 0  # saturation is content
-    expected = gaussian_filter1d(counts, 4.0, axis=1, mode="constant")
+    expected = np.minimum(
+        convolve1d(counts, _BELOW, mode="constant"), convolve1d(counts, _BELOW[::-1], mode="constant")
+    )
     populated = expected >= 5
     populated[:, [0, 255]] = False
     missing = (counts == 0) - np.exp(-expected)
     gaps: Floats = np.where(populated, missing, 0).sum(1) / np.maximum(populated.sum(1), 1)
     return gaps.astype(np.float32)
+
+
+def _one_side() -> Floats:
+    """Half a Gaussian of 6 levels, which a histogram is smoothed with from one side; float32 ``(49,)``, of sum 1."""
+    half = np.where(
+        np.arange(-_NEAR, _NEAR + 1) >= 0, np.exp(-((np.arange(-_NEAR, _NEAR + 1) / (_NEAR / 4)) ** 2) / 2), 0
+    )
+    kernel: Floats = (half / half.sum()).astype(np.float32)
+    return kernel
+
+
+_BELOW = _one_side()
+
+
+def _levels(image: Floats, phase: Phase | None) -> Floats:
+    """How many pixels have each grey level; float32 ``(256,)``."""
+    levels = np.clip(np.rint(image), 0, 255).astype(np.intp)
+    if phase is not None:
+        rows, columns = ((side - begin) // BLOCK for side, begin in zip(levels.shape, phase, strict=True))
+        whole = levels[phase[0] : phase[0] + rows * BLOCK, phase[1] : phase[1] + columns * BLOCK]
+        blocks = whole.reshape(rows, BLOCK, columns, BLOCK).transpose(0, 2, 1, 3).reshape(-1, BLOCK**2)
+        levels = blocks[np.ptp(blocks, axis=1) >= _FLAT]
+    return np.bincount(levels.ravel(), minlength=256).astype(np.float32)
 
 
 def colours(image: Pixels) -> str:
@@ -75,12 +113,12 @@ def colours(image: Pixels) -> str:
     Args:
         image: uint8 ``(h, w, 3)``.
     """
-    wide = image.astype(np.int32)
-    chroma = int(np.ptp(wide, axis=2).max())
+    red, green, blue = np.moveaxis(image.astype(np.int16), -1, 0)
+    chroma = max(int(np.abs(one - other).max()) for one, other in ((red, green), (green, blue), (blue, red)))
     if chroma <= _FAINT_CHROMA:
         return "nearly grey" if chroma else "grey"
-    distinct = len(np.unique(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]))
-    return "palette of at most 256 colours" if distinct <= 256 and wide[..., 0].size >= 4096 else "colour"
+    few = red.size >= 4096 and Image.fromarray(image).getcolors(256) is not None
+    return "palette of at most 256 colours" if few else "colour"
 
 
 _FAINT_CHROMA = 12  # what a codec's own colour space leaves of grey

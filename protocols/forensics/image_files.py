@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
-from fakeoff.arena.images.decoding import decode_opened, picture_formats, png_chunks, read_image
+from fakeoff.arena.images.decoding import decode_image, decode_opened, picture_formats, png_chunks
 from fakeoff.protocols.forensics.jpeg_grid import quantisation_table
 
 _WORD_LENGTH = 48
@@ -43,42 +42,44 @@ class ImageFile:
         traces: What the file says about itself, by the name of the trace. Those whose name begins with ``JPEG``
             or ``PNG`` are given for such files only, so that a difference of format is not told six times.
         sha256: Of the file's bytes.
+        size: In bytes.
     """
 
     pixels: Pixels
     traces: dict[str, str]
     sha256: bytes
+    size: int
 
 
 def read_file(path: Path) -> ImageFile:
     """Reads an image file: its pixels, and what it says about itself.
 
     Args:
-        path: Treated as hostile, as :func:`fakeoff.arena.images.decoding.read_image` does.
+        path: Treated as hostile, as :func:`fakeoff.arena.images.decoding.read_image` does. Of odd files Pillow warns:
+            whoever calls this, perhaps in threads, silences that, which belongs to the whole process.
 
     Raises:
         UnidentifiedImageError: Not an image.
         DataError: An image, but damaged or too large, or its metadata are damaged.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").digest()
-                file.seek(0)
-                header = file.read(_PNG_DEPTH_AT + 1)
-                with Image.open(file, formats=picture_formats()) as opened:
-                    chunks = png_chunks(file) if opened.format == "PNG" else {}
-                    decoded = decode_opened(opened)
-                    pixels = np.asarray(decoded.image.convert("RGB"), dtype=np.uint8)
-                    traces = _describe(opened, header=header, extension=path.suffix.lower(), profile=decoded.profile)
-                    if chunks:
-                        named = [name for name in _PNG_COLOUR if name in chunks]
-                        traces["PNG colour chunks"] = sys.intern(", ".join(named) or "none")
-        except Exception as error:  # decoders, of metadata as well, raise anything
-            read_image(path)  # says in one line what is wrong with the pixels; else it is the metadata
-            raise DataError(f"damaged metadata: {_printable(error) or type(error).__name__}") from error
-    return ImageFile(pixels=pixels, traces=traces, sha256=sha256)
+    try:
+        with path.open("rb") as file:
+            sha256, size = hashlib.file_digest(file, "sha256").digest(), file.tell()
+            file.seek(0)
+            header = file.read(_PNG_DEPTH_AT + 1)
+            with Image.open(file, formats=picture_formats()) as opened:
+                chunks = png_chunks(file) if opened.format == "PNG" else {}
+                decoded = decode_opened(opened)
+                image = decoded.image
+                pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+                traces = _describe(opened, header=header, extension=path.suffix.lower(), profile=decoded.profile)
+                if chunks:
+                    named = [name for name in _PNG_COLOUR if name in chunks]
+                    traces["PNG colour chunks"] = sys.intern(", ".join(named) or "none")
+    except Exception as error:  # decoders, of metadata as well, raise anything
+        decode_image(path)  # says in one line what is wrong with the pixels; else it is the metadata
+        raise DataError(f"damaged metadata: {_printable(error) or type(error).__name__}") from error
+    return ImageFile(pixels=pixels, traces=traces, sha256=sha256, size=size)
 
 
 def _describe(image: Image.Image, *, header: bytes, extension: str, profile: str) -> dict[str, str]:

@@ -9,16 +9,15 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from fakeoff.protocols.forensics.pixels import ROUNDING_VARIANCE, STRIP, Floats, chi2_median, crop_offset
+from fakeoff.protocols.forensics.recompression import Recompressed, rows_off
 
 _INTERPOLATION_RESIDUAL = 1.6 * ROUNDING_VARIANCE
 
 
-_INTERPOLATION_CONTRAST = float(np.log(3))
+_INTERPOLATION_CONTRAST = float(np.log(3))  # against either control
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +37,20 @@ class InterpolationFit:
             alone leaves 1/12.
         contrast: Float ``(n,)``; log of the residual of the same interpolation shifted by half a source pixel, over
             ``residual``. 0 for content that is only smooth.
+        beyond_jpeg: Float ``(n,)``; log of the same interpolation's residual in what JPEG alone would make of the
+            content (:mod:`fakeoff.protocols.forensics.recompression`), over ``residual``. About 0 where JPEG explains
+            the trace, infinite without a JPEG history.
     """
 
     residual: Floats
     contrast: Floats
+    beyond_jpeg: Floats
 
     @property
     def carried(self) -> npt.NDArray[np.bool_]:
         """Which images were resized so; bool ``(n,)``."""
         both: npt.NDArray[np.bool_] = (self.residual < _INTERPOLATION_RESIDUAL) & (
-            self.contrast > _INTERPOLATION_CONTRAST
+            np.minimum(self.contrast, self.beyond_jpeg) > _INTERPOLATION_CONTRAST
         )
         return both
 
@@ -66,6 +69,9 @@ _OPENCV_BICUBIC = "bicubic (OpenCV, PyTorch)"  # a = -0.75, where Pillow has a =
 KERNELS = (*_PILLOW_KERNELS, _OPENCV_BICUBIC)
 
 
+_REACH = 4  # rows that a kernel reads on either side: Lanczos has three
+
+
 _SEARCH_COLUMNS = 16
 
 
@@ -80,7 +86,12 @@ _USUAL_SHARES = (1 / 4, 1 / 3, 3 / 8, 2 / 5, 1 / 2, 3 / 5, 5 / 8, 2 / 3, 7 / 10,
 
 
 def fit_interpolation(
-    images: Floats, interpolation: Interpolation, *, height: int, columns: int | None = None
+    images: Floats,
+    interpolation: Interpolation,
+    *,
+    height: int,
+    columns: int | None = None,
+    recompressed: Recompressed | None = None,
 ) -> InterpolationFit:
     """Tests whether the columns of images are an exact interpolation of a smaller picture.
 
@@ -91,11 +102,16 @@ def fit_interpolation(
     (IEEE TIFS 2008) review it. The learned convolutions of a generator leave no such dependence, however periodic
     their spectrum is. Only columns are tested, because Pillow resizes them last and rounds once more before.
 
+    JPEG leaves one where it quantises a block's highest frequencies to nothing: eight rows then have the freedom of
+    seven or six, as if they had been seven or six. So what explains a picture with a JPEG history has to explain it
+    better than the same content that was moved against the grid and compressed alike.
+
     Args:
         images: One channel of central crops, float32 ``(n, h, w)`` in [0, 255].
         interpolation: What to test for.
         height: Of the images before the crop.
         columns: Test that many of the columns only.
+        recompressed: The images' JPEG histories; None where they have none.
     """
     top = max(0, (height - STRIP) // 2)
     every = max(1, images.shape[2] // columns) if columns else 1
@@ -105,20 +121,32 @@ def fit_interpolation(
     residual = _unexplained(strip, aligned)
     control = _unexplained(strip, shifted)
     floor = np.float32(ROUNDING_VARIANCE / 10)  # nearest neighbours leave nothing at all
-    return InterpolationFit(residual=residual, contrast=np.log((control + floor) / (residual + floor)))
+    fit = InterpolationFit(
+        residual=residual,
+        contrast=np.log((control + floor) / (residual + floor)),
+        beyond_jpeg=np.full(len(images), np.inf, np.float32),
+    )
+    if recompressed is None or not (asked := fit.carried & recompressed.history).any():
+        return fit
+    moved = recompressed.moved(rows_off(interpolation.source / height))[asked, inside : inside + STRIP, ::every]
+    fit.beyond_jpeg[asked] = np.log((_unexplained(moved, aligned) + floor) / (residual[asked] + floor))
+    return fit
 
 
-def find_interpolation(images: Floats, *, height: int) -> Interpolation | None:
+def find_interpolation(
+    images: Floats, *, height: int, recompressed: Recompressed | None = None
+) -> Interpolation | None:
     """The resizing that explains most of the images, or None where none is carried.
 
     Args:
         images: One channel of central crops, float32 ``(n, h, w)`` in [0, 255]; a few dozen are enough.
         height: Of the images before the crop.
+        recompressed: The images' JPEG histories; None where they have none.
     """
     weights: dict[Interpolation, float] = {}
     for source, kernel in product(_source_heights(height), KERNELS):
         candidate = Interpolation(source=source, kernel=kernel)
-        fit = fit_interpolation(images, candidate, height=height, columns=_SEARCH_COLUMNS)
+        fit = fit_interpolation(images, candidate, height=height, columns=_SEARCH_COLUMNS, recompressed=recompressed)
         weights[candidate] = float(fit.contrast[fit.carried].sum())
     most = max(weights.values(), default=0.0)
     # What 16 rows explain, 48 explain as well: of those that explain it about as clearly, the smallest source.
@@ -136,26 +164,37 @@ def _source_heights(height: int) -> list[int]:
 @lru_cache(maxsize=1024)
 def _complements(height: int, top: int, interpolation: Interpolation) -> tuple[Floats, Floats]:
     """Orthonormal bases of what an interpolation, and the same one shifted, cannot produce; each ``(rows, k)``."""
-    aligned, shifted = (_matrix(height, interpolation, shifted=shifted) for shifted in (False, True))
-    return _complement(aligned[top : top + STRIP]), _complement(shifted[top : top + STRIP])
+    aligned, shifted = (_matrix(height, top, interpolation, shifted=shifted) for shifted in (False, True))
+    return _complement(aligned), _complement(shifted)
 
 
-def _matrix(height: int, interpolation: Interpolation, *, shifted: bool) -> npt.NDArray[np.float64]:
-    """The interpolation as a matrix ``(height, source)``, by resizing the unit vectors.
+def _matrix(height: int, top: int, interpolation: Interpolation, *, shifted: bool) -> npt.NDArray[np.float64]:
+    """The strip's rows of an interpolation as a matrix ``(rows, near)`` from the source rows near them.
 
-    Shifted, it reads half a source pixel further down, from one row more.
+    It is made by resizing unit vectors. Shifted, it reads half a source pixel further down, from one row more.
     """
-    source = interpolation.source
-    unit = np.eye(source + shifted, dtype=np.float32)
+    source, rows = interpolation.source, slice(top, min(top + STRIP, height))
+    near = slice(max(0, rows.start * source // height - _REACH), rows.stop * source // height + _REACH + 2)
     if interpolation.kernel == _OPENCV_BICUBIC and not shifted:
-        rows = F.interpolate(
-            torch.from_numpy(unit)[None, None], size=(source, height), mode="bicubic", align_corners=False
-        )[0, 0].numpy()
-    else:
-        kernel = _PILLOW_KERNELS.get(interpolation.kernel, Image.Resampling.BICUBIC)
-        box = (0.5, 0, source + 0.5, source + 1) if shifted else None
-        rows = np.asarray(Image.fromarray(unit).resize((height, source + shifted), kernel, box=box))
-    return rows.T.astype(np.float64)
+        return _opencv_bicubic(height, source, rows)[:, near]
+    unit = np.eye(source + shifted, dtype=np.float32)[near]
+    kernel = _PILLOW_KERNELS.get(interpolation.kernel, Image.Resampling.BICUBIC)
+    box = (0.5, 0, source + 0.5, len(unit)) if shifted else None
+    resized = np.asarray(Image.fromarray(unit).resize((height, len(unit)), kernel, box=box))
+    return resized[:, rows].T.astype(np.float64)
+
+
+def _opencv_bicubic(height: int, source: int, rows: slice) -> npt.NDArray[np.float64]:
+    """``torch.nn.functional.interpolate(mode="bicubic")`` as a matrix: importing it takes longer than an audit."""
+    centres = (np.arange(height)[rows] + 0.5) * source / height - 0.5
+    first = np.floor(centres).astype(np.intp)
+    matrix = np.zeros((len(centres), source))
+    a = -0.75
+    for tap in range(-1, 3):
+        x = np.abs(centres - first - tap)
+        weight = np.where(x <= 1, ((a + 2) * x - (a + 3)) * x * x + 1, ((a * x - 5 * a) * x + 8 * a) * x - 4 * a)
+        np.add.at(matrix, (np.arange(len(centres)), np.clip(first + tap, 0, source - 1)), weight)
+    return matrix
 
 
 def _complement(matrix: npt.NDArray[np.float64]) -> Floats:

@@ -28,7 +28,7 @@ JPEG_SCORE = 6.0
 _LARGEST_STEP = 20
 
 
-_QUALITIES = np.arange(40, 101)
+QUALITIES = np.arange(40, 101)
 
 
 _AT_ONCE = 64
@@ -41,6 +41,14 @@ _PHASE_CARRIED_BY = 2
 
 
 _NO_PHASE: Phase = (0, 0)
+
+
+# A table explains a picture's coefficients if their comb is about as sharp as the sharpest, and if it is not found
+# much less clearly than the clearest.
+_EXACT = 0.9
+
+
+_CLEAR = 0.35
 
 
 # ITU-T T.81, table K.1: the luminance quantisation table that libjpeg scales by its quality.
@@ -70,13 +78,27 @@ class JpegGrid:
     """JPEG's quantisation, as found in decoded pixels.
 
     Attributes:
-        score: Float ``(n,)``; in standard deviations. Without a JPEG history about 2.3, above
-            :data:`JPEG_SCORE` with one.
-        quality: Int ``(n,)``; the libjpeg quality whose table fits best. Meaningless below the threshold.
+        contrast: Float ``(n, qualities)``; how much better each table's comb is than on a shifted grid, in standard
+            deviations.
+        explained: Bool ``(n, qualities)``; whether a table leaves nothing of the coefficients but rounding. Of a
+            picture that was saved twice that is the last one: the first is only nearly as exact.
     """
 
-    score: Floats
-    quality: npt.NDArray[np.int64]
+    contrast: Floats
+    explained: npt.NDArray[np.bool_]
+
+    @property
+    def score(self) -> Floats:
+        """Float ``(n,)``; without a JPEG history about 2.3, above :data:`JPEG_SCORE` with one."""
+        score: Floats = self.contrast.max(1)
+        return score
+
+    @property
+    def quality(self) -> npt.NDArray[np.int64]:
+        """Int ``(n,)``; the libjpeg quality of the last saving. Meaningless where there is no JPEG history."""
+        among = self.explained | ~self.explained.any(1, keepdims=True)
+        quality: npt.NDArray[np.int64] = QUALITIES[np.where(among, self.contrast, -np.inf).argmax(1)]
+        return quality
 
 
 def jpeg_grid(images: Floats, *, phase: Phase = _NO_PHASE) -> JpegGrid:
@@ -97,8 +119,13 @@ def jpeg_grid(images: Floats, *, phase: Phase = _NO_PHASE) -> JpegGrid:
     """
     shifted = ((phase[0] + 4) % BLOCK, (phase[1] + 4) % BLOCK)
     parts = np.array_split(images, -(-len(images) // _AT_ONCE))  # the coefficients take six times the pixels' memory
-    contrast = np.concatenate([_comb(part, phase) - _comb(part, shifted) for part in parts])
-    return JpegGrid(score=contrast.max(1), quality=_QUALITIES[contrast.argmax(1)])
+    combs = [_comb(part, phase) for part in parts]
+    control = np.concatenate([_comb(part, shifted).score for part in parts])
+    contrast = np.concatenate([comb.score for comb in combs]) - control
+    exactness, error = (np.concatenate([getattr(comb, name) for comb in combs]) for name in ("exactness", "error"))
+    clear = contrast > _CLEAR * contrast.max(1, keepdims=True)
+    sharpest = np.where(clear, exactness, 0).max(1, keepdims=True).clip(max=1)  # colours are rounded once more
+    return JpegGrid(contrast=contrast, explained=clear & (exactness > _EXACT * sharpest - error))
 
 
 def find_grid_phase(images: Sequence[Floats] | Floats) -> Phase:
@@ -111,9 +138,15 @@ def find_grid_phase(images: Sequence[Floats] | Floats) -> Phase:
     for index in np.linspace(0, len(images) - 1, min(_PHASE_SAMPLE, len(images))).astype(int):
         by_shape[images[index].shape].append(images[index])
     sample = [np.stack(same_shape) for same_shape in by_shape.values()]
+
+    def carried(phase: Phase) -> int:
+        return sum(int((_comb(same_shape, phase).score.max(1) > JPEG_SCORE).sum()) for same_shape in sample)
+
+    unmoved = carried(_NO_PHASE)
+    if unmoved + _PHASE_CARRIED_BY > sum(map(len, sample)):
+        return _NO_PHASE
     carrying = {
-        phase: sum(int((_comb(same_shape, phase).max(1) > JPEG_SCORE).sum()) for same_shape in sample)
-        for phase in product(range(BLOCK), range(BLOCK))
+        phase: unmoved if phase == _NO_PHASE else carried(phase) for phase in product(range(BLOCK), range(BLOCK))
     }
     best = max(carrying, key=lambda phase: carrying[phase])
     return best if carrying[best] >= carrying[_NO_PHASE] + _PHASE_CARRIED_BY else _NO_PHASE
@@ -127,7 +160,7 @@ def _tables() -> tuple[Mapping[int, npt.NDArray[np.intp]], Floats]:
         The frequencies by their step, and float32 ``(pairs, qualities)``: what a pair of step and frequency weighs in
         a quality's fit, 0 where its table has another step there.
     """
-    tables = np.stack([quantisation_table(int(quality)) for quality in _QUALITIES], axis=1)
+    tables = np.stack([quantisation_table(int(quality)) for quality in QUALITIES], axis=1)
     # Larger steps leave too few coefficients beyond their zero bin.
     frequencies = {step: np.flatnonzero((tables[1:] == step).any(1)) + 1 for step in range(1, _LARGEST_STEP + 1)}
     # What rounding to 8 bits leaves of the comb: the characteristic function of its noise.
@@ -137,13 +170,33 @@ def _tables() -> tuple[Mapping[int, npt.NDArray[np.intp]], Floats]:
     return frequencies, np.concatenate(weights).astype(np.float32)
 
 
-def _comb(images: Floats, phase: Phase) -> Floats:
-    """How well the coefficients of a grid fit each quality's table, in standard deviations; ``(n, qualities)``."""
+@dataclass(frozen=True, kw_only=True)
+class _Comb:
+    """How well the coefficients of a grid fit each quality's table; float32 ``(n, qualities)`` each.
+
+    Attributes:
+        score: In standard deviations of what coefficients give that know no table.
+        exactness: 1 where nothing but rounding to 8 bits is between the coefficients and the table's multiples.
+        error: The standard deviation of an exactness.
+    """
+
+    score: Floats
+    exactness: Floats
+    error: Floats
+
+
+def block_spectrum(images: Floats, phase: Phase) -> Floats:
+    """The DCT of the whole 8x8 blocks of a grid; float32 ``(n, block rows, 8, block columns, 8)``."""
     n, h, w = images.shape
     rows, columns = (h - phase[0]) // BLOCK, (w - phase[1]) // BLOCK
     whole = images[:, phase[0] : phase[0] + rows * BLOCK, phase[1] : phase[1] + columns * BLOCK]
-    spectrum = dctn(whole.reshape(n, rows, BLOCK, columns, BLOCK), axes=(2, 4), norm="ortho")
-    sizes = np.abs(spectrum.transpose(2, 4, 0, 1, 3).reshape(BLOCK**2, n, rows * columns))
+    spectrum: Floats = dctn(whole.reshape(n, rows, BLOCK, columns, BLOCK), axes=(2, 4), norm="ortho")
+    return spectrum
+
+
+def _comb(images: Floats, phase: Phase) -> _Comb:
+    spectrum = block_spectrum(images, phase)
+    sizes = np.abs(spectrum.transpose(2, 4, 0, 1, 3).reshape(BLOCK**2, len(images), -1))
     frequencies, weights = _tables()
     cosines, counts = [], []
     for step, at in frequencies.items():
@@ -154,7 +207,12 @@ def _comb(images: Floats, phase: Phase) -> Floats:
         wave *= beyond_zero
         cosines.append(wave.sum(-1))
         counts.append(beyond_zero.sum(-1, dtype=np.float32))
+    weighed = np.concatenate(cosines).T @ weights
+    squares = np.concatenate(counts).T @ weights**2
     # A cosine of a random phase has the variance 1/2; one more keeps a few coefficients from being sure.
-    variance = np.concatenate(counts).T @ weights**2 / 2 + 1
-    fits: Floats = (np.concatenate(cosines).T @ weights / np.sqrt(variance)).astype(np.float32)
-    return fits
+    variance = squares / 2 + 1
+    return _Comb(
+        score=(weighed / np.sqrt(variance)).astype(np.float32),
+        exactness=(weighed / np.maximum(squares, np.float32(1e-6))).astype(np.float32),
+        error=(1 / np.sqrt(variance)).astype(np.float32),
+    )

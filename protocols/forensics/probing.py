@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -27,12 +26,6 @@ _PREVALENCE = 0.5
 
 def probe(images: Sequence[AuditedImage], rng: np.random.Generator) -> Probe | None:
     """Trains a probe on traces alone, and says how well it tells the sides apart; None among too few images."""
-    with sealed("import", "scikit-learn"):  # here: the driver names an audit, and computes none
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
     is_fake = np.array([image.side == "fake" for image in images])
     counts = int((~is_fake).sum()), int(is_fake.sum())
     if min(counts) < _FEWEST_FOR_A_PROBE:
@@ -41,6 +34,12 @@ def probe(images: Sequence[AuditedImage], rng: np.random.Generator) -> Probe | N
     scores = np.full(len(images), 0.5)
     strongest = ""
     if columns:
+        with sealed("import", "scikit-learn"):  # here: a clean audit does without, and it takes a second
+            from sklearn.linear_model import LogisticRegression
+            from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+            from sklearn.pipeline import make_pipeline
+            from sklearn.preprocessing import StandardScaler
+
         table = np.column_stack(list(columns.values()))
         groups = _groups(images)
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
@@ -77,13 +76,15 @@ def _features(images: Sequence[AuditedImage]) -> dict[str, npt.NDArray[np.float6
     for name in sorted({name for image in images for name in image.measures}):
         columns[name] = np.array([image.measures.get(name, 0.0) for image in images])
     for check in sorted({check for image in images for check in image.categories}):
-        values = Counter(image.categories.get(check, "") for image in images)
-        for value, count in sorted(values.items()):
-            if 0.01 * len(images) <= count <= 0.99 * len(images):
-                columns[f"{check}: {value}"] = np.array(
-                    [float(image.categories.get(check, "") == value) for image in images]
-                )
-    return {name: column for name, column in columns.items() if np.ptp(column) > 0}
+        values = np.array([image.categories.get(check, "") for image in images])
+        for value in sorted(set(values.tolist())):
+            columns[f"{check}: {value}"] = (values == value).astype(np.float64)
+    return {name: column for name, column in columns.items() if _varies(column)}
+
+
+def _varies(column: npt.NDArray[np.float64]) -> bool:
+    commonest = np.unique(column, return_counts=True)[1].max()
+    return bool(commonest <= 0.99 * len(column))
 
 
 def _groups(images: Sequence[AuditedImage]) -> list[str] | None:

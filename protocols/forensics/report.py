@@ -95,6 +95,14 @@ class Probe:
     features: tuple[str, ...]
     strongest: str
 
+    @property
+    def worth(self) -> str:
+        """Its average precision in words; none is worse than chance, which an interval below it would seem to say."""
+        low, high = self.ap_interval
+        if high < self.prevalence:
+            return f"AP at most chance, which has {self.prevalence:.3f}"
+        return f"AP {self.ap:.3f} ({low:.3f} to {high:.3f}); chance has {self.prevalence:.3f}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from fakeoff.protocols.forensics.audit import write_audit
+from fakeoff.protocols.forensics.audit_job import write_audit
 from fakeoff.protocols.forensics.report import AuditReport
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured

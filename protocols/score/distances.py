@@ -6,6 +6,7 @@
 - ``sliced_wasserstein`` sees local texture at each scale: the metric that Karras et al. propose for Progressive
   GANs (ICLR 2018, section 5), on 7 x 7 patches of a Laplacian pyramid.
 - ``pixel_l1`` and ``ssim`` compare two images of the same latent.
+- ``total_variation`` compares how often what can be counted occurs.
 
 All images are uint8 ``(n, h, w, 3)``. What takes a second to import is imported where it computes: the driver of a game
 only names these functions.
@@ -30,6 +31,11 @@ _PATCHES_EACH = 32
 _PROJECTIONS = 128
 _QUANTILES = 1000
 _COARSEST = 16
+
+
+def total_variation(before: Array, after: Array) -> Array:
+    """Half the sum of absolute differences along the last axis; in [0, 1]."""
+    return np.asarray(np.minimum(np.abs(after - before).sum(axis=-1) / 2, 1.0))
 
 
 def pixel_l1(images: Pixels, others: Pixels) -> float:

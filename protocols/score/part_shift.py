@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeoff.arena.parsers import PARTS
+from fakeoff.protocols.score.distances import total_variation
 from fakeoff.protocols.score.patches import Labels
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -47,11 +48,6 @@ class PartShift:
     exceeds_halves: bool
     differences: dict[str, float]
     differences_ci: dict[str, tuple[float, float]]
-
-
-def total_variation(before: Floats, after: Floats) -> Floats:
-    """Half the sum of absolute differences along the last axis; in [0, 1]."""
-    return np.asarray(np.minimum(np.abs(after - before).sum(axis=-1) / 2, 1.0))
 
 
 def measure_shift(

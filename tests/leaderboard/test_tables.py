@@ -299,6 +299,22 @@ def test_who_is_unranked_is_shown_with_the_whole_reason(printed: Callable[..., s
         assert "Unranked" not in printed(nobody)
 
 
+def test_a_probe_whose_interval_lies_below_chance_is_at_most_chance(printed: Callable[..., str]) -> None:
+    def told(*interval: float) -> str:
+        row = {
+            "generator": GENERATORS[0],
+            "generator_round": 0,
+            "leaks": [],
+            "notes": [],
+            "probe_ap": 0.42,
+            "probe_ap_ci": list(interval),
+        }
+        return next(line for line in printed(_scoreboard(audits=[row]), width=140).splitlines() if "Audit" in line)
+
+    assert told(0.37, 0.47).endswith("a probe that sees format alone: AP at most chance, which is 0.50")
+    assert told(0.37, 0.51).endswith("a probe that sees format alone: AP 0.42 at most, chance is 0.50")
+
+
 def test_no_forfeits_no_table(printed: Callable[..., str]) -> None:
     assert "Forfeits" not in printed(_scoreboard())
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFilter, JpegImagePlugin, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
+from torch.nn import functional as F
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels, decoding
@@ -241,3 +243,18 @@ def test_what_is_wrong_with_a_file_is_said(faces: Pixels, tmp_path: Path, monkey
     path.write_bytes(whole[:-12] + exif + whole[-12:])
     with pytest.raises(DataError, match="damaged"):
         image_files.read_file(path)
+
+
+@pytest.mark.parametrize("sizes", [(64, 48), (200, 178), (512, 299)])
+def test_a_kernels_strip_is_that_of_the_whole_resize(sizes: tuple[int, int]) -> None:
+    height, source = sizes
+    top = (height - 64) // 2
+    unit = torch.eye(source)[None, None]
+    torchs = F.interpolate(unit, size=(source, height), mode="bicubic", align_corners=False)[0, 0].numpy().T
+    pillows = np.asarray(Image.fromarray(np.eye(source, dtype=np.float32)).resize((height, source), 3)).T
+    for kernel, whole in (("bicubic (OpenCV, PyTorch)", torchs), ("bicubic", pillows)):
+        found = interpolation.Interpolation(source=source, kernel=kernel)
+        strip = interpolation._matrix(height, top, found, shifted=False)
+        whole = whole[top : top + 64]
+        reached = np.abs(whole).max(axis=0) > 1e-6
+        assert strip[:, np.abs(strip).max(axis=0) > 1e-6] == pytest.approx(whole[:, reached], abs=1e-5)

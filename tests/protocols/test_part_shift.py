@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakeoff.arena.parsers import PARTS
-from fakeoff.protocols.score.part_shift import PartShift, measure_shift, total_variation
+from fakeoff.protocols.score.distances import total_variation
+from fakeoff.protocols.score.part_shift import PartShift, measure_shift
 
 Parts = npt.NDArray[np.uint8]
 Shares = npt.NDArray[np.float64]
