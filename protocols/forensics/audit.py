@@ -20,7 +20,6 @@ from fakeoff.protocols.forensics import format_traces
 from fakeoff.protocols.forensics.comparing import compare, judge
 from fakeoff.protocols.forensics.comparing_numbers import SHAPE, compare_numbers, judge_numbers
 from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
-from fakeoff.protocols.forensics.encodings import encoding_findings
 from fakeoff.protocols.forensics.measuring import measure
 from fakeoff.protocols.forensics.pixels import BLOCK, luma
 from fakeoff.protocols.forensics.probing import probe, probe_findings
@@ -29,6 +28,9 @@ from fakeoff.protocols.forensics.report import SEE, SIDES, AuditReport, Finding,
 from fakeoff.protocols.forensics.sides import SMALLEST_SIDE, AuditedImage, draw, read_folder, take_pools
 
 _FEWEST_FOR_PERIODS = 32
+
+VIDEOS = "videos.jsonl"
+"""The file of an extraction of videos; see :data:`fakeoff.arena.videos.MANIFEST`."""
 
 
 _PERIOD_EXCESS = 1.2  # natural log of power over that of the neighbouring frequencies
@@ -66,7 +68,18 @@ def audit_folders(
             raise DataError(f"no usable image in '{root}'{first}; give a folder of {side} images")
         images += found
     watch.measuring()
-    return _audit(images, left_out=left_out, seed=seed, more=encoding_findings(Path(real), Path(fake), seed=seed))
+    for noted in left_out.values():  # some are known by their names, before others are read
+        noted.sort(key=lambda file: file.name.split("/"))
+    return _audit(images, left_out=left_out, seed=seed, more=_video_findings(Path(real), Path(fake), seed=seed))
+
+
+def _video_findings(real: Path, fake: Path, *, seed: int) -> list[Finding]:
+    """What is told of the videos behind two folders; what reads that imports PyTorch, so only where there are any."""
+    if not any((above / VIDEOS).is_file() for above in real.resolve().parents):
+        return []
+    from fakeoff.protocols.forensics.encodings import encoding_findings
+
+    return encoding_findings(real, fake, seed=seed)
 
 
 def audit_pools(real: Mapping[str, Pixels], fake: Mapping[str, Pixels], *, seed: int = 0) -> AuditReport:

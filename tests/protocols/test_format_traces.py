@@ -220,6 +220,7 @@ def test_a_file_is_decoded_as_everywhere_else(faces: Pixels, tmp_path: Path, nam
     assert file.sha256 == hashlib.sha256(path.read_bytes()).digest()
 
 
+@pytest.mark.filterwarnings("ignore")  # which whoever calls silences
 def test_what_is_wrong_with_a_file_is_said(faces: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(faces[0]).save(path)

@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakeoff.arena.videos import MANIFEST
 from fakeoff.arena.videos.encodings import Encoding
 from fakeoff.cli import main
+from fakeoff.protocols.forensics import audit
 from fakeoff.protocols.forensics.encodings import Pair, compare_encodings, encoding_findings
 from tests.arena.test_encodings import moving
 from tests.arena.videos import WholeFrame, fake_path, original_path, play, write_video
@@ -152,3 +154,7 @@ def test_the_end_of_an_extraction_says_it_in_a_line(collection: Path, tmp_path: 
     assert [line.split()[1] for line in lines] == ["Alike", "Coarse"]
     assert "Alike has 1 times the bit rate of its originals (95%: 1 to 1)" in lines[0]
     assert "kb/s, in 10 pairs of 10 people" in lines[1]
+
+
+def test_the_audit_knows_an_extraction_by_its_file() -> None:
+    assert audit.VIDEOS == MANIFEST
