@@ -6,7 +6,7 @@ STAMP := $(VENV)/installed
 ASSETS := $(VENV)/assets
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: play test check bench bench-gpu slow follow paper clean
+.PHONY: play test check bench bench-gpu slow torture follow paper clean
 
 play: $(STAMP)
 	$(BIN)/fakeoff run
@@ -35,6 +35,10 @@ bench-gpu: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+# Under an hour; an interrupted one goes on where it was.
+torture: $(STAMP)
+	$(BIN)/python scripts/torture.py --work scratch/torture
 
 # The tutorial, the pages for a job and the notebook, word for word; `make follow PAGES=docs/jobs/i-have-a-gan.md` one.
 PAGES := docs/tutorial.md $(wildcard docs/jobs/*.md)

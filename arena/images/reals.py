@@ -29,9 +29,10 @@ from fakeoff.arena.images.splits import (
     assign_splits,
     below_splits,
     counted,
+    has_split_folder,
     read_layout,
 )
-from fakeoff.arena.images.table import Table, read_table
+from fakeoff.arena.images.table import Row, Table, read_table
 
 _ORL_PEOPLE, _ORL_PHOTOS = 40, 10
 _SMALLEST_SIDE_PIXELS = 32
@@ -215,7 +216,10 @@ def folder_source(root: Path, *, grouping: Grouping, skip_corrupt: bool) -> Real
     damaged: list[LeftOut] = []
     first_with: dict[str, str] = {}
     grey = True
-    for entry in list_files(root):
+    entries = list_files(root)
+    if grouping.split_folders == "respect" and not (table and table.has_splits):
+        _check_linked_split(entries)
+    for entry in entries:
         image = _image_of(entry, table)
         if isinstance(image, Unfit):
             (damaged if image.damaged else left_out).append(LeftOut(name=entry.name, reason=image.reason))
@@ -291,6 +295,8 @@ def _layout(names: Sequence[str], grouping: Grouping, table: Table | None) -> La
         raise ConfigError(f"--group says who is on an image, and so does {table.name} in its column group; give one")
     if table and table.has_groups:
         who = [table.rows[name].group for name in names]
+    if table and table.has_groups and table.has_splits:
+        _check_table(table, names)
     if table and table.has_splits:
         listed = [split for name in names if (split := table.rows[name].split)]
     return read_layout(
@@ -300,6 +306,30 @@ def _layout(names: Sequence[str], grouping: Grouping, table: Table | None) -> La
         listed=listed,
         listed_by=table.name if table else "",
     )
+
+
+def _check_table(table: Table, names: Sequence[str]) -> None:
+    """Refuses somebody whom a table puts into two splits, and says in which lines."""
+    first: dict[str, Row] = {}
+    for row in sorted((table.rows[name] for name in names), key=lambda row: row.line):
+        before = first.setdefault(row.group, row)
+        if before.split != row.split:
+            raise DataError(
+                f"{table.name}, line {row.line}: '{row.group}' is in {row.split}, and in {before.split} in line "
+                f"{before.line}: a detector would be tested on people it was trained on; give each person one split"
+            )
+
+
+def _check_linked_split(entries: Sequence[Entry]) -> None:
+    """Refuses a split that is made of links to folders which are read elsewhere: it would be lost."""
+    for entry in entries:
+        linked = entry.reason and entry.stands_for and has_split_folder(f"{entry.name}/")
+        if linked and not has_split_folder(f"{entry.stands_for}/"):
+            raise DataError(
+                f"'{entry.name}' is a link to the folder '{entry.stands_for}', which lies in here, too, so that the "
+                f"split would be lost: link its pictures, hide it ('.{entry.stands_for.split('/')[0]}'), give a folder "
+                "that does not hold it, or pass --split-folders ignore"
+            )
 
 
 def open_source(reals: str, *, grouping: Grouping | None = None, skip_corrupt: bool = False) -> RealSource:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,18 @@ _FOLDERS: Mapping[str, Split] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _FAKES = re.compile(r"(\d_)?(fakes?|generated|synthetic|deepfakes?|manipulated)", re.IGNORECASE)
+_REALS = re.compile(r"(\d_)?(reals?|originals?|genuine|authentic|pristine)", re.IGNORECASE)
+_NEARLY = re.compile(
+    r"(train|training|val|valid|validation|dev|eval|test|testing)"
+    r"([ _.-]?(sets?|data|images|imgs|splits?|faces|part|\d+))+",
+    re.IGNORECASE,
+)
+"""What folders of splits are called, too: taken for people, they would be divided anew."""
+
 _NAMED_AT_MOST = 3
+
+
+_NO_PEOPLE = "if these folders are no people: --split-by file, or --group PATTERN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,13 +221,17 @@ def read_layout(
         listed_by = " ".join(sorted({f"{name.split('/')[depth]}/" for name in names}))
     elif listed is None and split_folders == "respect":
         _check_none_deeper(names, depth, grouping.otherwise)
+    if listed is None and split_folders == "respect":
+        _check_called_so(names, depth, grouping.otherwise)
     people = list(who or ())
     if who is None:
         people = [_person(name, at) if split_by == "folder" else "" for name, at in zip(names, below, strict=True)]
     if listed is not None and (missing := [split for split in ("train", "test") if split not in listed]):
         raise DataError(f"{listed_by} gives no image to {' and '.join(missing)}: a split needs train and test")
+    if split_by == "folder" or who is not None:
+        _check_spelling(people)
     if given is not None:
-        _check_apart(people, given, folders=who is None)
+        _check_apart(people, given, mend=_NO_PEOPLE if who is None else f"mend {listed_by or 'the folders'}")
     if who is not None:
         groups = people
     elif split_by == "file":
@@ -229,6 +245,11 @@ def read_layout(
             for name, person in zip(names, people, strict=True)
         ]
     if given is None:
+        if any(people) and all(_FAKES.fullmatch(one) or _REALS.fullmatch(one) for one in people):
+            raise DataError(
+                f"{_some([f'{one}/' for one in dict.fromkeys(people)])} seem to be reals and fakes: give the folder of "
+                "the reals alone, or --table with a column label"
+            )
         split_of = assign_splits(groups)
         splits, split_from = [split_of[group] for group in groups], "by the hash of names"
     else:
@@ -313,7 +334,32 @@ def _check_none_deeper(names: Sequence[str], depth: int, otherwise: str) -> None
         )
 
 
-def _check_apart(people: Sequence[str], splits: Sequence[Split | None], *, folders: bool) -> None:
+def _check_called_so(names: Sequence[str], depth: int, otherwise: str) -> None:
+    """Refuses folders that are called nearly as splits are: ``training_set`` and ``test_set``."""
+    firsts = dict.fromkeys(name.split("/")[depth] for name in names if name.count("/") > depth)
+    nearly = {folder: found[1].lower()[:2] for folder in firsts if (found := _NEARLY.fullmatch(folder))}
+    if len(set(nearly.values())) > 1:
+        raise DataError(
+            f"{_some([f'{folder}/' for folder in nearly])} seem to be a split and are not called as one: call them "
+            f"train/, val/ and test/, {otherwise}"
+        )
+
+
+def _check_spelling(people: Sequence[str]) -> None:
+    """Refuses two spellings that may be one person: in other case, or with letters composed in another way."""
+    spelt: dict[str, str] = {}
+    for person in people:
+        before = spelt.setdefault(unicodedata.normalize("NFKC", person).casefold(), person)
+        if before != person:
+            composed = unicodedata.normalize("NFC", before) == unicodedata.normalize("NFC", person)
+            how = "with letters composed in another way" if composed else "in another case"
+            raise DataError(
+                f"'{before}' and '{person}' may be one person, spelt {how}, and would be two: give them one name, or "
+                "names that differ in more"
+            )
+
+
+def _check_apart(people: Sequence[str], splits: Sequence[Split | None], *, mend: str) -> None:
     """Refuses somebody who is in two splits."""
     seen: dict[str, set[str]] = defaultdict(set)
     for person, split in zip(people, splits, strict=True):
@@ -322,7 +368,8 @@ def _check_apart(people: Sequence[str], splits: Sequence[Split | None], *, folde
     if both := [person for person, of in sorted(seen.items()) if len(of) > 1]:
         first = " and ".join(split for split in SPLITS if split in seen[both[0]])
         others = f", and {len(both) - 1} more like this" if len(both) > 1 else ""
-        mend = "if these folders are no people: --split-by file, or --group PATTERN" if folders else "mend what says so"
+        if all(_FAKES.fullmatch(person) or _REALS.fullmatch(person) for person in both):
+            mend = "if they are reals and fakes, give the reals alone: their folder, or --table with a column label"
         raise DataError(
             f"'{both[0]}' is in {first}{others}: a detector would be tested on people it was trained on. Move each "
             f"into one split; {mend}"

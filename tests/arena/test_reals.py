@@ -321,3 +321,35 @@ def test_a_file_that_changes_while_it_is_in_use_stops_the_load(folder: Path) -> 
     picture(80).save(folder / "ann" / "0.png")
     with pytest.raises(DataError, match=r"ann/0\.png changed"):
         source.load(split, resolution=16, colour="rgb")
+
+
+@pytest.mark.parametrize("pool", ["all/", ""])
+def test_a_split_of_links_to_folders_that_are_here_too_is_refused_and_not_lost(tmp_path: Path, pool: str) -> None:
+    root = tmp_path / "faces"
+    for seed, person in enumerate(("ann", "bob", "cem", "dan")):
+        (root / pool / person).mkdir(parents=True)
+        picture(seed).save(root / pool / person / "0.png")
+    for split, person in (("train", "ann"), ("train", "bob"), ("val", "cem"), ("test", "dan")):
+        (root / split).mkdir(exist_ok=True)
+        (root / split / person).symlink_to(f"../{pool}{person}")
+    with pytest.raises(
+        DataError, match=r"is a link to the folder '.*', which lies in here, too, so that the split would be"
+    ):
+        read(root)
+    ignoring = read(root, grouping=Grouping(split_folders="ignore"))
+    assert sum(map(len, ignoring.photographs.values())) == 4
+    if pool:
+        (root / "all").rename(root / ".all")
+        for link in [path for path in root.glob("*/*") if path.is_symlink()]:
+            link.unlink()
+            link.symlink_to(f"../.all/{link.name}")
+        assert {photograph.name for photograph in read(root).photographs["test"]} == {"test/dan/0.png"}
+
+
+def test_somebody_in_two_splits_of_a_table_is_named_with_both_lines(folder: Path) -> None:
+    pictures = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    table = folder.parent / "people.csv"
+    rows = [f"{name},somebody,{'test' if index == 2 else 'train'}" for index, name in enumerate(pictures)]
+    table.write_text("\n".join(["path,group,split", *rows]) + "\n")
+    with pytest.raises(DataError, match=r"people\.csv, line 4: 'somebody' is in test, and in train in line 2"):
+        read(folder, grouping=Grouping(table=str(table)))

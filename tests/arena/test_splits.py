@@ -178,3 +178,39 @@ class TestPatterns:
     def test_it_excludes_that_each_stands_for_itself(self) -> None:
         with pytest.raises(ConfigError, match="give one"):
             Grouping(split_by="file", group="(.+)")
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [("training_set", "validation_set", "test_set"), ("Train-Images", "Dev-Images", "Test-Images"), ("train01", "train02", "test01")],
+)
+def test_folders_that_are_called_nearly_as_splits_are_no_people(folders: tuple[str, ...]) -> None:
+    names = people(*(f"{folder}/{person}" for folder in folders for person in "abc"))
+    with pytest.raises(
+        DataError, match=r"seem to be a split and are not called as one: call them train/, val/ and test/"
+    ):
+        read(names)
+    assert len(read(names, Grouping(split_folders="ignore")).groups) == len(names)
+
+
+def test_one_folder_that_is_called_nearly_as_a_split_is_a_person() -> None:
+    assert read(people("test01", "ann", "bob")).people == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [("ann", "Ann", "in another case"), ("Zo\u00eb", "Zoe\u0308", "with letters composed in another way")],
+)
+def test_two_spellings_that_may_be_one_person_are_refused(one: str, other: str, how: str) -> None:
+    for names in (people(one, other, "bob", "cem"), people(f"train/{one}", f"test/{other}", "val/bob")):
+        with pytest.raises(DataError, match=rf"may be one person, spelt {how}, and would be two"):
+            read(names)
+    assert read(people(one, other, "bob"), Grouping(split_by="file")).people is None
+
+
+@pytest.mark.parametrize("names", [people("real", "fake"), people("0_real", "1_fake", pictures=9)])
+def test_reals_beside_fakes_are_no_people(names: list[str]) -> None:
+    with pytest.raises(DataError, match="seem to be reals and fakes: give the folder of the reals alone"):
+        read(names)
+    with pytest.raises(DataError, match="if they are reals and fakes, give the reals alone"):
+        read(people("train/real", "train/fake", "test/real", "test/fake"))
