@@ -17,7 +17,7 @@ from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.reals import LeftOut
 from fakeoff.protocols.forensics import format_traces
-from fakeoff.protocols.forensics.comparing import compare, judge
+from fakeoff.protocols.forensics.comparing import compare, judge, tells_of_rarer
 from fakeoff.protocols.forensics.comparing_numbers import SHAPE, compare_numbers, judge_numbers
 from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
 from fakeoff.protocols.forensics.measuring import measure
@@ -132,7 +132,9 @@ def _audit(
     numbers = compare_numbers(images)
     tests = len(varied) + len(numbers)
     findings = [finding for comparison in varied if (finding := judge(comparison, tests=tests))]
-    findings += judge_numbers(numbers, tests=tests, seed=seed, found=findings)
+    telling = [finding for finding in findings if finding.check != "size" or not tells_of_rarer(finding)]
+    in_numbers = judge_numbers(numbers, tests=tests, seed=seed, found=telling)
+    findings = [*(telling if {finding.check for finding in in_numbers} & set(SHAPE) else findings), *in_numbers]
     # A small probe makes something of any number that varies, so it is shown those that are a leak by themselves.
     shown = {finding.check for finding in findings if finding.gravity == "leak"} & set(SHAPE)
     for image in measured:

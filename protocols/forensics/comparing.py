@@ -29,6 +29,7 @@ _DRAWS = 9999
 _FEWEST_FOR_A_TEST = 8
 
 
+_RARER = "rarer values"
 _STRIKING = 0.5  # a distance worth a note even among too few images
 
 
@@ -57,7 +58,7 @@ def compare(check: str, images: Iterable[AuditedImage], rng: np.random.Generator
     kept, rest = names[:CATEGORIES_AT_MOST], names[CATEGORIES_AT_MOST:]
     counts = np.array([[counted[side, name] for name in kept] for side in SIDES], dtype=np.int64)
     if rest:
-        kept = [*kept, f"one of {len(rest)} rarer values"]
+        kept = [*kept, f"one of {len(rest)} {_RARER}"]
         counts = np.column_stack([counts, [sum(counted[side, name] for name in rest) for side in SIDES]])
     n_real, n_fake = (int(total) for total in counts.sum(1)) if len(kept) else (0, 0)
     if len(kept) < 2 or not n_real or not n_fake:
@@ -107,6 +108,11 @@ def judge(comparison: _Comparison, *, tests: int) -> Finding | None:
             "fake": dict(zip(comparison.names, comparison.counts[1].tolist(), strict=True)),
         },
     )
+
+
+def tells_of_rarer(finding: Finding) -> bool:
+    """Whether a finding is of values that are too rare to be told one by one: numbers say more of them."""
+    return f" {_RARER} on " in finding.sentence
 
 
 def few_to_compare(n_real: int, n_fake: int, distance: float) -> bool:

@@ -182,7 +182,11 @@ class TestPatterns:
 
 @pytest.mark.parametrize(
     "folders",
-    [("training_set", "validation_set", "test_set"), ("Train-Images", "Dev-Images", "Test-Images"), ("train01", "train02", "test01")],
+    [
+        ("training_set", "validation_set", "test_set"),
+        ("Train-Images", "Dev-Images", "Test-Images"),
+        ("train01", "train02", "test01"),
+    ],
 )
 def test_folders_that_are_called_nearly_as_splits_are_no_people(folders: tuple[str, ...]) -> None:
     names = people(*(f"{folder}/{person}" for folder in folders for person in "abc"))

@@ -65,6 +65,13 @@ def test_sizes_that_all_differ_are_a_leak_where_one_side_is_larger(tmp_path: Pat
     assert "AUC 1.000" in found["width"].sentence
 
 
+def test_more_sizes_than_are_told_by_one_are_told_as_numbers(tmp_path: Path) -> None:
+    real, fake = (np.repeat(np.arange(least, least + 48)[:, None], 2, axis=1) for least in (64, 170))
+    found = {finding.check: finding for finding in audited(tmp_path, real, fake).leaks}
+    assert set(found) == {"width", "height", "probe"}
+    assert found["width"].figures["auc"] == 1
+
+
 def test_sizes_that_all_differ_alike_are_none(tmp_path: Path) -> None:
     assert not audited(tmp_path, differing(100, 160, seed=0), differing(100, 160, seed=1)).leaks
 
