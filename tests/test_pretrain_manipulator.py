@@ -84,7 +84,7 @@ def copy_people(folder: Path, *, strangers: bool = False) -> str:
     for split, count in PEOPLE.items():
         first = count if strangers and split != "train" else 0
         for name, group in enumerate(source.groups(split)[first : first + count]):
-            person = folder / split / str(name)
+            person = folder / split / f"{split}-{name}"  # nobody is in two splits
             person.mkdir(parents=True)
             shown = [photograph.path for photograph in source.photographs[split] if photograph.group == group]
             for path in shown[:PHOTOGRAPHS]:

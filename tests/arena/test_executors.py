@@ -287,7 +287,8 @@ def test_ray_asks_for_a_token_and_sends_no_statistics(tasks: Path, on_ray: RayEx
 
 def test_a_closed_ray_leaves_no_process_and_no_folder(tasks: Path, on_ray: RayExecutor) -> None:
     run(on_ray, [a_job(tasks, "square", payload={"n": 1})])
-    scratch = Path(on_ray._scratch)
+    assert on_ray._scratch is not None
+    scratch = on_ray._scratch.path
     assert scratch.is_dir()
     rays = {pid for pid in descendants() if str(scratch) in Path(f"/proc/{pid}/cmdline").read_text()}
     assert len(rays) >= 2

@@ -78,14 +78,16 @@ def test_the_damaged_are_rows_between_the_others(
     (tmp_path / "bad.png").write_bytes(b"no")
     names = [photographs[0], str(tmp_path / "bad.png"), photographs[1], str(tmp_path / "none.png")]
     scored = score(names, record, results, detector=None)
-    assert [one.rows[0].error for one in scored] == ["", "not an image", "", "no such file"]
+    assert [one.rows[0].error for one in scored] == ["", "not an image, though its name says so", "", "no such file"]
     assert [len(one.rows) for one in scored] == [2] * 4
     assert [row.detector for row in scored[1].rows] == [row.detector for row in scored[0].rows]
     assert p_fakes(scored)[1] is None
     assert p_fakes(scored)[::2] == pytest.approx(
         p_fakes(score(photographs[:2], record, results, detector=None)), abs=1e-6
     )
-    assert [one.rows[0].error for one in score(names[1:2], record, results)] == ["not an image"]
+    assert [one.rows[0].error for one in score(names[1:2], record, results)] == [
+        "not an image, though its name says so"
+    ]
 
 
 def test_formats_that_people_have_are_all_judged_alike(
