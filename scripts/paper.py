@@ -3,6 +3,7 @@
     python scripts/paper.py                                    # writes the page from what is stored
     python scripts/paper.py --play --homes scratch/paper       # plays all first, or what is missing (hours)
     python scripts/paper.py --play --homes scratch/paper strength arms-race
+    python scripts/paper.py --redraw                           # with the picture that needs no home
 
 Each experiment is a configuration in ``examples/``, played in a home of its own by ``fakeoff run --serial``; an
 interrupted one goes on where it was. Of its result the tables are kept in ``docs/results/NAME.json``, with the
@@ -24,6 +25,11 @@ import click
 from paper_claims import CLAIMS, Claim
 from paper_measures import Finding, Results, Verdict
 from pretraining import processor
+
+from fakeoff.arena.parsers import PARTS
+from fakeoff.detectors import ReceptiveField
+from fakeoff.protocols.looking.figures import LookFigures
+from fakeoff.protocols.manipulations.figures import draw_parts
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "paper.md"
@@ -155,6 +161,33 @@ def keep(name: str, home: Path) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
+def redraw_parts(result: Mapping[str, Any], detector: str) -> None:
+    """Draws anew, from the stored table, on which parts of the face manipulations give themselves away (Fig. 7)."""
+    looks: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for row in result["tables"]["parts"]:
+        if row["detector"] == detector:
+            looks.setdefault(row["trained on"], {}).setdefault(row["tested on"], []).append(row)
+    figures = {
+        group: {
+            name: LookFigures(
+                n=rows[0]["fakes"],
+                ties=0,
+                parts=dict.fromkeys(PARTS, 0.0) | {row["part"]: row["share"] for row in rows},
+                parts_ci=dict.fromkeys(PARTS, (0.0, 0.0))
+                | {row["part"]: (row["share from"], row["share to"]) for row in rows},
+                random_parts=dict.fromkeys(PARTS, 0.0) | {row["part"]: row["share of random patches"] for row in rows},
+                averaged_over=0,
+                people=rows[0]["people"],
+                receptive_field=ReceptiveField(size=1, stride=1, offset=0),
+                has_parts=True,
+            )
+            for name, rows in of_group.items()
+        }
+        for group, of_group in looks.items()
+    }
+    draw_parts(detector, figures, confidence=0.95).savefig(PICTURES / "manipulations-parts.png")
+
+
 def read_results() -> Results:
     """What is stored, by name; what was not played is not in it."""
     paths = {name: RESULTS / f"{name}.json" for name in EXPERIMENTS}
@@ -205,8 +238,9 @@ def _source(claim: Claim, results: Results) -> str:
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(EXPERIMENTS)))
 @click.option("--play", "is_played", is_flag=True, help="Play the experiments first, or what is missing of them.")
+@click.option("--redraw", "is_redrawn", is_flag=True, help="Draw anew what the stored tables suffice for, too.")
 @click.option("--homes", type=click.Path(file_okay=False, path_type=Path), help="Where they were or will be played.")
-def main(names: Sequence[str], is_played: bool, homes: Path | None) -> None:
+def main(names: Sequence[str], is_played: bool, is_redrawn: bool, homes: Path | None) -> None:
     if is_played and homes is None:
         raise click.UsageError("--play needs a folder for the homes: --homes scratch/paper")
     for name in (names or EXPERIMENTS) if homes is not None else ():
@@ -215,7 +249,10 @@ def main(names: Sequence[str], is_played: bool, homes: Path | None) -> None:
             play(name, home)
         keep(name, home)
         click.echo(f"{name}: kept in docs/results/{name}.json")
-    PAGE.write_text(put(PAGE.read_text(), write(read_results())))
+    results = read_results()
+    if is_redrawn:
+        redraw_parts(results["manipulations"], "resnet18_layer1")
+    PAGE.write_text(put(PAGE.read_text(), write(results)))
 
 
 if __name__ == "__main__":
