@@ -111,6 +111,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         played="strength",
         pictures={
             "strength": "strength",
+            "strength in pixels": "strength-pixels",
             "image cost": "strength-cost",
             "receptive field and half-life": "strength-half-life",
             "transfer": "strength-transfer",

@@ -89,8 +89,7 @@ def draw_robustness(
         axes.spines[["top", "right"]].set_visible(False)
     figure.supylabel(f"steps of finetuning until AP falls below {level:g}", fontsize=9)
     figure.suptitle(
-        f"Do smaller receptive fields stand more attack?\n{_caption(found)}; "
-        f"{PATCHES_OR_WHOLE}; arrow: not broken",
+        f"Do smaller receptive fields stand more attack?\n{_caption(found)}\n{PATCHES_OR_WHOLE}; arrow: not broken",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     return figure

@@ -153,8 +153,8 @@ def _sentences(bench: Bench, curves: Sequence[Curve], *, level: float) -> list[s
         )
         if stood:
             whom = f"{', '.join(stood)} {'stands' if len(stood) == 1 else 'stand'}"
-            than = f"{furthest:g} {unit}"
-            told += f"{' ' if told else ''}{whom} all {than} of {'it' if fell else generator} in the mean."
+            than = f"the {furthest:g} {unit}" if furthest != 1 else f"the one {unit.replace('s', '', 1)}"
+            told += f"{' ' if told else ''}{whom} {than} of {'it' if fell else generator} in the mean."
         sentences.append(told)
     return sentences
 

@@ -72,7 +72,7 @@ def test_whom_the_generator_can_talk_out_of_it_is_broken_and_whom_it_cannot_reac
     assert unbroken["levels until AP 0.75, value"] <= LEVELS[-1]
     finetuned, moved = [row["in words"] for row in log.tables["in words"] if "shades" in row["in words"]]
     assert f"toy_brightness after {broken['steps until AP 0.75']} steps" in finetuned
-    assert f"toy_robust stands all {STEPS[-1]} steps of it in the mean" in finetuned
+    assert f"toy_robust stands the {STEPS[-1]} steps of it in the mean" in finetuned
     assert f"toy_robust after {unbroken['levels until AP 0.75']}" in moved
 
 
