@@ -15,6 +15,9 @@ from fakeoff.protocols.score.replicates import Draws, Estimate
 from fakeoff.protocols.score.telling import tell
 
 
+_TOLD = -0.005  # what is less is told as 0.00
+
+
 def log_races(bench: Bench, found: Races, rounds: Sequence[Row]) -> None:
     """Logs all that was played.
 
@@ -51,7 +54,7 @@ def _sentences(rounds: Sequence[Row], forgotten: Sequence[Row]) -> list[str]:
         losses = [
             row
             for row in forgotten
-            if (row["detectors learn"], row["attacks against"]) == (learn, target) and float(row["change"] or 0) < 0
+            if (row["detectors learn"], row["attacks against"]) == (learn, target) and float(row["change"] or 0) < _TOLD
         ]
         if losses:
             worst = min(losses, key=lambda row: float(row["change"] or 0))
