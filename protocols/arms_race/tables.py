@@ -14,7 +14,6 @@ from fakeoff.protocols.record.log import Row
 from fakeoff.protocols.score.replicates import Draws, Estimate
 from fakeoff.protocols.score.telling import tell
 
-
 _TOLD = -0.005  # what is less is told as 0.00
 
 
