@@ -108,6 +108,7 @@ def prepare(work: Path) -> Good:
     save_file(
         {"net.weight": rng.normal(size=(4, 3)).astype(np.float32), "net.bias": np.zeros(4, np.float32)}, good.weights
     )
+    began, lasts = time.monotonic(), 0.0
     for words in (
         ("run", good.config, "--home", good.home, "--plugin", good.plugin, "--serial", "-q"),
         ("pack", good.home, good.archive),
@@ -116,10 +117,11 @@ def prepare(work: Path) -> Good:
         done = subprocess.run(fakeoff(*words), cwd=work, capture_output=True, text=True, check=False)
         if done.returncode:
             raise click.ClickException(f"the game to compare with was not played: {done.stderr.strip()}")
+        lasts = lasts or time.monotonic() - began  # the game's own: a kill after its end would hit nothing
     pictures = sorted((work / "exported").rglob("*.png"))
     rows = [f"{path.relative_to(work / 'exported')},{index / len(pictures):.4f}" for index, path in enumerate(pictures)]
     good.scores.write_text("\n".join(["path,score", *rows]) + "\n")
-    (work / "ready").touch()
+    (work / "ready").write_text(f"{lasts:.1f}")
     return good
 
 
@@ -258,7 +260,7 @@ _KILLS: dict[str, tuple[Callable[[subprocess.Popen[bytes], random.Random], None]
 _POLITE = {"driver asked to end", "interrupted", "interrupted, on Ray"}
 
 
-def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, longest: dict[str, float]) -> Trial:
+def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lasts: float) -> Trial:
     """Hits a game at a random instant, plays it on, and compares it with the undisturbed one."""
     rng = random.Random(f"{seed}:kill:{number}")
     name = list(_KILLS)[number % len(_KILLS)]
@@ -266,7 +268,7 @@ def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lo
     home, started = folder / "home", time.monotonic()
     folder.mkdir()
     words = fakeoff("run", good.config, "--home", home, "--plugin", good.plugin, where, "-q")
-    after = rng.uniform(0.5, longest.get(where, 20.0))
+    after = rng.uniform(0.5, lasts)
     said = folder / "said.txt"
     with said.open("wb") as file:
         driver = subprocess.Popen(
@@ -292,7 +294,6 @@ def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lo
     words = fakeoff("run", "--home", home, good.config, "--plugin", good.plugin, "--serial", "-q")
     patience = 10 * MOST_SECONDS
     again = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=patience)
-    longest[where] = min(longest.get(where, 40.0), 40.0)
     if again.returncode or "Traceback" in again.stderr:
         faults.append(f"it does not play on: exit code {again.returncode}, {again.stderr.strip()[-200:]!r}")
     elif fingerprint(home) != whole:
@@ -336,7 +337,7 @@ def main(
     wanted += [
         ("kill", n) for n in ([only_kill] if only_kill is not None else range(kills if only_input is None else 0))
     ]
-    whole, longest = fingerprint(good.home), dict[str, float]()
+    whole, lasts = fingerprint(good.home), float((place / "ready").read_text())
     for kind, number in wanted:
         if (kind, number) in done and only_input is None and only_kill is None:
             continue
@@ -345,7 +346,7 @@ def main(
         if kind == "input":
             trial = try_input(good, number, seed, folder)
         else:
-            trial = try_kill(good, number, seed, folder, whole=whole, longest=longest)
+            trial = try_kill(good, number, seed, folder, whole=whole, lasts=lasts)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
         done[kind, number] = trial
