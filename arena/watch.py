@@ -37,6 +37,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[int, int, str]] = {}
+        self._left: dict[str, bytes] = {}
+        self._untold: set[str] = set()
         self._started: dict[str, _Start] = {}
 
     def start(self, key: str, pid: int) -> None:
@@ -46,18 +48,39 @@ class Watch:
     def report(self, key: str, done: int, total: int, note: str) -> None:
         self._latest[key] = (done, total, note)
 
+    def keep(self, key: str, checkpoint: bytes) -> None:
+        """Keeps what a job leaves: its process may die before the driver has taken it."""
+        self._left[key] = checkpoint
+        self._untold.add(key)
+
+    def left(self, key: str) -> bytes | None:
+        """What a job left here last, that is tried again after a crash."""
+        return self._left.get(key)
+
     def end(self, key: str) -> None:
         self._started.pop(key, None)
+        self._left.pop(key, None)
+        self._untold.discard(key)
 
-    def take(self) -> tuple[dict[str, tuple[int, int, str]], dict[str, Spent]]:
+    def take_checkpoints(self) -> dict[str, bytes]:
+        """What jobs left since the last time."""
+        untold, self._untold = self._untold, set()
+        return {key: self._left[key] for key in untold}
+
+    def take(self) -> tuple[dict[str, tuple[int, int, str]], dict[str, Spent], int]:
+        """What jobs told since the last time, what each has taken, and how many checkpoints wait to be taken."""
         latest, self._latest = self._latest, {}
-        return latest, {
-            key: Spent(
-                computed=(computed_seconds(start.pid) or start.computed) - start.computed,
-                waited=time.monotonic() - start.at,
-            )
-            for key, start in self._started.items()
-        }
+        return (
+            latest,
+            {
+                key: Spent(
+                    computed=(computed_seconds(start.pid) or start.computed) - start.computed,
+                    waited=time.monotonic() - start.at,
+                )
+                for key, start in self._started.items()
+            },
+            len(self._untold),
+        )
 
 
 def overdue(spent: Spent, limit: float) -> str | None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.abilities import has_own
+from fakeoff.arena.players.interface import training_state_of
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Members
 from fakeoff.detectors.interface import Detector
@@ -57,6 +58,14 @@ class Ensemble(Detector):
             for index, member in enumerate(self._learning())
             for name, value in member.train_step(batch, rng=rng).items()
         }
+
+    def training_state(self) -> dict[str, Any] | None:
+        states = [training_state_of(member) for member in self._learning()]
+        return None if None in states else {"members": states}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        for member, own in zip(self._learning(), state["members"], strict=True):
+            member.load_training_state(own)
 
     def score(self, images: Tensor) -> Tensor:
         return mean_score(self._all(), images)

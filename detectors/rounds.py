@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.abilities import has_own
+from fakeoff.arena.players.interface import training_state_of
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Member
 from fakeoff.detectors.interface import Detector, PatchDetector
@@ -71,6 +72,12 @@ class Rounds(Detector):
         self.learned.fill_(True)
         measured: dict[str, float] = self.judges[-1].train_step(batch, rng=rng)
         return measured
+
+    def training_state(self) -> Mapping[str, Any] | None:
+        return training_state_of(self.judges[-1])
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        self.judges[-1].load_training_state(state)
 
     def train(self, mode: bool = True) -> Rounds:
         super().train(mode)

@@ -5,8 +5,8 @@ Chai et al., "What makes fake images detectable?", ECCV 2020, sections 3.1 and 4
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +37,25 @@ class TrainedNetwork(Detector):
     def start(self, plan: Plan) -> None:
         self._optimiser = torch.optim.Adam(self.parameters(), lr=plan.rate or self.learning_rate)
 
+    def training_state(self) -> dict[str, Any]:
+        return {"optimiser": self._session().state_dict()}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        self._session().load_state_dict(state["optimiser"])
+
     def train_step(self, batch: Batch, *, rng: torch.Generator) -> dict[str, float]:
-        if self._optimiser is None:
-            self._optimiser = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        optimiser = self._session()
         images = self.augment(batch.images, rng=rng)
         loss, shares = self.training_loss(images, batch.labels.to(images.device))
-        self._optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self._optimiser.step()
+        optimiser.step()
         return {"loss": loss.item(), **{name: right.float().mean().item() for name, right in shares.items()}}
+
+    def _session(self) -> torch.optim.Adam:
+        if self._optimiser is None:
+            self._optimiser = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        return self._optimiser
 
     def augment(self, images: Tensor, *, rng: torch.Generator) -> Tensor:
         """Changes images at random before a step; by default half of them are flipped, the paper's only augmentation.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.plan import Batches, Plan
 from fakeoff.arena.players.specs import Identity, state_arrays
+from fakeoff.arena.typed import as_record, read_as
 from fakeoff.generators import Batch
 from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.drawing.inks import INK, PALE, QUIET
@@ -33,6 +35,7 @@ from fakeoff.protocols.rules.desk import payload_of
 from fakeoff.protocols.rules.finetuning import draw_lesson
 from fakeoff.protocols.rules.manipulating import is_manipulator
 from fakeoff.protocols.rules.pools import ATTACK_REALS
+from fakeoff.protocols.rules.resumption import Resumption
 
 _FACES = 8
 _SMOOTHED_OVER = 0.02  # of a curve's points
@@ -122,6 +125,7 @@ class Pretrain(Protocol):
             inputs={"version": version, "reals": bench.real_pools(version.resolution)[ATTACK_REALS]},
             threads=bench.config.compute.attack_threads,
             on_device=True,
+            checkpoints=True,
             label=f"pretrain {version.player}, session {version.round + 1} of {self.sessions}",
         )
 
@@ -204,6 +208,14 @@ class PretrainArguments:
     persons: tuple[int, ...] | None = None
 
 
+@dataclass(kw_only=True)
+class _Done:
+    """How far a session is."""
+
+    steps: int = 0
+    curves: Curves = field(default_factory=dict)
+
+
 def pretrain(context: Context) -> Result:
     """Trains one generator by its own objective alone.
 
@@ -217,14 +229,17 @@ def pretrain(context: Context) -> Result:
     generator = referee.build_generator(arguments.generator, version=context.inputs["version"], device=device)
     reals = Pool(context.inputs["reals"].arrays["images"], device=device)
     rng = context.rng("pretrain")
-    curves: Curves = {}
     generator.train()
-    generator.start(Plan(purpose="pretrain", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
+    plan = Plan(purpose="pretrain", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
     if not has_own(type(generator), "train_step"):
+        generator.start(plan)
         found = referee.check_measured(generator.fit(_batches(reals, arguments.batch, rng=rng), rng=rng), step=None)
         fitted = {name: [(1, value)] for name, value in found.items()}
         return Result(record={"curves": fitted, "steps": arguments.steps}, arrays=state_arrays(generator))
-    for step in range(arguments.steps):
+    resumption = Resumption(context, generator, rng=rng)
+    done = resumption.begin(plan, read=functools.partial(read_as, _Done)) or _Done()
+    curves = done.curves
+    for step in range(done.steps, arguments.steps):
         batch = draw_lesson(reals, arguments.batch, persons=arguments.persons, rng=rng)
         with compute.autocast(arguments.precision, device):
             measured = generator.train_step(batch, rng=rng)
@@ -232,6 +247,8 @@ def pretrain(context: Context) -> Result:
             curves.setdefault(name, []).append((step + 1, value))
         note = ", ".join(f"{name} {curve[-1][1]:.3f}" for name, curve in curves.items())
         context.report(step + 1, arguments.steps, note)
+        done.steps = step + 1
+        resumption.keep(functools.partial(as_record, done))
     return Result(record={"curves": curves, "steps": arguments.steps}, arrays=state_arrays(generator))
 
 

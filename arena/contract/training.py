@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic
 
@@ -14,7 +15,9 @@ from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import check_measured, does_not_write, leaves_globals_alone, wrote_to
 from fakeoff.arena.contract.fitting import Shown
 from fakeoff.arena.contract.portability import Travels
+from fakeoff.arena.errors import one_line
 from fakeoff.arena.images.batch import Batch, join
+from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.plan import Plan, Purpose
 from fakeoff.arena.players.specs import weights_hash
@@ -24,6 +27,7 @@ _CPU = torch.device("cpu")
 _PLAYS_AS_IT_CAME = "it has neither train_step nor fit: it plays as it came"
 _STEPS_BETWEEN_LOOKS = 4
 _LESSONS_OF_A_FIT = 16
+_TRAINING_STATE = ("training_state", "load_training_state")
 _SLOW, _FAST, _MUCH_LESS = 1e-9, 1e-2, 1e-2
 
 
@@ -213,6 +217,74 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
             for name, now in player.named_parameters()
             if now.requires_grad
         )
+
+    def test_training_goes_on_where_it_was_stopped(self) -> None:
+        """A training that was stopped goes on from its training state, to the same weights as undisturbed."""
+        self.school()
+        if not self.by_steps():
+            raise unittest.SkipTest("it learns by fit, which is not stopped on its way")
+        told = [method for method in _TRAINING_STATE if has_own(self.player_class(), method)]
+        if not told:
+            raise unittest.SkipTest("it has no training_state(): a training that is killed begins anew")
+        if len(told) < len(_TRAINING_STATE):
+            raise ContractBreach(
+                expected="training_state() and load_training_state(state) belong together",
+                came=f"it has {told[0]}() alone",
+                mend="have both, or neither: a training that is killed then begins anew",
+            )
+        player = self._started()
+        for step in range(2):
+            self.step(player, step)
+        kept = self._kept_state(player)
+        if kept is None:
+            raise unittest.SkipTest("its training_state() is None: a training that is killed begins anew")
+        self.step(player, 2)
+        again = self._started()
+        with asking("load_training_state(state)"):
+            again.load_state_dict(kept["player"])
+            again.load_training_state(kept["training"])  # type: ignore[operator]
+        self.step(again, 2)
+        if weights_hash(again.state_dict()) != weights_hash(player.state_dict()):
+            raise ContractBreach(
+                expected="a player that is built, started and given the state dict and the training state of another "
+                "takes the next step to the same weights",
+                came="other weights",
+                mend="tell everything in training_state() that a step depends on and no state dict holds: optimisers' "
+                "state_dict(), counters, schedules, averages",
+            )
+
+    def _started(self) -> PlayerT:
+        player = self.build()
+        if has_own(self.player_class(), "start"):
+            with asking("start(plan)"):
+                plan = Plan(purpose=self.purpose, steps=3, batch=len(self.lesson(player, 0)))
+                player.start(plan)  # type: ignore[operator]
+        return player
+
+    def _kept_state(self, player: PlayerT) -> Mapping[str, Any] | None:
+        """A player's state and training state after they were written and read as a game does; None where it has none.
+
+        Raises:
+            ContractBreach: It cannot be written, or not be read.
+        """
+        with asking("training_state()"):
+            training = player.training_state()  # type: ignore[operator]
+        if training is None:
+            return None
+        written: list[bytes] = []
+        came = ""
+        try:
+            Checkpoint(every=1.0, write=written.append).save({"player": player.state_dict(), "training": training})
+        except Exception as error:
+            came = f"it cannot be written: {one_line(error)}"
+        kept = Checkpoint(every=1.0, left=written[0]).state if written else None
+        if kept is None:
+            raise ContractBreach(
+                expected="training_state() returns tensors, numbers, text and None, in tables, lists and tuples",
+                came=came or "something that would have to be run to be read",
+                mend="return optimisers' state_dict(), and counters as numbers",
+            )
+        return kept
 
     def test_training_leaves_global_randomness_alone(self) -> None:
         """Training leaves the global random state alone."""

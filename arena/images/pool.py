@@ -43,6 +43,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self._levels)
 
+    @property
+    def levels(self) -> Tensor:
+        """All of them as they rest, uint8 ``(n, 3, h, w)``."""
+        return self._levels
+
     def __getitem__(self, part: slice) -> Tensor:
         """Some of them: float32 ``(n, 3, h, w)`` in [0, 1], in channels_last memory on the device."""
         return self._shown(self._levels[part])

@@ -10,8 +10,10 @@ from typing import Protocol, TypeAlias
 
 from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over
+from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.limits import machine_gigabytes
 from fakeoff.arena.jobs.nursery import Nursery
+from fakeoff.arena.jobs.unfinished import Unfinished
 
 Load: TypeAlias = Callable[[str], Result]
 """Reads a result by its key."""
@@ -39,13 +41,14 @@ class Executor(Protocol):
     def has_room(self, job: Job) -> bool:
         """Whether a job could start now. Where nothing runs there is room for any."""
 
-    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+    def start(self, job: Job, *, load: Load, observer: Observer, unfinished: Unfinished | None = None) -> None:
         """Starts a job.
 
         Args:
             job: What to run; the results that it reads are there.
             load: Reads them.
             observer: Told about steps; the caller tells it about ends.
+            unfinished: Where checkpoints lie; None where jobs have none.
         """
 
     def wait(self) -> Outcome:
@@ -71,27 +74,30 @@ class SerialExecutor:
     here = True
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Job, Mapping[str, Result], Observer]] = deque()
+        self._waiting: deque[tuple[Job, Mapping[str, Result], Observer, Unfinished | None]] = deque()
 
     def has_room(self, job: Job) -> bool:
         return not self._waiting
 
-    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+    def start(self, job: Job, *, load: Load, observer: Observer, unfinished: Unfinished | None = None) -> None:
         inputs = {name: hand_over(load(key), copy=False) for name, key in job.inputs.items()}
-        self._waiting.append((job, inputs, observer))
+        self._waiting.append((job, inputs, observer, unfinished))
 
     def wait(self) -> Outcome:
-        job, inputs, observer = self.take()
+        job, inputs, observer, unfinished = self.take()
 
         def report(done: int, total: int, note: str = "") -> None:
             observer.progress(job, done, total, note)
 
         limit = job.gigabytes or machine_gigabytes()
-        run = Nursery.shared().execute if job.fresh else execute
-        outcome = run(dataclasses.replace(job.blind(), gigabytes=limit), inputs, report)
+        asked = dataclasses.replace(job.blind(), gigabytes=limit)
+        if job.fresh:
+            outcome = Nursery.shared().execute(asked, inputs, report)
+        else:
+            outcome = execute(asked, inputs, report, _checkpoint(job, unfinished))
         return dataclasses.replace(outcome, job=job)
 
-    def take(self) -> tuple[Job, Mapping[str, Result], Observer]:
+    def take(self) -> tuple[Job, Mapping[str, Result], Observer, Unfinished | None]:
         """The next of those that were started; a subclass may take another."""
         return self._waiting.popleft()
 
@@ -103,6 +109,16 @@ class SerialExecutor:
 
     def close(self) -> None:
         pass
+
+
+def _checkpoint(job: Job, unfinished: Unfinished | None) -> Checkpoint | None:
+    if unfinished is None or not job.checkpoint_every:
+        return None
+    return Checkpoint(
+        every=job.checkpoint_every,
+        left=unfinished.read(job.key),
+        write=lambda data: unfinished.write(job.key, data),
+    )
 
 
 def open_executor(*, serial: bool = False, workers: int | None = None, address: str | None = None) -> Executor:

@@ -16,6 +16,7 @@ import torch
 
 from fakeoff.arena.compute import CPU, DeviceName, prepare_process, reset_modes, torch_device
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
+from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.limits import run_limited
 from fakeoff.arena.jobs.output import captured
 from fakeoff.arena.players.plugins import provide
@@ -77,6 +78,7 @@ class Job:
         gigabytes: It may take at most beside what its process holds already; 0 leaves that to the executor; not part of
             the key.
         fresh: It runs in a process in which no player ever ran; part of the key.
+        checkpoint_every: Seconds between its checkpoints; 0 is none; not part of the key.
         stage: What it is for, for people: ``attack``, ``defend``; not part of the key.
         round: Of the game; None where there are none; not part of the key.
         urgency: Of those that are ready the most urgent starts first; not part of the key.
@@ -98,6 +100,7 @@ class Job:
     seconds: float = 0.0
     gigabytes: float = 0.0
     fresh: bool = False
+    checkpoint_every: float = 0.0
     stage: str = ""
     round: int | None = None
     urgency: int = 0
@@ -161,6 +164,7 @@ class Context:
         places: The job's places.
         inputs: The results that it reads, by name.
         report: Tells how far it is.
+        checkpoint: What it left when it was killed, and where it leaves how far it is.
     """
 
     key: str
@@ -168,6 +172,7 @@ class Context:
     places: Mapping[str, Any]
     inputs: Mapping[str, Result]
     report: Report
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     device: torch.device = CPU
 
     def arguments(self, kind: type[T]) -> T:
@@ -199,8 +204,8 @@ class Outcome:
         job: Which.
         result: What came of it.
         failure: Why nothing came of it; one line.
-        seconds: It took.
-        computed: Seconds of CPU time that it took, all threads together.
+        seconds: It took, with what it took before its checkpoint.
+        computed: Seconds of CPU time that it took, all threads together; likewise.
         printed: What its player printed meanwhile.
     """
 
@@ -212,11 +217,17 @@ class Outcome:
     printed: str = ""
 
 
-def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
+def execute(job: Job, inputs: Mapping[str, Result], report: Report, checkpoint: Checkpoint | None = None) -> Outcome:
     """Runs a job in this process. Whatever a player raises becomes the outcome's failure.
 
     Global random state is seeded from the job's key and put back afterwards, so that not even a player that draws
     from it could depend on what ran before, or leave a trace. It is told off all the same.
+
+    Args:
+        job: What to run.
+        inputs: What it reads.
+        report: Told how far it is.
+        checkpoint: What it goes on from, and where it leaves how far it is; None where it has none.
 
     Raises:
         ProvisionError: This machine has not the code that the driver has.
@@ -224,10 +235,14 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
     started, computed = time.perf_counter(), time.process_time()
     result: Result | None = None
     failure: str | None = None
+    checkpoint = checkpoint or Checkpoint()
+    before = checkpoint.before
+    # As long as it would have had undisturbed.
+    left = max(job.seconds - before.computed, 1.0) if job.seconds else 0.0
     with captured() as output:
         try:
             import_house(job)  # a fresh worker imports PyTorch and more; that is not the player's time
-            result = run_limited(lambda: _run(job, inputs, report), seconds=job.seconds, gigabytes=job.gigabytes)
+            result = run_limited(lambda: _run(job, inputs, report, checkpoint), seconds=left, gigabytes=job.gigabytes)
         except (ProvisionError, KeyboardInterrupt, GeneratorExit):
             raise
         except (JobFailed, FakeoffError) as error:
@@ -240,19 +255,19 @@ def execute(job: Job, inputs: Mapping[str, Result], report: Report) -> Outcome:
         job=job,
         result=result,
         failure=failure,
-        seconds=time.perf_counter() - started,
-        computed=time.process_time() - computed,
+        seconds=before.seconds + time.perf_counter() - started,
+        computed=before.computed + time.process_time() - computed,
         printed=output.text(),
     )
 
 
-def _run(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
+def _run(job: Job, inputs: Mapping[str, Result], report: Report, checkpoint: Checkpoint) -> Result:
     prepare_process(threads=job.threads, device=torch_device(job.device))
     with sealed(job.key, "global"):
-        return _run_sealed(job, inputs, report)
+        return _run_sealed(job, inputs, report, checkpoint)
 
 
-def _run_sealed(job: Job, inputs: Mapping[str, Result], report: Report) -> Result:
+def _run_sealed(job: Job, inputs: Mapping[str, Result], report: Report, checkpoint: Checkpoint) -> Result:
     for provision in job.provisions:
         provide(provision)
     before = global_states()
@@ -262,6 +277,7 @@ def _run_sealed(job: Job, inputs: Mapping[str, Result], report: Report) -> Resul
         places=job.places,
         inputs=inputs,
         report=report,
+        checkpoint=checkpoint,
         device=torch_device(job.device),
     )
     result = _task(job.task)(context)

@@ -24,6 +24,7 @@ from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
 from fakeoff.arena.jobs.ray_work import POLL_SECONDS, warm, work
 from fakeoff.arena.jobs.scratch import Scratch
+from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
 from fakeoff.arena.watch import Watch, overdue
 
@@ -82,6 +83,7 @@ class _Running:
     result: Any  # the reference to what it will leave
     since: float
     observer: Observer
+    unfinished: Unfinished | None
 
 
 class RayExecutor:
@@ -131,7 +133,7 @@ class RayExecutor:
         total = self.workers if self.address is None else sum(self._cores.values())
         return sum(self._cores_of(each) for each in self._jobs()) + self._cores_of(job) <= total
 
-    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+    def start(self, job: Job, *, load: Load, observer: Observer, unfinished: Unfinished | None = None) -> None:
         fresh = self._ray is None
         self._start()
         if fresh and self.address is None:
@@ -140,8 +142,11 @@ class RayExecutor:
             self._compare_machines(job.provisions)
         names = [f"{name}:{key.partition(':')[2]}" for name, key in job.inputs.items()]
         references = [self._hand_over(key.partition(":")[0], load) for key in job.inputs.values()]
-        reference, result = self._submit(job, names, references)
-        self._running[reference] = _Running(job=job, result=result, since=time.perf_counter(), observer=observer)
+        left = unfinished.read(job.key) if unfinished is not None and job.checkpoint_every else None
+        reference, result = self._submit(job, names, references, left)
+        self._running[reference] = _Running(
+            job=job, result=result, since=time.perf_counter(), observer=observer, unfinished=unfinished
+        )
 
     def wait(self) -> Outcome:
         ray = self._start()
@@ -321,11 +326,14 @@ class RayExecutor:
         jobs = {running.job.key: (reference, running) for reference, running in self._running.items()}
         for watch in self._watches.values():
             with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
-                latest, spent = self._ray.get(watch.take.remote())
+                latest, spent, checkpoints = self._ray.get(watch.take.remote())
                 for key, (done, total, note) in latest.items():
                     if key in jobs:  # a report of an earlier run may come late
                         running = jobs[key][1]
                         running.observer.progress(running.job, done, total, note)
+                for key, left in (self._ray.get(watch.take_checkpoints.remote()) if checkpoints else {}).items():
+                    if key in jobs and (unfinished := jobs[key][1].unfinished) is not None:
+                        unfinished.write(key, left)
                 for key, of in spent.items():
                     if key in jobs and (failure := overdue(of, jobs[key][1].job.seconds)):
                         self._overdue[key] = failure
@@ -338,7 +346,7 @@ class RayExecutor:
         most = self.workers if self.address is None else max(self._cores.values())
         return min(job.threads, most)
 
-    def _submit(self, job: Job, names: list[str], references: list[Any]) -> Any:
+    def _submit(self, job: Job, names: list[str], references: list[Any], left: bytes | None) -> Any:
         cores = self._cores_of(job)
         options: dict[str, Any] = {"num_cpus": cores, "num_returns": 2}
         # A fresh process comes from the driver's own nursery.
@@ -357,6 +365,7 @@ class RayExecutor:
             share=share,
             wanted=self._environment,
             nursery=Nursery.shared().address if job.fresh else "",
+            left=None if left is None else self._ray.put(left),
         )
 
     def _collect(self, reference: Any, running: _Running) -> Outcome:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
+from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.limits import machine_gigabytes
 from fakeoff.arena.jobs.nursery import execute_fresh
 from fakeoff.arena.players.provisions import Provision
@@ -25,6 +26,7 @@ def work(
     share: float | None,
     wanted: tuple[Provision, ...],
     nursery: str,
+    left: bytes | None = None,
 ) -> tuple[Outcome, Mapping[str, Any] | None]:
     """Returns how it ended, and the result by itself: another job may take it without the driver in between."""
     # Ours copy what they change; tasks of users' own get memory of their own.
@@ -48,12 +50,28 @@ def work(
     progress.start.remote(job.key, os.getpid())
     job = dataclasses.replace(job, gigabytes=limit, provisions=(*wanted, *job.provisions))
     try:
-        outcome = execute_fresh(nursery, job, inputs, report) if job.fresh else execute(job, inputs, report)
+        if job.fresh:
+            outcome = execute_fresh(nursery, job, inputs, report)
+        else:
+            outcome = execute(job, inputs, report, _checkpoint(job, progress, left))
     finally:
         progress.end.remote(job.key)
     result = outcome.result
     told = None if result is None else {"record": dict(result.record), "arrays": dict(result.arrays)}
     return dataclasses.replace(outcome, result=None), told
+
+
+def _checkpoint(job: Job, watch: Any, left: bytes | None) -> Checkpoint | None:
+    """Where a job goes on: from what its watch holds, where its process died, or from what the driver has."""
+    if not job.checkpoint_every:
+        return None
+    import ray
+
+    return Checkpoint(
+        every=job.checkpoint_every,
+        left=ray.get(watch.left.remote(job.key)) or left,
+        write=lambda data: ray.get(watch.keep.remote(job.key, data)),
+    )
 
 
 def warm(job: Job) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fakeoff.arena.images.batch import Batch
-from fakeoff.arena.players.abilities import left_to_players
+from fakeoff.arena.players.abilities import has_own, left_to_players
 from fakeoff.arena.players.plan import Batches, Plan
 
 
@@ -89,5 +89,34 @@ class Player(nn.Module):
         """
         raise NotImplementedError
 
+    @left_to_players()
+    def training_state(self) -> Mapping[str, Any] | None:
+        """What a training needs beyond the state dict to go on with its next step, to the same bytes as undisturbed.
 
-__all__ = ["Player"]
+        A player that has this and :meth:`load_training_state` loses half a minute when its process is killed; one that
+        has not begins its training anew.
+
+        Returns:
+            Optimisers' state dicts, counters and the like: tensors, numbers, text and None, in tables, lists and
+            tuples. None where this very player cannot tell.
+        """
+        raise NotImplementedError
+
+    @left_to_players()
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on where :meth:`training_state` was asked: after :meth:`start`, and with the state dict of then.
+
+        Args:
+            state: What it returned.
+        """
+        raise NotImplementedError
+
+
+def training_state_of(player: Player) -> Mapping[str, Any] | None:
+    """A player's training state; None where it has none to tell, or nobody could take it back."""
+    if not all(has_own(type(player), method) for method in ("training_state", "load_training_state")):
+        return None
+    return player.training_state()
+
+
+__all__ = ["Player", "training_state_of"]

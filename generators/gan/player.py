@@ -5,6 +5,7 @@ A player brings its two networks and says how fakes are made and what the critic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +15,7 @@ from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
 from fakeoff.generators.gan import losses as gan_losses
 from fakeoff.generators.gan.augment import augment
-from fakeoff.generators.gan.training import adam, follow, restore, start_from_average, without_current
+from fakeoff.generators.gan.training import adam, follow, rates_of, restore, start_from_average, without_current
 from fakeoff.generators.interface import ExtraLoss, Generator
 
 # The moving average may not look back further than this share of what the current training has seen, or a
@@ -136,10 +137,14 @@ class AdversarialGenerator(Generator):
             "session": [self._session_images, self._session_steps],
         }
 
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`training_state` returned; load the state dict first."""
-        self._optimisers = self._optimisers_at(self.learning_rates)
-        restore(self._optimisers, state["optimisers"], self.learning_rates)
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Restores what :meth:`training_state` returned; load the state dict first.
+
+        Rates are those of the session that was started, or the player's own.
+        """
+        rates = self.learning_rates if self._optimisers is None else rates_of(self._optimisers)
+        self._optimisers = self._optimisers_at(rates)
+        restore(self._optimisers, state["optimisers"], rates)
         self._session_images, self._session_steps = state["session"]
 
     # What a player says of itself.

@@ -24,6 +24,12 @@ def restore(optimisers: Sequence[torch.optim.Adam], saved: Sequence[Any], rates:
             group["lr"] = rate  # the saved rate would undo a change of the argument
 
 
+def rates_of(optimisers: tuple[torch.optim.Adam, torch.optim.Adam]) -> tuple[float, float]:
+    """The learning rates of a generator's and its critic's optimisers."""
+    first, second = (float(optimiser.param_groups[0]["lr"]) for optimiser in optimisers)
+    return first, second
+
+
 @torch.no_grad()
 def follow(average: nn.Module, current: nn.Module, *, images: int, half_life: float) -> None:
     """Moves averaged weights towards current ones.
@@ -90,4 +96,4 @@ def take_over(
     state |= {**kept, **renamed}
 
 
-__all__ = ["adam", "follow", "restore", "start_from_average", "take_over", "without_current"]
+__all__ = ["adam", "follow", "rates_of", "restore", "start_from_average", "take_over", "without_current"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -197,7 +198,7 @@ class Glow(Generator):
             "session": [self._warmup, self._session_images, self._session_steps],
         }
 
-    def load_training_state(self, state: dict[str, Any], *, rate: float | None = None) -> None:
+    def load_training_state(self, state: Mapping[str, Any], *, rate: float | None = None) -> None:
         """Restores what :meth:`training_state` returned; load the state dict first.
 
         Args:

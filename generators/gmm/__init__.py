@@ -7,7 +7,8 @@ maximisation (section 3.2), ``train_step`` by the gradient of its likelihood, wh
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -202,6 +203,17 @@ class GaussianMixture(Generator):
         self.factors.copy_(mixture.factors)
         self.log_noise.copy_(mixture.log_noise)
         return {"log_likelihood": log_density / points.shape[1], "rounds": float(rounds)}
+
+    def training_state(self) -> dict[str, Any]:
+        """What a resumed training needs beyond the state dict."""
+        if self._optimiser is None:
+            self._optimiser = self._adam(self.learning_rate)
+        return {"optimiser": self._optimiser.state_dict()}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Restores what :meth:`training_state` returned, its learning rates included; load the state dict first."""
+        self._optimiser = self._adam(self.learning_rate)
+        self._optimiser.load_state_dict(state["optimiser"])
 
     def shipped_state(self) -> dict[str, Tensor]:
         """The state dict in half of its size: in float16."""

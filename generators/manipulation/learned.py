@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from fakeoff.arena.images.batch import Batch
 from fakeoff.arena.players.plan import Plan
-from fakeoff.generators.gan.training import follow, restore, start_from_average, without_current
+from fakeoff.generators.gan.training import follow, rates_of, restore, start_from_average, without_current
 from fakeoff.generators.interface import ExtraLoss
 from fakeoff.generators.manipulation.faces import Faces
 from fakeoff.generators.manipulation.layers import PatchCritic, edge_loss
@@ -180,9 +180,13 @@ class LearnedManipulator(FaceManipulator, Generic[N, L]):
         return {"optimisers": optimisers, "session_images": self._session_images}
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Restores what :meth:`training_state` returned; load the state dict first."""
-        self._optimisers = self._adam(self.learning_rate)
-        restore(self._optimisers, state["optimisers"], [self.learning_rate] * 2)
+        """Restores what :meth:`training_state` returned; load the state dict first.
+
+        Rates are those of the session that was started, or the player's own.
+        """
+        rate = self.learning_rate if self._optimisers is None else rates_of(self._optimisers)[0]
+        self._optimisers = self._adam(rate)
+        restore(self._optimisers, state["optimisers"], [rate] * 2)
         self._session_images = state["session_images"]
 
     def _objective(self, lesson: L, partners: Tensor, *, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:

@@ -12,6 +12,7 @@ from fakeoff.arena.images.reals import RealSource
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import sealed
 from fakeoff.leaderboard.conduct.beside import Beside
@@ -150,6 +151,7 @@ def conducted(
     with home.locked(), contextlib.closing(executor):
         conductor = seated(config, home=home, executor=executor, console=console, verbosity=verbosity)
         conductor.store.sweep()
+        Unfinished.of(conductor.store).sweep()
         yield conductor
 
 

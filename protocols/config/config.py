@@ -267,10 +267,8 @@ class Audit(_Section):
     ] = "refuse"
 
 
-LIMITS = ("job_seconds", "job_gigabytes", "job_gpus")
-
-
-"""What a job may take, by its names under ``compute``: it decides no figure, and may change from run to run."""
+LIMITS = ("job_seconds", "job_gigabytes", "job_gpus", "checkpoint_seconds")
+"""What a job may take, and how often it is kept, under ``compute``: no figure depends on it, and it may change."""
 
 
 class Compute(_Section):
@@ -301,6 +299,14 @@ class Compute(_Section):
     job_gpus: Annotated[
         float, Field(description="share of a GPU that a job on it takes: at 0.25, four jobs share one", gt=0, le=1)
     ] = 0.25
+    checkpoint_seconds: Annotated[
+        float,
+        Field(
+            description="between the checkpoints that a killed attack or training goes on from; 0 keeps none",
+            ge=0,
+            allow_inf_nan=False,
+        ),
+    ] = 30.0
 
 
 class TournamentConfig(_Section):

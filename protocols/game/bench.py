@@ -162,6 +162,7 @@ class Bench(MeasuringVerbs):
         label: str = "",
         threads: int = 1,
         on_device: bool = False,
+        checkpoints: bool = False,
     ) -> Job:
         """Writes a job; :meth:`run` or :meth:`advance` runs it.
 
@@ -179,6 +180,8 @@ class Bench(MeasuringVerbs):
             threads: For one operation. It decides the order of sums.
             on_device: Whether it computes where the players do, ``context.device``, a GPU perhaps; by default it is
                 given none.
+            checkpoints: Whether it leaves some on its way, in ``context.checkpoint``, and goes on from there when it
+                was killed.
 
         Raises:
             PluginError: The function cannot be found by a worker, or the payload is not JSON-able.
@@ -197,6 +200,7 @@ class Bench(MeasuringVerbs):
             inputs={name: read if isinstance(read, str) else read.key for name, read in (inputs or {}).items()},
             threads=threads,
             device=self._desk.device if on_device else "cpu",
+            checkpoints=checkpoints,
             stage=title,
         )
         if player is not None:

@@ -18,6 +18,7 @@ from fakeoff.arena.errors import FakeoffError
 from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Executor, Observer
 from fakeoff.arena.jobs.store import DamagedResultError, Store
+from fakeoff.arena.jobs.unfinished import Unfinished
 
 T = TypeVar("T")
 
@@ -79,6 +80,7 @@ class Engine:
 
     def __init__(self, *, store: Store, executor: Executor, observer: EngineObserver) -> None:
         self._store, self._executor, self._observer = store, executor, observer
+        self._unfinished = Unfinished.of(store)
         self._steps: deque[_Step] = deque()
         self._suspended: set[_Step] = set()
         self._jobs: dict[str, tuple[Job, Slot[str | None]]] = {}
@@ -221,7 +223,7 @@ class Engine:
 
     def _start(self, job: Job) -> None:
         try:
-            self._executor.start(job, load=self._load, observer=self._observer)
+            self._executor.start(job, load=self._load, observer=self._observer, unfinished=self._unfinished)
         except DamagedResultError as error:
             key = error.key.partition(":")[0]
             if key not in self._jobs:
@@ -239,6 +241,7 @@ class Engine:
         self._took[job.task, job.player] = outcome.seconds
         if outcome.result is not None:
             self._store.write(job.key, outcome.result)
+        self._unfinished.forget(job.key)
         self._observer.finished(outcome)
         failure = None if outcome.result is not None else outcome.failure or "failed"
         for waiting in self._set_aside.pop(job.key, []):

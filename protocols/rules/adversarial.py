@@ -8,8 +8,9 @@ generator, not the pixels of an image, as in the attack that the detector will m
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -25,6 +26,7 @@ from fakeoff.arena.players.abilities import abilities
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity
 from fakeoff.arena.seeds import global_states, sealed
+from fakeoff.arena.typed import as_record, read_as
 from fakeoff.detectors import Detector
 from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.protocols.record.versions import Version, newest
@@ -179,6 +181,10 @@ class AdversarialTraining:
         context: The defence's; sessions draw from random generators of their own.
         arguments: What was asked for.
         precision: Of training.
+
+    Attributes:
+        moved: What came of the last session, at the arena's resolution; None before the first, and where there could
+            be none.
     """
 
     def __init__(self, context: Context, arguments: AdversarialArguments, *, precision: Precision) -> None:
@@ -187,11 +193,25 @@ class AdversarialTraining:
         self._reals: dict[int, Pool] = {}
         self._sessions: list[Session] = []
         self._left_out: list[LeftOut] = []
+        self.moved: Pool | None = None
 
     @property
     def record(self) -> AdversarialRecord:
         """How it went so far."""
         return AdversarialRecord(sessions=tuple(self._sessions), left_out=tuple(self._left_out))
+
+    def state(self) -> dict[str, Any]:
+        """What a defence that was killed goes on with."""
+        moved = None if self.moved is None else self.moved.levels.cpu()
+        return {"record": as_record(self.record), "playing": list(self._playing), "moved": moved}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on where :meth:`state` was asked."""
+        record = read_as(AdversarialRecord, state["record"])
+        self._sessions, self._left_out = list(record.sessions), list(record.left_out)
+        self._playing = list(state["playing"])
+        if (levels := state["moved"]) is not None:
+            self.moved = Pool(levels.permute(0, 2, 3, 1).numpy(), device=self._context.device)
 
     def is_due(self, step: int) -> bool:
         """Whether there is a session before a step of the detector, which are counted from 1."""
@@ -201,18 +221,16 @@ class AdversarialTraining:
         """How many of a batch's fakes are moved ones."""
         return max(1, round(self._arguments.share * fakes))
 
-    def move(self, detector: Detector, *, step: int, fakes: Pool, needed: int) -> Pool | None:
-        """Holds a session.
+    def move(self, detector: Detector, *, step: int, fakes: Pool, needed: int) -> None:
+        """Holds a session; :attr:`moved` is what comes of it.
 
         Args:
             detector: As it stands; it is the same afterwards.
             step: Of the detector, which is next.
             fakes: Some that it learns from: whether an attack could follow it is tried on them.
             needed: Fakes of each batch until the next session.
-
-        Returns:
-            Moved fakes at the arena's resolution; None where there could be no session.
         """
+        self.moved = None
         arguments, rng = self._arguments, self._context.rng(f"adversarial, step {step}")
         n = max(needed, min(_SAMPLED, needed * arguments.every))
         while self._playing:
@@ -222,7 +240,7 @@ class AdversarialTraining:
                 with referee.frozen([detector]):
                     if reason := why_not_attackable(detector, referee.shown(detector, fakes[:_TRIED_ON])):
                         self._leave_out(step, None, reason)
-                        return None
+                        return
                     pool = self._finetuned(chosen, detector, n=n, rng=rng)
             except Exception as error:
                 if wants_memory(error):
@@ -236,8 +254,8 @@ class AdversarialTraining:
             with referee.frozen([detector]):  # a score that cannot be read is the detector's own fault
                 passes = (referee.judge(detector, pool) < THRESHOLD).double().mean().item()
             self._sessions.append(Session(step=step, adversary=chosen, passes=passes))
-            return pool
-        return None
+            self.moved = pool
+            return
 
     def _finetuned(self, chosen: int, detector: Detector, *, n: int, rng: torch.Generator) -> Pool:
         """Fakes of a generator after its session.
@@ -259,6 +277,8 @@ class AdversarialTraining:
             )
             plan = Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
             reals = self._reals[adversary.reals]
+            generator.train()
+            generator.start(plan)
             steps = finetune(
                 generator, reals, evasion, plan=plan, precision=self._precision, rng=rng, persons=adversary.persons
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,14 +15,16 @@ from fakeoff.arena.images.postprocessing import parse_operations, postprocess
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity, state_arrays
+from fakeoff.arena.typed import as_record, read_as
 from fakeoff.detectors import Detector
 from fakeoff.generators import Generator
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk, payload_of
-from fakeoff.protocols.rules.finetuning import EvasionLoss, check_trained, draw_as_seen, finetune
+from fakeoff.protocols.rules.finetuning import EvasionLoss, Followed, check_trained, draw_as_seen, finetune
 from fakeoff.protocols.rules.manipulating import is_manipulator
 from fakeoff.protocols.rules.pools import ATTACK_REALS
+from fakeoff.protocols.rules.resumption import Resumption
 from fakeoff.protocols.score.metrics import THRESHOLD
 
 VERSION = 3
@@ -67,6 +70,16 @@ class AttackArguments:
     through: str | None = None
 
 
+@dataclass(kw_only=True)
+class _Done:
+    """How far an attack is."""
+
+    steps: int = 0
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    passed: list[list[int | float]] = field(default_factory=list)
+    followed: Followed = field(default_factory=Followed)
+
+
 def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], reals: Mapping[str, str]) -> Job:
     """A generator's next version, finetuned against frozen targets.
 
@@ -109,6 +122,7 @@ def write_attack(desk: Desk, version: Version, *, targets: Sequence[Version], re
             "reals": reals[ATTACK_REALS],
             **{f"target_{index}": target.key for index, target in enumerate(targets)},
         },
+        checkpoints=True,
         stage="attack",
         round_=version.round + 1,
     )
@@ -148,19 +162,24 @@ def attack(context: Context) -> Result:
         operations=parse_operations(arguments.through or ""),
     )
     plan = Plan(purpose="attack", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
-    curves: dict[str, list[float]] = {}
-    passed: list[list[float]] = []
+    rng = context.rng("attack")
+    generator.train()
+    resumption = Resumption(context, generator, rng=rng)
+    done = resumption.begin(plan, read=functools.partial(read_as, _Done)) or _Done()
+    evasion.followed = done.followed
+    curves, passed, step = done.curves, done.passed, done.steps - 1
     steps = finetune(
         generator,
         reals,
         evasion,
         plan=plan,
         precision=arguments.precision,
-        rng=context.rng("attack"),
+        rng=rng,
         persons=arguments.persons,
+        first=done.steps,
     )
     with referee.frozen(targets):
-        for step, measured in enumerate(steps):
+        for step, measured in enumerate(steps, start=done.steps):
             for name, value in measured.items():
                 curves.setdefault(name, []).append(value)
             note = f"evasion loss {curves['extra_loss'][-1]:.3f}" if "extra_loss" in curves else ""
@@ -172,6 +191,8 @@ def attack(context: Context) -> Result:
                     break
                 note = f"{note}, {passed[-1][1]:.0%} pass"
             context.report(step + 1, arguments.steps, note)
+            done.steps = step + 1
+            resumption.keep(functools.partial(as_record, done))
     evasion.check_followed()
     check_trained(generator, context.inputs["version"].arrays, steps=arguments.steps)
     return Result(record={"curves": curves, "steps": step + 1, "passed": passed}, arrays=state_arrays(generator))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.plan import Plan
 from fakeoff.arena.players.specs import Identity, state_arrays, weights_hash
-from fakeoff.arena.typed import as_record
+from fakeoff.arena.typed import as_record, read_as
 from fakeoff.detectors import Batch, Detector, PatchDetector
 from fakeoff.detectors.attackable import why_not_attackable
 from fakeoff.protocols.record.versions import Version
@@ -34,6 +34,7 @@ from fakeoff.protocols.rules.adversarial import (
 )
 from fakeoff.protocols.rules.desk import Desk, payload_of
 from fakeoff.protocols.rules.pools import ATTACK_REALS
+from fakeoff.protocols.rules.resumption import Resumption
 from fakeoff.protocols.score.metrics import THRESHOLD
 
 VERSION = 5
@@ -146,6 +147,7 @@ def write_defend(
         payload=payload_of(arguments),
         inputs=inputs,
         places=spec.places(),
+        checkpoints=True,
         stage="defend",
         round_=max(version.round for version in history),
     )
@@ -203,50 +205,71 @@ class _Look:
     accuracy: float
 
 
+@dataclass(kw_only=True)
+class _Done:
+    """How far a training is."""
+
+    steps: int = 0
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    val_curve: list[list[int | float]] = field(default_factory=list)
+    best: _Look = _Look(perfect=False, accuracy=-1.0)
+    worse: int = 0
+
+
 def _train(
     context: Context, arguments: DefendArguments, detector: Detector, pools: Mapping[str, Pool], look_at: _Mixed
 ) -> dict[str, Any]:
     rng = context.rng("defend")
     half = arguments.batch // 2
     is_fake = compute.move(torch.arange(arguments.batch) >= half, context.device)
-    curves: dict[str, list[float]] = {}
-    val_curve: list[list[float]] = []
-    detector.start(Plan(purpose="defend", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None))
     adversarial = arguments.adversarial and AdversarialTraining(
         context, arguments.adversarial, precision=arguments.precision
     )
     needed = adversarial.moved_of(half) if adversarial else 0
-    moved: Pool | None = None
-    best, best_state, worse = _Look(perfect=False, accuracy=-1.0), copy.deepcopy(detector.state_dict()), 0
-    for step in range(1, arguments.steps + 1):
+    resumption = Resumption(context, detector, rng=rng)
+    plan = Plan(purpose="defend", steps=arguments.steps, batch=arguments.batch, rate=arguments.rate or None)
+
+    def go_on(own: Mapping[str, Any]) -> tuple[_Done, Mapping[str, Tensor]]:
+        if adversarial:
+            adversarial.load_state(own["adversarial"])
+        return read_as(_Done, own["done"]), own["best"]
+
+    def kept() -> Mapping[str, Any]:
+        own = {"done": as_record(done), "best": best_state}
+        return {**own, "adversarial": adversarial.state()} if adversarial else own
+
+    done, best_state = resumption.begin(plan, read=go_on) or (_Done(), copy.deepcopy(detector.state_dict()))
+    for step in range(done.steps + 1, arguments.steps + 1):
         if adversarial and adversarial.is_due(step):
-            moved = adversarial.move(detector, step=step, fakes=pools["fake_train"], needed=needed)
-        batch = _batch(pools, half, moved=moved, of_them=needed, rng=rng)
+            adversarial.move(detector, step=step, fakes=pools["fake_train"], needed=needed)
+        batch = _batch(pools, half, moved=adversarial.moved if adversarial else None, of_them=needed, rng=rng)
         detector.train()
         with compute.autocast(arguments.precision, context.device):
             seen = Batch(images=referee.shown(detector, batch), is_fake=is_fake)
             measured = detector.train_step(seen, rng=rng)
         for name, value in referee.check_measured(measured, step=step).items():
-            curves.setdefault(name, []).append(value)
+            done.curves.setdefault(name, []).append(value)
+        done.steps = step
         if step % arguments.check_every == 0 or step == arguments.steps:
             look = _look_at_val(detector, look_at, perfect=arguments.perfect, precision=arguments.precision)
-            val_curve.append([step, look.accuracy])
-            if look > best:
-                best, best_state, worse = look, copy.deepcopy(detector.state_dict()), 0
+            done.val_curve.append([step, look.accuracy])
+            if look > done.best:
+                done.best, best_state, done.worse = look, copy.deepcopy(detector.state_dict()), 0
             else:
-                worse += 1
-            if best.perfect or worse >= arguments.patience:
-                note = f"stopped at step {step}, val accuracy {best.accuracy:.3f}"
+                done.worse += 1
+            if done.best.perfect or done.worse >= arguments.patience:
+                note = f"stopped at step {step}, val accuracy {done.best.accuracy:.3f}"
                 context.report(arguments.steps, arguments.steps, note)
                 break
-        context.report(step, arguments.steps, f"val accuracy {best.accuracy:.3f}" if val_curve else "")
+        context.report(step, arguments.steps, f"val accuracy {done.best.accuracy:.3f}" if done.val_curve else "")
+        resumption.keep(kept)
     detector.load_state_dict(best_state)
     return {
-        "curves": curves,
-        "val_curve": val_curve,
-        "val_accuracy": best.accuracy,
-        "val_perfect": best.perfect,
-        "steps": step,
+        "curves": done.curves,
+        "val_curve": done.val_curve,
+        "val_accuracy": done.best.accuracy,
+        "val_perfect": done.best.perfect,
+        "steps": done.steps,
         **({"adversarial": as_record(adversarial.record)} if adversarial else {}),
     }
 

@@ -55,6 +55,7 @@ class Desk:
         places: Mapping[str, Any] | None = None,
         specs: Sequence[PlayerSpec] = (),
         fresh: bool = False,
+        checkpoints: bool = False,
         stage: str,
         round_: int | None = None,
     ) -> Job:
@@ -72,6 +73,7 @@ class Desk:
             places: Where things lie on the driver's machine.
             specs: The players that it builds.
             fresh: It runs in a process in which no player ever ran.
+            checkpoints: It leaves some on its way.
             stage: What it is for; it decides how urgent the job is.
             round_: Of the game; None where there are none.
         """
@@ -93,6 +95,7 @@ class Desk:
             seconds=compute.job_seconds,
             gigabytes=compute.job_gigabytes,
             fresh=fresh,
+            checkpoint_every=compute.checkpoint_seconds if checkpoints else 0.0,
             stage=stage,
             round=round_,
             urgency=urgency(stage, round_),

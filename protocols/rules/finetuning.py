@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,21 @@ from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.manipulating import reals_to_manipulate
 
 
+@dataclass(kw_only=True)
+class Followed:
+    """How an evasion loss was used so far.
+
+    Attributes:
+        asked: Somebody called it.
+        arrived: A gradient of it came back.
+        moved: There was anything in one.
+    """
+
+    asked: bool = False
+    arrived: bool = False
+    moved: bool = False
+
+
 class EvasionLoss:
     """A generator's ``extra_loss``: ``weight`` times the mean of frozen detectors' evasion losses.
 
@@ -35,6 +51,9 @@ class EvasionLoss:
         resolution: The arena's, pixels a side.
         colour: The arena's.
         operations: What fakes go through after that.
+
+    Attributes:
+        followed: How it was used so far.
     """
 
     def __init__(
@@ -48,8 +67,7 @@ class EvasionLoss:
     ) -> None:
         self._targets, self._weight = targets, weight
         self._resolution, self._colour, self._operations = resolution, colour, operations
-        self._asked = 0
-        self._arrived: list[bool] = []  # one for each time that a gradient came back: whether there was anything in it
+        self.followed = Followed()
 
     def __call__(self, fakes: Tensor) -> Tensor:
         """A scalar that the generator adds to its loss.
@@ -60,14 +78,14 @@ class EvasionLoss:
         Raises:
             JobFailed: There is no gradient, on one side or the other, or the loss is not finite.
         """
-        self._asked += 1
+        self.followed.asked = True
         if not fakes.requires_grad:
             raise JobFailed(
                 "gave extra_loss() fakes without a gradient, so that nothing would be attacked; hand over what the "
                 "generator made, not detach()ed, and outside of no_grad()"
             )
         fakes = fakes.view_as(fakes)
-        fakes.register_hook(lambda gradient: self._arrived.append(bool(gradient.any())))
+        fakes.register_hook(self._arrives)
         seen = images.as_seen(fakes, resolution=self._resolution, colour=self._colour)
         seen = postprocess_through(seen, self._operations)
         losses = [target.evasion_loss(referee.shown(target, seen)) for target in self._targets]
@@ -84,16 +102,20 @@ class EvasionLoss:
         Raises:
             JobFailed: It was never asked for, or no gradient of it ever came back to the fakes.
         """
-        if not self._asked:
+        if not self.followed.asked:
             raise JobFailed(
                 "never called extra_loss(), so that it was trained and attacked nothing; add extra_loss(fakes) to the "
                 "generator's loss in train_step()"
             )
-        if not (any(self._arrived) if self._weight else self._arrived):
+        if not (self.followed.moved if self._weight else self.followed.arrived):
             raise JobFailed(
                 "called extra_loss(), but no gradient of it ever came back, so that nothing was attacked; add what it "
                 "returns to the loss that backward() is called on"
             )
+
+    def _arrives(self, gradient: Tensor) -> None:
+        self.followed.arrived = True
+        self.followed.moved = self.followed.moved or bool(gradient.any())
 
 
 def finetune(
@@ -105,17 +127,19 @@ def finetune(
     precision: Precision,
     rng: torch.Generator,
     persons: Sequence[int] | None = None,
+    first: int = 0,
 ) -> Iterator[dict[str, float]]:
     """Trains a generator on its own objective and an evasion loss, a step each time that something is asked for.
 
     Args:
-        generator: Who learns. Whoever looks at it between two steps puts it back into training mode.
+        generator: Who learns, and was started. Whoever looks at it between two steps puts it back into training mode.
         reals: Train reals at its resolution.
         evasion: Of detectors that are frozen meanwhile.
         plan: Steps, batch and rate.
         precision: Of training.
         rng: A CPU generator, the only source of randomness.
         persons: Who is on each of the reals, for a manipulator.
+        first: Where it goes on from: steps that were taken before.
 
     Yields:
         What each step measured.
@@ -124,8 +148,7 @@ def finetune(
         JobFailed: The generator broke its interface.
     """
     generator.train()
-    generator.start(plan)
-    for step in range(plan.steps):
+    for step in range(first, plan.steps):
         batch = draw_lesson(reals, plan.batch, persons=persons, rng=rng)
         with compute.autocast(precision, reals.device):
             measured = generator.train_step(batch, rng=rng, extra_loss=evasion)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,6 +38,12 @@ class Good(Generator):
 
     def start(self, plan: Plan) -> None:
         self._optimiser = torch.optim.Adam(self.learned(), lr=plan.rate or self.generator_lr)
+
+    def training_state(self) -> Any:
+        return {"optimiser": self._optimiser.state_dict()}
+
+    def load_training_state(self, state: Any) -> None:
+        self._optimiser.load_state_dict(state["optimiser"])
 
     def learned(self) -> list[nn.Parameter]:
         return [self.weight, self.mean]
@@ -420,6 +427,25 @@ class HasARateOfItsOwn(Good):
         self._optimiser = torch.optim.Adam(self.learned(), lr=self.generator_lr)
 
 
+class ForgetsItsMomentum(Good):
+    def training_state(self) -> Any:
+        return {"optimiser": {**self._optimiser.state_dict(), "state": {}}}
+
+
+class TellsWhatMustBeRun(Good):
+    def training_state(self) -> Any:
+        return {**super().training_state(), "rate": Fraction(1, 3)}
+
+
+class TellsWhatCannotBeWritten(Good):
+    def training_state(self) -> Any:
+        return {"schedule": lambda step: step}
+
+
+class LooksAtADefault(Good):
+    load_training_state = Generator.load_training_state
+
+
 class MakesFewerFakes(Good):
     def fakes(self, wanted: Wanted, *, rng: RngT) -> Batch:
         return super().fakes(replace(wanted, n=wanted.n - 1), rng=rng)
@@ -521,6 +547,8 @@ AS_SAMPLING, OWN_LATENT = "latents_decode_as_sampling_does", "each_latent_makes_
 STATE = "a_state_is_all_there_is_to_a_version"
 DEVICE, PROCESS = "it_moves_to_another_device", "it_works_in_another_process"
 
+GOES_ON = "training_goes_on_where_it_was_stopped"
+
 CASES = [
     case(ReturnsNothing, SAMPLES, came="NoneType", mend="no return", expected="sample(1, rng=rng) returns"),
     case(ReturnsAPair, SAMPLES, came="tuple", mend="nothing else"),
@@ -573,6 +601,10 @@ CASES = [
     case(DecodesWithoutGradient, OWN_LATENT, came="no gradient", mend="no_grad()"),
     case(EncodesBackwards, "images_are_encoded", came="to its own image", mend="in the same order"),
     case(HasARateOfItsOwn, "training_heeds_the_rate_of_its_plan", came="it moves one by", mend="plan.rate"),
+    case(ForgetsItsMomentum, GOES_ON, came="other weights", mend="optimisers' state_dict()"),
+    case(TellsWhatMustBeRun, GOES_ON, came="would have to be run", mend="counters as numbers"),
+    case(TellsWhatCannotBeWritten, GOES_ON, came="cannot be written", mend="counters as numbers"),
+    case(LooksAtADefault, GOES_ON, came="it has training_state() alone", mend="both, or neither"),
     case(MakesFewerFakes, "fakes_are_samples", came="(2, 3, 8, 8)", mend=""),
     case(DecodesFlat, OWN_LATENT, came="a gradient that is zero", mend="round()"),
     case(DecodesByBatch, OWN_LATENT, came="differs by", mend="no batch statistics", expected="alone and among others"),

@@ -16,6 +16,7 @@ from rich.console import Console
 from fakeoff.arena.errors import ConfigError, PluginError, StoreError
 from fakeoff.arena.jobs import Job
 from fakeoff.arena.jobs.executors import Load, Observer, SerialExecutor
+from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.leaderboard.conduct.beside import Beside
 from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
@@ -32,9 +33,9 @@ class Watched(SerialExecutor):
         super().__init__()
         self.left: list[str] = []
 
-    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+    def start(self, job: Job, *, load: Load, observer: Observer, unfinished: Unfinished | None = None) -> None:
         self.left.append("started")
-        super().start(job, load=load, observer=observer)
+        super().start(job, load=load, observer=observer, unfinished=unfinished)
 
     def abandon(self) -> None:
         self.left.append("abandoned")

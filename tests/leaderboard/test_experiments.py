@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from PIL import Image
 from rich.console import Console
 
 from fakeoff.arena.errors import ConfigError, FakeoffError, PluginError
-from fakeoff.arena.jobs import Job, Result
-from fakeoff.arena.jobs.executors import Observer, SerialExecutor
+from fakeoff.arena.jobs import Job
+from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.experiments import experiment_text, play_experiment
 from fakeoff.leaderboard.home.home import Home
@@ -42,7 +42,7 @@ class Counting(SerialExecutor):
     def has_room(self, job: Job) -> bool:
         return self._backwards or super().has_room(job)
 
-    def take(self) -> tuple[Job, Mapping[str, Result], Observer]:
+    def take(self) -> tuple[Any, ...]:
         taken = self._waiting.pop() if self._backwards else super().take()
         self.ran.append(taken[0].task.partition(":")[2])
         if len(self.ran) == self._interrupt_at:

@@ -15,6 +15,7 @@ from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.jobs import Job, Outcome
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.arena.parsers import PARTS
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import rebuild_scoreboard
@@ -38,7 +39,7 @@ class Idle:
     def has_room(self, job: Job) -> bool:
         return True
 
-    def start(self, job: Job, *, load: Load, observer: Observer) -> None:
+    def start(self, job: Job, *, load: Load, observer: Observer, unfinished: Unfinished | None = None) -> None:
         raise AssertionError(f"computed again: {job.label}")
 
     def wait(self) -> Outcome:
