@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -16,8 +17,10 @@ import pytest
 
 from fakeoff import generators
 from fakeoff.arena.jobs import Job, Outcome, Result
+from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.arena.players.specs import write_spec
 
@@ -51,6 +54,20 @@ def vanish(context):
 
 def crash(context):
     os.kill(os.getpid(), signal.SIGKILL)
+
+def count(context):
+    kept = context.checkpoint.state or {"n": 0, "began": []}
+    began = [*kept["began"], kept["n"]]
+    for n in range(kept["n"] + 1, 7):
+        time.sleep(0.2)
+        context.report(n, 6)
+        if context.checkpoint.due:
+            context.checkpoint.save({"n": n, "began": began})
+        if n == 4 and len(began) <= context.payload["dies"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if n == 4 and len(began) <= context.payload["stops"]:
+            raise KeyboardInterrupt
+    return Result(record={"began": began})
 """
 
 BAD = ("complain", "leave", "vanish", "crash")
@@ -299,3 +316,38 @@ def test_a_closed_ray_leaves_no_process_and_no_folder(tasks: Path, on_ray: RayEx
         time.sleep(0.2)
     assert rays & descendants() == set()
     assert not scratch.exists()
+
+
+def test_a_job_whose_worker_dies_goes_on_from_what_it_left(tasks: Path, on_ray: RayExecutor, tmp_path: Path) -> None:
+    kept = Unfinished(tmp_path)
+    job = a_job(tasks, "count", payload={"dies": 1, "stops": 0}, checkpoint_every=1e-3)
+    on_ray.start(job, load=no_inputs, observer=Watcher(), unfinished=kept)
+    outcome = on_ray.wait()
+    assert outcome.result is not None, outcome.failure
+    first, second = outcome.result.record["began"]
+    assert (first, second > 0) == (0, True)
+    # the driver has it, for when all of this machine is gone
+    assert (Checkpoint(every=1.0, left=kept.read(job.key)).state or {})["n"] >= 1
+    assert outcome.seconds > 1.2  # what the first worker took is counted, beside what the second one did
+
+
+def test_without_checkpoints_it_begins_anew(tasks: Path, on_ray: RayExecutor, tmp_path: Path) -> None:
+    job = a_job(tasks, "count", payload={"dies": 0, "stops": 0})
+    on_ray.start(job, load=no_inputs, observer=Watcher(), unfinished=Unfinished(tmp_path))
+    outcome = on_ray.wait()
+    assert outcome.result is not None
+    assert outcome.result.record["began"] == [0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_driver_that_was_interrupted_goes_on_from_what_it_left(tasks: Path, tmp_path: Path) -> None:
+    kept = Unfinished(tmp_path)
+    job = a_job(tasks, "count", payload={"dies": 0, "stops": 1}, checkpoint_every=1e-3)
+    for _ in range(2):
+        executor = SerialExecutor()  # as of another process
+        executor.start(job, load=no_inputs, observer=Watcher(), unfinished=kept)
+        with contextlib.suppress(KeyboardInterrupt):
+            outcome = executor.wait()
+    assert outcome.result is not None
+    first, second = outcome.result.record["began"]
+    assert (first, second > 0) == (0, True)
