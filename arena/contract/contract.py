@@ -35,6 +35,10 @@ ValueT = TypeVar("ValueT")
 _LAST = ("test_it_moves_to_another_device", "test_it_works_in_another_process")
 
 
+class _Waits(unittest.SkipTest):
+    """It builds on a check that failed, and says nothing until that one passes."""
+
+
 class Contract(Generic[PlayerT]):
     """What the contracts of all kinds share: how a player is built, and what is kept between the tests of a class.
 
@@ -100,7 +104,7 @@ class Contract(Generic[PlayerT]):
         """
         for test in tests:
             if reason := self._objection(test):
-                raise unittest.SkipTest(reason)
+                raise _Waits(reason)
 
     def passes(self, test: Callable[[], None]) -> bool:
         """Whether another test of this class is passed."""
@@ -209,6 +213,7 @@ class Check:
         came: What the player did instead.
         mend: What to change.
         reason: Why it was skipped.
+        waits: Whether it was skipped for another check that failed.
         seconds: It took.
     """
 
@@ -219,6 +224,7 @@ class Check:
     came: str = ""
     mend: str = ""
     reason: str = ""
+    waits: bool = False
     seconds: float
 
 
@@ -240,13 +246,13 @@ def run_contract(contract: type[Contract[Any]], *, only: Collection[str] = ()) -
 def _run(contract: type[Contract[Any]], name: str) -> Check:
     test = getattr(contract(), name)
     started = time.perf_counter()
-    said: dict[str, str] = {}
+    said: dict[str, Any] = {}
     state: Literal["passed", "failed", "skipped"] = "failed"
     try:
         test()
         state = "passed"
     except unittest.SkipTest as skip:
-        state, said = "skipped", {"reason": str(skip)}
+        state, said = "skipped", {"reason": str(skip), "waits": isinstance(skip, _Waits)}
     except ContractBreach as breach:
         said = {"expected": breach.expected, "came": breach.came, "mend": breach.mend}
     except AssertionError as error:  # of a test that a plugin's repository added

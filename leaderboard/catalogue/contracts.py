@@ -63,13 +63,15 @@ def check_player(
     more = {} if resolution is None else {"resolution": resolution}
     for check in run_contract(contract.of(name, parameters, **more)):
         checks.append(check)
-        if not as_json:
+        if not as_json and not check.waits:
             _print(check, console)
     failed = sum(check.state == "failed" for check in checks)
     if as_json:
         print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
     else:
         passed, skipped = (sum(check.state == state for check in checks) for state in ("passed", "skipped"))
+        if waiting := sum(check.waits for check in checks):
+            console.print(Text(f" --  {waiting} more wait for what failed"), soft_wrap=True)
         verdict = "breaks its contract" if failed else "keeps its contract"
         console.print(
             f"{name} {verdict}: {passed} passed, {failed} failed, {skipped} do not concern it or could not be tried",
