@@ -16,6 +16,7 @@ import torch
 
 from fakeoff.arena.compute import CPU, DeviceName, prepare_process, reset_modes, torch_device
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
+from fakeoff.arena.jobs.hands_off import hands_off
 from fakeoff.arena.jobs.limits import run_limited
 from fakeoff.arena.jobs.output import captured
 from fakeoff.arena.players.plugins import provide
@@ -264,7 +265,8 @@ def _run_sealed(job: Job, inputs: Mapping[str, Result], report: Report) -> Resul
         report=report,
         device=torch_device(job.device),
     )
-    result = _task(job.task)(context)
+    with hands_off():
+        result = _task(job.task)(context)
     _check(result)
     touched = [library for library, state in global_states().items() if state != before[library]]
     if touched:

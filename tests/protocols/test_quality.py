@@ -149,7 +149,7 @@ def test_cheats_are_listed_with_the_reason_and_take_no_place(played: TournamentR
     reasons = {one.player: one.reason for one in played.unranked}
     assert set(reasons) == {"cheat_noise", "cheat_copies"}
     assert "noise" in reasons["cheat_noise"]
-    assert "copy training photographs" in reasons["cheat_copies"]
+    assert "copy photographs" in reasons["cheat_copies"]
     assert {(one.kind, one.round) for one in played.unranked} == {("generator", 0)}
     assert [one.player for one in generator_standings(played)] == ["pgan"]
 
