@@ -26,7 +26,7 @@ from fakeoff.protocols.score import blind, metrics
 
 SIDE = 32
 _scored = 0
-_seen: dict[bytes, int] = {}
+_seen: set[bytes] = set()
 
 
 # ---- detectors that know more than the image
@@ -110,14 +110,16 @@ class CountsImagesOfItsProcess(_Blind):
 
 @register_detector("remembers_images")
 class RemembersImages(_Blind):
-    """Photographs are shown again beside every generator's fakes: what it has seen before is real."""
+    """Photographs are shown again beside every generator's fakes: what it saw before it was built anew is real."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen_before = frozenset(_seen)
 
     def score(self, images: Tensor) -> Tensor:
-        global _seen
         keys = [_fingerprint(image) for image in images]
-        for key in keys:
-            _seen[key] = _seen.get(key, 0) + 1
-        return torch.tensor([0.1 if _seen[key] > 3 else 0.9 for key in keys])
+        _seen.update(keys)
+        return torch.tensor([0.1 if key in self.seen_before else 0.9 for key in keys])
 
 
 @register_detector("looks_at_the_clock")

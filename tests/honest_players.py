@@ -1,7 +1,7 @@
 """Players that look like cheats and are none: a plugin file.
 
-The generators make faces of the training people's eigenfaces, with two traces on them: bars, as strong as a latent and a
-weight say, and a fine chequerboard that neither reaches.
+The generators make faces of the training people's eigenfaces, with two traces on them: bars, as strong as a latent and
+a weight say, and a fine chequerboard that neither reaches.
 """
 
 from __future__ import annotations

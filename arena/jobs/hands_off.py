@@ -18,14 +18,16 @@ from typing import Any, Final, TypeAlias
 from fakeoff.arena.errors import JobFailed
 
 _HOUSE = __name__.partition(".")[0]
-_KEPT = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{64}(/|$)")
+_KEPT = re.compile(r"/([0-9a-f]{2})/\1[0-9a-f]{62}(/|$)")  # ROOT/ab/abcdef...: the store's own way
 _CODE: Final = (FunctionType, classmethod, staticmethod, property)
 
 _Owner: TypeAlias = ModuleType | type
 
 _here = threading.local()
 _hooked = threading.Lock()
-_inside: dict[str, list[tuple[_Owner, tuple[str, ...]]]] = {}  # of each module: itself and its classes, and what of them
+_inside: dict[
+    str, list[tuple[_Owner, tuple[str, ...]]]
+] = {}  # of each module: itself and its classes, and what of them
 
 
 @contextlib.contextmanager

@@ -151,7 +151,10 @@ def _attempts(
         maker = (search.generator.kind, search.generator.player, search.generator.round)
         if search.detector.label != detector.label or row.start is None or maker in unranked:
             continue
-        parts: list[tuple[Means, FoundFakes | None]] = [("search", row.found), ("followed", row.start if is_zero else row.followed)]
+        parts: list[tuple[Means, FoundFakes | None]] = [
+            ("search", row.found),
+            ("followed", row.start if is_zero else row.followed),
+        ]
         for means, fakes in parts:
             if fakes is not None:
                 shares = ((one.recall_fake, row.n_fake) for one in (row.start, fakes))

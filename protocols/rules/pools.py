@@ -378,8 +378,8 @@ def _check_repeatable(generator: Generator, drawn_by: Sequence[Any]) -> None:
     first, second = (referee.draw(generator, _TWICE, rng=rng_from("twice", *drawn_by)).images for _ in range(2))
     if first.shape != second.shape or (first - second).abs().max().item() > _ALIKE:
         raise JobFailed(
-            "made other images when it was asked again with the same rng; draw from rng alone, and keep nothing between "
-            "two calls"
+            "made other images when it was asked again with the same rng; draw from rng alone, and keep nothing "
+            "between two calls"
         )
 
 
