@@ -27,6 +27,7 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
 from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.results import seal
 from fakeoff.leaderboard.mlflow.away import say_if_away, say_unlogged
 from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
 from fakeoff.leaderboard.plots.plots import to_pixels
@@ -224,7 +225,7 @@ def _write(result: Mapping[str, Any], notebook: _Notebook, home: Home) -> list[P
         write_atomically(place / file, content)
     for file in _written_before(target) - contents.keys():
         (place / file).unlink(missing_ok=True)
-    write_atomically(target, experiment_text(result).encode())
+    write_atomically(target, experiment_text(seal(result)).encode())
     return [place / file for file in notebook.files]
 
 

@@ -28,6 +28,13 @@ def _take_a_function_away() -> None:
     del seeds.canonical_json
 
 
+def _do(change: Callable[[], None], *, fails: bool) -> None:
+    with hands_off():
+        change()
+        if fails:
+            raise ValueError("after it")
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -39,10 +46,8 @@ def _take_a_function_away() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_houses_code_is_put_back(change: Callable[[], None], name: str, fails: bool) -> None:
     before = seeds.digest, seeds.canonical_json, Store.read
-    with pytest.raises(JobFailed, match=f"in the place of {name};"), hands_off():
-        change()
-        if fails:
-            raise ValueError("after it")
+    with pytest.raises(JobFailed, match=f"in the place of {name};"):
+        _do(change, fails=fails)
     assert (seeds.digest, seeds.canonical_json, Store.read) == before
 
 
