@@ -95,8 +95,8 @@ def play_experiment(
 
 
 def experiment_text(result: Mapping[str, Any]) -> str:
-    """A result as the text of its file."""
-    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    """A result as the text of its file, under its checksum."""
+    return json.dumps(seal(result), indent=2, ensure_ascii=False) + "\n"
 
 
 class _Notebook:
@@ -225,7 +225,7 @@ def _write(result: Mapping[str, Any], notebook: _Notebook, home: Home) -> list[P
         write_atomically(place / file, content)
     for file in _written_before(target) - contents.keys():
         (place / file).unlink(missing_ok=True)
-    write_atomically(target, experiment_text(seal(result)).encode())
+    write_atomically(target, experiment_text(result).encode())
     return [place / file for file in notebook.files]
 
 

@@ -23,6 +23,7 @@ def seal(result: Mapping[str, Any]) -> dict[str, Any]:
         result: JSON-able.
     """
     found: dict[str, Any] = json.loads(json.dumps(result))  # as it will be read
+    found.pop(_CHECKSUM, None)
     return {**found, _CHECKSUM: digest(found)}
 
 
