@@ -8,6 +8,9 @@ from torch import Tensor
 from fakeoff.arena.errors import one_line
 from fakeoff.detectors.interface import Detector
 
+ZERO_GRADIENT = "the gradient of its evasion_loss is zero"
+"""Of a detector that says that a gradient flows."""
+
 
 def why_not_attackable(detector: Detector, images: Tensor) -> str:
     """Tries whether an attack could follow a detector: whether a gradient flows from its evasion loss to the images.
@@ -41,7 +44,7 @@ def why_not_attackable(detector: Detector, images: Tensor) -> str:
         return "no gradient flows from its evasion_loss to the images"
     if not gradient.isfinite().all():
         return "the gradient of its evasion_loss is not finite"
-    return "" if gradient.any() else "the gradient of its evasion_loss is zero"
+    return "" if gradient.any() else ZERO_GRADIENT
 
 
-__all__ = ["why_not_attackable"]
+__all__ = ["ZERO_GRADIENT", "why_not_attackable"]

@@ -74,6 +74,7 @@ class Generator(Player):
         with torch.no_grad():
             return self.decode(self.latents(n, rng=rng), rng=rng).clamp(0, 1)
 
+    @left_to_players()
     def fakes(self, wanted: Wanted, *, rng: torch.Generator) -> Batch:
         """Makes the fakes that the arena asks for; by default samples, some at a time.
 

@@ -22,6 +22,7 @@ from fakeoff.leaderboard.formats.text_tables import imported_tables, side_by_sid
 from fakeoff.leaderboard.home.challenges import Challenge, LateEntry, read_challenges, read_late_entries
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
+from fakeoff.leaderboard.home.results import check_scoreboard
 from fakeoff.leaderboard.imported.scores import ImportedScores, read_imported
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, read_scoreboard
 from fakeoff.leaderboard.terminal.challenges import print_challenges, print_late_entries
@@ -122,6 +123,7 @@ def _open(place: Path | Home) -> tuple[Scoreboard, tuple[ImportedScores, ...], l
         return read_scoreboard(place), (), []
     if isinstance(place, Path) and place.is_file():
         record = read_ledger(home, home.open_store(), figures=False) if home.tournament.is_file() else None
+        check_scoreboard(home)
         return read_scoreboard(place), *_imported(home, record)
     record = read_ledger(home, home.open_store())
     return build_scoreboard(record), *_imported(home, record)

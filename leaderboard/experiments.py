@@ -27,6 +27,7 @@ from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.arena.seeds import digest, sealed
 from fakeoff.leaderboard.conduct.conductor import conducted
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.results import seal
 from fakeoff.leaderboard.mlflow.away import say_if_away, say_unlogged
 from fakeoff.leaderboard.mlflow.experiment_run import ExperimentRun
 from fakeoff.leaderboard.plots.plots import to_pixels
@@ -94,8 +95,8 @@ def play_experiment(
 
 
 def experiment_text(result: Mapping[str, Any]) -> str:
-    """A result as the text of its file."""
-    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    """A result as the text of its file, under its checksum."""
+    return json.dumps(seal(result), indent=2, ensure_ascii=False) + "\n"
 
 
 class _Notebook:

@@ -18,6 +18,7 @@ from fakeoff.leaderboard.formats.printing import print_table
 from fakeoff.leaderboard.formats.text_tables import TextTable
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
+from fakeoff.leaderboard.home.results import check_scoreboard
 from fakeoff.leaderboard.scoreboard import read_scoreboard
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.scoring.judges import find_champion
@@ -127,6 +128,7 @@ def _listed(home: Home) -> Listed:
 
 def _from_file(home: Home, played: str, *, why: str) -> Listed:
     try:
+        check_scoreboard(home)
         scoreboard = read_scoreboard(home.scoreboard)
     except StoreError:
         return Listed(

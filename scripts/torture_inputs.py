@@ -143,6 +143,31 @@ def _homes(good: Good, folder: Path, rng: random.Random) -> Made:
     return f"{path.relative_to(home)}: {bad}", command
 
 
+def _records(good: Good, folder: Path, rng: random.Random) -> Made:
+    home = shutil.copytree(good.home, folder / "home", symlinks=True)
+    kept = sorted((home / "store").rglob(rng.choice(["record.json", "record.json", "arrays.safetensors"])))
+    path = rng.choice([*kept, *sorted(home.glob("*.json"))] if rng.random() < 0.2 else kept)
+    if rng.random() < 0.3 and path in kept:
+        other = rng.choice([one for one in kept if one != path])
+        bad, swapped = f"changed places with {other.parent.name[:8]}", path.read_bytes()
+        path.write_bytes(other.read_bytes())
+        other.write_bytes(swapped)
+    elif path.suffix == ".json" and rng.random() < 0.3:
+        bad = _another_digit(path, rng)
+    else:
+        bad = _respell(path, rng) if path.suffix == ".json" and rng.random() < 0.7 else _spoil(path, rng)
+    command = rng.choice(
+        [
+            ("leaderboard", "--home", home),
+            ("look", good.images, "--detector", "toy_brightness", "--home", home, "--out", folder / "look.png"),
+            ("export", "--home", home, folder / "out"),
+            ("report", "--home", home, "--out", folder / "report.html"),
+            ("run", "--home", home, "--plugin", good.plugin, "--serial", "-q"),
+        ]
+    )
+    return f"{path.relative_to(home)}: {bad}", command
+
+
 def _archives(good: Good, folder: Path, rng: random.Random) -> Made:
     path = Path(shutil.copy(good.archive, folder / good.archive.name))
     return _spoil(path, rng), ("unpack", path, folder / "home")
@@ -173,6 +198,7 @@ _BORDERS: Mapping[str, Callable[[Good, Path, random.Random], Made]] = {
     "plugin files": _plugins,
     "weights": _weights,
     "homes": _homes,
+    "records": _records,
     "archives": _archives,
     "scoreboards": _scoreboards,
     "scores": _tables,
@@ -270,6 +296,14 @@ def _respell(path: Path, rng: random.Random) -> str:
         above[key] = value
     path.write_text(json.dumps(data))
     return f"{where[:60]} is {'gone' if value is _Gone else repr(value)[:12]}"
+
+
+def _another_digit(path: Path, rng: random.Random) -> str:
+    text = bytearray(path.read_bytes())
+    at = rng.choice([place for place, byte in enumerate(text) if chr(byte).isdigit()])
+    text[at] = rng.choice([byte for byte in b"0123456789" if byte != text[at]])
+    path.write_bytes(bytes(text))
+    return f"another digit at {at}"
 
 
 class _Gone:

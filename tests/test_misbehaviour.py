@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from fakeoff.arena.images.reals import open_source
+from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.executors import SerialExecutor
 from fakeoff.arena.jobs.ray_executor import RayExecutor
+from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.play import play
+from fakeoff.protocols.attack_defend import play_tournament
 from fakeoff.protocols.config import TournamentConfig, parse_config
 
 BAD = Path(__file__).parent / "bad_players.py"
@@ -72,7 +76,7 @@ def small(generators: list[str]) -> TournamentConfig:
 
 @pytest.fixture(scope="module")
 def played(
-    tmp_path_factory: pytest.TempPathFactory, toys: Path, make_home: Callable[[Path], Path]
+    tmp_path_factory: pytest.TempPathFactory, toys: Path, make_home: Callable[[Path], Path], quick_pictures: None
 ) -> tuple[Path, dict[str, Any], str]:
     """A tournament of all of them and one good player: its home, its scoreboard, and what was on the screen."""
     load_plugin_file(BAD)
@@ -137,16 +141,33 @@ def test_playing_on_tries_the_failed_again_and_computes_nothing_else(played: tup
     kept = json.loads((home / "scoreboard.json").read_text())
     assert kept == json.loads(json.dumps(scoreboard))
     serially = [name for name in SAID if name not in ONLY_ON_RAY]
-    screen = io.StringIO()
-    console = Console(file=screen, width=200)
-    again = play(small(serially), home=Home(home), executor=SerialExecutor(), console=console).to_json()
-    assert {f["player"] for f in again["forfeits"]} == set(serially)
+    witness = _Witness()
+    again = play_tournament(
+        small(serially),
+        source=open_source("orl"),
+        store=Store(Home(home).store),
+        executor=SerialExecutor(),
+        observer=witness,
+    )
+    assert {forfeit.player for forfeit in again.forfeits} == set(serially)
     reasons = {f["player"]: f["reason"] for f in scoreboard["forfeits"]}
-    assert all(f["reason"] == reasons[f["player"]] for f in again["forfeits"])  # the same without Ray
-    done = [line for line in screen.getvalue().splitlines() if ": done (" in line]
+    assert all(forfeit.reason == reasons[forfeit.player] for forfeit in again.forfeits)  # the same without Ray
     # Another company makes other detectors, and so another attack in round 1; round 0's fakes are there.
-    assert not [line for line in done if "enter" in line]
-    assert len([line for line in done if "sample toy_generator" in line]) == 1
+    assert not [label for label in witness.done if "enter" in label]
+    assert len([label for label in witness.done if "sample toy_generator" in label]) == 1
+
+
+class _Witness:
+    """Remembers which jobs came to something."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def finished(self, outcome: Outcome) -> None:
+        self.done += [outcome.job.label] if outcome.result is not None else []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
 
 
 def test_the_page_about_it_says_what_is_said() -> None:

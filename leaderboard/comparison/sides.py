@@ -12,6 +12,7 @@ from fakeoff.arena.jobs.store import Store
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.home.provenance import Provenance, read_provenance
+from fakeoff.leaderboard.home.results import check_scoreboard
 from fakeoff.leaderboard.scoreboard import Scoreboard, build_scoreboard, read_scoreboard
 from fakeoff.protocols.measures.match import MatchRow
 from fakeoff.protocols.measures.tournament import TournamentRecord
@@ -88,6 +89,7 @@ def open_side(place: Home | Path, *, name: str) -> Side:
     except StoreError as error:
         if not home.scoreboard.is_file():
             raise
+        check_scoreboard(home)
         return Side(
             name=name,
             scoreboard=read_scoreboard(home.scoreboard),

@@ -11,6 +11,7 @@ from fakeoff.arena.files import read_file
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.typed import read_as
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.results import read_results
 from fakeoff.protocols.measures.standings import DetectorStanding
 from fakeoff.protocols.score.telling import tell
 
@@ -71,15 +72,17 @@ def read_challenges(home: Home) -> tuple[Challenge, ...]:
 
     Args:
         home: Where they were played.
+
+    Raises:
+        StoreError: What an experiment found is not as it was written.
     """
     states = _states(home)
     found = []
-    for path in sorted(home.experiments.glob("*.json")):
+    for _, result in read_results(home):
         try:
-            result = json.loads(read_file(path))
             if result["protocol"] == _CHALLENGE:
                 found.append(read_verdict(result["tables"]["verdict"][0]))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError):
             continue
     known = [one for one in found if states.get(one.detector) == one.state]
     return tuple(sorted(known, key=lambda one: (one.detector, one.stands, one.untried, one.after)))
@@ -120,15 +123,14 @@ def read_late_entries(home: Home) -> tuple[LateEntry, ...]:
     """The newcomers of a home whose tournament still has all the versions that they met, by kind and place."""
     state = digest(sorted(_keys(home)))
     found = []
-    for path in sorted(home.experiments.glob("*.json")):
+    for _, result in read_results(home):
         try:
-            result = json.loads(read_file(path))
             row = result["tables"]["place"][0] if result["protocol"] == _NEWCOMER else {}
             if row.get("state") == state:
                 found.append(
                     read_as(LateEntry, {name: row[name] for name in ("newcomer", "kind", "place", "of", "sentence")})
                 )
-        except (OSError, ValueError, KeyError, TypeError, IndexError):  # somebody else's file
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):  # somebody else's file
             continue
     return tuple(sorted(found, key=lambda one: (one.kind, one.place is None, one.place or 0, one.newcomer)))
 

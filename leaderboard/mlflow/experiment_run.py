@@ -12,6 +12,7 @@ from typing import Any
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.images import Pixels
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.results import seal
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, experiment_name, flatten
 from fakeoff.leaderboard.mlflow.patience import SECONDS
 from fakeoff.leaderboard.mlflow.picture import Picture
@@ -100,7 +101,7 @@ class ExperimentRun:
         with self._chance():
             run, client = self._started(), self._mlflow.client
             self._flush()
-            client.log_text(run, json.dumps(result, indent=2, ensure_ascii=False), f"{result['experiment']}.json")
+            client.log_text(run, json.dumps(seal(result), indent=2, ensure_ascii=False), f"{result['experiment']}.json")
             for name, rows in result["tables"].items():
                 client.log_text(run, csv_text(rows), f"tables/{name}.csv")
             for name, pixels in figures.items():

@@ -12,6 +12,7 @@ from fakeoff.leaderboard.home.challenges import read_challenges
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
 from fakeoff.leaderboard.home.provenance import Provenance, read_provenance
+from fakeoff.leaderboard.home.results import check_scoreboard
 from fakeoff.leaderboard.plots.state_plot import state_plot
 from fakeoff.leaderboard.report.faces import find_faces
 from fakeoff.leaderboard.report.facts.changes import change_sentences, change_tables
@@ -110,6 +111,7 @@ def _read(home: Home, record: TournamentRecord | None) -> tuple[Scoreboard, Tour
     except StoreError as error:
         if not home.scoreboard.is_file():
             raise
+        check_scoreboard(home)
         why = f" ({error})" if home.tournament.is_file() else ""
         trouble = f"Only scoreboard.json could be read here, so there are no faces and no heatmaps{why}."
         return read_scoreboard(home.scoreboard), None, [Caution(kind="Incomplete", text=trouble)]

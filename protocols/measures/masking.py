@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from fakeoff.detectors.attackable import ZERO_GRADIENT
 from fakeoff.protocols.measures.search import FoundFakes
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Version
@@ -84,7 +85,8 @@ def find_masking(record: TournamentRecord) -> list[Masking]:
     against another detector, moved it further by :data:`GAP`, beyond both intervals. Where its gradient was followed
     over the latents that were searched, it must have been worth less than the search at the same budget, in mean
     P(fake): else the attacks were weak, and the gradient is not masked. Where nobody attacked it alone, that takes the
-    place of attacks. Matches of who is unranked do not count. Who has no gradient masks none.
+    place of attacks. Matches of who is unranked do not count. Who says that it has no gradient masks none; one that is
+    zero, of who does not say so, is a gradient that leads nowhere.
     """
     unranked = {(one.kind, one.player, one.round) for one in record.unranked}
     found = []
@@ -143,12 +145,16 @@ def _attempts(
             means = "attack" if version.targets == (detector.label,) else means
             fall = measure_fall(recalls[before], recalls[version.label], confidence=confidence)
             yield Attempt(means=means, generator=version.label, fall=fall)
+    is_zero = any(one.detector == detector.label and one.reason == ZERO_GRADIENT for one in record.passed_over)
     for search in record.searches:
         row = search.row()
         maker = (search.generator.kind, search.generator.player, search.generator.round)
         if search.detector.label != detector.label or row.start is None or maker in unranked:
             continue
-        parts: list[tuple[Means, FoundFakes | None]] = [("search", row.found), ("followed", row.followed)]
+        parts: list[tuple[Means, FoundFakes | None]] = [
+            ("search", row.found),
+            ("followed", row.start if is_zero else row.followed),
+        ]
         for means, fakes in parts:
             if fakes is not None:
                 shares = ((one.recall_fake, row.n_fake) for one in (row.start, fakes))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Self
 
+from fakeoff import generators
+from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.protocols.measures.ground import Ground
 from fakeoff.protocols.measures.measured import Kept, Measured
 from fakeoff.protocols.measures.rows import GeneratorRow, Newest, of_generator
@@ -54,7 +56,15 @@ class QualityGate(Measured[QualityRow]):
             return None
         pool = generator.pools["val"]
         targets = beside(pool, "target") if "target" in what_is_known(pool, ground.store) else None
-        job = write_quality(ground.desk, generator, first=first, reals=reals, targets=targets)
+        player = generators.players.load(ground.desk.generators[generator.player].plugin)
+        job = write_quality(
+            ground.desk,
+            generator,
+            first=first,
+            reals=reals,
+            targets=targets,
+            made_of_none=not has_own(player, "fakes") and "manipulator" not in abilities(player),
+        )
         if not await ground.settle(job, blame=blame(generator, "quality")):
             return None
         return cls(generator=generator, key=job.key, figures=ground.store.figures(job.key, QualityFigures))

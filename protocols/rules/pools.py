@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -19,7 +19,7 @@ from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import Identity, state_arrays
 from fakeoff.arena.seeds import rng_from
-from fakeoff.generators import Batch
+from fakeoff.generators import Batch, Generator
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules import referee
 from fakeoff.protocols.rules.desk import Desk, payload_of
@@ -46,6 +46,8 @@ ATTACK_REALS = "attack"
 """The name, among the pools of reals, of those that an attack learns from: train at the generator's resolution."""
 
 _FEWEST = 8
+_TWICE = 4  # fakes that are asked for twice
+_ALIKE = 1e-3  # what sums in another order leave, on a GPU
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +314,9 @@ def fake_pools(context: Context) -> Result:
     fake of train is in one of test. What it says that it changed (the masks) goes the same way to the arena's
     resolution.
 
+    A few are asked for twice, of the same random numbers: fakes that hang on anything else, as the clock or what was
+    asked before, could not be played again.
+
     Payload: :class:`SampleArguments`. Inputs: ``version``; for a manipulator ``real_train``, ``real_val`` and
     ``real_test``, at its own resolution.
 
@@ -336,6 +341,8 @@ def fake_pools(context: Context) -> Result:
         reals=reals,
         sizes=sizes,
     )
+    if reals is None and made.split is None:
+        _check_repeatable(generator, drawn_by)
     rows = _rows(made, sizes, rng=rng_from("splits", *drawn_by))
     quantised = images.quantise(made.images, colour=arguments.colour)
     pixels = images.to_arena(quantised, resolution=arguments.arena_resolution)
@@ -365,6 +372,15 @@ def _known(made: Batch, reals: Batch | None, *, resolution: int) -> dict[Known, 
     elif made.person is not None:
         known["target_person"] = made.person.cpu().numpy()
     return known
+
+
+def _check_repeatable(generator: Generator, drawn_by: Sequence[Any]) -> None:
+    first, second = (referee.draw(generator, _TWICE, rng=rng_from("twice", *drawn_by)).images for _ in range(2))
+    if first.shape != second.shape or (first - second).abs().max().item() > _ALIKE:
+        raise JobFailed(
+            "made other images when it was asked again with the same rng; draw from rng alone, and keep nothing "
+            "between two calls"
+        )
 
 
 def _rows(made: Batch, sizes: Mapping[Split, int], *, rng: torch.Generator) -> dict[Split, npt.NDArray[np.int64]]:

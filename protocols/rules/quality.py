@@ -31,9 +31,11 @@ class QualityFigures:
 
 
 def write_quality(
-    desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str], targets: str | None = None
+    desk: Desk, generator: Version, *, first: Version, reals: Mapping[str, str], targets: str | None, made_of_none: bool
 ) -> Job:
-    """Whether a generator version's fakes are worth ranking, by its val pool: test decides nothing.
+    """Whether a generator version's fakes are worth ranking, by its val pool.
+
+    Test's photographs are looked at for one thing: whether they are copied.
 
     Args:
         desk: What is played.
@@ -41,6 +43,7 @@ def write_quality(
         first: Its version 0.
         reals: Keys of the real pools by split.
         targets: Key of what photographs its val fakes were put into, where that is known.
+        made_of_none: Whether its fakes are made of nothing that it is shown, so that it may copy no photograph at all.
     """
     return desk.job(
         quality,
@@ -54,6 +57,7 @@ def write_quality(
             "real": reals["val"],
             "real_train": reals["train"],
             **({} if targets is None else {"target": targets}),
+            **({"real_test": reals["test"]} if made_of_none else {}),
         },
         stage="quality",
         round_=generator.round,
@@ -64,12 +68,14 @@ def quality(context: Context) -> Result:
     """Measures whether a generator version's fakes are worth ranking.
 
     Inputs: ``fake``, ``fake_0`` (val pools from the same latents), ``real`` (val), ``real_train``, and ``target``
-    where it is known which of ``real`` each of ``fake`` was put into.
+    where it is known which of ``real`` each of ``fake`` was put into; ``real_test`` where no photograph may be copied.
     """
     fake, first, real, train = (
         context.inputs[name].arrays["images"] for name in ("fake", "fake_0", "real", "real_train")
     )
     rng = np.random.default_rng(seed_from(context.key, "quality"))
     targets = context.inputs["target"].arrays["images"] if "target" in context.inputs else None
-    found = measure_quality(fake, first, real, train, targets=targets, rng=rng)
+    test = context.inputs.get("real_test")
+    held_out = None if test is None else np.concatenate([real, test.arrays["images"]])
+    found = measure_quality(fake, first, real, train, targets=targets, held_out=held_out, rng=rng)
     return Result(record=as_record(QualityFigures(quality=found, faults=() if found is None else faults(found))))

@@ -10,7 +10,8 @@ arena:
 - ``variety``: how far a fake is from the fake nearest to it, against photographs of training people. 0 is one face.
   Fakes that were made of photographs are held to these, one fake of each: what a manipulation leaves is alike.
 - ``novelty``: how far a fake is from the nearest training photograph, mirrored or moved a little, against photographs
-  of other people. 0 is a copy.
+  of other people. 0 is a copy. Of fakes that no photographs are shown for, the same of photographs that are held out,
+  where that is less: who has them has no business with them.
 
 The last two compare small blurred images (16 pixels a side), in which noise on top of a face changes little. The limits
 were set between what generators that ship measure and what cheats do (docs/scoreboard.md). All images are uint8
@@ -54,7 +55,7 @@ class Quality:
         kid_share: From other reals (0) to uniform noise (1), of whole faces.
         swd_share: Likewise, of texture.
         variety: 0 is one face over and over; training photographs measure 1.
-        novelty: 0 is copies of training photographs; photographs of other people measure 1.
+        novelty: 0 is copies of photographs; photographs of other people measure 1.
         ssim_to_first: Mean structural similarity to version 0 of the same latents; 1 for version 0 itself.
     """
 
@@ -72,6 +73,7 @@ def measure_quality(
     train: Pixels,
     *,
     targets: npt.NDArray[np.int64] | None = None,
+    held_out: Pixels | None = None,
     rng: np.random.Generator,
 ) -> Quality | None:
     """Measures a set of fakes; None where there are fewer than :data:`FEWEST` of anything.
@@ -82,6 +84,8 @@ def measure_quality(
         reals: Photographs of people whom nobody trained on.
         train: Photographs of the training people.
         targets: int64 ``(n,)``: of fakes that were made of reals, the place of the one that each was put into.
+        held_out: Photographs of other people than the training people, of which none may be copied; None where fakes
+            are made of photographs.
         rng: Of the noise, of patches and of directions.
     """
     if min(map(len, (fakes, reals, train))) < FEWEST:
@@ -96,7 +100,10 @@ def measure_quality(
         kid_share=_share(*kid),
         swd_share=_share(*swd),
         variety=_variety(*_compared(fakes, reals, train, targets), rng=rng),
-        novelty=_to_nearest(fakes, train) / max(_to_nearest(reals, train), _LEAST_DISTANCE),
+        novelty=min(
+            _novelty(fakes, train, others=reals),
+            np.inf if held_out is None else _novelty(fakes, held_out, others=train),
+        ),
         ssim_to_first=1.0 if np.array_equal(fakes, first) else distances.ssim(fakes, first),
     )
 
@@ -120,7 +127,7 @@ def faults(quality: Quality) -> tuple[str, ...]:
         )
     if quality.novelty < LEAST_NOVELTY:
         found.append(
-            f"its fakes copy training photographs: they are at {quality.novelty:.0%} of the distance that other people "
+            f"its fakes copy photographs: they are at {quality.novelty:.0%} of the distance that other people "
             f"have to these (at least {LEAST_NOVELTY:.0%})"
         )
     if quality.ssim_to_first < LEAST_SSIM:
@@ -158,6 +165,10 @@ def _variety(fakes: Pixels, photographs: Pixels, *, rng: np.random.Generator) ->
         np.fill_diagonal(apart, np.inf)
         spread.append(float(np.median(apart.min(1))))
     return spread[0] / max(spread[1], _LEAST_DISTANCE)
+
+
+def _novelty(fakes: Pixels, photographs: Pixels, *, others: Pixels) -> float:
+    return _to_nearest(fakes, photographs) / max(_to_nearest(others, photographs), _LEAST_DISTANCE)
 
 
 def _to_nearest(images: Pixels, photographs: Pixels) -> float:

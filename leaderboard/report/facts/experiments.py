@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fakeoff.arena.files import read_file
 from fakeoff.leaderboard.home.home import Home
+from fakeoff.leaderboard.home.results import read_results
 from fakeoff.leaderboard.report.facts.tables import Row, Table
 from fakeoff.leaderboard.terminal.experiment_tables import shown_columns, with_interval
 from fakeoff.leaderboard.verdict.cautions import Caution
@@ -41,11 +41,10 @@ class Experiment:
 def find_experiments(home: Home) -> list[Experiment]:
     """All experiments of a home that can be read, by name."""
     found = []
-    for path in sorted(home.experiments.glob("*.json")):
+    for _, result in read_results(home):
         try:
-            found.append(_experiment(json.loads(read_file(path)), home))
+            found.append(_experiment(result, home))
         except (
-            OSError,
             ValueError,
             KeyError,
             TypeError,
