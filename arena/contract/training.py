@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic
 import torch
 
 from fakeoff.arena import compute
+from fakeoff.arena.checkpoint import Checkpoint
 from fakeoff.arena.contract import PlayerT
 from fakeoff.arena.contract.breaches import ContractBreach, asking
 from fakeoff.arena.contract.checks import check_measured, does_not_write, leaves_globals_alone, wrote_to
@@ -17,7 +18,6 @@ from fakeoff.arena.contract.fitting import Shown
 from fakeoff.arena.contract.portability import Travels
 from fakeoff.arena.errors import one_line
 from fakeoff.arena.images.batch import Batch, join
-from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.players.abilities import abilities, has_own
 from fakeoff.arena.players.plan import Plan, Purpose
 from fakeoff.arena.players.specs import weights_hash

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
+from fakeoff.arena.checkpoint import Checkpoint
 from fakeoff.arena.compute import Machine, survey
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over
-from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.limits import machine_gigabytes
 from fakeoff.arena.jobs.nursery import Nursery
 from fakeoff.arena.jobs.unfinished import Unfinished

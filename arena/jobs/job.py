@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fakeoff.arena.checkpoint import Checkpoint
 from fakeoff.arena.compute import CPU, DeviceName, prepare_process, reset_modes, torch_device
 from fakeoff.arena.errors import FakeoffError, JobFailed, one_line
-from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.hands_off import hands_off
 from fakeoff.arena.jobs.limits import run_limited
 from fakeoff.arena.jobs.output import captured

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakeoff.arena.checkpoint import Checkpoint
 from fakeoff.arena.jobs import Job, Outcome, Result, execute, hand_over, import_house
-from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.limits import machine_gigabytes
 from fakeoff.arena.jobs.nursery import execute_fresh
 from fakeoff.arena.players.provisions import Provision

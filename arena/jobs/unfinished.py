@@ -6,9 +6,9 @@ import contextlib
 import time
 from pathlib import Path
 
+from fakeoff.arena.checkpoint import is_whole
 from fakeoff.arena.errors import StoreError
 from fakeoff.arena.files import read_file
-from fakeoff.arena.jobs.checkpoint import is_whole
 from fakeoff.arena.jobs.store import Store, write_atomically
 
 _ENDING = ".pt"

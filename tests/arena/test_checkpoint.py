@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from fakeoff.arena.jobs.checkpoint import Checkpoint, is_whole
+from fakeoff.arena.checkpoint import Checkpoint, is_whole
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.jobs.unfinished import Unfinished
 

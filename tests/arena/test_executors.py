@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from fakeoff import generators
+from fakeoff.arena.checkpoint import Checkpoint
 from fakeoff.arena.jobs import Job, Outcome, Result
-from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.jobs.executors import Executor, SerialExecutor
 from fakeoff.arena.jobs.ray_executor import RayExecutor
 from fakeoff.arena.jobs.unfinished import Unfinished

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from fakeoff import detectors
+from fakeoff.arena.checkpoint import Checkpoint
 from fakeoff.arena.errors import JobFailed
 from fakeoff.arena.jobs import Context, Result
-from fakeoff.arena.jobs.checkpoint import Checkpoint
 from fakeoff.arena.players.specs import state_arrays
 from fakeoff.protocols.pretrain import PretrainArguments, pretrain
 from fakeoff.protocols.rules import referee
