@@ -43,7 +43,7 @@ TIMES_AS_LONG = 5
 PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "rules": {
         "protocols/rules/defend.py": ["tests/protocols/test_defend.py"],
-        "protocols/score/blind.py": ["tests/protocols/test_blind.py"],
+        "protocols/score/blind.py": ["tests/protocols/test_blind.py", "tests/protocols/test_decisions.py"],
     },
     "metrics": {
         "protocols/score/metrics.py": ["tests/protocols/test_metrics.py"],

@@ -163,6 +163,11 @@ def test_operating_points_lie_on_scikit_learns_roc_curve_at_vals_thresholds(
         assert getattr(found, name) - 1e-9 <= high <= 1
 
 
+def test_a_score_at_a_threshold_reaches_it_on_either_side() -> None:
+    found = figures(np.array([0.25, 0.5]), np.array([0.5, 0.75]), at_5_fpr=0.5, at_1_fpr=0.75)
+    assert [getattr(found, name) for name in OPERATING] == [1.0, 0.5, 0.5, 0.0]
+
+
 @given(n=st.integers(1, 200), confidence=st.floats(0.5, 0.999))
 @settings(max_examples=40, deadline=None)
 def test_a_share_of_none_or_all_is_bounded_as_by_the_exact_binomial(n: int, confidence: float) -> None:
