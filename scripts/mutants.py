@@ -129,12 +129,16 @@ def try_tests(tests: Sequence[str], *, copy: Path, environment: Mapping[str, str
     raise click.ClickException(f"{' '.join(tests)} fail as they are:\n{done.stdout[-2000:]}")
 
 
-def run_module(module: str, tests: Sequence[str], *, each: int, seed: int, work: Path) -> dict[str, Any]:
-    """Tries a module's mutants; of those that were tried before only the survivors, since tests grow."""
-    name = module.removesuffix(".py").replace("/", "-")
-    folder = work / name
+def session_of(module: str, *, each: int, seed: int, work: Path) -> Path:
+    """Where it is kept how each of a module's mutants ended: of the module as it is now."""
     version = hashlib.sha256((ROOT / module).read_bytes()).hexdigest()[:8]
-    session = folder / f"{version}-{each}-{seed}.sqlite"
+    return work / module.removesuffix(".py").replace("/", "-") / f"{version}-{each}-{seed}.sqlite"
+
+
+def run_module(module: str, tests: Sequence[str], *, each: int, seed: int, work: Path) -> None:
+    """Tries a module's mutants; of those that were tried before only the survivors, since tests grow."""
+    session = session_of(module, each=each, seed=seed, work=work)
+    folder = session.parent
     copy = copy_checkout(folder)
     (folder / "tmp").mkdir(exist_ok=True)
     environment = {
@@ -168,7 +172,6 @@ def run_module(module: str, tests: Sequence[str], *, each: int, seed: int, work:
     forget_survivors(session)
     subprocess.run([*cosmic_ray, "exec", config, session], cwd=copy, env=environment, check=True)
     shutil.rmtree(folder / "tmp")
-    return {"tests": list(tests), "seconds_of_the_tests": round(seconds, 1), **read_session(session, module)}
 
 
 def forget_survivors(session: Path) -> None:
@@ -178,13 +181,18 @@ def forget_survivors(session: Path) -> None:
 
 
 def read_session(session: Path, module: str) -> dict[str, Any]:
-    """How many of a module's mutants were noticed, and which were not."""
+    """How many of a module's mutants were noticed, which were not, and how many were not tried yet."""
     outcomes: Counter[str] = Counter()
-    survivors = []
+    survivors: list[dict[str, Any]] = []
+    if not session.exists():
+        return {"mutants": 0, "noticed": 0, "survivors": survivors}
     with use_db(session, WorkDB.Mode.open) as base:
         results = dict(base.results)
         for item in base.work_items:
-            result = results[item.job_id]
+            result = results.get(item.job_id)
+            if result is None:
+                outcomes["not tried"] += 1
+                continue
             if result.worker_outcome == WorkerOutcome.SKIPPED:
                 continue
             noticed = result.test_outcome != TestOutcome.SURVIVED
@@ -192,7 +200,8 @@ def read_session(session: Path, module: str) -> dict[str, Any]:
             if not noticed:
                 survivors.append(survivor(item.mutations[0], result.diff or "", module))
     survivors.sort(key=lambda one: (one["line"], one["after"]))
-    return {"mutants": outcomes.total(), "noticed": outcomes["noticed"], "survivors": survivors}
+    waiting = {"not_tried": outcomes.pop("not tried")} if outcomes["not tried"] else {}
+    return {"mutants": outcomes.total(), "noticed": outcomes["noticed"], **waiting, "survivors": survivors}
 
 
 def survivor(change: MutationSpec, diff: str, module: str) -> dict[str, Any]:
@@ -229,16 +238,19 @@ def summary(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 @click.option("--seed", default=0, show_default=True, help="Of the draw.")
 @click.option("--jobs", default=1, show_default=True, help="Modules at once.")
 @click.option("--work", default=Path("scratch/mutants"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--no-run", is_flag=True, help="Only say what was tried so far.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file for the figures.")
-def main(parts: Sequence[str], each: int, seed: int, jobs: int, work: Path, out: Path | None) -> None:
+def main(parts: Sequence[str], each: int, seed: int, jobs: int, work: Path, no_run: bool, out: Path | None) -> None:
     work = work.resolve()
     modules = [(part, module, tests) for part in parts or PARTS for module, tests in PARTS[part].items()]
 
     def run(entry: tuple[str, str, Sequence[str]]) -> dict[str, Any]:
         _, module, tests = entry
-        found = run_module(module, tests, each=each, seed=seed, work=work)
+        if not no_run:
+            run_module(module, tests, each=each, seed=seed, work=work)
+        found = read_session(session_of(module, each=each, seed=seed, work=work), module)
         click.echo(f"{module}: {found['noticed']} of {found['mutants']}")
-        return found
+        return {"tests": list(tests), **found}
 
     with ThreadPoolExecutor(jobs) as pool:
         results = list(pool.map(run, modules))
