@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ASSETS := $(VENV)/assets
+# Versions with which the tests were green; `make newest` takes the newest that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
+CONSTRAINED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: play test check bench bench-gpu slow torture follow paper clean
+.PHONY: play test check newest bench bench-gpu slow torture mutants follow paper dependencies audit-dependencies reproducible clean
 
 play: $(STAMP)
 	$(BIN)/fakeoff run
@@ -24,6 +27,9 @@ check: $(ASSETS)
 	$(BIN)/lint-imports
 	$(PYTEST)
 
+newest:
+	$(MAKE) check VENV=.venv-newest CONSTRAINTS=
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/parts.py
@@ -40,6 +46,11 @@ slow: $(STAMP)
 torture: $(STAMP)
 	$(BIN)/python scripts/torture.py --work scratch/torture
 
+# An hour or two; an interrupted one goes on where it was.
+mutants: $(STAMP)
+	$(BIN)/pip install --quiet $(CONSTRAINED) --editable '.[mutants]'
+	$(BIN)/python scripts/mutants.py --jobs 2 --out docs/results/mutants.json
+
 # The tutorial, the pages for a job and the notebook, word for word; `make follow PAGES=docs/jobs/i-have-a-gan.md` one.
 PAGES := docs/tutorial.md $(wildcard docs/jobs/*.md)
 follow: $(STAMP)
@@ -50,13 +61,26 @@ follow: $(STAMP)
 paper: $(STAMP)
 	$(BIN)/python scripts/paper.py --play --homes scratch/paper
 
-clean:
-	rm -rf $(VENV) build dist *.egg-info
+dependencies: $(STAMP)
+	$(BIN)/pip install --quiet --editable '.[teacher,mutants]'
+	$(BIN)/python scripts/write_dependencies.py
 
-$(STAMP): pyproject.toml examples/fakeoff-dcgan/pyproject.toml examples/fakeoff-spectrum/pyproject.toml
+# In an environment of its own; it asks a service on the network. Strict: a package that could not be looked up fails it.
+AUDIT := .venv-audit
+audit-dependencies:
+	test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/pip install --quiet pip-audit; }
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt --vulnerability-service osv
+
+reproducible: $(STAMP)
+	$(BIN)/python scripts/build_twice.py
+
+clean:
+	rm -rf $(VENV) .venv-newest $(AUDIT) build dist *.egg-info
+
+$(STAMP): pyproject.toml $(CONSTRAINTS) examples/fakeoff-dcgan/pyproject.toml examples/fakeoff-spectrum/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Fakeoff needs Python 3.11 or later; run: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]' --editable examples/fakeoff-dcgan --editable examples/fakeoff-spectrum
+	$(BIN)/pip install --quiet $(CONSTRAINED) --editable '.[dev]' --editable examples/fakeoff-dcgan --editable examples/fakeoff-spectrum
 	touch $@
 
 # What the tests of an example need; the game itself does without.

@@ -14,8 +14,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names in a wheel that is built from what git tracks."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """A wheel that is built from what git tracks, by somebody whose files nobody else may read."""
     folder = tmp_path_factory.mktemp("wheel")
     clone = folder / "clone"
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -24,13 +24,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         if source.is_file() and not source.is_symlink():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             (clone / name).write_bytes(source.read_bytes())
+            (clone / name).chmod(0o600)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(clone)],
         check=True,
         capture_output=True,
+        umask=0o077,
     )
-    (built,) = folder.glob("*.whl")
-    return zipfile.ZipFile(built).namelist()
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture
+def wheel(built: zipfile.ZipFile) -> list[str]:
+    """The names in it."""
+    return built.namelist()
 
 
 def test_the_package_list_is_the_tree() -> None:
@@ -54,6 +62,18 @@ def test_the_wheel_holds_the_weights_and_nothing_private(wheel: list[str]) -> No
     assert not [
         name for name in wheel if name.startswith(("fakeoff/tests", "fakeoff/scripts", "tests", "fakeoff/docs"))
     ]
+
+
+def test_the_wheel_does_not_know_whose_files_it_was_made_of(built: zipfile.ZipFile) -> None:
+    modes = {f"{entry.external_attr >> 16:o}" for entry in built.infolist()}
+    assert modes <= {"100644", "100664"}  # setuptools gives RECORD the second
+
+
+@pytest.mark.slow
+def test_two_builds_of_a_commit_are_the_same_bytes() -> None:
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "build_twice.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("same  ") == 2
 
 
 def test_imports_go_one_way() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +21,15 @@ from fakeoff.arena.compute import prepare_process
 from fakeoff.arena.errors import ConfigError, JobFailed, PluginError, one_line, suggestion
 from fakeoff.arena.jobs import Context, Job, Outcome, Result, execute
 from fakeoff.arena.players.provisions import PluginFile
-from fakeoff.arena.seeds import canonical_json, digest, rng_from, seed_from
+from fakeoff.arena.seeds import (
+    canonical_json,
+    digest,
+    global_draws,
+    global_states,
+    rng_from,
+    sealed,
+    seed_from,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -77,6 +87,62 @@ def test_random_generators_of_one_origin_draw_the_same_and_leave_global_state_al
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def drawn() -> tuple[Any, ...]:
+    """A draw from each global generator."""
+    return torch.rand(3).tolist(), np.random.random(3).tolist(), [random.random() for _ in range(3)]
+
+
+def test_what_draws_from_global_state_in_a_seal_draws_what_the_seal_says_and_leaves_no_trace() -> None:
+    before = global_states()
+    assert set(before) == {"torch", "numpy", "random"}
+    with sealed("a", 1):
+        first = drawn()
+        inside = global_states()
+        with contextlib.suppress(ZeroDivisionError), sealed("b"):
+            assert all(one != other for one, other in zip(drawn(), first, strict=True))
+            raise ZeroDivisionError
+        assert global_states() == inside
+    assert global_states() == before
+    assert all(before[library] != inside[library] for library in before)  # each of them moved
+    with sealed("a", 1):
+        assert drawn() == first
+    seed = seed_from("a", 1)
+    torches, numpys, randoms = first
+    assert torches == torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
+    assert numpys == np.random.RandomState(seed % 2**32).random(3).tolist()
+    of_random = random.Random(seed)
+    assert randoms == [of_random.random() for _ in range(3)]
+
+
+def test_a_seal_needs_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, state = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "torch")  # nobody has imported it yet
+        with sealed("a", 1):
+            without = np.random.random(3).tolist(), random.random()
+        assert "torch" not in sys.modules
+    with sealed("a", 1):
+        assert without == (np.random.random(3).tolist(), random.random())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert np.random.get_state()[1].tolist() == state
+
+
+def test_global_draws_follow_the_generator_that_a_player_was_handed_which_moves_on_by_one() -> None:
+    before, rng = global_states(), rng_from("player")
+    draws = []
+    for _ in range(2):
+        with global_draws(rng):
+            draws.append(drawn())
+    assert draws[0] != draws[1]
+    assert global_states() == before
+    again, alone = rng_from("player"), rng_from("player")
+    with global_draws(again):
+        assert drawn() == draws[0]
+    seed = int(torch.randint(2**62, (), generator=alone))
+    assert torch.equal(again.get_state(), alone.get_state())
+    assert draws[0][1] == np.random.RandomState(seed % 2**32).random(3).tolist()  # as in every stored result
 
 
 class Member(TypedDict):

@@ -216,6 +216,13 @@ def test_the_record_holds_the_hash_of_the_arrays(store: Store) -> None:
     assert kept["arrays_sha256"] == hashlib.sha256((folder / "arrays.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize("marker", ["", "{}", "[]", "3", '{"form'])
+def test_a_damaged_marker_is_refused(tmp_path: Path, marker: str) -> None:
+    (tmp_path / "format.json").write_text(marker)
+    with pytest.raises(StoreError, match="is damaged; use another --home"):
+        Store(tmp_path)
+
+
 def test_a_store_of_a_later_version_is_refused(store: Store) -> None:
     store.write(KEY, some_result())
     (store.root / "format.json").write_text(json.dumps({"format": 3}))

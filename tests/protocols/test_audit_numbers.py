@@ -14,7 +14,7 @@ from scipy.stats import ks_2samp
 
 from fakeoff.protocols.forensics.audit import audit_folders
 from fakeoff.protocols.forensics.comparing_numbers import compare_numbers, judge_numbers
-from fakeoff.protocols.forensics.report import AuditReport, Probe, SideName
+from fakeoff.protocols.forensics.report import AuditReport, Finding, Probe, SideName
 from fakeoff.protocols.forensics.sides import AuditedImage
 
 
@@ -100,6 +100,26 @@ def test_bytes_per_pixel_are_content_as_well_and_only_a_note() -> None:
     assert (finding.check, finding.gravity) == ("bytes per pixel", "note")
     assert "cannot tell which" in finding.sentence
     assert judge_numbers(compare_numbers(both), tests=10, seed=0, found=[finding]) == []  # what explains it was told
+
+
+def test_of_few_images_it_is_said_that_they_are_few_and_of_all_what_they_range_over() -> None:
+    def told(real: list[int], fake: list[int]) -> Finding:
+        compared = [one for one in compare_numbers(images(np.array(real), np.array(fake))) if one.check == "width"]
+        (finding,) = judge_numbers(compared, tests=1, seed=0, found=[])
+        return finding
+
+    few = told([60, 64, 70, 90], [100, 100, 100, 100])
+    assert few.gravity == "note"
+    assert few.sentence.startswith(
+        "width: 100 on 4 fakes and 60 to 90 (median 67) on 4 reals; alone it has AUC 1.000 ("
+    )
+    assert few.sentence.endswith("; too few images to rule out chance")
+    assert (few.figures["real"], few.figures["fake"]) == ([60, 67, 90], [100, 100, 100])
+    many = told(list(range(60, 90)), list(range(100, 130)))
+    assert (many.gravity, "too few" in many.sentence) == ("leak", False)
+    one_sided = told([60] * 7, list(range(100, 200)))
+    assert (one_sided.gravity, "too few" in one_sided.sentence) == ("leak", False)
+    assert many.figures["distance_by_chance"] == pytest.approx(0.8687 * (2 / 30) ** 0.5)
 
 
 @given(st.lists(st.tuples(st.integers(90, 130), st.integers(100, 140)), min_size=8, max_size=40))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_curve
 
@@ -160,6 +161,21 @@ def test_operating_points_lie_on_scikit_learns_roc_curve_at_vals_thresholds(
         low, high = getattr(found, f"{name}_ci")
         assert 0 <= low <= getattr(found, name) + 1e-9
         assert getattr(found, name) - 1e-9 <= high <= 1
+
+
+def test_a_score_at_a_threshold_reaches_it_on_either_side() -> None:
+    found = figures(np.array([0.25, 0.5]), np.array([0.5, 0.75]), at_5_fpr=0.5, at_1_fpr=0.75)
+    assert [getattr(found, name) for name in OPERATING] == [1.0, 0.5, 0.5, 0.0]
+
+
+@given(n=st.integers(1, 200), confidence=st.floats(0.5, 0.999))
+@settings(max_examples=40, deadline=None)
+def test_a_share_of_none_or_all_is_bounded_as_by_the_exact_binomial(n: int, confidence: float) -> None:
+    none, every = (binomtest(hits, n).proportion_ci(confidence, method="exact") for hits in (0, n))
+    assert bound_of_all(0.0, 0.0, 0.0, n=n, confidence=confidence) == pytest.approx((none.low, none.high))
+    assert bound_of_all(1.0, 1.0, 1.0, n=n, confidence=confidence) == pytest.approx((every.low, every.high))
+    assert bound_of_all(0.0, 0.0, 1.0, n=n, confidence=confidence) == (0, 1)  # what is wider stays
+    assert bound_of_all(1.0, 0.0, 1.0, n=n, confidence=confidence) == (0, 1)
 
 
 def test_without_val_there_are_no_operating_points() -> None:

@@ -17,7 +17,7 @@ from fakeoff.arena.jobs import Context, Result
 from fakeoff.arena.players.specs import weights_hash
 from fakeoff.detectors import PatchDetector, ReceptiveField
 from fakeoff.protocols.rules import referee
-from fakeoff.protocols.rules.defend import DefendArguments, _Look, _look_at_val, _Mixed, _mixed, defend
+from fakeoff.protocols.rules.defend import DefendArguments, _batch, _Look, _look_at_val, _Mixed, _mixed, defend
 
 MakeContext = Callable[..., Context]
 
@@ -183,6 +183,17 @@ def _numbered(n: int, version: int) -> Result:
     pixels = np.zeros((n, 16, 16, 3), dtype=np.uint8)
     pixels[..., 0], pixels[..., 1] = version, np.arange(n)[:, None, None]
     return Result(record={}, arrays={"images": pixels})
+
+
+@pytest.mark.parametrize(("of_them", "expected"), [(0, [0.0] * 4 + [0.4] * 4), (1, [0.0] * 4 + [0.4] * 3 + [0.8])])
+def test_a_batch_is_reals_then_fakes_and_the_last_of_them_are_moved(of_them: int, expected: list[float]) -> None:
+    def plain(level: int) -> Pool:
+        return Pool(np.full((9, 4, 4, 3), level, np.uint8))
+
+    pools = {"real_train": plain(0), "fake_train": plain(102)}
+    moved = plain(204) if of_them else None
+    batch = _batch(pools, 4, moved=moved, of_them=of_them, rng=torch.Generator().manual_seed(0))
+    assert batch[:, 0, 0, 0].tolist() == pytest.approx(expected)
 
 
 def test_a_perfect_look_is_better_than_a_more_accurate_one() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, norm, t
 
 from fakeoff.protocols.score.intervals import (
+    Difference,
     Figure,
     difference,
     interval_of_worst,
@@ -106,6 +107,14 @@ def test_two_detectors_on_the_same_people_are_told_apart_where_their_intervals_o
     assert backwards.ci == pytest.approx((-found.ci[1], -found.ci[0]))
 
 
+@pytest.mark.parametrize(
+    ("ci", "holds"),
+    [((-0.1, 0.2), False), ((0.0, 0.2), False), ((-0.2, 0.0), False), ((0.1, 0.2), True), ((-0.2, -0.1), True)],
+)
+def test_a_difference_holds_whose_interval_leaves_out_zero(ci: tuple[float, float], holds: bool) -> None:
+    assert Difference(value=sum(ci) / 2, ci=ci).holds == holds
+
+
 def test_two_perfect_detectors_differ_by_nothing_that_is_known() -> None:
     real, fake = scores(8, auc=0.6, alike=0.3, rng=np.random.default_rng(0))
     perfect = judge(real, fake + 100).drawn["auc"]
@@ -131,6 +140,18 @@ def test_means_and_worst_cases_do_not_depend_on_the_order_and_hold_what_they_are
     assert 0 <= low <= min(values) <= high <= 1
     assert interval_of_worst(figures[::-1], 0.95) == (low, high)
     assert low == min(figure.interval(0.95)[0] for figure in figures)
+
+
+@given(value=st.floats(0.05, 0.95), count=st.integers(1, 9), confidence=st.floats(0.5, 0.99))
+@settings(max_examples=30, deadline=None)
+def test_of_several_the_upper_ends_share_the_error_and_the_lower_ones_do_not(
+    value: float, count: int, confidence: float
+) -> None:
+    draws = np.clip(value + 0.05 * np.random.default_rng(0).standard_normal(100), 0, 1)
+    figure = Figure(value=value, draws=draws, units=8, least=0.01)
+    low, high = interval_of_worst([figure] * count, confidence)
+    assert low == figure.interval(confidence)[0]
+    assert high == figure.interval(1 - (1 - confidence) / count)[1]
 
 
 @pytest.mark.parametrize(("people", "alike", "auc"), [(5, 0.5, 0.95), (8, 0.5, 0.9), (8, 0.0, 0.99), (40, 0.2, 0.8)])

@@ -19,6 +19,7 @@ from fakeoff.arena.players.plugins import load_plugin_file
 from fakeoff.detectors import ReceptiveField
 from fakeoff.protocols.measures import Kept, Localisation
 from fakeoff.protocols.rules.pools import Sampled, beside, what_is_known
+from fakeoff.protocols.score.blind import Mixture
 from fakeoff.protocols.score.localisation import LOCATED, LocalisationFigures, measure_localisation
 from fakeoff.protocols.score.masked_fakes import MaskedFakes
 from fakeoff.protocols.score.patches import align
@@ -238,6 +239,11 @@ def test_every_match_of_a_manipulator_with_a_patch_detector_is_measured(
     assert len(judgings) == 3
     assert all(set(job.inputs) == {"version", "images"} for job in judgings)
     assert all(set(job.payload) == {"detector", "sample", "patches"} for job in judgings)
+    maker = record.localisations[0].generator
+    val = Mixture(
+        reals=(record.real_pools[maker.resolution]["val"],), fakes=(maker.pools["val"],), seed=record.config.seed
+    )
+    assert {job.inputs["images"] for job in judgings} == {val.key}
     found = {(one.generator.player, one.detector.player): one for one in record.localisations}
     # Neither who says nothing of what it changed, nor who judges whole images.
     assert set(found) == {("toy_painted_square", name) for name in DETECTORS[:3]}

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fakeoff.protocols.score.calibration import CALIBRATION, OPERATING
-from fakeoff.protocols.score.metrics import METRICS, best_threshold, evaluate
+from fakeoff.protocols.score.calibration import CALIBRATION, OPERATING, Thresholds
+from fakeoff.protocols.score.metrics import METRICS, best_threshold, evaluate, resample_figures
+from fakeoff.protocols.score.people import Units
 
 Scores = npt.NDArray[np.float64]
 
@@ -133,6 +134,22 @@ def test_the_interval_of_recall_is_that_of_a_binomial() -> None:
     assert (low, high) == pytest.approx((0.6 - half, 0.6 + half), abs=0.02)
 
 
+def test_each_metric_knows_how_little_it_may_vary_and_of_whom() -> None:
+    """What a perfect figure's interval is made of: of so many images, and of so many people."""
+    real, fake = np.full(30, 0.1), np.full(20, 0.9)
+    thresholds = Thresholds(accuracy=0.5, at_5_fpr=0.5, at_1_fpr=0.5)
+    units = Units(n_real=30, n_fake=20, real=np.arange(30) // 10)
+    found = resample_figures(real, fake, thresholds=thresholds, resamples=10, seed=0, units=units)
+    both = {"ap", "ap_real", "auc", "accuracy", "accuracy_val_threshold"}
+    expected = {
+        **dict.fromkeys(both, (1 / 40, 3)),
+        **dict.fromkeys(("recall_fake", "tpr_at_5_fpr", "tpr_at_1_fpr"), (1 / 20, 20)),
+        **dict.fromkeys(("fpr_at_5_fpr", "fpr_at_1_fpr"), (1 / 30, 3)),
+        **dict.fromkeys(CALIBRATION, (0, 3)),
+    }
+    assert {name: (figure.least, figure.units) for name, figure in found.items()} == expected
+
+
 def test_resamples_come_from_the_seed() -> None:
     rng = np.random.default_rng(1)
     real, fake = rng.random(40), rng.random(60)
@@ -155,6 +172,15 @@ def test_no_threshold_is_better_than_the_one_that_val_chooses(real: Scores, fake
 def test_the_threshold_of_separable_scores_lies_in_the_middle_of_the_gap() -> None:
     assert best_threshold(np.array([0.1, 0.2]), np.array([0.8, 0.9])) == pytest.approx(0.5)
     assert best_threshold(np.array([0.0, 0.01]), np.array([0.03])) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("pairs", [3, 5, 9])
+def test_of_equal_thresholds_the_middle_one_is_chosen(pairs: int) -> None:
+    levels = np.arange(2 * pairs) / (2 * pairs)
+    real, fake = levels[::2], levels[1::2]  # in turns: below each fake a threshold is as good as below any other
+    between = (real + fake) / 2
+    assert len({round(accuracy(real, fake, t), 9) for t in between}) == 1
+    assert best_threshold(real, fake) == pytest.approx(between[pairs // 2])
 
 
 def test_a_threshold_between_neighbouring_float32_scores_separates_them() -> None:

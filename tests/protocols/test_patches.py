@@ -23,6 +23,7 @@ from fakeoff.protocols.score.patches import (
     most_predictive,
     normalise,
     random_patches,
+    resize_labels,
     sees_whole_image,
     windows,
 )
@@ -164,6 +165,14 @@ def test_each_image_is_aligned_by_itself() -> None:
     field = ReceptiveField.of([(5, 3, 0)])
     together = align(scores, field, size=(16, 16))
     assert np.array_equal(together[1:2], align(scores[1:2], field, size=(16, 16)))
+
+
+@pytest.mark.parametrize("side", [2, 3, 4, 8])
+def test_labels_are_shown_by_the_nearest_pixel_whatever_the_side(side: int) -> None:
+    labels = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    nearest = [min(3, int((at + 0.5) * 4 / side)) for at in range(side)]
+    np.testing.assert_array_equal(resize_labels(labels, side), labels[:, nearest][:, :, nearest])
+    assert resize_labels(labels, None) is labels
 
 
 def test_windows_end_at_the_borders() -> None:

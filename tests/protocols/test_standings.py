@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from fakeoff.protocols.measures.standings import (
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.record.versions import Kind, Unranked, Version, newest
 from fakeoff.protocols.score.blind import Judging, Mixture, OnVal
-from fakeoff.protocols.score.intervals import Figure
+from fakeoff.protocols.score.intervals import Figure, quantile
 from fakeoff.protocols.score.metrics import DRAWN, METRICS, MatchFigures
+from fakeoff.protocols.score.ranks import find_places
 
 
 def _generator(player: str, round_: int = 0, *, targets: tuple[str, ...] = ()) -> Version:
@@ -248,6 +250,42 @@ def test_every_figure_of_a_standing_has_an_interval_around_it() -> None:
         low, high = getattr(generator, f"{name}_ci")
         assert 0 <= low < getattr(generator, name) < high <= 1
     assert (detector.rank, detector.rank_ci, detector.p_best) == (1, (1, 1), 1.0)
+    for rank, players in ((rank_detectors, [judge]), (partial(rank_generators, lineage=generators), generators[1:])):
+        plain, said, surer = rank(matches, players), *(rank(matches, players, confidence=c) for c in (0.95, 0.99))
+        assert plain == said != surer
+
+
+def test_a_record_knows_whom_a_lineage_was_trained_against() -> None:
+    target, stranger = _detector("target"), _detector("stranger")
+    attacker = _generator("pgan", 1, targets=("target@0",))
+    matches = [_match(attacker, target, recall_fake=0.0), _match(attacker, stranger, recall_fake=0.75)]
+    config = TournamentConfig.model_validate({"score": {"least_auc": 0}})
+    record = _record(matches, config=config, versions=(attacker, target, stranger))
+    [standing] = generator_standings(record)
+    assert (standing.evasion, standing.matches, standing.target_evasion) == (0.25, 1, 1.0)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_ranks_hold_for_all_pairs_at_once_and_are_of_the_first_merit(count: int) -> None:
+    units, pairs = 40, count * (count - 1) // 2
+    noise = 0.01 * np.random.default_rng(0).standard_normal((2, 500))
+    error = float(np.std(noise[0] - noise[1]) * (units / (units - 1)) ** 0.5)
+
+    def figure(value: float, draws: Any) -> Figure:
+        return Figure(value=value, draws=value + draws, units=units, least=1e-9)
+
+    for times, places in ((1.01, (1, 1)), (0.99, (1, 2))):
+        gap = times * quantile(1 - 0.05 / pairs, units) * error
+        last = figure(0.9, np.zeros(500))  # of the second merit, which says the reverse
+        merits = [(figure(0.5 + gap, noise[0]), figure(0.1, noise[1])), (figure(0.5, noise[1]), last)]
+        merits += [(figure(0.3 - 0.01 * place, np.zeros(500)), last) for place in range(count - 2)]
+        first, second, *others = find_places(merits, 0.95)
+        assert (first.rank, first.rank_ci) == (1, places)
+        assert second.rank_ci == ((2, 2) if places == (1, 1) else (1, 2))
+        assert [one.rank_ci for one in others] == [(place, place) for place in range(3, count + 1)]
+        assert first.ahead == pytest.approx(gap)
+        reach = quantile(0.95, units) * error  # of this one difference alone
+        assert first.ahead_ci == pytest.approx((gap - reach, gap + reach))
 
 
 def test_changes_are_of_the_frozen_target_and_of_its_successor() -> None:

@@ -132,12 +132,32 @@ def test_another_seed_gives_other_fakes(play: Play, toy_config: Config) -> None:
     assert one.versions[-1].pools["test"] != other.versions[-1].pools["test"]
 
 
-def test_training_never_reads_a_test_pool(play: Play, toy_config: Config) -> None:
+def test_training_never_reads_a_test_pool_and_val_alone_stops_it_and_sets_thresholds(
+    play: Play, toy_config: Config
+) -> None:
     record, ran = play(toy_config(rounds=2))
     test_pools = {version.pools["test"] for version in record.versions if version.pools}
     test_pools |= {pools["test"] for pools in record.real_pools.values()}
     readers = {job.task.rpartition(":")[2] for job in ran.ran if test_pools & set(job.inputs.values())}
     assert readers == {"audit", "cost", "floor", "parse"}
+    held = {
+        split: {version.pools[split] for version in record.versions if version.pools}
+        | {pools[split] for pools in record.real_pools.values()}
+        for split in ("train", "val")
+    }
+    assert not held["train"] & held["val"]
+    defences = [job for job in ran.ran if job.task.endswith(":defend")]
+    assert len(defences) == 3
+    for job in defences:
+        for split, keys in held.items():
+            given = {key for name, key in job.inputs.items() if name.split("_")[1:2] == [split]}
+            assert given
+            assert given <= keys
+    judgings = [version.on_val for version in record.versions if version.kind == "detector"]
+    assert len(judgings) == 3
+    for judging in judgings:
+        assert judging is not None
+        assert {*judging.mixture.reals, *judging.mixture.fakes} <= held["val"]
 
 
 def test_splits_share_no_fake_image(play: Play, toy_config: Config, tmp_path: Path) -> None:
