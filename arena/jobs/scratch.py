@@ -7,12 +7,14 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 _LOCK = "lock"
 _LONGEST_FOLDER = 20  # a socket below it has room for 107 characters
+_SECONDS_TO_END, _PAUSE_SECONDS = 5.0, 0.05
 
 
 class Scratch:
@@ -34,8 +36,13 @@ class Scratch:
             shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
-        """Takes it away; once more is harmless."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Takes it away, also where processes that end are still writing into it; once more is harmless."""
+        until = time.monotonic() + _SECONDS_TO_END
+        while self.path.exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+            if time.monotonic() > until:
+                break
+            time.sleep(_PAUSE_SECONDS)  # what ends may make it again
         self._held.close()
 
 
