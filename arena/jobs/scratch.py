@@ -22,14 +22,15 @@ class Scratch:
 
     Args:
         kind: Of what is kept in it: ``ray``.
+        within: A folder that it is made in, out of sight; where things pass by default.
 
     Attributes:
         path: Of it.
     """
 
-    def __init__(self, kind: str) -> None:
-        prefix = f"fakeoff-{kind}-"
-        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=_roomy()))  # rights: 0700
+    def __init__(self, kind: str, *, within: Path | None = None) -> None:
+        prefix = f"fakeoff-{kind}-" if within is None else f".fakeoff-{kind}-"
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=_roomy() if within is None else within))  # rights: 0700
         self._held: IO[str] = (self.path / _LOCK).open("w")
         fcntl.flock(self._held, fcntl.LOCK_EX)
         for left in _left_over(self.path.parent, prefix):
