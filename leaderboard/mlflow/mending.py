@@ -25,8 +25,11 @@ def mend_database(database: Path) -> str:
     path = database.resolve()
     if not path.is_file() or not (wrong := _what_is_wrong(path)):
         return ""
-    names = (f"{path.name}.damaged{number}" for number in ("", *(f"-{n}" for n in itertools.count(2))))
-    aside = next(place for name in names if not (place := path.with_name(name)).exists())
+    aside = path.with_name(f"{path.name}.damaged")
+    for number in itertools.count(2):
+        if not aside.exists():
+            break
+        aside = path.with_name(f"{path.name}.damaged-{number}")
     try:
         path.rename(aside)
         for ending in COMPANIONS:
