@@ -1,7 +1,7 @@
 """Homes of every released version are read, and played on.
 
-``released/homes.tar.xz`` holds a home of each, played by that release's own code (one round, a toy on each side, 24 tiny
-photographs), without the pixels of MLflow's pictures; and the photographs.
+``released/homes.tar.xz`` holds a home of each, played by that release's own code (one round, a toy on each side, 24
+tiny photographs), without the pixels of MLflow's pictures; and the photographs.
 """
 
 from __future__ import annotations

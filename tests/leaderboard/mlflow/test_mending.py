@@ -1,4 +1,4 @@
-"""A home's database that was laid by half, or is damaged: the game is logged all the same, and nothing is thrown away."""
+"""A home's database that was laid by half, or is damaged: the game is logged all the same, and nothing is lost."""
 
 from __future__ import annotations
 
