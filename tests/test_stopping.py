@@ -146,7 +146,7 @@ def _read(master: int) -> str:
         while part := os.read(master, 65536):
             read += part
     os.close(master)
-    return read.decode().replace("\r\n", "\n")
+    return read.decode().replace("\r\n", "\n").replace("\x1b[0m", "")  # click's, after a coloured or plain line
 
 
 def _left(passing: Path) -> list[str]:
