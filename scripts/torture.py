@@ -21,7 +21,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def _fault(case: Case, code: int | None, said: str) -> str:
 # ---- kills
 
 
-def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lasts: float) -> Trial:
+def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: Mapping[str, str], lasts: float) -> Trial:
     """Hits a game at a random instant, plays it on, and compares it with the undisturbed one."""
     started = time.monotonic()
     folder.mkdir()

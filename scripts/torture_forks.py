@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MOST_SECONDS = 60.0
@@ -69,4 +70,20 @@ def _run(words: Sequence[str]) -> int:
     return 0
 
 
-__all__ = ["MOST_SECONDS", "fakeoff", "forked"]
+def below(root: int) -> Iterator[tuple[int, str]]:
+    """The processes that a process has started, and those that they have."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                parents.setdefault(parent, []).append(int(entry.name))
+    waiting = list(parents.get(root, ()))
+    while waiting:
+        pid = waiting.pop()
+        waiting += parents.get(pid, ())
+        with contextlib.suppress(OSError):
+            yield pid, (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
+__all__ = ["MOST_SECONDS", "below", "fakeoff", "forked"]

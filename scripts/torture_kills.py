@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torture_forks import MOST_SECONDS, fakeoff, forked
+from torture_forks import MOST_SECONDS, below, fakeoff, forked
 
 _DRAWS = 4
 _LONGEST_STOP = 60.0
@@ -212,7 +212,7 @@ def _stop_a_while(game: Game) -> bool:
 def _kill_child(name: str) -> Hit:
     def kill(game: Game) -> bool:
         while game.lives():
-            found = [pid for pid, command in _below(game.driver.pid) if name in command]
+            found = [pid for pid, command in below(game.driver.pid) if name in command]
             if found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(game.rng.choice(found), signal.SIGKILL)
@@ -257,22 +257,6 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _below(root: int) -> Iterator[tuple[int, str]]:
-    """The processes that a process has started, and those that they have."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                parents.setdefault(parent, []).append(int(entry.name))
-    waiting = list(parents.get(root, ()))
-    while waiting:
-        pid = waiting.pop()
-        waiting += parents.get(pid, ())
-        with contextlib.suppress(OSError):
-            yield pid, (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-
-
 _SERIAL, _RAY = _plain("--serial"), _plain("--workers=2")
 _GOES_ON, _ENDS, _LINE = frozenset({0}), frozenset({130, 143}), frozenset({0, 1, 2})
 
@@ -293,7 +277,9 @@ KILLS: Mapping[str, Kill] = {
 }
 
 
-def strike(number: int, words: Sequence[str], *, seed: int, folder: Path, whole: str, lasts: float) -> tuple[str, str]:
+def strike(
+    number: int, words: Sequence[str], *, seed: int, folder: Path, whole: Mapping[str, str], lasts: float
+) -> tuple[str, str]:
     """Hits a game at a random instant, plays it on, and compares it with the undisturbed one.
 
     A game that had ended before it was hit is drawn again, earlier.
@@ -362,7 +348,7 @@ def _hit(
     return came, faults
 
 
-def _play_on(words: Sequence[str], setting: Setting, place: Path, whole: str) -> list[str]:
+def _play_on(words: Sequence[str], setting: Setting, place: Path, whole: Mapping[str, str]) -> list[str]:
     server = next((word for word in setting.words if word.startswith("http://")), "")
     with contextlib.ExitStack() as held:
         if server:
@@ -371,7 +357,7 @@ def _play_on(words: Sequence[str], setting: Setting, place: Path, whole: str) ->
         code, said = forked([*words, *where], place, seconds=10 * MOST_SECONDS)
     if code != 0 or "Traceback" in said:
         return [f"it does not play on: exit code {code}, {said.strip()[-200:]!r}"]
-    faults = [] if fingerprint(place / "home") == whole else ["other bytes than undisturbed"]
+    faults = [] if whole.items() <= fingerprint(place / "home").items() else ["other bytes than undisturbed"]
     return faults + _log_faults(setting.database or place / "home" / "mlflow.db", said)
 
 
@@ -387,14 +373,17 @@ def _log_faults(database: Path, said: str) -> list[str]:
     return faults + ([f"MLflow has twice: {doubled[0][0]}"] if doubled else [])
 
 
-def fingerprint(home: Path) -> str:
-    """Of everything that a game leaves and that must be the same: its scoreboard, and all results in its store."""
-    found = hashlib.sha256((home / "scoreboard.json").read_bytes())
+def fingerprint(home: Path) -> dict[str, str]:
+    """Hashes of what a game leaves and that must be the same: its scoreboard, and the results in its store.
+
+    A game that computes ahead on Ray may leave more results than another; of those that both have none may differ.
+    """
+    found = {"scoreboard": hashlib.sha256((home / "scoreboard.json").read_bytes()).hexdigest()}
     for path in sorted((home / "store").rglob("*")):
         # How long a job took stands in 'cost.json', and differs.
         if path.is_file() and path.suffix in (".npz", ".safetensors", ".npy"):
-            found.update(path.relative_to(home).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+            found[path.relative_to(home).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
 __all__ = ["KILLS", "fingerprint", "strike"]
