@@ -376,6 +376,10 @@ class RayExecutor:
             failure = "its worker process died (a crash in native code, or out of memory)"
         except errors.OutOfMemoryError:
             failure = "ran out of memory"
+        except errors.LocalRayletDiedError as error:  # nobody's fault, and nothing can run any more
+            raise ConfigError(
+                "Ray's own process died; what was computed is kept, the same command carries on"
+            ) from error
         except errors.NodeDiedError:
             failure = "the machine that it ran on was lost"
         except errors.RayTaskError as error:
