@@ -212,7 +212,7 @@ def _stop_a_while(game: Game) -> bool:
 def _kill_child(name: str) -> Hit:
     def kill(game: Game) -> bool:
         while game.lives():
-            found = [pid for pid, command in below(game.driver.pid) if name in command]
+            found = [pid for pid, command in below(game.driver.pid) if name in command.partition(" ")[0]]
             if found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(game.rng.choice(found), signal.SIGKILL)
