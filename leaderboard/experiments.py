@@ -90,6 +90,8 @@ def play_experiment(
                 result = {**header, **notebook.contents(), **_shortcomings(bench)}
                 files = _write(result, notebook, home)
                 run.finish(result, figures=notebook.figures, files=files)
+        if run.mended:
+            console.print(run.mended, markup=False, highlight=False, soft_wrap=True)
         say_unlogged(console, run.unlogged, home=home, server=server)
     return result
 

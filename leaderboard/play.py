@@ -114,8 +114,8 @@ def play_record(
             except BaseException:
                 log.hurry()  # nobody waits for MLflow who wants to stop
                 raise
-        if rounds.trouble:
-            console.print(rounds.trouble, markup=False, highlight=False, soft_wrap=True)
+        for line in filter(None, (rounds.trouble, log.mended)):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         say_unlogged(console, rounds.backlog.close(), home=home, server=server)
         return record
 

@@ -10,8 +10,6 @@ and the exit code is 1. An interrupted one goes on where it was, with ``--work``
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import random
@@ -23,22 +21,23 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 from pretraining import processor
+from torture_forks import MOST_SECONDS, fakeoff, forked
 from torture_inputs import Case, Good, draw_case
+from torture_kills import fingerprint, strike
 
 ROOT = Path(__file__).parents[1]
 TOYS = ROOT / "tests" / "toy_players.py"
-MOST_SECONDS = 60.0
 EXIT_CODES = {0, 1, 2, 130, 143}
 
 CONFIG = """
-rounds = 2
+rounds = 1
 generators = [{ plugin = "toy_generator" }]
 detectors = [{ plugin = "toy_detector" }, { plugin = "toy_brightness" }]
 arena.resolution = 16
@@ -70,11 +69,6 @@ class Trial:
     what: str
     fault: str
     seconds: float
-
-
-def fakeoff(*words: object) -> list[str]:
-    """The command line, as a process."""
-    return [sys.executable, "-c", "from fakeoff.cli import main; main()", *map(str, words)]
 
 
 # ---- what is whole
@@ -133,7 +127,7 @@ def try_input(good: Good, number: int, seed: int, folder: Path) -> Trial:
     folder.mkdir()
     case = draw_case(good, folder, random.Random(f"{seed}:{number}"))
     started = time.monotonic()
-    code, said = _forked(case, folder)
+    code, said = forked(case.words, folder)
     seconds = time.monotonic() - started
     what = f"{case.border}: {case.bad}; fakeoff {' '.join(case.words)[:200]}"
     return Trial("input", number, what, _fault(case, code, said), round(seconds, 2))
@@ -154,153 +148,16 @@ def _fault(case: Case, code: int | None, said: str) -> str:
     return ""
 
 
-def _forked(case: Case, folder: Path) -> tuple[int | None, str]:
-    said = folder / "said.txt"
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            with said.open("w") as file:
-                os.dup2(file.fileno(), 1)
-                os.dup2(file.fileno(), 2)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.setsid()
-            os.chdir(folder)
-            code = _run_command(case.words)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    until = time.monotonic() + MOST_SECONDS
-    while time.monotonic() < until:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status), said.read_text(errors="replace")
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None, said.read_text(errors="replace")
-
-
-def _run_command(words: Sequence[str]) -> int:
-    from fakeoff.cli import main
-
-    try:
-        main(list(words), prog_name="fakeoff")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except BaseException:
-        traceback.print_exc()
-        return 70
-    return 0
-
-
 # ---- kills
 
 
-def fingerprint(home: Path) -> str:
-    """Of everything that a game leaves and that must be the same: its scoreboard, and all results in its store."""
-    found = hashlib.sha256((home / "scoreboard.json").read_bytes())
-    for path in sorted((home / "store").rglob("*")):
-        # How long a job took stands in 'cost.json', and differs.
-        if path.is_file() and path.suffix in (".npz", ".safetensors", ".npy"):
-            found.update(path.relative_to(home).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
-
-
-def _send(number: signal.Signals) -> Callable[[subprocess.Popen[bytes], random.Random], None]:
-    def send(driver: subprocess.Popen[bytes], rng: random.Random) -> None:
-        driver.send_signal(number)
-
-    return send
-
-
-def _stop_a_while(driver: subprocess.Popen[bytes], rng: random.Random) -> None:
-    driver.send_signal(signal.SIGSTOP)
-    time.sleep(rng.uniform(1, 5))
-    driver.send_signal(signal.SIGCONT)
-
-
-def _kill_child(name: str) -> Callable[[subprocess.Popen[bytes], random.Random], None]:
-    def kill(driver: subprocess.Popen[bytes], rng: random.Random) -> None:
-        found = [pid for pid, command in _below(driver.pid) if name in command]
-        if found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(rng.choice(found), signal.SIGKILL)
-
-    return kill
-
-
-def _below(root: int) -> Iterator[tuple[int, str]]:
-    """The processes that a process has started, and those that they have."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                parents.setdefault(parent, []).append(int(entry.name))
-    waiting = list(parents.get(root, ()))
-    while waiting:
-        pid = waiting.pop()
-        waiting += parents.get(pid, ())
-        with contextlib.suppress(OSError):
-            yield pid, (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-
-
-_KILLS: dict[str, tuple[Callable[[subprocess.Popen[bytes], random.Random], None], str]] = {
-    "driver killed": (_send(signal.SIGKILL), "--serial"),
-    "driver asked to end": (_send(signal.SIGTERM), "--serial"),
-    "interrupted": (_send(signal.SIGINT), "--serial"),
-    "stopped for a while": (_stop_a_while, "--serial"),
-    "driver killed, on Ray": (_send(signal.SIGKILL), "--workers=2"),
-    "interrupted, on Ray": (_send(signal.SIGINT), "--workers=2"),
-    "worker killed": (_kill_child("ray::"), "--workers=2"),
-    "raylet killed": (_kill_child("raylet/raylet"), "--workers=2"),
-}
-_POLITE = {"driver asked to end", "interrupted", "interrupted, on Ray"}
-
-
-def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, lasts: float) -> Trial:
+def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: Mapping[str, str], lasts: float) -> Trial:
     """Hits a game at a random instant, plays it on, and compares it with the undisturbed one."""
-    rng = random.Random(f"{seed}:kill:{number}")
-    name = list(_KILLS)[number % len(_KILLS)]
-    hit, where = _KILLS[name]
-    home, started = folder / "home", time.monotonic()
+    started = time.monotonic()
     folder.mkdir()
-    words = fakeoff("run", good.config, "--home", home, "--plugin", good.plugin, where, "-q")
-    after = rng.uniform(0.5, lasts)
-    said = folder / "said.txt"
-    with said.open("wb") as file:
-        driver = subprocess.Popen(
-            words, cwd=folder, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            driver.wait(timeout=after)
-        if driver.poll() is None:
-            hit(driver, rng)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            driver.wait(timeout=4 * MOST_SECONDS)
-    faults = []
-    if driver.poll() is None:
-        faults.append(f"it hung after it was hit ({name})")
-        os.killpg(driver.pid, signal.SIGKILL)
-        driver.wait()
-    text = said.read_text(errors="replace")
-    if "Traceback (most recent call last)" in text or "*** SIG" in text:
-        faults.append(f"a traceback: {text.strip().splitlines()[-1][:150]}")
-    if name in _POLITE and driver.returncode not in (0, 130, 143):
-        faults.append(f"exit code {driver.returncode} where it was asked to end")
-    begun = time.monotonic()
-    words = fakeoff("run", "--home", home, good.config, "--plugin", good.plugin, "--serial", "-q")
-    patience = 10 * MOST_SECONDS
-    again = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=patience)
-    if again.returncode or "Traceback" in again.stderr:
-        faults.append(f"it does not play on: exit code {again.returncode}, {again.stderr.strip()[-200:]!r}")
-    elif fingerprint(home) != whole:
-        faults.append("other bytes than undisturbed")
-    seconds = time.monotonic() - started
-    what = f"{name} after {after:.1f} s, played on in {time.monotonic() - begun:.1f} s"
-    return Trial("kill", number, what, "; ".join(faults), round(seconds, 1))
+    words = ("run", str(good.config), "--plugin", str(good.plugin), "-q")
+    what, fault = strike(number, words, seed=seed, folder=folder, whole=whole, lasts=lasts)
+    return Trial("kill", number, what, fault, round(time.monotonic() - started, 1))
 
 
 @click.command()
@@ -309,6 +166,7 @@ def try_kill(good: Good, number: int, seed: int, folder: Path, *, whole: str, la
 @click.option("--seed", default=0, show_default=True)
 @click.option("--only-input", type=int, help="That one alone.")
 @click.option("--only-kill", type=int, help="That one alone.")
+@click.option("--at-once", default=2, show_default=True, help="So many are tried side by side.")
 @click.option("--keep", is_flag=True, help="Leave the files of what is tried.")
 @click.option(
     "--work", type=click.Path(path_type=Path, file_okay=False), help="Where; with it an interrupted one goes on."
@@ -320,6 +178,7 @@ def main(
     seed: int,
     only_input: int | None,
     only_kill: int | None,
+    at_once: int,
     keep: bool,
     work: Path | None,
     out: Path | None,
@@ -330,7 +189,10 @@ def main(
     import fakeoff.leaderboard.game  # what commands need is imported once, and forked with
     import fakeoff.leaderboard.play  # noqa: F401
 
-    done = _done(place / "trials.jsonl")
+    # Whoever started this in the background has interrupts ignored, and its children would be deaf to them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    found = place / "trials.jsonl"
+    done = {} if only_input is not None or only_kill is not None else _done(found)
     wanted = [
         ("input", n) for n in ([only_input] if only_input is not None else range(inputs if only_kill is None else 0))
     ]
@@ -338,27 +200,24 @@ def main(
         ("kill", n) for n in ([only_kill] if only_kill is not None else range(kills if only_input is None else 0))
     ]
     whole, lasts = fingerprint(good.home), float((place / "ready").read_text())
-    for kind, number in wanted:
-        if (kind, number) in done and only_input is None and only_kill is None:
-            continue
-        folder = place / f"{kind}-{number}"
-        shutil.rmtree(folder, ignore_errors=True)
-        if kind == "input":
-            trial = try_input(good, number, seed, folder)
-        else:
-            trial = try_kill(good, number, seed, folder, whole=whole, lasts=lasts)
-        if not keep:
+
+    def try_all(trials: Iterable[tuple[str, int]]) -> None:
+        for kind, number in trials:
+            folder = place / f"{kind}-{number}"
             shutil.rmtree(folder, ignore_errors=True)
-        done[kind, number] = trial
-        with (place / "trials.jsonl").open("a") as file:
-            file.write(json.dumps(asdict(trial)) + "\n")
-        if trial.fault:
-            click.echo(
-                f"{kind} {number}: {trial.fault}\n    {trial.what}\n"
-                f"    again: python scripts/torture.py --seed {seed} --only-{kind} {number} --keep"
-            )
-        elif sys.stdout.isatty() or number % 25 == 0:
-            click.echo(f"{kind} {number}: {trial.what[:150]} ({trial.seconds:g} s)")
+            if kind == "input":
+                trial = try_input(good, number, seed, folder)
+            else:
+                trial = try_kill(good, number, seed, folder, whole=whole, lasts=lasts)
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
+            with found.open("a") as file:
+                file.write(json.dumps(asdict(trial)) + "\n")
+            _tell(trial, seed)
+
+    left = [one for one in wanted if one not in done]
+    _side_by_side([left[lane::at_once] for lane in range(at_once)], try_all)
+    done = _done(found)
     summary = _summary([done[one] for one in wanted])
     click.echo(json.dumps(summary, indent=1))
     if out is not None:
@@ -375,7 +234,41 @@ def main(
         )
     if work is None and not keep:
         shutil.rmtree(place, ignore_errors=True)
-    sys.exit(1 if any(trial.fault for trial in done.values()) else 0)
+    sys.exit(1 if any(done[one].fault for one in wanted) else 0)
+
+
+def _side_by_side(
+    lanes: Sequence[Sequence[tuple[str, int]]], try_all: Callable[[Sequence[tuple[str, int]]], None]
+) -> None:
+    """Does each lane in a process of its own, forked from this one, which has imported everything."""
+    children = []
+    for lane in filter(None, lanes):
+        child = os.fork()
+        if child == 0:
+            code = 70
+            try:
+                try_all(lane)
+                code = 0
+            except Exception:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                os._exit(code)
+        children.append(child)
+    ends = [os.waitpid(child, 0)[1] for child in children]
+    if any(ends):
+        raise click.ClickException("a lane ended early; see above")
+
+
+def _tell(trial: Trial, seed: int) -> None:
+    kind, number = trial.kind, trial.number
+    if trial.fault:
+        click.echo(
+            f"{kind} {number}: {trial.fault}\n    {trial.what}\n"
+            f"    again: python scripts/torture.py --seed {seed} --only-{kind} {number} --keep"
+        )
+    elif sys.stdout.isatty() or kind == "kill" or number % 25 == 0:
+        click.echo(f"{kind} {number}: {trial.what[:150]} ({trial.seconds:g} s)")
 
 
 def _done(path: Path) -> dict[tuple[str, int], Trial]:
@@ -394,7 +287,8 @@ def _summary(trials: Sequence[Trial]) -> dict[str, Any]:
         )
         found[f"{kind}s"] = {
             "tried": len(mine),
-            "survived": sum(not trial.fault for trial in mine),
+            "survived": sum(not trial.fault and "too late" not in trial.what for trial in mine),
+            "too_late": sum("too late" in trial.what for trial in mine),
             "tracebacks": sum("traceback" in trial.fault for trial in mine),
             "hung": sum("hung" in trial.fault for trial in mine),
             "lost": sum("bytes" in trial.fault or "play on" in trial.fault for trial in mine),

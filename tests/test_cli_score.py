@@ -270,7 +270,7 @@ def test_rows_come_before_the_list_ends_and_an_interrupt_keeps_them(home: Path, 
         assert process.stdout.readline().decode().strip() == ",".join(COLUMNS)
         assert process.stdout.readline().decode().startswith(str(pictures / "a.png"))
         process.terminate()  # with the list still open
-        assert process.wait(60) == 130
+        assert process.wait(60) == 143
         assert b"interrupted" in process.stderr.read()
 
 

@@ -22,6 +22,7 @@ from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
+from fakeoff.arena.jobs.own_signals import own_signals, uninterrupted
 from fakeoff.arena.jobs.ray_work import POLL_SECONDS, warm, work
 from fakeoff.arena.jobs.scratch import Scratch
 from fakeoff.arena.jobs.unfinished import Unfinished
@@ -201,12 +202,13 @@ class RayExecutor:
 
     def close(self) -> None:
         if self._ray is not None:
-            self._held.clear()
-            self._ray.shutdown()
-            self._ray = None
-            self._held_to.clear()
-            if self._scratch is not None:
-                self._scratch.close()
+            with uninterrupted():
+                self._held.clear()
+                self._ray.shutdown()
+                self._ray = None
+                self._held_to.clear()
+                if self._scratch is not None:
+                    self._scratch.close()
 
     def _start(self) -> Any:
         if self._ray is not None:
@@ -230,7 +232,7 @@ class RayExecutor:
 
         self._ray = ray
         try:
-            with without_secrets():  # its processes keep the environment that they find
+            with own_signals(), without_secrets():  # its processes keep the environment that they find
                 # What players print comes back with their outcomes.
                 ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
         except Exception as error:  # another Ray, another token, no cluster: each has its own
@@ -383,6 +385,10 @@ class RayExecutor:
             failure = "its worker process died (a crash in native code, or out of memory)"
         except errors.OutOfMemoryError:
             failure = "ran out of memory"
+        except errors.LocalRayletDiedError as error:  # nobody's fault, and nothing can run any more
+            raise ConfigError(
+                "Ray's own process died; what was computed is kept, the same command carries on"
+            ) from error
         except errors.NodeDiedError:
             failure = "the machine that it ran on was lost"
         except errors.RayTaskError as error:

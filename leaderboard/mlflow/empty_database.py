@@ -9,30 +9,68 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from fakeoff.arena.cache import cache_folder
+from fakeoff.arena.jobs.scratch import Scratch
 from fakeoff.leaderboard.mlflow.database_address import address_of
+from fakeoff.leaderboard.mlflow.mending import COMPANIONS
 
 
 def put_empty_database(path: Path) -> None:
-    """Puts MLflow's empty database where there is none; where that cannot be done, MLflow makes its own.
+    """Puts MLflow's empty database where there is none, in one step: MLflow's own way there takes seconds.
+
+    What a killed process left of one, in which nothing was logged, is replaced.
 
     Args:
-        path: The file; one that exists is left as it is.
+        path: The file; one in which something was logged is left as it is, and so is one that cannot be read.
+
+    Raises:
+        OSError: There is no room, or no right.
+        MlflowException: Likewise.
+        SQLAlchemyError: Likewise.
     """
-    if path.exists():
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not _is_empty(path):
         return
+    kept: Path | None = None
     # No home, no room or no permission in the cache: it only costs time.
-    with contextlib.suppress(OSError, RuntimeError, sqlite3.Error):
+    with contextlib.suppress(OSError, RuntimeError, sqlite3.Error, MlflowException, SQLAlchemyError):
         kept = cache_folder() / f"mlflow-{version('mlflow')}.db"
         if not _is_sound(kept):
             _make(kept)
+    if kept is None or not _is_sound(kept):
+        if not path.exists() or not _is_sound(path):
+            _make(path)
+    elif not path.exists() or _release_of(path) != _release_of(kept):
         with _moved_into(path) as partial:
             shutil.copyfile(kept, partial)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether there is no database, or one in which nothing was logged."""
+    if not path.exists():
+        return True
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=1)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            return "runs" not in tables or connection.execute("SELECT 1 FROM runs").fetchone() is None
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _release_of(database: Path) -> str:
+    """To which release of MLflow's a database was brought; empty where that is not known."""
+    with contextlib.closing(sqlite3.connect(database, timeout=1)) as connection:
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.DatabaseError:
+            return ""
+    return str(found[0][0]) if len(found) == 1 else ""
 
 
 def _is_sound(database: Path) -> bool:
@@ -60,9 +98,11 @@ def _make(database: Path) -> None:
 @contextlib.contextmanager
 def _moved_into(path: Path) -> Iterator[Path]:
     """A file in a folder of its own beside ``path``, moved there in one step at the end."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow-") as folder:
-        partial = Path(folder) / path.name
+    with contextlib.closing(Scratch("mlflow", within=path.parent)) as folder:
+        partial = folder.path / path.name
         yield partial
+        for ending in COMPANIONS:  # of what a killed process left: they would be taken for the new one's
+            path.with_name(path.name + ending).unlink(missing_ok=True)
         partial.replace(path)
 
 

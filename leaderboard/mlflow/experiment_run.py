@@ -42,6 +42,9 @@ class ExperimentRun:
         server: The address of an MLflow server that keeps it instead; see :class:`MlflowStore`.
         patience: Seconds that MLflow may be away. One that stays away does not stop the experiment: what was not logged
             is logged at the end, or when it is played again.
+
+    Attributes:
+        mended: What was done about a damaged database; empty where there was none.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class ExperimentRun:
         self._waiting: list[tuple[str, float, int]] = []
         self._flushed = time.monotonic()
         fresh = {"run": "", "started_ms": int(time.time() * 1000), "finished": False}
+        self.mended = self._mlflow.mend()
         self._state: dict[str, Any] = {**fresh, **self._mlflow.read_state(self._name)}
 
     @property

@@ -84,13 +84,16 @@ class MlflowLog:
         store: Where curves and images are read from.
         server: The address of an MLflow server that keeps them instead; see :class:`MlflowStore`.
         patience: Seconds that MLflow may be away.
+
+    Attributes:
+        mended: What was done about a damaged database; empty where there was none.
     """
 
     def __init__(self, home: Home, store: Store, *, server: str | None = None, patience: float = SECONDS) -> None:
         self._mlflow, self._store = MlflowStore(home, server=server, patience=patience), store
         self._report, self._called = home.report, home.name
         self._state: dict[str, Any] = {}
-        self._sought = False
+        self._sought, self.mended = False, ""
 
     def log_round(self, record: TournamentRecord, scoreboard: Scoreboard) -> None:
         """Logs the record's last round, and closes the tournament after its last one.
@@ -103,6 +106,7 @@ class MlflowLog:
             StoreError: MLflow's database cannot be used.
         """
         name = tournament_id(record, self._called)
+        self.mended = self.mended or self._mlflow.mend()
         self._state = self._read_state(name, record)
         if self._mlflow.is_shared and not self._sought:
             self._look_again(name)

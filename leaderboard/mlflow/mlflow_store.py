@@ -27,6 +27,7 @@ from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.mlflow.database_address import address_of
 from fakeoff.leaderboard.mlflow.empty_database import put_empty_database
 from fakeoff.leaderboard.mlflow.locations import know_artifacts_of, settle_artifacts
+from fakeoff.leaderboard.mlflow.mending import mend_database
 from fakeoff.leaderboard.mlflow.patience import SECONDS, Patience, Patient, quiet, reason
 from fakeoff.leaderboard.mlflow.picture import Picture
 from fakeoff.leaderboard.mlflow.points import Point, as_metrics
@@ -103,6 +104,14 @@ class MlflowStore:
         """
         with self.errors():
             self.client.search_experiments(max_results=1)
+
+    def mend(self) -> str:
+        """Puts a home's own database aside that is damaged; for who logs, before asking what was logged.
+
+        Returns:
+            What was done, in one line; empty where there was nothing to do.
+        """
+        return "" if self._server or self._client is not None else mend_database(self._home.database)
 
     def hurry(self) -> None:
         """Waits for MLflow no more; may be called from another thread."""

@@ -7,13 +7,13 @@ import errno
 import gc
 import os
 import shlex
-import signal
 import sys
 from typing import Any, NoReturn
 
 import click
 
 from fakeoff.arena.errors import FakeoffError
+from fakeoff.leaderboard.terminal.stopping import Stop
 
 _TYPED = "fakeoff.typed"
 _LONGEST = 300  # of a path that is told
@@ -29,7 +29,7 @@ _MENDS = {
 
 
 class OneLineErrors(click.Group):
-    """Prints what a user can mend as one line, exit code 2; an interrupt says how to go on, exit code 130.
+    """Prints what a user can mend as one line, exit code 2; a stop says how to go on, exit code 130 or 143.
 
     Where some words more would mend it, the command with these stands on a line of its own, to be copied.
     """
@@ -39,23 +39,32 @@ class OneLineErrors(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # A polite kill ends like Ctrl-C: workers and servers are stopped, MLflow's runs are marked.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         # The interpreter's last collection would take seconds among all that PyTorch, Ray and MLflow made.
         atexit.register(gc.freeze)
+        # A polite kill ends like Ctrl-C: workers and servers are stopped, MLflow's runs are marked.
+        with Stop() as stop:
+            try:
+                return self._invoke(ctx, stop)
+            except BaseException as error:
+                # What is interrupted may end otherwise: an import of native code raises ImportError.
+                if not (stop.asked or isinstance(error, KeyboardInterrupt)):
+                    raise
+                end(f"interrupted; {_KEPT}", code=stop.code)
+
+    def _invoke(self, ctx: click.Context, stop: Stop) -> Any:
         try:
             return super().invoke(ctx)
         except FakeoffError as error:
+            if stop.asked:
+                raise
             line = " ".join(str(error).splitlines())
             if error.mend:
                 line += f"\n  {shlex.join([ctx.info_name or 'fakeoff', *ctx.meta[_TYPED], *error.mend])}"
             end(line, code=2)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # click's own
+            if stop.asked or error.errno == errno.EPIPE:  # click's own
                 raise
             end(tell_os_error(error), code=2)
-        except KeyboardInterrupt:
-            end(f"interrupted; {_KEPT}", code=130)
 
 
 def tell_os_error(error: OSError) -> str:

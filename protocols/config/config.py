@@ -164,9 +164,13 @@ class Attack(_Section):
     @model_validator(mode="before")
     @classmethod
     def _one_rate(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and {"generator_lr", "critic_lr"} & data.keys():
-            raise ValueError("'generator_lr' and 'critic_lr' are one setting, 'rate', since 0.5")
-        return data
+        old = {"generator_lr", "critic_lr"}
+        if not isinstance(data, Mapping) or not old & data.keys():
+            return data
+        # Each home of before 0.5 has both, and as they were by default they are the same.
+        if "rate" in data or not old <= data.keys() or data["generator_lr"] != data["critic_lr"]:
+            raise ValueError("'generator_lr' and 'critic_lr' are one setting, 'rate', since 0.5; give that instead")
+        return {**{key: value for key, value in data.items() if key not in old}, "rate": data["critic_lr"]}
 
 
 class Defend(_Section):

@@ -5,11 +5,9 @@ The saved views are tags of a form that MLflow does not document, so this is the
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import socket
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from fakeoff.leaderboard.mlflow.standings import HEADLINES
 from fakeoff.leaderboard.mlflow.ui import leaderboard_addresses, served
 from fakeoff.leaderboard.mlflow.views import COMPARED, MODELS, VIEWS
 from fakeoff.protocols.score.telling import tell
+from tests.leaderboard.sockets import listening_of
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -227,7 +226,7 @@ def test_no_page_needs_anything_from_elsewhere(requests: list[str], base: str, p
 
 def test_the_server_listens_on_loopback_alone(server: tuple[str, Any]) -> None:
     base, process = server
-    listening = _listening(process.pid)
+    listening = listening_of(process.pid)
     assert f"127.0.0.1:{urlsplit(base).port}" in listening
     assert {address.rpartition(":")[0] for address in listening} == {"127.0.0.1"}
 
@@ -273,25 +272,6 @@ def _await_picture(page: Page, picture: Locator, width: int) -> None:
             return
         page.wait_for_timeout(200)
     raise AssertionError(f"no picture wider than {width} pixels came, but {seen}")
-
-
-def _listening(group: int) -> set[str]:
-    """Where the processes of a group listen, from Linux's tables."""
-    sockets = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            if os.getpgid(int(process.name)) == group:
-                sockets |= {link.readlink().name for link in (process / "fd").iterdir()}
-    listening = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                host, _, port = fields[1].partition(":")
-                # IPv4 is written as a little-endian number; any IPv6 address is left as it is, and is one too many.
-                name = socket.inet_ntoa(bytes.fromhex(host)[::-1]) if table == "tcp" else host
-                listening.add(f"{name}:{int(port, 16)}")
-    return listening
 
 
 def _run(client: MlflowClient, name: str) -> str:

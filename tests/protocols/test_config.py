@@ -37,6 +37,10 @@ WRONG = [
     ({"attack": {"weight": float("nan")}}, r"'attack\.weight'"),
     ({"attack": {"rate": -1}}, r"'attack\.rate'"),
     ({"attack": {"critic_lr": 1e-3}}, r"'attack': 'generator_lr' and 'critic_lr' are one setting, 'rate'"),
+    (
+        {"attack": {"critic_lr": 1e-3, "generator_lr": 1e-4}},
+        r"'attack': 'generator_lr' and 'critic_lr' are one setting, 'rate'",
+    ),
     ({"score": {"confidence": 1.0}}, r"'score\.confidence'"),
     ({"pools": {"test_fakes": 1}}, r"'pools\.test_fakes'"),
     ({"compute": {"precision": "int8"}}, r"'compute\.precision'"),
@@ -93,6 +97,11 @@ def test_a_player_is_called_as_its_plugin_unless_it_has_a_name() -> None:
     assert Player(plugin="pgan", name="mine").name == "mine"
     players = [{"plugin": "pgan"}, {"plugin": "pgan", "name": "other"}]
     assert [player.name for player in parse_config({"generators": players}, where="x").generators] == ["pgan", "other"]
+
+
+def test_two_rates_of_before_that_are_the_same_are_the_one_of_now() -> None:
+    found = parse_config({"attack": {"generator_lr": 5e-4, "critic_lr": 5e-4, "steps": 4}}, where="test")
+    assert (found.attack.rate, found.attack.steps) == (5e-4, 4)
 
 
 def test_a_configuration_cannot_be_changed_in_play() -> None:

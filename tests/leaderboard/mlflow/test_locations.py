@@ -17,6 +17,7 @@ from fakeoff.leaderboard.mlflow.database_address import address_of
 from fakeoff.leaderboard.mlflow.locations import locations_elsewhere, settle_artifacts
 from fakeoff.leaderboard.mlflow.mlflow_store import MlflowStore, database_uri
 from fakeoff.leaderboard.mlflow.ui import served
+from tests.leaderboard.sockets import listening_of
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 
@@ -59,7 +60,9 @@ def test_a_copy_is_played_on_and_shown_where_it_is_and_a_moved_home_stays_moved(
 
     client = MlflowClient(tracking_uri=database_uri(Home(copy)))
     [run] = client.search_runs(["1"], filter_string="tags.`arena.kind` = 'tournament'")
-    with served(Home(copy), port=0) as (base, _):
+    with served(Home(copy), port=0) as (base, server):
+        # Here, too: where there is no browser, its tests are left out.
+        assert {place.rpartition(":")[0] for place in listening_of(server.pid)} == {"127.0.0.1"}
         asked = f"{base}/get-artifact?path=scoreboard.json&run_uuid={run.info.run_id}"
         with urllib.request.urlopen(asked) as answer:
             assert answer.read() == (copy / "scoreboard.json").read_bytes()
