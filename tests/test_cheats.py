@@ -157,7 +157,7 @@ def test_the_honest_ones_look_alike_indeed(played: TournamentRecord, scoreboard:
     for maker in HONEST_GENERATORS:
         # As hard to fool as those that mask their gradient are made to look, by attacks and by searches.
         assert {round(recalls[maker, round_, "honest_robust"], 6) for round_ in (0, 1)} == {1}
-        assert recalls[maker, 0, "honest_plain"] > 0.9
+        assert recalls[maker, 0, "honest_plain"] > 0.7
     searched = {(row.generator, row.detector): row for row in scoreboard.searches if row.found is not None}
     assert searched["honest_faces", "honest_robust"].found.recall_fake > 0.999  # type: ignore[union-attr]
     assert searched["honest_faces", "honest_plain"].found.recall_fake < 0.5  # type: ignore[union-attr]

@@ -90,3 +90,13 @@ def test_a_configuration_that_is_nested_without_end_is_none(tmp_path: Path) -> N
     done = CliRunner().invoke(main, ["run", str(path), "--print-config"])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "nested too deep" in done.stderr
+
+
+def test_what_is_quoted_from_a_file_commands_no_terminal(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    scores.write_text("PK\x03\x1b[2J,score\na,0.5\n")
+    command = [sys.executable, "-m", "fakeoff", "import", str(scores), "--detector", "mine", "--home", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert r"PK\x03\x1b[2J" in done.stderr
+    assert done.stderr.strip().isprintable()

@@ -78,12 +78,17 @@ def tell_os_error(error: OSError) -> str:
 def _printable(name: object) -> str:
     """A path in one line that a terminal can show, of bytes that are no text as well."""
     text = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else str(name)
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)[-_LONGEST:]
+    return _visible(text)[-_LONGEST:]
+
+
+def _visible(text: str) -> str:
+    """With what would command a terminal written out: it may be quoted from a file that somebody else made."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def end(reason: str, *, code: int) -> NoReturn:
     """Ends the process with one line on its error output."""
-    click.echo(f"fakeoff: {reason}", err=True)
+    click.echo("\n".join(map(_visible, f"fakeoff: {reason}".split("\n"))), err=True)
     sys.exit(code)
 
 
