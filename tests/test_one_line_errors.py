@@ -95,8 +95,7 @@ def test_a_configuration_that_is_nested_without_end_is_none(tmp_path: Path) -> N
 def test_what_is_quoted_from_a_file_commands_no_terminal(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
     scores.write_text("PK\x03\x1b[2J,score\na,0.5\n")
-    command = [sys.executable, "-m", "fakeoff", "import", str(scores), "--detector", "mine", "--home", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 2
-    assert r"PK\x03\x1b[2J" in done.stderr
-    assert done.stderr.strip().isprintable()
+    done = CliRunner().invoke(main, ["import", str(scores), "--detector", "mine", "--home", str(tmp_path)])
+    assert done.exit_code == 2
+    assert r"PK\x03\x1b[2J" in done.output
+    assert done.output.strip().isprintable()
