@@ -212,7 +212,7 @@ def _stop_a_while(game: Game) -> bool:
 def _kill_child(name: str) -> Hit:
     def kill(game: Game) -> bool:
         while game.lives():
-            found = [pid for pid, command in below(game.driver.pid) if name in command.partition(" ")[0]]
+            found = [pid for pid, command in below(game.driver.pid) if _is(command.partition(" ")[0], name)]
             if found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(game.rng.choice(found), signal.SIGKILL)
@@ -221,6 +221,11 @@ def _kill_child(name: str) -> Hit:
         return False
 
     return kill
+
+
+def _is(program: str, name: str) -> bool:
+    """Whether a program is one of those; Ray's agents are the raylet's, which ends without them."""
+    return name in program and not program.endswith("Agent")
 
 
 def _kill_beside(game: Game) -> bool:

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from fakeoff.arena.errors import DataError
 from fakeoff.cli import main
 from fakeoff.leaderboard.terminal.one_line_errors import OneLineErrors, tell_os_error
 
@@ -92,10 +93,15 @@ def test_a_configuration_that_is_nested_without_end_is_none(tmp_path: Path) -> N
     assert "nested too deep" in done.stderr
 
 
-def test_what_is_quoted_from_a_file_commands_no_terminal(tmp_path: Path) -> None:
-    scores = tmp_path / "scores.csv"
-    scores.write_text("PK\x03\x1b[2J,score\na,0.5\n")
-    done = CliRunner().invoke(main, ["import", str(scores), "--detector", "mine", "--home", str(tmp_path)])
+def test_what_is_quoted_from_a_file_commands_no_terminal() -> None:
+    group = OneLineErrors()
+
+    @group.command()
+    def read() -> None:
+        raise DataError("no column 'image'; its columns: PK\x03\x1b[2J, score", mend=["--image-column", "\x1b[2J"])
+
+    done = CliRunner().invoke(group, ["read"])
     assert done.exit_code == 2
-    assert r"PK\x03\x1b[2J" in done.output
-    assert done.output.strip().isprintable()
+    assert r"columns: PK\x03\x1b[2J, score" in done.output
+    assert all(line.isprintable() for line in done.output.splitlines())
+    assert len(done.output.splitlines()) == 2

@@ -67,11 +67,13 @@ def _checkpoint(job: Job, watch: Any, left: bytes | None) -> Checkpoint | None:
         return None
     import ray
 
-    return Checkpoint(
-        every=job.checkpoint_every,
-        left=ray.get(watch.left.remote(job.key)) or left,
-        write=lambda data: ray.get(watch.keep.remote(job.key, data)),
-    )
+    def write(data: bytes) -> None:
+        with contextlib.suppress(ray.exceptions.RayError):  # a watch that died costs time, if anything
+            ray.get(watch.keep.remote(job.key, data))
+
+    with contextlib.suppress(ray.exceptions.RayError):
+        left = ray.get(watch.left.remote(job.key)) or left
+    return Checkpoint(every=job.checkpoint_every, left=left, write=write)
 
 
 def warm(job: Job) -> None:
