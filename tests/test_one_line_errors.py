@@ -105,3 +105,26 @@ def test_what_is_quoted_from_a_file_commands_no_terminal() -> None:
     assert r"columns: PK\x03\x1b[2J, score" in done.output
     assert all(line.isprintable() for line in done.output.splitlines())
     assert len(done.output.splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [("compare", "LOOP", "LOOP"), ("leaderboard", "LOOP"), ("unpack", "LOOP", "OUT")])
+def test_a_link_to_itself_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    given = [word.replace("LOOP", str(loop)).replace("OUT", str(tmp_path / "out")) for word in words]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 2, done.exception
+    assert len(done.output.strip().splitlines()) == 1
+    assert "loop" in done.output
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_an_archive_that_is_no_file_is_not_waited_for(kind: str, tmp_path: Path) -> None:
+    archive = tmp_path / "home.fakeoff"
+    if kind == "pipe":
+        os.mkfifo(archive)
+    else:
+        archive.symlink_to("/dev/zero")
+    done = CliRunner().invoke(main, ["unpack", str(archive), str(tmp_path / "home")])
+    assert done.exit_code == 2, done.exception
+    assert "it is a pipe or a device, and no file" in done.output

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena.errors import ConfigError, DataError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.images import Colour, Pixels, assets, generator_transform
 from fakeoff.arena.images.decoding import is_grey, read_image
 from fakeoff.arena.images.folders import Entry, LeftOut, list_files
@@ -373,7 +374,7 @@ def _by_split(photographs: Sequence[Photograph]) -> dict[Split, tuple[Photograph
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_file(path)).hexdigest()
 
 
 def _naming(files: Sequence[LeftOut]) -> str:

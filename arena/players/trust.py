@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeoff.arena.cache import state_folder
+from fakeoff.arena.files import read_file
 from fakeoff.arena.players.provisions import PluginFile
 from fakeoff.arena.typed import as_record, read_as
 
@@ -50,7 +51,7 @@ class Trust:
         if self._path is None:
             return ()
         try:
-            return tuple(read_as(TrustedFile, row) for row in json.loads(self._path.read_bytes()))
+            return tuple(read_as(TrustedFile, row) for row in json.loads(read_file(self._path)))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ()
 

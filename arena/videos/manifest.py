@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeoff.arena.errors import DataError, FakeoffError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.images.reals import SPLITS, Split
 from fakeoff.arena.videos.encodings import Encoding, parse_encoding
 from fakeoff.arena.videos.layout import Collection, Video
@@ -161,7 +162,7 @@ def read_manifest(out: Path, header: Mapping[str, Any]) -> dict[str, Extracted]:
                 f"'{out}' has a folder '{images[0]}' and no {MANIFEST} that says what is in it: give another --out"
             )
         return {}
-    lines = path.read_bytes().split(b"\n")
+    lines = read_file(path).split(b"\n")
     whole = lines[:-1]  # what follows the last line break was cut off by a crash
     before = _parsed(whole[0]) if whole else None
     if before is None:
@@ -177,7 +178,7 @@ def read_extracted(out: Path) -> dict[str, Extracted]:
         DataError: A line is damaged.
     """
     path = out / MANIFEST
-    return _entries(path, path.read_bytes().split(b"\n")[:-1]) if path.is_file() else {}
+    return _entries(path, read_file(path).split(b"\n")[:-1]) if path.is_file() else {}
 
 
 def _entries(path: Path, whole: list[bytes]) -> dict[str, Extracted]:

@@ -198,7 +198,7 @@ def read_provenance(path: Path) -> Provenance:
 
 def file_hash(path: Path) -> str:
     """The sha256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_file(path)).hexdigest()
 
 
 def _write(provenance: Provenance, home: Home) -> None:

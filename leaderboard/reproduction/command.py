@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.arena.typed import as_record
@@ -150,7 +151,7 @@ def _claim(home: Home, recorded: Recorded, conditions: Conditions) -> None:
     """
     if home.reproduction.exists():
         try:
-            kept = json.loads(home.reproduction.read_bytes())
+            kept = json.loads(read_file(home.reproduction))
             same = (kept["scoreboard"], kept["conditions"]) == (recorded.sha256, _plain(conditions))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"'{home.reproduction}' is damaged: {one_line(error)}; give another --home") from error

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from fakeoff.arena.errors import ConfigError
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import write_atomically
 from fakeoff.leaderboard.scoring.rows import Form, header, parse_row, row_bytes
 from fakeoff.protocols.scoring.framing import Framing
@@ -165,7 +166,7 @@ class RowFile:
     def _check_fingerprints(self) -> None:
         """Of rows that are there; those of earlier releases have no such file beside them, and threshold must serve."""
         try:
-            known = json.loads(self._beside.read_bytes())
+            known = json.loads(read_file(self._beside))
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:

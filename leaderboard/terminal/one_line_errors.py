@@ -23,6 +23,7 @@ _MENDS = {
     errno.EDQUOT: f"free some of your quota: {_KEPT}",
     errno.EROFS: "it is read-only: use another --home, or --out",
     errno.EACCES: "give yourself the right to it, or use another",
+    errno.ELOOP: "give the file itself",
     errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
     errno.ENOMEM: "free some memory, or use fewer --workers",
 }
@@ -65,6 +66,12 @@ class OneLineErrors(click.Group):
             if stop.asked or error.errno == errno.EPIPE:  # click's own
                 raise
             end(tell_os_error(error), code=2)
+        except RuntimeError as error:
+            # So pathlib says it before Python 3.13.
+            looped = error.__context__
+            if stop.asked or not isinstance(looped, OSError) or looped.errno != errno.ELOOP:
+                raise
+            end(tell_os_error(looped), code=2)
 
 
 def tell_os_error(error: OSError) -> str:

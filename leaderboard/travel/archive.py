@@ -21,6 +21,7 @@ from typing import IO
 
 from fakeoff import __version__
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.files import open_file
 from fakeoff.arena.seeds import digest
 from fakeoff.arena.typed import as_record, read_as
 from fakeoff.leaderboard.licences import Licence, Material
@@ -200,15 +201,19 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._file = open_file(path)
         except FileNotFoundError as error:
             raise StoreError(f"no archive at '{path}'") from error
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise self._refused(f"it is no zip archive ({one_line(error)})") from error
+        except OSError as error:
+            raise self._refused(f"it cannot be read ({one_line(error)})") from error
         try:
+            self._zip = zipfile.ZipFile(self._file)
             self.manifest = self._read_manifest()
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            self._file.close()
+            raise self._refused(f"it is no zip archive ({one_line(error)})") from error
         except BaseException:
-            self._zip.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> Archive:
@@ -216,6 +221,7 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self._zip.close()
+        self._file.close()
 
     def extract(self, folder: Path) -> None:
         """Writes all entries into a folder, each held to its size and its sum.

@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from fakeoff.arena.errors import StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import ARRAYS_FILE, LEFT_OUT_FILE, RECORD_FILE
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.licences import Material
@@ -141,7 +142,7 @@ def _of_entry(path: Path, versions: Collection[str]) -> Material | None:
         with safe_open(path, "np") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
             shapes = {name: (one.get_dtype(), one.get_shape()) for name, one in slices.items()}
-        record = json.loads(path.with_name(RECORD_FILE).read_bytes())["record"]
+        record = json.loads(read_file(path.with_name(RECORD_FILE)))["record"]
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return "images"  # damaged: nobody can tell that it is none
     if not shapes:
@@ -166,7 +167,7 @@ def _versions(home: Home) -> set[str]:
     keys = set()
     for name in home.names():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            told = json.loads(home.named(name).tournament.read_bytes())["versions"]
+            told = json.loads(read_file(home.named(name).tournament))["versions"]
             keys |= {str(version["key"]) for version in told}
     return keys
 
@@ -174,11 +175,11 @@ def _versions(home: Home) -> set[str]:
 def _to_be_logged_again(path: Path) -> bytes:
     """What is remembered of what was logged, so that playing again logs all of it anew: pictures were left out."""
     try:
-        kept: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
+        kept: dict[str, dict[str, Any]] = json.loads(read_file(path))
         again = {name: {**state, "contents": 0} if "contents" in state else state for name, state in kept.items()}
         return json.dumps(again, indent=1).encode()
     except (OSError, ValueError, TypeError, AttributeError):
-        return path.read_bytes()
+        return read_file(path)
 
 
 def _portable_database(home: Home, workspace: Path) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
+from fakeoff.arena.files import read_file
 from fakeoff.arena.jobs.store import LEFT_OUT_FILE
 from fakeoff.leaderboard.home.home import Home
 from fakeoff.leaderboard.home.ledger import read_ledger
@@ -143,7 +144,7 @@ def _beside(folder: Path) -> Iterator[Home]:
 
 def _check_markers(home: Home, source: Path) -> None:
     for path in home.store.rglob(LEFT_OUT_FILE):
-        if path.read_bytes() not in (b"images", b"weights"):
+        if read_file(path) not in (b"images", b"weights"):
             raise StoreError(f"'{source}' is not unpacked: it says that something was left out, and nobody knows what")
 
 
