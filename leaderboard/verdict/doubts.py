@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from fakeoff.leaderboard.scoreboard import Scoreboard
 from fakeoff.leaderboard.verdict.attacks import find_attacked
-from fakeoff.leaderboard.verdict.words import listed, version
+from fakeoff.leaderboard.verdict.words import listed, version, versions
 from fakeoff.protocols.measures import QualityGate
 from fakeoff.protocols.measures.match import MatchRow
+from fakeoff.protocols.measures.trainings import Training
 from fakeoff.protocols.score.telling import tell, tell_figure
 
 _GUESSING = 0.5
@@ -83,15 +84,25 @@ def tell_off_centre(scoreboard: Scoreboard) -> Iterator[str]:
 
 
 def tell_unfinished(scoreboard: Scoreboard) -> Iterator[str]:
-    """Detector versions whose steps were over before they had learned."""
+    """Detector versions whose steps were over before they had learned; those of as many steps together."""
+    unfinished: dict[int, list[Training]] = {}
     for one in scoreboard.trainings:
         if one.kind == "detector" and one.ended == "limit" and (one.val_accuracy or 0.0) < _LEARNED:
-            right = tell_figure(one.val_accuracy or 0.0, digits=0, percent=True)
-            yield (
-                f"{version(one.player, one.round)} was still learning when its {one.steps} steps were over "
-                f"({right} right on val): fakes that pass it evaded an unfinished judge. Give it more: "
-                "--set defend.steps=..."
-            )
+            unfinished.setdefault(one.steps, []).append(one)
+    for steps, rows in unfinished.items():
+        rounds: dict[str, list[int]] = {}
+        for one in rows:
+            rounds.setdefault(one.player, []).append(one.round)
+        shares = sorted(one.val_accuracy or 0.0 for one in rows)
+        right = [tell_figure(share, digits=0, percent=True) for share in (shares[0], shares[-1])]
+        many = len(rows) > 1
+        yield (
+            f"{listed([versions(player, sorted(of)) for player, of in rounds.items()])} "
+            f"{'were' if many else 'was'} still learning when {'their' if many else 'its'} {steps} steps were over "
+            f"({' to '.join(dict.fromkeys(right))} right on val): fakes that pass {'them' if many else 'it'} evaded "
+            f"{'unfinished judges' if many else 'an unfinished judge'}. Give {'them' if many else 'it'} more: "
+            "--set defend.steps=..."
+        )
 
 
 def tell_idle_attacks(scoreboard: Scoreboard) -> Iterator[str]:

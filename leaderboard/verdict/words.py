@@ -12,6 +12,19 @@ def version(player: str, round_: int) -> str:
     return f"{player}@{round_}"
 
 
+def versions(player: str, rounds: Sequence[int]) -> str:
+    """``pgan@1``, ``pgan@1 and @3``, ``pgan@0 to @3``.
+
+    Args:
+        player: Whose.
+        rounds: At least one, in their order.
+    """
+    first, last = rounds[0], rounds[-1]
+    if len(rounds) > 2 and last - first == len(rounds) - 1:
+        return f"{version(player, first)} to @{last}"
+    return listed([version(player, first), *(f"@{round_}" for round_ in rounds[1:])])
+
+
 def source_name(source: str) -> str:
     """The photographs' source, as people know it."""
     return _SOURCES.get(source, source)
@@ -27,4 +40,4 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-__all__ = ["counted", "listed", "source_name", "version"]
+__all__ = ["counted", "listed", "source_name", "version", "versions"]
