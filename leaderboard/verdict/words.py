@@ -13,16 +13,17 @@ def version(player: str, round_: int) -> str:
 
 
 def versions(player: str, rounds: Sequence[int]) -> str:
-    """``pgan@1``, ``pgan@1 and @3``, ``pgan@0 to @3``.
+    """``pgan@1``, ``pgan in rounds 1 and 3``, ``pgan in rounds 0 to 3``.
 
     Args:
         player: Whose.
         rounds: At least one, in their order.
     """
     first, last = rounds[0], rounds[-1]
-    if len(rounds) > 2 and last - first == len(rounds) - 1:
-        return f"{version(player, first)} to @{last}"
-    return listed([version(player, first), *(f"@{round_}" for round_ in rounds[1:])])
+    if len(rounds) == 1:
+        return version(player, first)
+    without_gaps = len(rounds) > 2 and last - first == len(rounds) - 1
+    return f"{player} in rounds {f'{first} to {last}' if without_gaps else listed([*map(str, rounds)])}"
 
 
 def source_name(source: str) -> str:
