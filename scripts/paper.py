@@ -217,7 +217,8 @@ def _summary(counts: Mapping[Verdict, int]) -> str:
     claims = sum(count for verdict, count in counts.items() if verdict != "beyond the paper")
     return (
         f"Of {claims} claims of the paper, ours agrees with {counts['same']}, disagrees with {counts['different']}, "
-        f"cannot tell of {counts['not shown']}, and {counts['not tested']} were not tested."
+        f"cannot tell of {counts['not shown']}, and {counts['not tested']} "
+        f"{'was' if counts['not tested'] == 1 else 'were'} not tested."
     )
 
 
