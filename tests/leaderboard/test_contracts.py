@@ -106,3 +106,12 @@ def test_a_name_of_two_kinds_has_to_say_which(call: Call, tmp_path: Path) -> Non
     option = ("--plugin", str(tmp_path / "twice.py"))
     assert "is a generator and a detector; say which: --kind generator" in _one_line(call("named_twice", *option))
     assert "named_twice keeps its contract" in call("named_twice", "--kind", "detector", *option).output
+
+
+def test_where_nothing_failed_nothing_waits(call: Call) -> None:
+    """What it cannot do is skipped, and says why."""
+    for name in ("toy_fixed_generator", "toy_brightness"):
+        result = call(name)
+        assert result.exit_code == 0, result.output
+        assert "for what failed" not in result.output
+        assert "it has neither train_step nor fit" in result.output
