@@ -23,7 +23,7 @@ from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
 from fakeoff.arena.jobs.own_signals import own_signals, uninterrupted
-from fakeoff.arena.jobs.ray_work import POLL_SECONDS, warm, work
+from fakeoff.arena.jobs.ray_work import PATIENCE_SECONDS, POLL_SECONDS, warm, work
 from fakeoff.arena.jobs.scratch import Scratch
 from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
@@ -328,18 +328,22 @@ class RayExecutor:
         jobs = {running.job.key: (reference, running) for reference, running in self._running.items()}
         for watch in self._watches.values():
             with contextlib.suppress(self._ray.exceptions.RayError):  # progress is a courtesy
-                latest, spent, checkpoints = self._ray.get(watch.take.remote())
+                latest, spent, checkpoints = self._ray.get(watch.take.remote(), timeout=PATIENCE_SECONDS)
                 for key, (done, total, note) in latest.items():
                     if key in jobs:  # a report of an earlier run may come late
                         running = jobs[key][1]
                         running.observer.progress(running.job, done, total, note)
-                for key, left in (self._ray.get(watch.take_checkpoints.remote()) if checkpoints else {}).items():
+                for key, left in (self._taken(watch) if checkpoints else {}).items():
                     if key in jobs and (unfinished := jobs[key][1].unfinished) is not None:
                         unfinished.write(key, left)
                 for key, of in spent.items():
                     if key in jobs and (failure := overdue(of, jobs[key][1].job.seconds)):
                         self._overdue[key] = failure
                         self._ray.cancel(jobs[key][0], force=True)
+
+    def _taken(self, watch: Any) -> dict[str, bytes]:
+        taken: dict[str, bytes] = self._ray.get(watch.take_checkpoints.remote(), timeout=PATIENCE_SECONDS)
+        return taken
 
     def _jobs(self) -> list[Job]:
         return [running.job for running in self._running.values()]

@@ -16,6 +16,8 @@ from fakeoff.arena.jobs.nursery import execute_fresh
 from fakeoff.arena.players.provisions import Provision
 
 POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 20.0
+"""How long a watch is waited for: one whose process was killed while it started might never answer."""
 
 
 def work(
@@ -69,10 +71,10 @@ def _checkpoint(job: Job, watch: Any, left: bytes | None) -> Checkpoint | None:
 
     def write(data: bytes) -> None:
         with contextlib.suppress(ray.exceptions.RayError):  # a watch that died costs time, if anything
-            ray.get(watch.keep.remote(job.key, data))
+            ray.get(watch.keep.remote(job.key, data), timeout=PATIENCE_SECONDS)
 
     with contextlib.suppress(ray.exceptions.RayError):
-        left = ray.get(watch.left.remote(job.key)) or left
+        left = ray.get(watch.left.remote(job.key), timeout=PATIENCE_SECONDS) or left
     return Checkpoint(every=job.checkpoint_every, left=left, write=write)
 
 

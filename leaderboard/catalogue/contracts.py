@@ -71,7 +71,9 @@ def check_player(
     else:
         passed, skipped = (sum(check.state == state for check in checks) for state in ("passed", "skipped"))
         if waiting := sum(check.waits for check in checks):
-            console.print(Text(f" --  {waiting} more {'waits' if waiting == 1 else 'wait'} for what failed"), soft_wrap=True)
+            console.print(
+                Text(f" --  {waiting} more {'waits' if waiting == 1 else 'wait'} for what failed"), soft_wrap=True
+            )
         verdict = "breaks its contract" if failed else "keeps its contract"
         console.print(
             f"{name} {verdict}: {passed} passed, {failed} failed, {skipped} do not concern it or could not be tried",

@@ -115,7 +115,9 @@ def test_judges_whose_steps_were_over_are_told_together(whole: Whole) -> None:
     rows = [("d", 0, 0.6), ("d", 1, 0.7), ("d", 2, 0.65), ("e", 0, 0.5), ("e", 2, 0.8)]
     trainings = [{**training, "player": name, "round": at, "val_accuracy": right} for name, at, right in rows]
     [said] = _said(whole({"trainings": trainings}), "Unfinished")
-    assert said.startswith("d in rounds 0 to 2 and e in rounds 0 and 2 were still learning when their 40 steps were over (50% to 80%")
+    assert said.startswith(
+        "d in rounds 0 to 2 and e in rounds 0 and 2 were still learning when their 40 steps were over (50% to 80%"
+    )
 
 
 def _attack(whole: Whole, *, change: float, ssim: float) -> Scoreboard:
