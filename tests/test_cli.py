@@ -370,3 +370,9 @@ def test_names_of_players_are_completed_one_after_the_other() -> None:
 def test_the_module_is_the_command() -> None:
     said = subprocess.run([sys.executable, "-m", "fakeoff", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("fakeoff, version ")
+
+
+def test_one_photograph_to_train_on_is_told_before_anything_is_computed(call: Call, tmp_path: Path) -> None:
+    folder = _people(tmp_path / "faces", ("train/a.png", "val/b.png", "test/c.png", "test/d.png"))
+    said = _one_line(call("run", "--reals", str(folder), "--serial", "--home", "a home"))
+    assert "train has 1 real photograph, and a game needs 2 or more there" in said

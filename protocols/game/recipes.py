@@ -10,9 +10,9 @@ from typing import Any
 
 from fakeoff import detectors, generators
 from fakeoff.arena import parsers
-from fakeoff.arena.errors import ConfigError, PluginError
+from fakeoff.arena.errors import ConfigError, DataError, PluginError
 from fakeoff.arena.images import Colour
-from fakeoff.arena.images.reals import SPLITS, RealSource, open_source
+from fakeoff.arena.images.reals import SPLITS, RealSource, Split, open_source
 from fakeoff.arena.images.splits import Grouping
 from fakeoff.arena.players.abilities import has_own
 from fakeoff.arena.players.registry import ELSEWHERE, Registry
@@ -24,6 +24,8 @@ from fakeoff.protocols.config.computing import decided
 from fakeoff.protocols.rules.desk import Desk
 from fakeoff.protocols.rules.manipulating import is_manipulator
 
+_MEASURED: tuple[Split, ...] = ("train", "test")
+_FEWEST = 2
 _TOLD_AT_MOST = 40
 """So many files that are left out are named; a folder may hold a hundred thousand of them."""
 
@@ -39,6 +41,7 @@ def open_desk(config: TournamentConfig, *, source: RealSource, what: str = "") -
     Raises:
         ConfigError: Device or precision is not decided yet, or a generator is a manipulator, and the reals of a split
             show one person.
+        DataError: There is no more than one photograph to train or to test on.
         PluginError: A player is unknown or takes other parameters, or takes no learning rate where one is set.
     """
     device, precision = decided(config)
@@ -53,12 +56,27 @@ def open_desk(config: TournamentConfig, *, source: RealSource, what: str = "") -
         colour=source.colour if config.arena.colour == "auto" else config.arena.colour,
         what=what,
     )
+    check_enough(source)
     check_pairs(desk.generators, source)
     if config.attack.rate:
         check_rate_is_heeded(config.attack.rate, "attack", desk.generators, generators.players)
     if config.defend.rate:
         check_rate_is_heeded(config.defend.rate, "defend", desk.detectors, detectors.players)
     return desk
+
+
+def check_enough(source: RealSource) -> None:
+    """Refuses reals of which nothing could be measured: a distance or an interval is of two or more.
+
+    Raises:
+        DataError: A split of them has fewer.
+    """
+    for split in _MEASURED:
+        if (count := len(source.persons(split))) < _FEWEST:
+            raise DataError(
+                f"{split} has {count} real photograph{'' if count == 1 else 's'}, and a game needs {_FEWEST} or more "
+                "there: add some, or let them be split otherwise (--split-by, --split-folders ignore)"
+            )
 
 
 def open_reals(reals: Reals) -> RealSource:
