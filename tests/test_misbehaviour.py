@@ -36,7 +36,7 @@ SAID = {
     "hogs": ("attack", "took more than 2 GB of memory (compute.job_gigabytes)"),
     "tampers": ("attack", "changed the weights of the frozen detector"),
     "seeds_globally": ("attack", "drew from or wrote to the global random state of torch"),
-    "draws_globally": ("sample", "drew from or wrote to the global random state of numpy"),
+    "draws_globally": ("sample", "made other images when it was asked again with the same rng"),
     "elsewhere": ("sample", "sample returned a tensor on meta, and the images are on cpu"),
     "mixes_devices": ("attack", "raised RuntimeError: Tensor on device"),
     "exits": ("attack", "raised SystemExit: 3"),

@@ -221,6 +221,7 @@ class Learns(Travels[PlayerT], Generic[PlayerT]):
     def test_training_goes_on_where_it_was_stopped(self) -> None:
         """A training that was stopped goes on from its training state, to the same weights as undisturbed."""
         self.school()
+        self.needs(self.test_training_leaves_global_randomness_alone, self.test_training_is_the_same_for_the_same_seed)
         if not self.by_steps():
             raise unittest.SkipTest("it learns by fit, which is not stopped on its way")
         told = [method for method in _TRAINING_STATE if has_own(self.player_class(), method)]

@@ -31,6 +31,12 @@ class Good(PatchDetector):
     def start(self, plan: Plan) -> None:
         self._optimiser = torch.optim.Adam(self.learned(), lr=plan.rate or self.learning_rate)
 
+    def training_state(self) -> Any:
+        return {"optimiser": self._optimiser.state_dict()}
+
+    def load_training_state(self, state: Any) -> None:
+        self._optimiser.load_state_dict(state["optimiser"])
+
     def learned(self) -> list[nn.Parameter]:
         return list(self.parameters())
 
@@ -322,6 +328,11 @@ class MakesTensorsHere(Good):
         return F.cross_entropy(logits, torch.zeros(logits[:, 0].shape, dtype=torch.long))
 
 
+class ForgetsItsMomentum(Good):
+    def training_state(self) -> Any:
+        return {"optimiser": {**self._optimiser.state_dict(), "state": {}}}
+
+
 class HasARateOfItsOwn(Good):
     def start(self, plan: Plan) -> None:
         self._optimiser = torch.optim.Adam(self.learned(), lr=self.learning_rate)
@@ -418,6 +429,7 @@ CASES = [
          also=("training_is_the_same_for_the_same_seed",)),
     case(EvadesInPieces, EVASION, came="shape (2,)", mend="one entry", expected="returns float32 ()"),
     case(EvadesWithoutGradient, LEADS, came="no gradient", mend="detach()"),
+    case(ForgetsItsMomentum, "training_goes_on_where_it_was_stopped", came="other weights", mend="optimisers'"),
     case(HasARateOfItsOwn, "training_heeds_the_rate_of_its_plan", came="it moves one by", mend="plan.rate"),
     case(EvadesFlat, LEADS, came="gradient of its evasion_loss is zero", mend="F.cross_entropy(logits, real)"),
     case(EvadesToNaN, LEADS, came="gradient of its evasion_loss is not finite", mend="F.cross_entropy(logits, real)"),
@@ -437,7 +449,8 @@ CASES = [
     case(DrawsOnTheDevice, DEVICE, came="a generator of the CPU", mend="generator=rng).to(device)"),
     case(ScoresOnTheCPU, DEVICE, came="scores on cpu", mend="device=images.device"),
     case(BuiltFromTheClock, BUILT, came="'layers.0.bias' is another", mend="init_seed"),
-    case(KeepsPartOutsideOfTheState, STATE, came="differs by", mend="self.register_buffer"),
+    case(KeepsPartOutsideOfTheState, STATE, came="differs by", mend="self.register_buffer",
+         also=("training_goes_on_where_it_was_stopped",)),
     case(DependsOnHash, "it_works_in_another_process", came="others", mend="hash()"),
 ]  # fmt: skip
 

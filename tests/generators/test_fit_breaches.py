@@ -110,4 +110,5 @@ def test_a_generator_that_fits_keeps_all_of_the_contract() -> None:
         "it learns by fit, which is called without autocast",
         "it learns by fit, and rates are for steps",
         "it learns by fit, which may leave a parameter as it is",
+        "it learns by fit, which is not stopped on its way",
     }

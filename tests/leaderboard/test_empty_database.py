@@ -77,8 +77,9 @@ def test_a_damaged_one_is_made_again(cache: Path, tmp_path: Path, damage: str) -
     assert client.search_runs(["0"]) == []
 
 
-def test_without_a_cache_mlflow_makes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cache_it_is_laid_beside_and_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     put_empty_database(tmp_path / "mlflow.db")
-    assert not (tmp_path / "mlflow.db").exists()
+    assert (tmp_path / "mlflow.db").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "mlflow.db"]

@@ -384,14 +384,11 @@ def test_a_deleted_database_is_written_anew(
     assert [step for step, _ in _points(client(tmp_path), "first")[HEADLINES["detector"]]] == [2]
 
 
-def test_a_database_that_is_none_is_one_readable_error(
-    tmp_path: Path, results: Store, record: TournamentRecord
-) -> None:
+def test_a_database_that_is_none_is_put_aside(tmp_path: Path, results: Store, record: TournamentRecord) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
-    log = MlflowLog(Home(tmp_path), results)
-    with pytest.raises(StoreError, match=r"MLflow's files in '.*' cannot be used") as caught:
-        log.log_round(record, build_scoreboard(record))
-    assert "\n" not in str(caught.value)
+    MlflowLog(Home(tmp_path), results).log_round(record, build_scoreboard(record))
+    assert (tmp_path / "mlflow.db.damaged").read_bytes().startswith(b"this is no database")
+    assert (tmp_path / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
 
 
 def test_a_damaged_state_is_one_readable_error(new_home: Path, results: Store, record: TournamentRecord) -> None:
