@@ -137,7 +137,8 @@ def test_a_game_leaves_no_process_no_folder_and_no_run_that_runs(
 
 
 def _deaf_no_more() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests may run in the background
+    for number in (signal.SIGINT, signal.SIGHUP):  # tests may run in the background, or without a terminal
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _read(master: int) -> str:
