@@ -63,7 +63,7 @@ def list_tournaments(home: Home) -> list[Listed]:
     """
     names = home.names()
     if not names:
-        raise StoreError(f"no tournament in '{home}'; play first: {home.named('').to_play}")
+        raise StoreError(f"no tournament in '{home}'; {home.named('').what_first}")
     return [_listed(home.named(name)) for name in names]
 
 

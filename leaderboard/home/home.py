@@ -6,9 +6,11 @@ import contextlib
 import fcntl
 import re
 import shlex
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from fakeoff.arena.errors import ConfigError, StoreError, one_line
 from fakeoff.arena.files import read_file
@@ -16,6 +18,8 @@ from fakeoff.arena.images.folders import printable
 from fakeoff.arena.jobs import Outcome
 from fakeoff.arena.jobs.store import Store, write_atomically
 from fakeoff.protocols.config.config import NAME
+
+_READERS_SECONDS = 0.1  # a reader holds the lock for less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +253,7 @@ class Home:
             raise StoreError(f"nothing can be kept in '{self}': {one_line(error)}; use another --home") from error
         with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _hold(file)
             except OSError as error:
                 raise StoreError(
                     f"another fakeoff is playing in '{self}'; wait for it, or use another --home"
@@ -277,6 +281,17 @@ class Home:
                 raise StoreError(f"another fakeoff is playing in '{self}'; wait for it") from error
             yield
 
+    @property
+    def what_first(self) -> str:
+        """What to do for whom there is nothing here yet: to play, or to wait for the game that is being played."""
+        try:
+            with self.unplayed():
+                pass
+        except StoreError as error:
+            if isinstance(error.__cause__, BlockingIOError):
+                return "a game is being played there, and has no first round yet: wait for it"
+        return f"play first: {self.to_play}"
+
     def open_store(self) -> Store:
         """The store of a home that was played; nothing is made.
 
@@ -285,7 +300,7 @@ class Home:
         """
         # Where nobody could even enter there is a tournament, and no result.
         if not self.store.is_dir() and not self.tournament.is_file():
-            raise StoreError(f"nothing was played in '{self}'; play first: {self.to_play}")
+            raise StoreError(f"nothing was played in '{self}'; {self.what_first}")
         return Store(self.store)
 
     def replace_configuration(self, text: bytes) -> Played:
@@ -339,6 +354,15 @@ class Home:
         path = self.output / f"{name[:100]}-{outcome.job.key[:8]}.txt"
         write_atomically(path, outcome.printed.encode(errors="replace"))
         return path
+
+
+def _hold(file: IO[str]) -> None:
+    """Locks a file; a reader who looks whether somebody plays holds it for an instant, and is waited for."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_READERS_SECONDS)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 __all__ = ["Home"]

@@ -115,7 +115,7 @@ def read_ledger(home: Home, store: Store, *, figures: bool = True) -> Tournament
                 raise ValueError(f"{section} have a field that nobody knows")
         return _rebuild(read_as(_Ledger, ledger), store, where=path.name, figures=figures)
     except FileNotFoundError as error:
-        raise StoreError(f"{_nothing(home)}; play first: {home.to_play}") from error
+        raise StoreError(f"{_nothing(home)}; {home.what_first}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"'{path}' is damaged; rebuild it with: {home.to_play}") from error
 

@@ -87,7 +87,7 @@ def shown(home: Home, *, port: int) -> Iterator[tuple[dict[str, str], subprocess
 
 def _expect_something(home: Home) -> None:
     if not home.database.exists():
-        raise StoreError(f"nothing to show in '{home}'; play first: {home.to_play}")
+        raise StoreError(f"nothing to show in '{home}'; {home.what_first}")
 
 
 def open_in_browser(address: str) -> bool:

@@ -82,7 +82,7 @@ def build_page(home: Home, *, record: TournamentRecord | None = None) -> Page:
     experiments = find_experiments(home)
     if not (home.tournament.is_file() or home.scoreboard.is_file()):
         if not experiments:
-            raise StoreError(f"nothing was played in '{home}'; play first: {home.to_play}")
+            raise StoreError(f"nothing was played in '{home}'; {home.what_first}")
         return Page(
             title="Fakeoff report",
             subtitle=f"{counted(len(experiments), 'experiment')}; no tournament was played here.",

@@ -42,7 +42,7 @@ def pack_home(home: Home, target: Path, *, without: Collection[Material] = ()) -
         StoreError: Nothing was played there, somebody plays there now, or it cannot be read.
     """
     if not (home.names() or home.store.is_dir()):
-        raise StoreError(f"nothing was played in '{home}'; play first: {home.to_play}")
+        raise StoreError(f"nothing was played in '{home}'; {home.what_first}")
     with home.unplayed(), tempfile.TemporaryDirectory(prefix="fakeoff-pack-") as workspace:
         left_out = sorted({*without, *_left_out_before(home)})
         licences = [one for one in _licences(home) if set(one.material) - set(left_out)]

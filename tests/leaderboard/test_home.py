@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import io
 import os
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,17 @@ def test_to_ask_where_its_files_are_makes_none(tmp_path: Path) -> None:
     assert not home.folder.exists()
 
 
+def test_who_looks_whether_somebody_plays_keeps_nobody_from_playing(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with home.locked():
+        pass
+    with contextlib.ExitStack() as looks:
+        looks.enter_context(home.unplayed())
+        threading.Timer(0.03, looks.close).start()
+        with home.locked():
+            pass
+
+
 def test_a_configuration_can_be_put_back_or_taken_away(tmp_path: Path) -> None:
     home = Home(tmp_path)
     nothing = home.replace_configuration(b"one")
@@ -134,6 +147,8 @@ def test_a_home_is_held_by_one_driver_at_a_time_and_freed_when_it_ends(tmp_path:
             pass
         another = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
         assert b"another fakeoff is playing" in another.stdout
+        with pytest.raises(StoreError, match=r"a game is being played there, .*: wait for it$"):  # and not: play first
+            home.open_store()
     with pytest.raises(RuntimeError), home.locked():
         raise RuntimeError
     with home.locked():
