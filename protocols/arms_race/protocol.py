@@ -51,14 +51,18 @@ class ArmsRace(Protocol):
             raise PluginError(
                 "an arms race needs a generator that learns and takes extra_loss: enter one, such as pgan"
             )
-        races = [
-            _run(bench, Rules(history=history, target=target), seed=seed, rounds=rounds)
+        running = [
+            _Running(bench, Rules(history=history, target=target), seed=seed)
             for seed in range(self.seeds)
             for target in self.targets
             for history in self.history
         ]
+        # All side by side: each waits for its own champion before a round, and others compute meanwhile.
+        for round_ in range(1, rounds + 1):
+            for race in running:
+                race.play_round(round_)
         found = Races(
-            races,
+            [race.end() for race in running],
             rounds=rounds,
             resamples=share_resamples(bench, {version.player: version for version in entered}),
             store=bench.store,
@@ -73,31 +77,43 @@ class ArmsRace(Protocol):
         log_races(bench, found, rows)
 
 
-def _run(bench: Bench, rules: Rules, *, seed: int, rounds: int) -> Race:
-    """Plays a race on a bench of its own: what val says of a detector in one is nobody's business in another."""
-    racing = bench.again(seed=bench.seed + seed, spec=bench.spec, log=Unlogged())
-    what = rules.words
-    entered = racing.enter()
-    first = racing.defend(racing.detectors, entered, what=what)
-    generators, detectors = [entered], [first]
-    makers, judges = entered, first
-    for round_ in range(1, rounds + 1):
-        targets = racing.targets(detectors[-1], target=rules.target)
-        attacked = racing.attack(generators[-1], targets=targets, what=f"round {round_}, {what}")
-        generators.append(racing.latest(generators[-1], attacked))
-        makers += attacked
-        retrained = racing.defend(
-            racing.detectors,
-            makers if rules.history == "all" else generators[-1],
-            after=detectors[-1],
-            what=what,
+class _Running:
+    """A race on a bench of its own: what val says of a detector in one is nobody's business in another."""
+
+    def __init__(self, bench: Bench, rules: Rules, *, seed: int) -> None:
+        self._rules, self._seed = rules, seed
+        self._bench = bench.again(seed=bench.seed + seed, spec=bench.spec, log=Unlogged())
+        entered = self._bench.enter()
+        first = self._bench.defend(self._bench.detectors, entered, what=rules.words)
+        self._generators, self._detectors = [entered], [first]
+        self._makers, self._judges = entered, first  # of all rounds
+
+    def play_round(self, round_: int) -> None:
+        """Attacks, and defends against what came of it."""
+        bench, rules = self._bench, self._rules
+        before = self._generators[-1]
+        targets = bench.targets(self._detectors[-1], target=rules.target)
+        attacked = bench.attack(before, targets=targets, what=f"round {round_}, {rules.words}")
+        latest = bench.latest(before, attacked)
+        self._makers += attacked
+        learn = self._makers if rules.history == "all" else latest
+        retrained = bench.defend(bench.detectors, learn, after=self._detectors[-1], what=rules.words)
+        self._judges += retrained
+        self._generators.append(latest)
+        self._detectors.append(retrained)
+
+    def end(self) -> Race:
+        """Lets every version judge every other."""
+        matches = self._bench.match(self._makers, self._judges)
+        race = Race(
+            rules=self._rules,
+            seed=self._seed,
+            generators=self._generators,
+            detectors=self._detectors,
+            matches=matches,
         )
-        detectors.append(retrained)
-        judges += retrained
-    matches = racing.match(makers, judges)
-    race = Race(rules=rules, seed=seed, generators=generators, detectors=detectors, matches=matches)
-    racing.finish()
-    return race
+        self._bench.finish()
+        return race
 
 
 __all__ = ["ArmsRace"]

@@ -18,7 +18,7 @@ from fakeoff.arena.jobs.executors import Executor
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import PlayerSpec
 from fakeoff.protocols.config import TournamentConfig
-from fakeoff.protocols.game.engine import Slot
+from fakeoff.protocols.game.engine import Engine, Slot
 from fakeoff.protocols.game.line import Line
 from fakeoff.protocols.game.measuring import MeasuringVerbs
 from fakeoff.protocols.game.observer import GameObserver
@@ -67,8 +67,12 @@ class Bench(MeasuringVerbs):
         log: Log,
         played: Callable[[], TournamentRecord] | None = None,
         what: str = "",
+        engine: Engine | None = None,
     ) -> None:
-        super().__init__(config, spec=spec, source=source, store=store, executor=executor, observer=observer, what=what)
+        super().__init__(
+            config, spec=spec, source=source, store=store, executor=executor, observer=observer, what=what,
+            engine=engine,
+        )  # fmt: skip
         here, again = executor.here, config.score.scored_again > 0
         check_processes_find(self._desk.generators.values(), generators.players, here=here)
         check_processes_find(self._desk.detectors.values(), detectors.players, here=here, scored_again=again)
@@ -117,7 +121,7 @@ class Bench(MeasuringVerbs):
         """A bench for the same players and reals, where a protocol is played with another seed.
 
         Of players with a parameter ``init_seed`` that nobody set, the initial weights differ, too. Forfeits and leaks
-        of it are told here.
+        of it are told here. Both are played side by side: who waits for one lets the other go on.
 
         Args:
             seed: Of everything random there.
@@ -134,6 +138,7 @@ class Bench(MeasuringVerbs):
             log=log,
             played=self._read_played,
             what=f"seed {seed}",
+            engine=self._engine,
         )
         self._repeats.append(bench)
         return bench

@@ -61,6 +61,7 @@ class Verbs:
         executor: Executor,
         observer: GameObserver,
         what: str = "",
+        engine: Engine | None = None,
     ) -> None:
         self.config, self.source, self.store = config, source, store
         self._spec, self._observer = spec, observer
@@ -77,7 +78,8 @@ class Verbs:
         self._tally = Tally(
             config=config, source_name=source.name, data=self.data, test_people=tuple(source.persons("test"))
         )
-        self._engine = self._engine_class(store=store, executor=executor, observer=observer)
+        # Who waits for anything of one bench lets those that share its engine go on.
+        self._engine = engine or self._engine_class(store=store, executor=executor, observer=observer)
         self._moves = self._moves_class(
             self._desk,
             engine=self._engine,

@@ -174,6 +174,18 @@ def test_who_is_champion_in_one_race_is_nobodys_business_in_another(
             assert sum(attacked) == 1
 
 
+def test_races_are_run_side_by_side(tmp_path: Path, toy_config: Make, watcher: Any) -> None:
+    """None waits for the end of another: where there are cores, none of them is idle."""
+    load_plugin_file(TESTS / "toy_latents.py")
+    play_protocol(
+        "arms_race", toy_config(**ROSTER), home=tmp_path, observer=watcher, parameters={**PARAMETERS, "seeds": 2}
+    )
+    trained = [label for label in watcher.labels if ": defend toy_detector@" in label]
+    firsts = [place for place, label in enumerate(trained) if "toy_detector@1" in label]
+    assert len(firsts) == 4  # two rules, two seeds
+    assert max(firsts) < min(place for place, label in enumerate(trained) if "toy_detector@2" in label)
+
+
 @pytest.mark.parametrize(
     ("over", "parameters", "error", "told"),
     [
