@@ -118,6 +118,13 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "through": "strength-through",
         },
     ),
+    "colour-attacks": Experiment(config="colour_attacks.toml"),
+    "colour-strength": Experiment(
+        config="colour_strength.toml",
+        played="colour_strength",
+        pictures={"strength": "colour-strength"},
+        shares="colour-attacks",
+    ),
     "arms-race": Experiment(
         config="arms_race.toml",
         played="arms_race",

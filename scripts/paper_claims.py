@@ -14,6 +14,8 @@ from paper_measures import (
     accuracy_falls,
     ap_falls_less,
     contrast,
+    ensemble_as_target,
+    every_round,
     field_and_robustness,
     forgetting,
     glow_without_reprojections,
@@ -134,6 +136,13 @@ CLAIMS: Sequence[Claim] = (
         measure=hair_and_background,
     ),
     Claim(
+        claim="So they are in colour, on photographs with hair and background",
+        where="Figs. 3 and 4",
+        paper="largest two classes",
+        result="colour-attacks",
+        measure=hair_and_background,
+    ),
+    Claim(
         claim="One shift of all latents exaggerates what the classifier takes for fake",
         where="Eq. 3, Fig. 5",
         paper="pictures",
@@ -173,6 +182,34 @@ CLAIMS: Sequence[Claim] = (
         where="Fig. 6",
         paper="histogram",
         result="tournament",
+        measure=less_background,
+    ),
+    Claim(
+        claim="In colour, finetuning takes the frozen detector's accuracy from 100% to below 65%",
+        where="section 4.3, Fig. 6",
+        paper="< 65%",
+        result="colour-attacks",
+        measure=accuracy_falls,
+    ),
+    Claim(
+        claim="In colour, AP is less sensitive to finetuning than accuracy is",
+        where="section 4.3",
+        paper="no figure",
+        result="colour-attacks",
+        measure=ap_falls_less,
+    ),
+    Claim(
+        claim="In colour, a detector that is trained on the finetuned generator recovers",
+        where="section 4.3",
+        paper="no figure",
+        result="colour-attacks",
+        measure=recovers,
+    ),
+    Claim(
+        claim="In colour, the retrained detector relies less on background and more on the face",
+        where="Fig. 6",
+        paper="histogram",
+        result="colour-attacks",
         measure=less_background,
     ),
     Claim(
@@ -218,10 +255,24 @@ CLAIMS: Sequence[Claim] = (
         measure=half_lives,
     ),
     Claim(
+        claim="Half-lives in colour: a MobileStyleGAN of FFHQ and a DCGAN against detectors of CelebA's photographs",
+        where="nothing on it",
+        paper="",
+        result="colour-strength",
+        measure=half_lives,
+    ),
+    Claim(
         claim="Whether a wider receptive field stands more attack",
         where="nothing on it",
         paper="",
         result="strength",
+        measure=field_and_robustness,
+    ),
+    Claim(
+        claim="Whether it does in colour",
+        where="nothing on it",
+        paper="",
+        result="colour-strength",
         measure=field_and_robustness,
     ),
     Claim(
@@ -246,6 +297,13 @@ CLAIMS: Sequence[Claim] = (
         measure=through_jpeg,
     ),
     Claim(
+        claim="What JPEG leaves of an attack in colour",
+        where="nothing on it",
+        paper="",
+        result="colour-strength",
+        measure=through_jpeg,
+    ),
+    Claim(
         claim="Whether detectors forget the fakes of old rounds",
         where="nothing on it",
         paper="",
@@ -258,6 +316,20 @@ CLAIMS: Sequence[Claim] = (
         paper="",
         result="arms-race",
         measure=remembering,
+    ),
+    Claim(
+        claim="How eight rounds go, against the champion and against all detectors at once",
+        where="nothing on it",
+        paper="",
+        result="ensemble-race",
+        measure=every_round,
+    ),
+    Claim(
+        claim="Whether all detectors at once are the better target",
+        where="nothing on it",
+        paper="",
+        result="ensemble-race",
+        measure=ensemble_as_target,
     ),
 )
 

@@ -86,8 +86,8 @@ def accuracy_falls(result: Any) -> Finding:
     for before, cell, _ in _attacks(result):
         low, high = cell["accuracy_ci"]
         told.append(
-            f"`{cell['detector']}@{cell['detector_round']}`: {before['accuracy']:.0%} → {cell['accuracy']:.0%} "
-            f"({low:.0%} to {high:.0%})"
+            f"`{cell['detector']}@{cell['detector_round']}`{_on(result, cell)}: "
+            f"{before['accuracy']:.0%} → {cell['accuracy']:.0%} ({low:.0%} to {high:.0%})"
         )
         ends.append(high)
     return Finding(figure="; ".join(told), verdict="same" if max(ends) < 0.65 else "not shown")
@@ -97,8 +97,8 @@ def ap_falls_less(result: Any) -> Finding:
     told, less = [], []
     for before, cell, _ in _attacks(result):
         told.append(
-            f"`{cell['detector']}@{cell['detector_round']}`: AP {before['ap']:.2f} → {cell['ap']:.2f} "
-            f"({cell['ap_ci'][0]:.2f} to {cell['ap_ci'][1]:.2f})"
+            f"`{cell['detector']}@{cell['detector_round']}`{_on(result, cell)}: "
+            f"AP {before['ap']:.2f} → {cell['ap']:.2f} ({cell['ap_ci'][0]:.2f} to {cell['ap_ci'][1]:.2f})"
         )
         # Each falls by its figure before less its figure after; the intervals of the latter must not meet.
         least_accuracy = before["accuracy"] - cell["accuracy_ci"][1]
@@ -111,8 +111,8 @@ def recovers(result: Any) -> Finding:
     for _, cell, new in _attacks(result):
         low, high = new["accuracy_ci"]
         told.append(
-            f"`{cell['detector']}@{cell['detector_round'] + 1}`: {cell['accuracy']:.0%} → {new['accuracy']:.0%} "
-            f"({low:.0%} to {high:.0%})"
+            f"`{cell['detector']}@{cell['detector_round'] + 1}`{_on(result, cell)}: "
+            f"{cell['accuracy']:.0%} → {new['accuracy']:.0%} ({low:.0%} to {high:.0%})"
         )
         back.append(low > cell["accuracy_ci"][1])
     return Finding(figure="; ".join(told), verdict="same" if all(back) else "not shown")
@@ -131,20 +131,28 @@ def _attacks(result: Any) -> Iterator[tuple[Row, Row, Row]]:
 
 
 def hair_and_background(result: Any) -> Finding:
-    """Of fakes as they came, before round-0 detectors: shares less those of random patches."""
+    """Of fakes as they came, before round-0 detectors: those parts come first, and more often than by chance."""
     told, verdicts = [], []
     for cell in result["parts"]:
         if (cell["generator_round"], cell["detector_round"]) != (0, 0):
             continue
         found, random = cell["fake"]["parts"], cell["fake"]["random_parts"]
         first = sorted(found, key=lambda part: -found[part])[:3]
-        told.append(f"`{cell['detector']}`: " + ", ".join(f"{part} {found[part]:.0%}" for part in first))
+        named = ", ".join(f"{part} {found[part]:.0%} (random {random[part]:.0%})" for part in first)
+        told.append(f"`{cell['detector']}`{_on(result, cell)}: {named}")
         excess = {part: found[part] - random[part] for part in ("hair", "background")}
         verdicts.append(set(first[:2]) == {"hair", "background"} and min(excess.values()) > 0)
     verdict: Verdict = "same" if all(verdicts) else "different" if not any(verdicts) else "not shown"
-    return Finding(
-        figure="; ".join(told), verdict=verdict, why="Shares of fakes; a photograph of ORL is nearly all face."
-    )
+    return Finding(figure="; ".join(told), verdict=verdict, why=f"Shares of fakes.{_mostly_face(result)}")
+
+
+def _on(result: Any, row: Row) -> str:
+    """On whose fakes, where several generators played."""
+    return f" on {row['generator']}" if len({one["generator"] for one in result["cells"]}) > 1 else ""
+
+
+def _mostly_face(result: Any) -> str:
+    return " A photograph of ORL is nearly all face." if result["config"]["reals"]["source"] == "orl" else ""
 
 
 def less_background(result: Any) -> Finding:
@@ -154,15 +162,15 @@ def less_background(result: Any) -> Finding:
             continue
         before, after = (row[name]["background"] for name in ("before", "retrained"))
         told.append(
-            f"`{row['detector']}`, round {row['generator_round']}: background {before:.0%} → {after:.0%} "
-            f"({row['retrained_ci']['background'][0]:.0%} to {row['retrained_ci']['background'][1]:.0%}); part shift "
+            f"`{row['detector']}`{_on(result, row)}, round {row['generator_round']}: "
+            f"background {before:.0%} → {after:.0%} ({row['retrained_ci']['background'][0]:.0%} to {row['retrained_ci']['background'][1]:.0%}); part shift "
             f"{row['shift']['tv']:.2f}, by chance {row['shift']['tv_null']:.2f}"
         )
         falls.append((before, after, row["retrained_ci"]["background"]))
     if not told:
         return Finding(figure="", verdict="not tested", why="No target judged patches.")
     if max(before for before, _, _ in falls) < 0.05:
-        why = "There was hardly any background to leave: ORL's photographs are nearly all face."
+        why = f"There was hardly any background to leave.{_mostly_face(result)}"
         return Finding(figure="; ".join(told), verdict="not shown", why=why)
     verdict: Verdict = "same" if all(ci[1] < before for before, _, ci in falls) else "not shown"
     return Finding(figure="; ".join(told), verdict=verdict)
@@ -263,7 +271,10 @@ def mouth_first(result: Any) -> Finding:
 def half_lives(result: Any) -> Finding:
     rows = result["tables"]["half-life"]
     name = next(column for column in rows[0] if column.startswith("steps until AP") and "," not in column)
-    told = [f"`{row['detector']}` ({row['sees']}) {row[name]}" for row in rows]
+    several = len({row["generator"] for row in rows}) > 1
+    told = [
+        f"`{row['detector']}` ({row['sees']}{', ' + row['generator'] if several else ''}) {row[name]}" for row in rows
+    ]
     return Finding(
         figure="; ".join(told), verdict="beyond the paper", why="Steps of finetuning until AP is below 0.75."
     )
@@ -275,7 +286,11 @@ def field_and_robustness(result: Any) -> Finding:
     slopes = [row for row in rows if row[column] == SLOPE]
     if not slopes:
         return Finding(figure="", verdict="not tested", why="All detectors see equally much.")
-    told = [compare(row["value"], row["from"], row["to"], expected=1)[0] for row in slopes]
+    told = [
+        compare(row["value"], row["from"], row["to"], expected=1)[0]
+        + (f" on {row['generator']}" if len(slopes) > 1 else "")
+        for row in slopes
+    ]
     return Finding(
         figure="; ".join(told),
         verdict="beyond the paper",
@@ -348,4 +363,38 @@ def remembering(result: Any) -> Finding:
         figure="; ".join(told),
         verdict="beyond the paper",
         why="AP on the fakes of old rounds: learning all rounds less learning the latest alone.",
+    )
+
+
+def ensemble_as_target(result: Any) -> Finding:
+    """After 1, 2, 4, ... rounds: what attacks on all detectors at once leave of them, less those on the champion."""
+    rows = {row["round"]: row for row in result["tables"].get("one target against another", [])}
+    rounds = [round_ for round_ in (1, 2, 4, 8) if round_ in rows]
+    told = [
+        f"round {round_}: {rows[round_]['mean AP attacked']:.3f} against all, "
+        f"{rows[round_]['mean AP attacked then']:.3f} against the champion, difference "
+        f"{rows[round_]['difference']:+.3f} ({rows[round_]['difference from']:+.3f} to "
+        f"{rows[round_]['difference to']:+.3f})"
+        for round_ in rounds
+    ]
+    return Finding(figure="; ".join(told), verdict="beyond the paper", why="Mean AP of all detectors when attacked.")
+
+
+def every_round(result: Any) -> Finding:
+    """How far the attacked fall, and how far they come back, after 1, 2, 4, ... rounds."""
+    told = []
+    for against in dict.fromkeys(row["attacks against"] for row in result["tables"]["rounds"]):
+        hit = [row for row in result["tables"]["rounds"] if row["attacks against"] == against and row["was the target"]]
+        of = {round_: [row for row in hit if row["round"] == round_] for round_ in (1, 2, 4, 8)}
+        steps = [
+            f"round {round_} {mean(row['AP attacked'] for row in rows):.2f}, then "
+            f"{mean(row['AP retrained'] for row in rows):.2f}"
+            for round_, rows in of.items()
+            if rows
+        ]
+        told.append(f"against {'all' if against == 'all' else f'the {against}'}: {'; '.join(steps)}")
+    return Finding(
+        figure=". ".join(told),
+        verdict="beyond the paper",
+        why="Mean AP of the targets, attacked and then retrained.",
     )

@@ -58,6 +58,9 @@ def test_what_is_played_is_there_to_play(paper: ModuleType) -> None:
     for experiment in paper.EXPERIMENTS.values():
         if experiment.config:
             config = tomllib.loads((ROOT / "examples" / experiment.config).read_text())
+            if not experiment.played:  # a tournament
+                assert "protocol" not in config
+                continue
             plugin = config["protocol"]["plugin"]
             assert config["protocol"].get("name", plugin) == experiment.played
             protocols.complete(plugin, config["protocol"].get("parameters", {}))
@@ -146,3 +149,32 @@ def test_a_result_is_kept_with_its_command(paper: ModuleType, tmp_path: Path, mo
     assert kept["config"] == {"seed": 3}
     assert kept["processor"]
     assert "points" not in kept
+
+
+def test_all_at_once_are_held_against_the_champion_round_for_round(measures: ModuleType) -> None:
+    rows = [
+        {"round": round_, "mean AP attacked": 0.6, "mean AP attacked then": 0.7, "difference": -0.1,
+         "difference from": -0.2, "difference to": 0.0}
+        for round_ in range(1, 9)
+    ]  # fmt: skip
+    told = measures.ensemble_as_target({"tables": {"one target against another": rows}}).figure
+    assert re.findall(r"round (\d)", told) == ["1", "2", "4", "8"]
+    assert "0.600 against all, 0.700 against the champion, difference -0.100 (-0.200 to +0.000)" in told
+
+
+def test_what_comes_first_is_told_beside_chance(measures: ModuleType) -> None:
+    def played(source: str, hair: float) -> dict[str, Any]:
+        parts = {
+            "fake": {
+                "parts": {"hair": hair, "background": 0.3, "nose": 0.2},
+                "random_parts": {"hair": 0.3, "background": 0.2, "nose": 0.1},
+            }
+        }
+        cell = {"generator": "g", "generator_round": 0, "detector": "d", "detector_round": 0, **parts}
+        return {"cells": [cell], "parts": [cell], "config": {"reals": {"source": source}}}
+
+    found = measures.hair_and_background(played("celeba-999", 0.5))
+    assert (found.verdict, found.why) == ("same", "Shares of fakes.")
+    assert "hair 50% (random 30%)" in found.figure
+    assert measures.hair_and_background(played("celeba-999", 0.25)).verdict == "different"  # fewer than by chance
+    assert "nearly all face" in measures.hair_and_background(played("orl", 0.5)).why

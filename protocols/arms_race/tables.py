@@ -32,6 +32,8 @@ def log_races(bench: Bench, found: Races, rounds: Sequence[Row]) -> None:
         bench.table("forgetting", forgotten)
     if contrasts := history_rows(found):
         bench.table("history against latest", contrasts)
+    if compared := target_rows(found):
+        bench.table("one target against another", compared)
     bench.figure("rounds", draw_races(found))
     bench.figure("forgetting", draw_forgetting(found))
     for round_ in range(found.rounds + 1):
@@ -148,6 +150,41 @@ def history_rows(found: Races) -> list[Row]:
     return rows
 
 
+def target_rows(found: Races) -> list[Row]:
+    """What each kind of target leaves of all detectors, less what the first kind does: an ensemble, the champion."""
+    rows: list[Row] = []
+    first, *others = dict.fromkeys(rules.target for rules in found.rules)
+    for history in dict.fromkeys(rules.history for rules in found.rules):
+        for target in others:
+            both = [Rules(history=history, target=one) for one in (target, first)]
+            if not set(both) <= set(found.rules):
+                continue
+            for round_ in range(1, found.rounds + 1):
+                means = [found.mean(_attacked(found, rules, round_)) for rules in both]
+                if means[0] is None or means[1] is None:
+                    continue
+                rows.append(
+                    {
+                        "detectors learn": _of_rules(both[0])["detectors learn"],
+                        "round": round_,
+                        "attacks against": target,
+                        **_figures("mean AP attacked", found.share(means[0])),
+                        "or against": first,
+                        **_figures("mean AP attacked then", found.share(means[1])),
+                        **_figures("difference", found.difference(means[0], means[1])),
+                    }
+                )
+    return rows
+
+
+def _attacked(found: Races, rules: Rules, round_: int) -> list[Cell]:
+    """All detectors, as they were before the attack of a round, at what came of it."""
+    return [
+        Cell(rules=rules, generator=generator, made=round_, detector=detector, trained=round_ - 1)
+        for generator, detector in found.pairs
+    ]
+
+
 def _ends(found: Races, rules: Rules, detector: str, rounds: Sequence[int] | range) -> list[Cell]:
     """The last version of a detector at the fakes of rounds."""
     return [
@@ -183,4 +220,4 @@ def _points(found: Races, round_: int) -> dict[str, float]:
     return points
 
 
-__all__ = ["forgetting_rows", "history_rows", "log_races", "round_rows"]
+__all__ = ["forgetting_rows", "history_rows", "log_races", "round_rows", "target_rows"]

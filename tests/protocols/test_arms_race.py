@@ -134,6 +134,27 @@ def test_remembering_is_held_against_learning_the_latest_alone(race: tuple[Kept,
     assert rows["toy_robust", "old rounds"]["difference"] == 0
 
 
+def test_targets_are_held_against_each_other(tmp_path: Path, toy_config: Make, watcher: Any) -> None:
+    load_plugin_file(TESTS / "toy_latents.py")
+    parameters = {"targets": ("toy_detector", "all"), "history": ("all",)}
+    log, _ = play_protocol("arms_race", toy_config(**ROSTER), home=tmp_path, observer=watcher, parameters=parameters)
+    rows = log.tables["one target against another"]
+    assert [(row["round"], row["attacks against"], row["or against"]) for row in rows] == [
+        (1, "all", "toy_detector"),
+        (2, "all", "toy_detector"),
+    ]
+    for row in rows:
+        for name, target in (("mean AP attacked", "all"), ("mean AP attacked then", "toy_detector")):
+            of = [
+                each["AP attacked"]
+                for each in log.tables["rounds"]
+                if (each["round"], each["attacks against"]) == (row["round"], target)
+            ]
+            assert row[name] == pytest.approx(sum(of) / len(of))
+        assert row["difference"] == pytest.approx(row["mean AP attacked"] - row["mean AP attacked then"])
+        assert row["difference from"] <= row["difference"] <= row["difference to"]
+
+
 def test_pictures_are_of_every_race(race: tuple[Kept, Bench]) -> None:
     log, _ = race
     assert set(log.figures) == {"rounds", "forgetting"}
