@@ -161,9 +161,10 @@ def less_background(result: Any) -> Finding:
         if not row["is_target"]:
             continue
         before, after = (row[name]["background"] for name in ("before", "retrained"))
+        low, high = row["retrained_ci"]["background"]
         told.append(
             f"`{row['detector']}`{_on(result, row)}, round {row['generator_round']}: "
-            f"background {before:.0%} → {after:.0%} ({row['retrained_ci']['background'][0]:.0%} to {row['retrained_ci']['background'][1]:.0%}); part shift "
+            f"background {before:.0%} → {after:.0%} ({low:.0%} to {high:.0%}); part shift "
             f"{row['shift']['tv']:.2f}, by chance {row['shift']['tv_null']:.2f}"
         )
         falls.append((before, after, row["retrained_ci"]["background"]))
