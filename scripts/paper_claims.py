@@ -255,7 +255,7 @@ CLAIMS: Sequence[Claim] = (
         measure=half_lives,
     ),
     Claim(
-        claim="Half-lives in colour: a MobileStyleGAN of FFHQ and a DCGAN against detectors of CelebA's photographs",
+        claim="Half-lives in colour: a DCGAN of rendered faces against detectors of CelebA's photographs",
         where="nothing on it",
         paper="",
         result="colour-strength",
