@@ -136,7 +136,6 @@ def run(
 
     place = Home(home, name)
     server = None if tracking_uri is None else server_address(tracking_uri)
-    executor = open_jobs(serial=serial, workers=workers, address=ray_address)
     named = named_plugins(config)
     effective = effective_config(
         config,
@@ -164,6 +163,7 @@ def run(
     if show_config:
         click.echo(print_config(effective, plugins=(*named, *plugins)), nl=False)
         return
+    executor = open_jobs(serial=serial, workers=workers, address=ray_address)
     load_plugins(plugins, home=home, named=named)
 
     from fakeoff.leaderboard.experiments import experiment_text, play_experiment

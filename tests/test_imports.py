@@ -78,3 +78,21 @@ assert random.getstate() == before, "an import drew"
 def test_what_is_imported_late_draws_from_nobody() -> None:
     # scikit-learn imports rich where it is installed, and that draws from Python's own generator.
     assert {"sklearn", "skimage", "torchvision", "rich.style"} <= _imported(LATE)
+
+
+COMMAND = """
+import contextlib, io
+from fakeoff.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    main({words}, standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize("words", [["run", "--print-config"], ["run", "--help"], ["--version"]], ids=" ".join)
+def test_what_is_only_told_takes_no_pytorch(words: list[str]) -> None:
+    imported = _imported(COMMAND.format(words=words))
+    assert not {"torch", "scipy", "sklearn", "mlflow", "ray"} & imported
+
+
+def test_a_home_is_opened_without_pytorch() -> None:
+    assert "torch" not in _imported("import fakeoff.leaderboard.home.home, fakeoff.arena.jobs.store")
