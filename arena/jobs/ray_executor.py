@@ -56,6 +56,8 @@ _ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 _PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
+    # Ray lets a driver in when the first workers have: had one of them died, it would be waited for without end.
+    "RAY_prestart_worker_first_driver": "0",
     # Between two stages it would end a worker that was idle for a second, and the next one imports everything anew.
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
     # At its own 15 the work waits for whatever else runs, the driver's pictures included.

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -329,6 +330,60 @@ def test_a_job_whose_worker_dies_goes_on_from_what_it_left(tasks: Path, on_ray: 
     # the driver has it, for when all of this machine is gone
     assert (Checkpoint(every=1.0, left=kept.read(job.key)).state or {})["n"] >= 1
     assert outcome.seconds > 1.2  # what the first worker took is counted, beside what the second one did
+
+
+_KILLS_THE_FIRST_WORKER = """
+import os, signal, sys, time
+from pathlib import Path
+
+until = time.monotonic() + 60
+while time.monotonic() < until and not Path(sys.argv[2]).exists():
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_text().split("\\0")
+            if sys.argv[1] not in (place / "environ").read_text():
+                continue
+            if any(part.endswith("default_worker.py") for part in command[:3]):
+                os.kill(int(place.name), signal.SIGKILL)
+                Path(sys.argv[2]).touch()
+                break
+        except OSError:
+            continue
+"""
+
+
+_PLAYS_ONE_JOB = """
+import sys
+from fakeoff.arena.jobs import Job
+from fakeoff.arena.jobs.ray_executor import RayExecutor
+
+def load(key):
+    raise AssertionError
+
+class Watcher:
+    def progress(self, job, done, total, note): ...
+
+executor = RayExecutor(workers=2)
+job = Job(task="fakeoff.protocols.rules.pools:enter", version=1, payload={})
+executor.start(job, load=load, observer=Watcher())
+print(executor.wait().failure)
+executor.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
+def test_a_worker_that_dies_as_ray_starts_is_not_waited_for(tmp_path: Path) -> None:
+    mark, killed = f"OF_THIS_TEST={tmp_path}", tmp_path / "killed"
+    # Others' processes all: while Ray connects, no other thread of its driver has a turn, nor has a timeout of pytest.
+    with subprocess.Popen([sys.executable, "-c", _KILLS_THE_FIRST_WORKER, mark, str(killed)]) as killer:
+        done = subprocess.run(
+            [sys.executable, "-c", _PLAYS_ONE_JOB],
+            env={**os.environ, "OF_THIS_TEST": str(tmp_path)},  # what it starts has it too
+            capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert killed.exists()
+        assert killer.wait() == 0
+    assert "KeyError" in done.stdout or "generator" in done.stdout, done.stdout + done.stderr  # it was executed
 
 
 def test_without_checkpoints_it_begins_anew(tasks: Path, on_ray: RayExecutor, tmp_path: Path) -> None:
