@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ from fakeoff.arena import compute
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _EVERY_SECONDS = 0.1
+_HELD = re.compile(r"^(RssAnon|RssShmem):\s+(\d+) kB", re.MULTILINE)
 _TREE_EVERY = 3  # samples; looking through all processes takes longer
 
 
@@ -33,6 +35,9 @@ class Run:
         lines: What it printed, each with the seconds since the start.
         cores: Samples: seconds since the start, idle and all core time of the machine so far, in seconds.
         own_megabytes: The most memory that the command's first process held, without what it shares.
+        workers_megabytes: The most that any of Ray's workers held, likewise; sampled three times a second.
+        shared_megabytes: The most that the command's processes held together in shared memory, each page counted for
+            one process alone: the largest share of any of them.
     """
 
     code: int = 0
@@ -41,6 +46,8 @@ class Run:
     lines: list[tuple[float, str]] = field(default_factory=list)
     cores: list[tuple[float, float, float]] = field(default_factory=list)
     own_megabytes: float = 0.0
+    workers_megabytes: float = 0.0
+    shared_megabytes: float = 0.0
 
     def idle(self, first: float, last: float) -> float:
         """The share of the machine's core time that was idle between two times; 0 where they are too close to tell."""
@@ -79,6 +86,7 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str] 
     found.wall = time.monotonic() - started
     watch.join()
     # The kernel's own count misses what nobody waited for, and the samples miss the end: neither counts too much.
+    found.workers_megabytes, found.shared_megabytes = tree.workers_megabytes, tree.shared_megabytes
     found.cpu = max(tree.seconds(), _waited_for() - before)
     return found
 
@@ -98,6 +106,8 @@ class _Tree:
     def __init__(self, root: int) -> None:
         self._root = root
         self._known: dict[tuple[int, int], float] = {}  # by id and start, CPU seconds when last seen
+        self.workers_megabytes = 0.0
+        self.shared_megabytes = 0.0
 
     def look(self) -> None:
         alive: dict[int, tuple[int, int, float]] = {}  # by id: parent, start, CPU seconds
@@ -116,6 +126,17 @@ class _Tree:
             # Who was seen once still counts when its parent ended before it.
             if (pid, start) in self._known or self._belongs(pid, alive):
                 self._known[pid, start] = seconds
+                self._weigh(pid)
+
+    def _weigh(self, pid: int) -> None:
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_text()
+            held = {
+                key: int(kilobytes) / 1000 for key, kilobytes in _HELD.findall(Path(f"/proc/{pid}/status").read_text())
+            }
+            self.shared_megabytes = max(self.shared_megabytes, held.get("RssShmem", 0.0))
+            if command.startswith("ray::") and not command.split("\0")[0].endswith("Agent"):
+                self.workers_megabytes = max(self.workers_megabytes, held.get("RssAnon", 0.0))
 
     def seconds(self) -> float:
         return sum(self._known.values())

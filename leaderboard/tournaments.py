@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fakeoff.arena.errors import FakeoffError, StoreError
-from fakeoff.arena.jobs.store import Store
+from fakeoff.arena.jobs.store import DamagedResultError, Store
 from fakeoff.leaderboard.formats.printing import print_table
 from fakeoff.leaderboard.formats.text_tables import TextTable
 from fakeoff.leaderboard.home.home import Home
@@ -113,7 +113,11 @@ def _listed(home: Home) -> Listed:
         record = read_ledger(home, store, figures=False)
     except StoreError as error:
         return _from_file(home, played, why=str(error))
-    done = record.round >= record.config.rounds
+    state = "finished" if record.round >= record.config.rounds else f"to be played on: {home.to_play}"
+    try:
+        champion = _champion(record, store)
+    except DamagedResultError:
+        champion, state = "", f"a stored result is damaged, and is computed anew by: {home.to_play}"
     return Listed(
         name=home.name,
         played=played,
@@ -121,8 +125,8 @@ def _listed(home: Home) -> Listed:
         rounds=record.config.rounds,
         generators=tuple(one.name for one in record.config.generators),
         detectors=tuple(one.name for one in record.config.detectors),
-        champion=_champion(record, store),
-        state="finished" if done else f"to be played on: {home.to_play}",
+        champion=champion,
+        state=state,
     )
 
 
@@ -150,6 +154,8 @@ def _from_file(home: Home, played: str, *, why: str) -> Listed:
 def _champion(record: TournamentRecord, store: Store) -> str:
     try:
         return find_champion(record=record, store=store).label
+    except DamagedResultError:
+        raise
     except FakeoffError:  # nobody is ranked on val, or a player is not known here
         return ""
 

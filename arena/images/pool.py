@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,40 +18,44 @@ _SHARE_OF_FREE = 0.5
 class Pool:
     """Images at rest, as bytes: a quarter of what they are as numbers.
 
-    On a GPU they stay there where they fit into half of its free memory; else they wait in pinned memory, and each
-    batch is copied while the GPU computes.
+    On a CPU nothing is copied but what is shown: pools may lie on the disk and be larger than memory. On a GPU they
+    stay there where they fit into half of its free memory; else they wait in pinned memory, and each batch is copied
+    while the GPU computes.
 
     Args:
-        *pixels: uint8 ``(n, h, w, 3)`` each, RGB, of one size; they are laid one after the other.
+        *pixels: uint8 ``(n, h, w, 3)`` each, RGB, of one size; they are laid one after the other. They must not change.
         device: Where batches are wanted.
+        order: int64 ``(n,)``: the place, among all of them, of each image of the pool; as they are laid by default.
 
     Attributes:
         device: Where batches are wanted.
     """
 
-    def __init__(self, *pixels: Pixels, device: torch.device = CPU) -> None:
+    def __init__(self, *pixels: Pixels, device: torch.device = CPU, order: npt.NDArray[np.int64] | None = None) -> None:
         self.device = device
-        joined = np.concatenate(pixels) if len(pixels) > 1 else pixels[0].copy()
-        # (n, h, w, 3) in memory is (n, 3, h, w) in channels_last: nothing is moved
-        self._levels = torch.from_numpy(joined).permute(0, 3, 1, 2)
+        self._parts = pixels
+        self._ends = np.cumsum([len(part) for part in pixels])
+        self._order = np.arange(self._ends[-1]) if order is None else order
+        self._resident: Tensor | None = None
         if device.type != "cuda":
             return
-        if joined.nbytes <= _SHARE_OF_FREE * _free_bytes(device):
-            self._levels = self._levels.to(device)
+        levels = self._gather(self._order)
+        if levels.nbytes <= _SHARE_OF_FREE * _free_bytes(device):
+            self._resident = levels.to(device)
         elif torch.cuda.is_available():
-            self._levels = self._levels.pin_memory()
+            self._resident = levels.pin_memory()
 
     def __len__(self) -> int:
-        return len(self._levels)
+        return len(self._order)
 
     @property
     def levels(self) -> Tensor:
         """All of them as they rest, uint8 ``(n, 3, h, w)``."""
-        return self._levels
+        return self._gather(self._order) if self._resident is None else self._resident
 
     def __getitem__(self, part: slice) -> Tensor:
         """Some of them: float32 ``(n, 3, h, w)`` in [0, 1], in channels_last memory on the device."""
-        return self._shown(self._levels[part])
+        return self._shown(self._gather(self._order[part]) if self._resident is None else self._resident[part])
 
     def draw(self, n: int, *, rng: torch.Generator, flips: bool = False) -> Tensor:
         """Draws images with replacement.
@@ -85,11 +90,24 @@ class Pool:
         Returns:
             float32 ``(n, 3, h, w)`` in [0, 1], in channels_last memory on the device.
         """
-        drawn = self._levels[places.to(self._levels.device)]
+        if self._resident is None:
+            drawn = self._gather(self._order[places.numpy()])
+        else:
+            drawn = self._resident[places.to(self._resident.device)]
         if flips:
             mirrored = torch.rand(len(places), 1, 1, 1, generator=rng).to(drawn.device) < 0.5
             drawn = torch.where(mirrored, drawn.flip(-1), drawn)
         return self._shown(drawn)
+
+    def _gather(self, places: npt.NDArray[np.int64]) -> Tensor:
+        """The images at some places as they were laid, uint8 ``(n, 3, h, w)`` in channels_last memory."""
+        drawn = np.empty((len(places), *self._parts[0].shape[1:]), dtype=np.uint8)
+        of = np.searchsorted(self._ends, places, side="right")
+        for index, part in enumerate(self._parts):
+            if (here := of == index).any():
+                drawn[here] = part[places[here] - (self._ends[index] - len(part))]
+        # (n, h, w, 3) in memory is (n, 3, h, w) in channels_last: nothing is moved
+        return torch.from_numpy(drawn).permute(0, 3, 1, 2)
 
     def _shown(self, levels: Tensor) -> Tensor:
         return image_layout(move(levels, self.device).to(torch.float32).div_(255))

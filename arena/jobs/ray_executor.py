@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
-import os
 import pickle
-import secrets
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -17,20 +13,18 @@ from typing import Any
 
 import torch
 
-from fakeoff.arena.compute import Machine, quiet_threads, survey, without_secrets
+from fakeoff.arena.compute import Machine, quiet_threads, survey
 from fakeoff.arena.errors import ConfigError, one_line
 from fakeoff.arena.jobs import Job, Outcome, Result
 from fakeoff.arena.jobs.executors import Load, Observer
 from fakeoff.arena.jobs.nursery import Nursery
-from fakeoff.arena.jobs.own_signals import own_signals, uninterrupted
+from fakeoff.arena.jobs.own_signals import uninterrupted
+from fakeoff.arena.jobs.ray_start import join, set_environment, start_here
 from fakeoff.arena.jobs.ray_work import PATIENCE_SECONDS, POLL_SECONDS, warm, work
 from fakeoff.arena.jobs.scratch import Scratch
 from fakeoff.arena.jobs.unfinished import Unfinished
 from fakeoff.arena.players.provisions import PluginPackage, Provision, ProvisionError, environment
 from fakeoff.arena.watch import Watch, overdue
-
-_CONNECT_SECONDS = 10.0
-
 
 _RETRIES_AFTER_CRASH = 2
 
@@ -38,46 +32,7 @@ _RETRIES_AFTER_CRASH = 2
 _HELD_BYTES = 1 << 30
 
 
-# Before `import ray`. No usage statistics, no colours in forwarded output.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_COLOR_PREFIX": "0",
-    "RAY_DEDUP_LOGS": "0",
-    # A worker whose job needs no GPU sees none.
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-}
-
-
 _ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-
-
-# A Ray of our own has everything on loopback (gRPC listens on every interface by default), and a token for whoever
-# connects.
-_PRIVATE = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
-    # Ray lets a driver in when the first workers have: had one of them died, it would be waited for without end.
-    "RAY_prestart_worker_first_driver": "0",
-    # Between two stages it would end a worker that was idle for a second, and the next one imports everything anew.
-    "RAY_idle_worker_killing_time_threshold_ms": "600000",
-    # At its own 15 the work waits for whatever else runs, the driver's pictures included.
-    "RAY_worker_niceness": "0",
-}
-
-
-def _answers(address: str) -> None:
-    """Asks whether anything listens at ``host:port``.
-
-    Raises:
-        ConfigError: Nothing does.
-    """
-    host, _, port = address.rpartition(":")
-    if not host:  # 'auto'
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"no Ray cluster answers at '{address}': {one_line(error)}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +75,7 @@ class RayExecutor:
         self._running: dict[Any, _Running] = {}
         self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._watched = 0.0
-        # Now, before a plugin file imports ray.
-        os.environ.update(_QUIET)
-        if address is None:
-            os.environ.update(_PRIVATE)
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        set_environment(own=address is None)  # now, before a plugin file imports ray
 
     def has_room(self, job: Job) -> bool:
         if not self._running:
@@ -217,37 +168,10 @@ class RayExecutor:
             return self._ray
         quiet_threads()
         if self.address is None:
-            self._scratch = Scratch("ray")
-            how: dict[str, Any] = {
-                "address": "local",
-                "num_cpus": self.workers,
-                "num_gpus": torch.cuda.device_count() if self._gpus is None else self._gpus,
-                "include_dashboard": False,
-                "_temp_dir": str(self._scratch.path),
-            }
+            gpus = torch.cuda.device_count() if self._gpus is None else self._gpus
+            self._ray, self._scratch = start_here(workers=self.workers, gpus=gpus)
         else:
-            # Its own patience with a head that does not answer is ten minutes.
-            os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
-            _answers(self.address)
-            how = {"address": self.address}
-        import ray  # here, because the environment must be set first, and because it takes a second
-
-        self._ray = ray
-        try:
-            with own_signals(), without_secrets():  # its processes keep the environment that they find
-                # What players print comes back with their outcomes.
-                ray.init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
-        except Exception as error:  # another Ray, another token, no cluster: each has its own
-            self._ray = None
-            if self._scratch is not None:
-                self._scratch.close()
-                raise ConfigError(
-                    f"Ray does not start: {one_line(error)[:300]}; to play without it: --serial"
-                ) from error
-            raise ConfigError(
-                f"the Ray cluster at '{self.address}' cannot be joined: {one_line(error)[:300]}; is its release of Ray "
-                "the same, and is RAY_AUTH_TOKEN the cluster's?"
-            ) from error
+            self._ray = join(self.address)
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         self._cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
         self._machine_gpus = {node["NodeID"]: int(node["Resources"].get("GPU", 0)) for node in nodes}

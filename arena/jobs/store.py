@@ -9,15 +9,17 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors.numpy import load, save
+import numpy.typing as npt
+from safetensors import safe_open
+from safetensors.numpy import load, save, save_file
 
 from fakeoff.arena.errors import StoreError, one_line
-from fakeoff.arena.files import read_file
+from fakeoff.arena.files import open_file, read_file
 from fakeoff.arena.jobs import Result
 from fakeoff.arena.seeds import canonical_json, digest
 from fakeoff.arena.typed import read_as
@@ -40,6 +42,9 @@ class DamagedResultError(StoreError):
 _FORMAT = 2
 _WITHOUT_CHECKSUM = 1  # up to 0.4: a record had none, and an entry did not know its own key
 _WRITING = "writing-"
+
+_MAPPED_FROM = 1 << 22
+"""Bytes of a result's arrays from which they are left on the disk."""
 
 RECORD_FILE = "record.json"
 ARRAYS_FILE = "arrays.safetensors"
@@ -107,16 +112,19 @@ class Store:
         """
         if key in self:
             return
-        arrays = save({name: np.asarray(array, order="C") for name, array in result.arrays.items()})
+        arrays = {name: np.asarray(array, order="C") for name, array in result.arrays.items()}
         record = json.loads(canonical_json(dict(result.record)))  # as it will be read: its checksum is of that
-        kept = {"record": record, "arrays_sha256": hashlib.sha256(arrays).hexdigest()}
-        kept["sha256"] = _checksum(key, kept)
-        self._check_what_was_left_out(key, kept["arrays_sha256"])
         if not self._marker.exists():
             write_atomically(self._marker, json.dumps({"format": _FORMAT}).encode())
         with _writing(self.root):
             scratch = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.root))
-            _write_synced(scratch / ARRAYS_FILE, arrays)
+            kept: dict[str, Any] = {"record": record, "arrays_sha256": _write_arrays(scratch / ARRAYS_FILE, arrays)}
+            kept["sha256"] = _checksum(key, kept)
+            try:
+                self._check_what_was_left_out(key, kept["arrays_sha256"])
+            except StoreError:
+                shutil.rmtree(scratch)
+                raise
             _write_synced(scratch / RECORD_FILE, canonical_json(kept).encode())
             folder = self._folder(key)
             folder.parent.mkdir(exist_ok=True)
@@ -125,6 +133,8 @@ class Store:
 
     def read(self, key: str) -> Result:
         """Reads a result, or a part of one, back and checks its bytes.
+
+        Large arrays stay on the disk: what is used of them is read when it is used.
 
         Raises:
             DamagedResultError: It is damaged, or not there.
@@ -135,10 +145,7 @@ class Store:
         try:
             if (folder / LEFT_OUT_FILE).is_file():
                 raise self._missing(key)
-            arrays = read_file(folder / ARRAYS_FILE)
-            if hashlib.sha256(arrays).hexdigest() != kept["arrays_sha256"]:
-                raise ValueError("the arrays do not have the hash that was recorded")
-            loaded = load(arrays)
+            loaded = _read_arrays(folder / ARRAYS_FILE, sha256=kept["arrays_sha256"])
             return Result(record=kept["record"], arrays={"images": loaded[part]} if part else loaded)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(key, error) from error
@@ -240,6 +247,44 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"'{path}' cannot be written: {one_line(error)}") from error
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Writes arrays, and returns the hash of the file. Large ones are not copied for it."""
+    if sum(array.nbytes for array in arrays.values()) <= _MAPPED_FROM:
+        data = save(dict(arrays))
+        _write_synced(path, data)
+        return hashlib.sha256(data).hexdigest()
+    save_file(dict(arrays), path)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_arrays(path: Path, *, sha256: str) -> dict[str, npt.NDArray[Any]]:
+    """Reads arrays and checks the file's hash; large ones are mapped from the disk, and cannot be written to.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is damaged.
+    """
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size <= _MAPPED_FROM:
+            data = file.read()
+            found = hashlib.sha256(data).hexdigest()
+        else:
+            data = b""
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ValueError("the arrays do not have the hash that was recorded")
+    if data:
+        return load(data)
+    # Through PyTorch: safetensors copies what it hands to NumPy, and maps what it hands to it.
+    with safe_open(path, framework="pt") as mapped:
+        arrays = {name: mapped.get_tensor(name).numpy() for name in mapped.keys()}  # noqa: SIM118 - it is no mapping
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
 
 
 def _write_synced(path: Path, data: bytes) -> None:

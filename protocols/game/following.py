@@ -60,7 +60,7 @@ async def _refuse_no_faces(moves: Moves, generator: Version, report: AuditReport
         moves.store.read(key).arrays["images"] for key in (generator.pools["val"], reals["val"], reals["train"])
     )
     rng = np.random.default_rng(seed_from(generator.key, "no faces"))
-    measured = measure_quality(fakes, fakes, val, train, targets=None, rng=rng)
+    measured = measure_quality(fakes, fakes, val, train, targets=None, some=moves.extent.some, rng=rng)
     found = () if measured is None else faults(measured)
     if found:
         name = generator.player

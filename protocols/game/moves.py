@@ -29,6 +29,7 @@ from fakeoff.protocols.record.versions import Forfeit, PassedOver, Trained, Vers
 from fakeoff.protocols.rules.attack import write_attack
 from fakeoff.protocols.rules.defend import Defended, write_defend
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.extent import Extent, extent_of
 from fakeoff.protocols.rules.judging import write_judge, write_judge_again, write_judge_behind
 from fakeoff.protocols.rules.pools import (
     Entered,
@@ -67,6 +68,11 @@ class Moves:
         self._config = tally.config
         self._once: dict[Hashable, Slot[Any]] = {}
         self.firsts: dict[str, Slot[Version | None]] = {}
+
+    @property
+    def extent(self) -> Extent:
+        """How much is compared of the game's pools."""
+        return extent_of(self._desk)
 
     def over(self, desk: Desk) -> Moves:
         """Moves of the same game whose jobs are written at another desk: with other settings of measures."""

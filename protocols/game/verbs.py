@@ -26,6 +26,7 @@ from fakeoff.protocols.game.targets import check_target, choose_targets
 from fakeoff.protocols.measures import Audit
 from fakeoff.protocols.record.versions import Forfeit, Kind, Trained, Version
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.extent import Extent, extent_of
 from fakeoff.protocols.rules.pools import ATTACK_REALS, write_real_pools
 
 
@@ -90,6 +91,11 @@ class Verbs:
         )
         self._of_round: list[Slot[Any]] = []
         self._next_round = 1
+
+    @property
+    def extent(self) -> Extent:
+        """How much of the game's pools is compared as whole sets, for jobs that measure distances."""
+        return extent_of(self._desk)
 
     @property
     def spec(self) -> PlayerSpec:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fakeoff.arena.images import Pixels
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.seeds import seed_from
 from fakeoff.arena.typed import as_record
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.extent import Extent, extent_of
 from fakeoff.protocols.score import distances
 
 COST_VERSION = 2
@@ -66,7 +68,7 @@ def write_floor(desk: Desk, reals: Mapping[str, str], *, resolution: int) -> Job
         FLOOR_VERSION,
         label=f"distances of train reals at {resolution} px",
         player="train reals",
-        payload={},
+        payload=extent_of(desk).payload(),
         inputs={"real": reals["test"], "real_train": reals["train"]},
         stage="cost",
         round_=0,
@@ -87,7 +89,7 @@ def write_cost(desk: Desk, generator: Version, *, first: Version, reals: Mapping
         COST_VERSION,
         label=f"cost of {generator.label}",
         player=generator.player,
-        payload={},  # all that it is told are its inputs
+        payload=extent_of(desk).payload(),
         inputs={
             "fake": generator.pools["test"],
             "fake_0": first.pools["test"],
@@ -102,16 +104,18 @@ def write_cost(desk: Desk, generator: Version, *, first: Version, reals: Mapping
 def cost(context: Context) -> Result:
     """Measures how far a generator version went from its version 0 and from the reals.
 
-    Inputs: ``fake``, ``fake_0`` (test pools from the same latents), ``real`` (test), ``real_train``.
+    Payload: :class:`fakeoff.protocols.rules.extent.Extent`. Inputs: ``fake``, ``fake_0`` (test pools from the same
+    latents), ``real`` (test), ``real_train``.
     """
+    extent = context.arguments(Extent)
     fake, first, real, train = (
-        context.inputs[name].arrays["images"] for name in ("fake", "fake_0", "real", "real_train")
+        extent.some(context.inputs[name].arrays["images"]) for name in ("fake", "fake_0", "real", "real_train")
     )
     seed = seed_from(context.key, "distances")
     figures = Distances(
         pixel_l1_to_first=distances.pixel_l1(fake, first),
         ssim_to_first=distances.ssim(fake, first),
-        kid_to_reals=distances.eigenface_kid(fake, real, basis=train),
+        kid_to_reals=_kid(fake, real, train, extent),
         swd_to_reals=distances.sliced_wasserstein(fake, real, rng=np.random.default_rng(seed)),
     )
     return Result(record=as_record(figures))
@@ -120,12 +124,18 @@ def cost(context: Context) -> Result:
 def floor(context: Context) -> Result:
     """Measures how far the reals of train lie from those of test: the same for every generator version.
 
-    Inputs: ``real`` (test), ``real_train``.
+    Payload: :class:`fakeoff.protocols.rules.extent.Extent`. Inputs: ``real`` (test), ``real_train``.
     """
-    real, train = (context.inputs[name].arrays["images"] for name in ("real", "real_train"))
+    extent = context.arguments(Extent)
+    real, train = (extent.some(context.inputs[name].arrays["images"]) for name in ("real", "real_train"))
     seed = seed_from(context.key, "distances")
     figures = Floor(
-        kid_floor=distances.eigenface_kid(train, real, basis=train),
+        kid_floor=_kid(train, real, train, extent),
         swd_floor=distances.sliced_wasserstein(train, real, rng=np.random.default_rng(seed)),
     )
     return Result(record=as_record(figures))
+
+
+def _kid(images: Pixels, reals: Pixels, train: Pixels, extent: Extent) -> float:
+    images, reals, train = (extent.smaller(pixels) for pixels in (images, reals, train))
+    return distances.eigenface_kid(images, reals, basis=train)

@@ -338,10 +338,10 @@ def _mixed(context: Context) -> _Mixed:
     reals, fakes = _inputs(context, "real_val"), _inputs(context, "fake_val")
     each = max(_FEWEST_OF_A_VERSION, sum(map(len, reals)) // len(fakes))
     fakes = [images[np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)] for images in fakes]
-    pixels = np.concatenate([*reals, *fakes])
-    is_fake = torch.arange(len(pixels)) >= sum(map(len, reals))
-    order = torch.randperm(len(pixels), generator=context.rng("looks"))
-    return _Mixed(pool=Pool(pixels[order.numpy()], device=context.device), is_fake=is_fake[order])
+    real, fake = (sum(map(len, side)) for side in (reals, fakes))
+    order = torch.randperm(real + fake, generator=context.rng("looks"))
+    pool = Pool(*reals, *fakes, device=context.device, order=order.numpy())
+    return _Mixed(pool=pool, is_fake=order >= real)
 
 
 def _inputs(context: Context, name: str) -> list[Pixels]:

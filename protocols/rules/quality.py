@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fakeoff.arena.seeds import seed_from
 from fakeoff.arena.typed import as_record
 from fakeoff.protocols.record.versions import Version
 from fakeoff.protocols.rules.desk import Desk
+from fakeoff.protocols.rules.extent import Extent, extent_of
 from fakeoff.protocols.score.quality import Quality, faults, measure_quality
 
 VERSION = 1
@@ -50,7 +51,7 @@ def write_quality(
         VERSION,
         label=f"quality of {generator.label}",
         player=generator.player,
-        payload={},  # all that it is told are its inputs
+        payload=replace(extent_of(desk), most_side=0).payload(),  # it looks at small images anyway
         inputs={
             "fake": generator.pools["val"],
             "fake_0": first.pools["val"],
@@ -67,8 +68,9 @@ def write_quality(
 def quality(context: Context) -> Result:
     """Measures whether a generator version's fakes are worth ranking.
 
-    Inputs: ``fake``, ``fake_0`` (val pools from the same latents), ``real`` (val), ``real_train``, and ``target``
-    where it is known which of ``real`` each of ``fake`` was put into; ``real_test`` where no photograph may be copied.
+    Payload: :class:`fakeoff.protocols.rules.extent.Extent`. Inputs: ``fake``, ``fake_0`` (val pools from the same
+    latents), ``real`` (val), ``real_train``, and ``target`` where it is known which of ``real`` each of ``fake`` was
+    put into; ``real_test`` where no photograph may be copied.
     """
     fake, first, real, train = (
         context.inputs[name].arrays["images"] for name in ("fake", "fake_0", "real", "real_train")
@@ -76,6 +78,8 @@ def quality(context: Context) -> Result:
     rng = np.random.default_rng(seed_from(context.key, "quality"))
     targets = context.inputs["target"].arrays["images"] if "target" in context.inputs else None
     test = context.inputs.get("real_test")
-    held_out = None if test is None else np.concatenate([real, test.arrays["images"]])
-    found = measure_quality(fake, first, real, train, targets=targets, held_out=held_out, rng=rng)
+    held_out = () if test is None else (real, test.arrays["images"])
+    found = measure_quality(
+        fake, first, real, train, targets=targets, held_out=held_out, some=context.arguments(Extent).some, rng=rng
+    )
     return Result(record=as_record(QualityFigures(quality=found, faults=() if found is None else faults(found))))

@@ -14,7 +14,7 @@ only names these functions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from fakeoff.arena.images import Pixels
 from fakeoff.arena.seeds import sealed
 
 Array = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 _EIGENFACES = 48
 _PATCH = 7
@@ -31,6 +32,7 @@ _PATCHES_EACH = 32
 _PROJECTIONS = 128
 _QUANTILES = 1000
 _COARSEST = 16
+_PIXELS_AT_A_TIME = 1 << 22
 
 
 def total_variation(before: Array, after: Array) -> Array:
@@ -40,7 +42,8 @@ def total_variation(before: Array, after: Array) -> Array:
 
 def pixel_l1(images: Pixels, others: Pixels) -> float:
     """The mean absolute difference, image by image, in [0, 1]."""
-    return float(np.abs(images.astype(np.float64) - others).mean() / 255)
+    total = sum(int(np.abs(a.astype(np.int16) - b).sum(dtype=np.int64)) for a, b in _together(images, others))
+    return total / images.size / 255
 
 
 def ssim(images: Pixels, others: Pixels) -> float:
@@ -48,7 +51,7 @@ def ssim(images: Pixels, others: Pixels) -> float:
     with sealed("import", "scikit-image"):
         from skimage.metrics import structural_similarity
 
-    pairs = zip(_grey(images), _grey(others), strict=True)
+    pairs = (pair for a, b in _together(images, others) for pair in zip(_grey(a), _grey(b), strict=True))
     return float(np.mean([structural_similarity(a, b, data_range=1.0) for a, b in pairs]))
 
 
@@ -90,16 +93,42 @@ def _kernel_distance(x: Array, y: Array) -> float:
 
 def sliced_wasserstein(images: Pixels, others: Pixels, *, rng: np.random.Generator) -> float:
     """The mean sliced Wasserstein distance over the levels of a Laplacian pyramid, times 1,000."""
-    levels = zip(_pyramid(_grey(images)), _pyramid(_grey(others)), strict=True)
-    return float(np.mean([_level_distance(a, b, rng) for a, b in levels]) * 1000)
+    levels = []
+    for side in _sides(images.shape[1]):
+        places = [_draw_places(len(some), side, rng) for some in (images, others)]
+        directions = rng.standard_normal((_PATCH * _PATCH, _PROJECTIONS))
+        levels.append((places, directions / np.linalg.norm(directions, axis=0)))
+    a, b = (_patches(some, [places[k] for places, _ in levels]) for k, some in enumerate((images, others)))
+    found = []
+    for one, other, (_, directions) in zip(a, b, levels, strict=True):
+        found.append(float(np.abs(_quantiles(one @ directions) - _quantiles(other @ directions)).mean()))
+    return float(np.mean(found) * 1000)
 
 
-def _level_distance(images: Array, others: Array, rng: np.random.Generator) -> float:
-    a, b = _patches(images, rng), _patches(others, rng)
-    directions = rng.standard_normal((a.shape[1], _PROJECTIONS))
-    directions /= np.linalg.norm(directions, axis=0)
-    one, other = (_quantiles(patches @ directions) for patches in (a, b))
-    return float(np.abs(one - other).mean())
+def _sides(side: int) -> list[int]:
+    """Pixels a side of the levels of a pyramid."""
+    sides = [side]
+    while sides[-1] > _COARSEST:
+        sides.append(-(-sides[-1] // 2))
+    return sides
+
+
+def _draw_places(n: int, side: int, rng: np.random.Generator) -> Places:
+    """Where patches lie: their upper left corners, int64 ``(n, patches, 2)``."""
+    corners = [rng.integers(0, side - _PATCH + 1, n * _PATCHES_EACH) for _ in range(2)]
+    return np.stack(corners, axis=1).reshape(n, _PATCHES_EACH, 2)
+
+
+def _patches(images: Pixels, places: Sequence[Places]) -> list[Array]:
+    """Patches of each level, ``(n * patches, 49)`` each; few images are numbers at a time."""
+    found: list[list[Array]] = [[] for _ in places]
+    for first, (some, _) in _counted(_together(images, images)):
+        for level, kept, where in zip(_pyramid(_grey(some)), found, places, strict=True):
+            windows = np.lib.stride_tricks.sliding_window_view(level, (_PATCH, _PATCH), axis=(1, 2))
+            corners = where[first : first + len(some)]
+            chosen = windows[np.arange(len(some))[:, None], corners[..., 0], corners[..., 1]]
+            kept.append(chosen.reshape(-1, _PATCH * _PATCH))
+    return [np.concatenate(kept) for kept in found]
 
 
 def _quantiles(projections: Array) -> Array:
@@ -107,16 +136,6 @@ def _quantiles(projections: Array) -> Array:
     ordered = np.sort(projections.astype(np.float32), axis=0)
     where = np.linspace(0, len(ordered) - 1, _QUANTILES).round().astype(np.intp)
     return ordered[where].astype(np.float64)
-
-
-def _patches(images: Array, rng: np.random.Generator) -> Array:
-    n, h, w = images.shape
-    windows = np.lib.stride_tricks.sliding_window_view(images, (_PATCH, _PATCH), axis=(1, 2))
-    which = np.repeat(np.arange(n), _PATCHES_EACH)
-    top = rng.integers(0, h - _PATCH + 1, len(which))
-    left = rng.integers(0, w - _PATCH + 1, len(which))
-    patches: Array = windows[which, top, left].reshape(len(which), -1)
-    return patches
 
 
 def _pyramid(images: Array) -> list[Array]:
@@ -129,6 +148,21 @@ def _pyramid(images: Array) -> list[Array]:
         levels.append(images - back)
         images = small
     return [*levels, images]
+
+
+def _together(images: Pixels, others: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
+    """Two sets, some images of both at a time: as numbers an image takes eight times its bytes."""
+    step = max(1, _PIXELS_AT_A_TIME // (images.shape[1] * images.shape[2]))
+    for first in range(0, len(images), step):
+        yield images[first : first + step], others[first : first + step]
+
+
+def _counted(parts: Iterator[tuple[Pixels, Pixels]]) -> Iterator[tuple[int, tuple[Pixels, Pixels]]]:
+    """Parts, each with how many images lie before it."""
+    first = 0
+    for part in parts:
+        yield first, part
+        first += len(part[0])
 
 
 def _grey(images: Pixels) -> Array:

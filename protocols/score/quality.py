@@ -20,6 +20,7 @@ were set between what generators that ship measure and what cheats do (docs/scor
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -44,6 +45,7 @@ Floats = npt.NDArray[np.float64]
 _KID_SIDE = 16
 _SIDE = 32
 _SHIFTS = range(-2, 3)  # of the 32 pixels
+_AT_A_TIME = 2048  # photographs that are looked through
 _EDGE = 2  # of 16: what a shift may have brought from the other side
 
 
@@ -73,7 +75,8 @@ def measure_quality(
     train: Pixels,
     *,
     targets: npt.NDArray[np.int64] | None = None,
-    held_out: Pixels | None = None,
+    held_out: Sequence[Pixels] = (),
+    some: Callable[[Pixels], Pixels] = lambda images: images,
     rng: np.random.Generator,
 ) -> Quality | None:
     """Measures a set of fakes; None where there are fewer than :data:`FEWEST` of anything.
@@ -84,27 +87,30 @@ def measure_quality(
         reals: Photographs of people whom nobody trained on.
         train: Photographs of the training people.
         targets: int64 ``(n,)``: of fakes that were made of reals, the place of the one that each was put into.
-        held_out: Photographs of other people than the training people, of which none may be copied; None where fakes
+        held_out: Photographs of other people than the training people, of which none may be copied; none where fakes
             are made of photographs.
+        some: Chooses, of a large set, those that it is compared by; the same places of sets of one size. What may be
+            copied is looked through as a whole.
         rng: Of the noise, of patches and of directions.
     """
     if min(map(len, (fakes, reals, train))) < FEWEST:
         return None
-    noise = rng.integers(0, 256, reals.shape, dtype=np.uint8)
-    sets = (fakes, train, noise)
-    *small, small_reals = (to_arena(images, resolution=_KID_SIDE) for images in (*sets, reals))
+    chosen, chosen_first, chosen_reals, chosen_train = (some(images) for images in (fakes, first, reals, train))
+    noise = rng.integers(0, 256, chosen_reals.shape, dtype=np.uint8)
+    sets = (chosen, chosen_train, noise)
+    *small, small_reals = (to_arena(images, resolution=_KID_SIDE) for images in (*sets, chosen_reals))
     kid = distances.eigenface_kids(small, small_reals, basis=small[1])
     seed = int(rng.integers(2**31))
-    swd = [distances.sliced_wasserstein(images, reals, rng=np.random.default_rng(seed)) for images in sets]
+    swd = [distances.sliced_wasserstein(images, chosen_reals, rng=np.random.default_rng(seed)) for images in sets]
     return Quality(
         kid_share=_share(*kid),
         swd_share=_share(*swd),
-        variety=_variety(*_compared(fakes, reals, train, targets), rng=rng),
+        variety=_variety(*map(some, _compared(fakes, reals, train, targets)), rng=rng),
         novelty=min(
-            _novelty(fakes, train, others=reals),
-            np.inf if held_out is None else _novelty(fakes, held_out, others=train),
+            _novelty(chosen, [train], others=chosen_reals),
+            _novelty(chosen, held_out, others=chosen_train) if held_out else np.inf,
         ),
-        ssim_to_first=1.0 if np.array_equal(fakes, first) else distances.ssim(fakes, first),
+        ssim_to_first=1.0 if np.array_equal(fakes, first) else distances.ssim(chosen, chosen_first),
     )
 
 
@@ -167,22 +173,31 @@ def _variety(fakes: Pixels, photographs: Pixels, *, rng: np.random.Generator) ->
     return spread[0] / max(spread[1], _LEAST_DISTANCE)
 
 
-def _novelty(fakes: Pixels, photographs: Pixels, *, others: Pixels) -> float:
+def _novelty(fakes: Pixels, photographs: Sequence[Pixels], *, others: Pixels) -> float:
     return _to_nearest(fakes, photographs) / max(_to_nearest(others, photographs), _LEAST_DISTANCE)
 
 
-def _to_nearest(images: Pixels, photographs: Pixels) -> float:
+def _to_nearest(images: Pixels, photographs: Sequence[Pixels]) -> float:
     """The median distance to the nearest photograph, mirrored or not, moved by up to a sixteenth of a side or not.
 
     Brightness and contrast are taken out: they are the cheapest change of all.
     """
-    whole = _small(photographs)
     nearest = np.full(len(images), np.inf)
     faces = _structure(_halved(_small(images)))
-    for both, down, right in product((whole, whole[:, :, ::-1]), _SHIFTS, _SHIFTS):
-        moved = _structure(_halved(np.roll(both, (down, right), axis=(1, 2))))
-        nearest = np.minimum(nearest, cdist(faces, moved).min(1))
+    # As products of matrices that is less exact by a hundred-millionth, and for many photographs ten times as fast.
+    apart = cdist if sum(map(len, photographs)) <= _AT_A_TIME else _apart
+    for part in (some[i : i + _AT_A_TIME] for some in photographs for i in range(0, len(some), _AT_A_TIME)):
+        whole = _small(part)
+        for both, down, right in product((whole, whole[:, :, ::-1]), _SHIFTS, _SHIFTS):
+            moved = _structure(_halved(np.roll(both, (down, right), axis=(1, 2))))
+            nearest = np.minimum(nearest, apart(faces, moved).min(1))
     return float(np.median(nearest))
+
+
+def _apart(one: Floats, other: Floats) -> Floats:
+    squares = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
+    lengths: Floats = np.sqrt(np.maximum(squares, 0.0))
+    return lengths
 
 
 def _small(images: Pixels) -> Floats:

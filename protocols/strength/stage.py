@@ -205,6 +205,7 @@ class Stage:
         reals = self._bench.real_pools(version.resolution)
         return self._bench.job(
             cost,
+            payload=self._bench.extent.payload(),
             inputs={
                 "fake": moved,
                 "fake_0": version.pools["test"],
