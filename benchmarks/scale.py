@@ -68,7 +68,7 @@ def _write_photographs(folder: Path, *, reals: str, count: int, side: int) -> No
 
 def _play(checkout: Path, config: Path, home: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "fakeoff.cli", "run", str(config), "--plugin", str(_TOYS), "--home", str(home)]
-    environment = {"PYTHONPATH": str(checkout)}
+    environment = {"PYTHONPATH": str(checkout / ".typing")}
     shutil.rmtree(home, ignore_errors=True)
     run = processes.run([*command, "--workers", "2", "-q"], folder=config.parent, environment=environment)
     if run.code:
@@ -91,9 +91,7 @@ def _play(checkout: Path, config: Path, home: Path) -> dict[str, float]:
 @click.option("--fakes", default=400, show_default=True, help="Of train, of each generator version.")
 @click.option("--rounds", default=2, show_default=True)
 @click.option("--reals", default="celeba-999", show_default=True)
-@click.option(
-    "--against", "before", type=click.Path(path_type=Path, file_okay=False), help="An earlier build's parent."
-)
+@click.option("--against", "before", type=click.Path(path_type=Path, file_okay=False), help="An earlier build.")
 @click.option(
     "--work", type=click.Path(path_type=Path, file_okay=False), help="Where; photographs there are used again."
 )
@@ -112,7 +110,7 @@ def main(
             partial.rename(of)
         config = folder / "game.toml"
         config.write_text(_CONFIG.format(photographs=json.dumps(str(of)), side=side, fakes=fakes, rounds=rounds))
-        builds = {} if only_before else {"now": Path(__file__).parents[2]}
+        builds = {} if only_before else {"now": Path(__file__).parents[1]}
         builds = {**({"before": before.resolve()} if before else {}), **builds}
         took = {name: _play(checkout, config, folder / f"home-{name}") for name, checkout in builds.items()}
     case = f"{photographs} photographs of {side} px, {rounds} round(s)"

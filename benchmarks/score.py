@@ -38,6 +38,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fakeoff.arena import compute
+from fakeoff.arena.images.looking import cores
 from fakeoff.arena.images.pool import Pool
 from fakeoff.arena.images.reals import orl_faces
 from fakeoff.leaderboard.home.home import Home
@@ -48,7 +49,7 @@ from fakeoff.protocols.rules import referee
 from fakeoff.protocols.scoring.framing import frame, open_picture
 from fakeoff.protocols.scoring.judges import Judge, choose_judges
 from fakeoff.protocols.scoring.sources import find_pictures
-from fakeoff.protocols.scoring.stream import cores, score_pictures
+from fakeoff.protocols.scoring.stream import score_pictures
 
 _RESULTS = Path(__file__).parent / "results" / "score.json"
 _DETECTORS = ("xception_block1", "xception_block2", "resnet18", "xception")

@@ -78,6 +78,7 @@ def config_of(benchmarks: dict[str, Any], settings: Any) -> TournamentConfig:
     return parse_config(tomllib.loads(benchmarks["plain_game"].write_game(settings)), where="benchmark")
 
 
+@pytest.mark.slow
 def test_both_sides_do_the_same_work(
     benchmarks: dict[str, Any], settings: Any, done: dict[str, Any], tmp_path: Path
 ) -> None:

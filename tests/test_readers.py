@@ -33,6 +33,7 @@ compute = { attack_threads = 1, precision = "float32" }
 """
 
 
+@pytest.mark.slow
 def test_readers_beside_a_game(tmp_path: Path, make_home: Callable[[Path], Path], toys: Path) -> None:
     (tmp_path / "game.toml").write_text(CONFIG)
     home = make_home(tmp_path / "home")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import sqlite3
 import tempfile
@@ -277,8 +276,6 @@ class MlflowStore:
         if self._client is None:
             from mlflow import MlflowClient
 
-            logging.getLogger("mlflow").setLevel(logging.WARNING)
-            logging.getLogger("alembic").setLevel(logging.WARNING)
             uri = self._server or database_uri(self._home)
             if not self._server:
                 put_empty_database(self._home.database.resolve())

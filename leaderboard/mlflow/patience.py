@@ -20,6 +20,7 @@ SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
 # MLflow dumps a stack for each database error, and urllib3 warns of each connection that is refused.
 _NOISY = ("mlflow", "alembic", "urllib3.connectionpool")
+_quietly, _levels = threading.Lock(), list[list[int]]()
 _LASTING = {
     "ALREADY_EXISTS",
     "ENDPOINT_NOT_FOUND",
@@ -136,16 +137,23 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what MLflow prints about what goes wrong off the screen: our errors say it in one line."""
+    """Keeps what MLflow prints about what goes wrong off the screen: our errors say it in one line.
+
+    Loggers belong to the whole process: while several threads are inside, all stays quiet until the last has left.
+    """
     loggers = [logging.getLogger(name) for name in _NOISY]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    with _quietly:
+        _levels.append(_levels[-1] if _levels else [logger.level for logger in loggers])
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        with _quietly:
+            before = _levels.pop()
+            if not _levels:
+                for logger, level in zip(loggers, before, strict=True):
+                    logger.setLevel(max(level, logging.WARNING))
 
 
 def _database_error(error: BaseException) -> BaseException | None:

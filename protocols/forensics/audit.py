@@ -15,6 +15,7 @@ import numpy as np
 
 from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
+from fakeoff.arena.images.looking import cores
 from fakeoff.arena.images.reals import LeftOut
 from fakeoff.protocols.forensics import format_traces
 from fakeoff.protocols.forensics.comparing import compare, judge, tells_of_rarer
@@ -23,7 +24,7 @@ from fakeoff.protocols.forensics.duplicates import NAMED_AT_MOST, duplicates
 from fakeoff.protocols.forensics.measuring import measure
 from fakeoff.protocols.forensics.pixels import BLOCK, luma
 from fakeoff.protocols.forensics.probing import probe, probe_findings
-from fakeoff.protocols.forensics.reading import Nobody, Watch, cores
+from fakeoff.protocols.forensics.reading import Nobody, Watch
 from fakeoff.protocols.forensics.report import SEE, SIDES, AuditReport, Finding, Side, SideName
 from fakeoff.protocols.forensics.sides import SMALLEST_SIDE, AuditedImage, draw, read_folder, take_pools
 

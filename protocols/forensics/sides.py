@@ -17,11 +17,12 @@ from fakeoff.arena.errors import DataError
 from fakeoff.arena.images import Pixels
 from fakeoff.arena.images.folders import Entry, LeftOut
 from fakeoff.arena.images.kinds import examine, unidentified
+from fakeoff.arena.images.looking import in_order
 from fakeoff.arena.images.reals import find_files
 from fakeoff.arena.images.splits import given_people, given_splits
 from fakeoff.protocols.forensics import format_traces, image_files
 from fakeoff.protocols.forensics.pixels import Floats, central_crop
-from fakeoff.protocols.forensics.reading import Nobody, Watch, in_order
+from fakeoff.protocols.forensics.reading import Nobody, Watch
 from fakeoff.protocols.forensics.report import SIDES, SideName
 
 _MEASURED_AT_MOST = 256  # of each side: enough to find a trace in a tenth of the images

@@ -8,7 +8,6 @@ judges, and a score is the same on any number of cores.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import threading
 import warnings
@@ -19,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from PIL import Image
 
 from fakeoff.arena import compute
+from fakeoff.arena.images.looking import cores
 from fakeoff.protocols.measures.tournament import TournamentRecord
 from fakeoff.protocols.scoring.batch import BatchScorer
 from fakeoff.protocols.scoring.framing import Framing
@@ -33,11 +33,6 @@ _LEAST, _SIDE = 8, 64  # pictures; pixels a side up to which a batch is whole
 _AHEAD = 2  # batches that wait or are judged, for each thread
 _FOUND_AHEAD = 4 * BATCH
 _PAUSE = 0.02  # seconds: a source that is silent for so long is slow, and what came is judged meanwhile
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def score_pictures(

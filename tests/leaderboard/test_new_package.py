@@ -82,6 +82,7 @@ def test_its_own_tests_pass(run: Run, installed: Path) -> None:
     assert "failed" not in done.stdout
 
 
+@pytest.mark.slow
 def test_it_plays_a_round_untouched(run: Run, tmp_path: Path, make_home: Callable[[Path], Path]) -> None:
     make_home(tmp_path / "fakeoff-home")
     (tmp_path / "game.toml").write_text(

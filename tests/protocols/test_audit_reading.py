@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakeoff.arena.images.looking import in_order
 from fakeoff.protocols.forensics.audit import audit_folders
-from fakeoff.protocols.forensics.reading import Nobody, in_order
+from fakeoff.protocols.forensics.reading import Nobody
 
 
 class Counting(Nobody):

@@ -176,3 +176,21 @@ def _give_back(place: Path) -> None:
 
 def _client(place: Path) -> MlflowClient:
     return MlflowClient(tracking_uri=f"sqlite:///{place / 'mlflow.db'}")
+
+
+def test_it_stays_quiet_until_the_last_has_left() -> None:
+    logger = logging.getLogger("mlflow")
+    before, first, second = logger.level, quiet(), quiet()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert logger.level == logging.CRITICAL
+    second.__exit__(None, None, None)
+    assert logger.level == max(before, logging.WARNING)
+
+
+def test_it_is_quiet_where_the_database_is_opened(tmp_path: Path, make_home: Callable[[Path], Path]) -> None:
+    store = MlflowStore(Home(make_home(tmp_path / "home")), patience=0.0)
+    with store.errors():
+        store.experiments()
+        assert logging.getLogger("mlflow").level == logging.CRITICAL
