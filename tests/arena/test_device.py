@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +53,33 @@ def test_several_pools_lie_one_after_the_other() -> None:
     assert torch.equal(pool[:], to_tensor(PIXELS))
     batch = batch_of([Pool(PIXELS[:1]), Pool(PIXELS[8:])], 3, rng=rng_from("b"))
     assert torch.equal(batch, to_tensor(PIXELS[[0, 0, 0, 8, 8, 8]]))
+
+
+@given(
+    sizes=st.lists(st.integers(0, 4), min_size=1, max_size=4).filter(any),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_pool_in_another_order_shows_what_lies_there(sizes: list[int], order: random.Random) -> None:
+    ends = np.cumsum([0, *sizes])
+    parts = [PIXELS.repeat(2, axis=0)[a:b] for a, b in itertools.pairwise(ends)]
+    places = np.array(order.choices(range(int(ends[-1])), k=7))
+    pool = Pool(*parts, order=places)
+    assert len(pool) == 7
+    whole = to_tensor(np.concatenate(parts)[places])
+    assert torch.equal(pool[:], whole)
+    assert torch.equal(pool[2:5], whole[2:5])
+    assert torch.equal(pool.show(torch.tensor([6, 0, 6]), rng=rng_from("a")), whole[[6, 0, 6]])
+
+
+def test_a_pool_copies_nothing_but_what_it_shows() -> None:
+    pixels = np.zeros((1000, 64, 64, 3), np.uint8)
+    pixels.setflags(write=False)
+    tracemalloc.start()
+    pool = Pool(pixels[:600], pixels[600:])
+    pool.draw(4, rng=rng_from("a"))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < pixels.nbytes / 20
 
 
 @pytest.mark.skipif(real_device() is not None, reason="there is a real device")

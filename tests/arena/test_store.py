@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,44 @@ def test_of_a_link_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
     write_atomically(link, b"new")
     assert link.is_symlink()
     assert (tmp_path / "away" / "real").read_bytes() == b"new"
+
+
+@given(arrays=ARRAYS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_large_arrays_lie_in_the_same_bytes_as_small_ones_and_come_back_the_same(
+    arrays: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    written = []
+    for most in (1 << 22, -1):
+        store = Store(tmp_path_factory.mktemp("store"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store_module, "_MAPPED_FROM", most)
+            store.write(KEY, Result(record={}, arrays=arrays))
+            read = store.read(KEY).arrays
+        written.append((store.place(KEY) / ARRAYS_FILE).read_bytes())
+        assert {name: (a.dtype, a.shape, a.tobytes()) for name, a in read.items()} == {
+            name: (a.dtype, a.shape, np.ascontiguousarray(a).tobytes()) for name, a in arrays.items()
+        }
+    assert written[0] == written[1]
+
+
+def test_large_arrays_stay_on_the_disk_and_cannot_be_written_to(store: Store) -> None:
+    images = np.arange(6_000_000, dtype=np.uint8)
+    store.write(KEY, Result(record={}, arrays={"images": images}))
+    read = store.read(KEY).arrays["images"]
+    mapped = str(store.place(KEY) / ARRAYS_FILE)
+    assert not sys.platform.startswith("linux") or mapped in Path("/proc/self/maps").read_text()
+    assert np.array_equal(read, images)
+    with pytest.raises(ValueError, match="read-only"):
+        read[0] = 1
+
+
+@pytest.mark.parametrize("position", [9, 4_000_000])
+def test_one_flipped_bit_in_large_arrays_is_found(store: Store, position: int) -> None:
+    store.write(KEY, Result(record={}, arrays={"images": np.zeros(6_000_000, np.uint8)}))
+    path = store.place(KEY) / ARRAYS_FILE
+    damaged = bytearray(path.read_bytes())
+    damaged[position] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(StoreError, match="damaged"):
+        store.read(KEY)
