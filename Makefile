@@ -9,7 +9,7 @@ CONSTRAINTS ?= constraints.txt
 CONSTRAINED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: play test check newest bench bench-gpu slow torture mutants follow paper dependencies audit-dependencies reproducible clean
+.PHONY: play test check newest bench bench-scale bench-gpu slow torture mutants follow paper dependencies audit-dependencies reproducible clean
 
 play: $(STAMP)
 	$(BIN)/fakeoff run
@@ -35,6 +35,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/parts.py
 	$(BIN)/python benchmarks/score.py
 	$(BIN)/python benchmarks/coverage.py --out docs/results/coverage.json
+
+bench-scale: $(STAMP)
+	$(BIN)/python benchmarks/scale.py --photographs 2000 --side 64
+	$(BIN)/python benchmarks/scale.py --photographs 6000 --side 128
 
 bench-gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py

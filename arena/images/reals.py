@@ -245,7 +245,8 @@ def folder_source(root: Path, *, grouping: Grouping, skip_corrupt: bool) -> Real
     entries = list_files(root)
     if grouping.split_folders == "respect" and not (table and table.has_splits):
         _check_linked_split(entries)
-    for entry, seen in zip(entries, in_order(lambda one: _look(one, table), entries, workers=cores()), strict=True):
+    looked = in_order(lambda one: _look(one, table, ask_grey=grey), entries, workers=cores())
+    for entry, seen in zip(entries, looked, strict=True):
         if isinstance(seen, Unfit):
             (damaged if seen.damaged else left_out).append(LeftOut(name=entry.name, reason=seen.reason))
             continue
@@ -299,13 +300,13 @@ class _Seen:
     sha256: str
 
 
-def _look(entry: Entry, table: Table | None) -> _Seen | Unfit:
-    """What a file is; in threads."""
+def _look(entry: Entry, table: Table | None, *, ask_grey: bool) -> _Seen | Unfit:
+    """What a file is; in threads. After the first picture in colour nobody needs to know of others whether they are."""
     image = _image_of(entry, table)
     if isinstance(image, Unfit):
         return image
     content = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
-    return _Seen(content=content, grey=is_grey(image), sha256=_sha256(Path(entry.path)))
+    return _Seen(content=content, grey=ask_grey and is_grey(image), sha256=_sha256(Path(entry.path)))
 
 
 def _image_of(entry: Entry, table: Table | None) -> Image.Image | Unfit:
