@@ -116,11 +116,18 @@ class RayExecutor:
                 return outcome
 
     def abandon(self) -> None:
-        """A driver that stops early must not leave jobs behind."""
-        for reference in self._running:
-            self._ray.cancel(reference, force=True)
+        """A driver that stops early must not leave jobs behind.
+
+        With a Ray of our own all of it ends: a job that is cancelled just as its result arrives ends the driver's
+        process with a stack of Ray's ("Tried to complete task that was not pending").
+        """
+        running, self._held = list(self._running), OrderedDict()
         self._running.clear()
-        self._held.clear()
+        if self.address is None:
+            self.close()
+            return
+        for reference in running:
+            self._ray.cancel(reference, force=True)
 
     def _hand_over(self, key: str, load: Load) -> Any:
         """A reference to a result: what a worker left, or what is read and put there now."""
