@@ -36,8 +36,7 @@ class Run:
         cores: Samples: seconds since the start, idle and all core time of the machine so far, in seconds.
         own_megabytes: The most memory that the command's first process held, without what it shares.
         workers_megabytes: The most that any of Ray's workers held, likewise; sampled three times a second.
-        shared_megabytes: The most that the command's processes held together in shared memory, each page counted for
-            one process alone: the largest share of any of them.
+        shared_megabytes: The most shared memory that any one of the command's processes had touched; likewise.
     """
 
     code: int = 0

@@ -42,7 +42,9 @@ def total_variation(before: Array, after: Array) -> Array:
 
 def pixel_l1(images: Pixels, others: Pixels) -> float:
     """The mean absolute difference, image by image, in [0, 1]."""
-    total = sum(int(np.abs(a.astype(np.int16) - b).sum(dtype=np.int64)) for a, b in _together(images, others))
+    total = sum(
+        int(np.abs(images[part].astype(np.int16) - others[part]).sum(dtype=np.int64)) for part in _parts(images)
+    )
     return total / images.size / 255
 
 
@@ -51,7 +53,7 @@ def ssim(images: Pixels, others: Pixels) -> float:
     with sealed("import", "scikit-image"):
         from skimage.metrics import structural_similarity
 
-    pairs = (pair for a, b in _together(images, others) for pair in zip(_grey(a), _grey(b), strict=True))
+    pairs = (pair for part in _parts(images) for pair in zip(_grey(images[part]), _grey(others[part]), strict=True))
     return float(np.mean([structural_similarity(a, b, data_range=1.0) for a, b in pairs]))
 
 
@@ -122,11 +124,11 @@ def _draw_places(n: int, side: int, rng: np.random.Generator) -> Places:
 def _patches(images: Pixels, places: Sequence[Places]) -> list[Array]:
     """Patches of each level, ``(n * patches, 49)`` each; few images are numbers at a time."""
     found: list[list[Array]] = [[] for _ in places]
-    for first, (some, _) in _counted(_together(images, images)):
-        for level, kept, where in zip(_pyramid(_grey(some)), found, places, strict=True):
+    for part in _parts(images):
+        for level, kept, where in zip(_pyramid(_grey(images[part])), found, places, strict=True):
             windows = np.lib.stride_tricks.sliding_window_view(level, (_PATCH, _PATCH), axis=(1, 2))
-            corners = where[first : first + len(some)]
-            chosen = windows[np.arange(len(some))[:, None], corners[..., 0], corners[..., 1]]
+            corners = where[part]
+            chosen = windows[np.arange(len(corners))[:, None], corners[..., 0], corners[..., 1]]
             kept.append(chosen.reshape(-1, _PATCH * _PATCH))
     return [np.concatenate(kept) for kept in found]
 
@@ -150,19 +152,11 @@ def _pyramid(images: Array) -> list[Array]:
     return [*levels, images]
 
 
-def _together(images: Pixels, others: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
-    """Two sets, some images of both at a time: as numbers an image takes eight times its bytes."""
+def _parts(images: Pixels) -> Iterator[slice]:
+    """Some images of a set at a time: as numbers an image takes eight times its bytes."""
     step = max(1, _PIXELS_AT_A_TIME // (images.shape[1] * images.shape[2]))
     for first in range(0, len(images), step):
-        yield images[first : first + step], others[first : first + step]
-
-
-def _counted(parts: Iterator[tuple[Pixels, Pixels]]) -> Iterator[tuple[int, tuple[Pixels, Pixels]]]:
-    """Parts, each with how many images lie before it."""
-    first = 0
-    for part in parts:
-        yield first, part
-        first += len(part[0])
+        yield slice(first, first + step)
 
 
 def _grey(images: Pixels) -> Array:
