@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from fakeoff.arena.errors import ConfigError, DataError
 from fakeoff.arena.files import read_file
-from fakeoff.arena.images import Colour, Pixels, assets, generator_transform
+from fakeoff.arena.images import Colour, Pixels, assets, generator_transform, to_arena
 from fakeoff.arena.images.decoding import decode_image, is_grey
 from fakeoff.arena.images.folders import Entry, LeftOut, list_files
 from fakeoff.arena.images.kinds import Unfit, examine, unidentified
@@ -106,34 +106,45 @@ class RealSource:
         Raises:
             DataError: A file changed or vanished since it was listed.
         """
-        photographs = self.photographs[split]
-        loaded = np.empty((len(photographs), resolution, resolution, 3), dtype=np.uint8)
-
-        def read(photograph: Photograph) -> Pixels:
-            return read_photograph(photograph, resolution=resolution, colour=colour)
-
-        for place, pixels in enumerate(in_order(read, photographs, workers=cores())):
-            loaded[place] = pixels
-        return loaded
+        return read_photographs(self.photographs[split], resolution=resolution, colour=colour)
 
 
-def read_photograph(photograph: Photograph, *, resolution: int, colour: Colour) -> Pixels:
-    """Reads one through a generator's transform; for threads, as :func:`fakeoff.arena.images.decoding.decode_image`.
+def read_photographs(
+    photographs: Sequence[Photograph],
+    *,
+    resolution: int,
+    colour: Colour,
+    arena_resolution: int | None = None,
+    report: Callable[[int], None] = lambda done: None,
+) -> Pixels:
+    """Reads photographs on all cores through a generator's transform, and into the arena.
 
     Args:
-        photograph: Which.
+        photographs: Which.
         resolution: The generator's resolution in pixels.
         colour: The arena's colour.
+        arena_resolution: The arena's; the generator's by default.
+        report: Told how many are done.
 
     Returns:
-        uint8 ``(resolution, resolution, 3)``.
+        uint8 ``(n, side, side, 3)``, in the order of the photographs.
 
     Raises:
-        DataError: It changed or vanished since it was listed.
+        DataError: One changed or vanished since it was listed.
     """
-    if _sha256(photograph.path) != photograph.sha256:
-        raise DataError(f"{photograph.name} changed while it was in use; run again")
-    return generator_transform(decode_image(photograph.path), resolution=resolution, colour=colour)
+    side = arena_resolution or resolution
+
+    def read(photograph: Photograph) -> Pixels:
+        if _sha256(photograph.path) != photograph.sha256:
+            raise DataError(f"{photograph.name} changed while it was in use; run again")
+        small = generator_transform(decode_image(photograph.path), resolution=resolution, colour=colour)
+        return to_arena(small[None], resolution=side)
+
+    pixels = np.empty((len(photographs), side, side, 3), dtype=np.uint8)
+    for place, one in enumerate(in_order(read, photographs, workers=cores())):
+        pixels[place] = one[0]
+        report(place + 1)
+    return pixels
 
 
 def find_files(reals: str | Path) -> list[Entry]:
@@ -447,6 +458,6 @@ __all__ = [
     "is_named",
     "open_source",
     "orl_faces",
-    "read_photograph",
+    "read_photographs",
     "why_unreadable",
 ]

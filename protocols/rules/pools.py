@@ -13,9 +13,8 @@ import torch
 
 from fakeoff.arena import images
 from fakeoff.arena.errors import JobFailed
-from fakeoff.arena.images import Colour, Pixels
-from fakeoff.arena.images.looking import cores, in_order
-from fakeoff.arena.images.reals import SPLITS, Photograph, Split, read_photograph
+from fakeoff.arena.images import Colour
+from fakeoff.arena.images.reals import SPLITS, Photograph, Split, read_photographs
 from fakeoff.arena.jobs import Context, Job, Result
 from fakeoff.arena.jobs.store import Store
 from fakeoff.arena.players.specs import Identity, state_arrays
@@ -290,17 +289,13 @@ def real_pool(context: Context) -> Result:
         Photograph(name=name, path=Path(path), group="", sha256=sha256)
         for (name, path), sha256 in zip(context.places["photographs"], arguments.photographs, strict=True)
     ]
-    side = arguments.arena_resolution
-
-    def read(photograph: Photograph) -> Pixels:
-        small = read_photograph(photograph, resolution=arguments.resolution, colour=arguments.colour)
-        shown: Pixels = images.to_arena(small[None], resolution=side)[0]
-        return shown
-
-    pixels = np.empty((len(listed), side, side, 3), dtype=np.uint8)
-    for place, photograph in enumerate(in_order(read, listed, workers=cores())):
-        pixels[place] = photograph
-        context.report(place + 1, len(listed), "photographs")
+    pixels = read_photographs(
+        listed,
+        resolution=arguments.resolution,
+        colour=arguments.colour,
+        arena_resolution=arguments.arena_resolution,
+        report=lambda done: context.report(done, len(listed), "photographs"),
+    )
     return Result(record={"n": len(pixels)}, arrays={"images": pixels})
 
 
